@@ -1,0 +1,1 @@
+//! Model files: safetensors, GGUF, config.json, peft adapter folders.

@@ -1,0 +1,2 @@
+//! The program `rankine`: one file per command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Inner loops on slices: matrix products, attention, norms, cross-entropy, dequantisation.

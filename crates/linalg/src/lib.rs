@@ -1,0 +1,1 @@
+//! Matrices: exact and randomised SVD with fixed signs, spectra.

@@ -1,0 +1,1 @@
+//! One page, three faces: terminal, JSON, self-contained HTML; TensorBoard event files.

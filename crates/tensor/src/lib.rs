@@ -1,0 +1,1 @@
+//! The one crate that names the tensor backend: tensors, our fused autodiff operations.

@@ -1,0 +1,1 @@
+//! For tests only: closeness, gradient checks, tiny models, fixtures.
