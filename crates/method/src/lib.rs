@@ -1,1 +1,78 @@
-//! One file per way of structuring a weight.
+//! One file per way of structuring a weight, and the one line that registers it.
+//!
+//! A [`Method`] takes over weights of a model: it exchanges a frozen dense weight for a structure of `rankine-nn` whose
+//! leaves are trained. It knows no loop; a loop knows no method. The laws in `tests/it/laws.rs` hold for every entry
+//! of [`methods!`].
+
+mod attach;
+mod error;
+mod export;
+pub mod lora;
+pub mod pissa;
+mod registry;
+
+pub use attach::{Attached, attach, train_whole};
+pub use error::{Error, Result};
+pub use export::export;
+pub use registry::Choice;
+
+use rankine_nn::{Kind, Weight};
+use rankine_random::Rng;
+use rankine_tensor::Tensor;
+
+/// What a method is, for `rankine methods` and its documentation.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Card {
+    /// The word of the command line, the recipe and the file.
+    pub name: &'static str,
+    /// Key in `papers.toml`.
+    pub paper: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// How the weight is built, in formulas.
+    pub formula: &'static str,
+    /// Attaching leaves the dense weight as it was.
+    pub exact: bool,
+}
+
+/// A weight that a method may take over.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// Path of the weight in its model.
+    pub path: &'a str,
+    /// What it does there.
+    pub kind: Kind,
+    /// Its value; [out, in].
+    pub weight: &'a Tensor,
+}
+
+impl Site<'_> {
+    /// Rows and columns.
+    pub fn sizes(&self) -> Result<[usize; 2]> {
+        Ok(self.weight.matrix("attach")?)
+    }
+
+    /// `rank`, when a matrix of this shape can have it.
+    pub fn check_rank(&self, rank: usize) -> Result<()> {
+        let [outputs, inputs] = self.sizes()?;
+        if rank == 0 || rank > outputs.min(inputs) {
+            return Err(Error::Rank { path: self.path.to_owned(), rank, shape: [outputs, inputs] });
+        }
+        Ok(())
+    }
+}
+
+/// A way of structuring weights; its fields are the hyperparameters, `Default` is the paper's setting.
+pub trait Method: Send + Sync {
+    /// What it is.
+    fn card(&self) -> Card;
+
+    /// The rank of every site; 0 leaves it alone.
+    fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>>;
+
+    /// How many numbers are trained at a site of rank `rank`.
+    fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize>;
+
+    /// The structure that takes the place of the site's weight; `rng` is the site's own stream.
+    fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>>;
+}

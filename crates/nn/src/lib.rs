@@ -1,1 +1,18 @@
 //! Weights and their structures, layers, models.
+//!
+//! The weight, not the layer, is the extension point: a layer holds a [`Parameter`], a parameter holds a `dyn`
+//! [`Weight`], and a method exchanges the weight for one of another structure. Nothing here knows a method or a loop.
+
+mod checkpointing;
+mod error;
+pub mod generate;
+pub mod layers;
+pub mod models;
+mod parameter;
+pub mod weight;
+
+pub use checkpointing::{Pass, Segment};
+pub use error::{Error, Result};
+pub use models::{LanguageModel, Model, Tokens};
+pub use parameter::{Kind, Parameter, Place, for_each_trained, for_each_trained_mut};
+pub use weight::{Factors, Leaf, Leaves, Scope, Weight};

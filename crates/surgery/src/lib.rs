@@ -1,1 +1,18 @@
-//! Files to files, streamed tensor by tensor: merging an adapter into its base.
+//! Files to files, streamed row by row: merging an adapter into its base, writing a model.
+//!
+//! [`Merged`] is a base seen through an adapter, a [`Tensors`](rankine_checkpoint::Tensors) like any other; [`merge`]
+//! writes it down; [`write_model`] writes any model. Weights are made a block of rows at a time, so that the memory
+//! in use does not grow with the model: some MB a thread. Only an initialisation that altered the base needs whole
+//! weights, one a thread, to find out what it took away.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod merge;
+mod merged;
+mod write;
+
+pub use error::{Error, Result};
+pub use merge::{MergeReport, TensorChange, merge, plan_merge};
+pub use merged::Merged;
+pub use write::{Plan, Progress, Stage, WriteOptions, write_model};

@@ -1,0 +1,244 @@
+//! What makes an adapter unusable.
+
+use crate::error::nearest_hint;
+use crate::fields::WrongValue;
+
+/// Why an adapter cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The folder has no `adapter_config.json`.
+    #[error("no `adapter_config.json` in this folder")]
+    NoConfig {
+        /// Subfolders that have one.
+        nested: Vec<String>,
+    },
+    /// The folder has no weights.
+    #[error("no `adapter_model.safetensors` in this folder")]
+    NoWeights,
+    /// The configuration does not say what it configures.
+    #[error("no key `peft_type` says what kind of adapter this is")]
+    NoType,
+    /// Another kind of adapter than LoRA.
+    #[error("adapters of type `{found}` are not supported; LORA is")]
+    Type {
+        /// The file's `peft_type`.
+        found: String,
+    },
+    /// A key holds something else than it should.
+    #[error(transparent)]
+    Value(#[from] WrongValue),
+    /// A variant of LoRA that is no plain change of weights or is not implemented.
+    #[error("`{key}`: {what} is not supported")]
+    Feature {
+        /// The key that turns it on.
+        key: &'static str,
+        /// Its name.
+        what: &'static str,
+    },
+    /// An unknown way to initialise.
+    #[error("`init_lora_weights`: `{found}` is not known")]
+    Initialisation {
+        /// The file's value.
+        found: String,
+    },
+    /// A rank of zero or beyond any matrix.
+    #[error("`{key}`: rank {found} is not between 1 and {limit}")]
+    Rank {
+        /// `r` or the key of `rank_pattern`.
+        key: String,
+        /// The rank.
+        found: f64,
+        /// The largest that is accepted.
+        limit: usize,
+    },
+    /// The targets contradict themselves.
+    #[error(transparent)]
+    Targets(#[from] TargetFault),
+    /// The tensors are not those that configuration and base model call for.
+    #[error("{0}")]
+    Mismatch(Box<Mismatch>),
+}
+
+impl Fault {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoConfig { nested } if !nested.is_empty() => {
+                return Some(format!("there is one in `{}`: name that folder", nested.join("`, `")));
+            }
+            Self::NoConfig { .. } | Self::NoWeights => "name the folder that peft's `save_pretrained` wrote",
+            Self::NoType => "add `\"peft_type\": \"LORA\"` if it is a LoRA adapter",
+            Self::Type { found } => return Some(type_hint(found).to_owned()),
+            Self::Value(_) | Self::Rank { .. } => "compare with the `adapter_config.json` that peft wrote",
+            Self::Feature { .. } => "merge it in Python with peft's `merge_and_unload`, where peft can",
+            Self::Initialisation { .. } => {
+                "if the base weights were not altered by it, set the key to true: the factors are in the file"
+            }
+            Self::Targets(fault) => return fault.hint(),
+            Self::Mismatch(mismatch) => return Some(mismatch.hint().to_owned()),
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn type_hint(found: &str) -> &'static str {
+    // peft's own list of types whose change of weights is factored by `save_as_lora`.
+    const CONVERTIBLE: [&str; 17] = [
+        "C3A", "DELORA", "FOURIERFT", "GRALORA", "HIRA", "LOHA", "LOKR", "MISS", "PSOFT", "RANDLORA", "SHIRA",
+        "TINYLORA", "UNILORA", "VBLORA", "VERA", "WAVEFT", "LORA",
+    ];
+    const PROMPTS: [&str; 7] = [
+        "PROMPT_TUNING",
+        "MULTITASK_PROMPT_TUNING",
+        "P_TUNING",
+        "PREFIX_TUNING",
+        "CPT",
+        "CARTRIDGE",
+        "ADAPTION_PROMPT",
+    ];
+    if CONVERTIBLE.contains(&found) {
+        "convert it in Python with peft's `save_as_lora(path, model, rank)` and use the result"
+    } else if PROMPTS.contains(&found) {
+        "it adds virtual tokens and changes no weight, so it cannot be merged"
+    } else {
+        "merge it in Python with peft's `merge_and_unload`, where peft can"
+    }
+}
+
+/// Tensors of an adapter file that do not fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Keys that configuration and base model call for, and that are not there.
+    pub missing: Vec<String>,
+    /// Keys that belong to nothing.
+    pub unexpected: Vec<String>,
+    /// Keys whose tensor has another shape.
+    pub misshapen: Vec<Misshapen>,
+}
+
+/// A tensor of another shape than it should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misshapen {
+    /// Its key.
+    pub key: String,
+    /// The shape it should have.
+    pub expected: Vec<usize>,
+    /// The shape it has.
+    pub found: Vec<usize>,
+}
+
+/// How many keys of each list a message shows.
+const SHOWN: usize = 8;
+
+impl Mismatch {
+    /// Whether everything fits.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+    }
+
+    fn hint(&self) -> &'static str {
+        let resized = |misshapen: &Misshapen| {
+            misshapen.key.contains("embed_tokens") || misshapen.key.contains("lm_head")
+        };
+        if self.misshapen.iter().any(resized) {
+            "the vocabulary was resized before training: use the base model with the same vocabulary"
+        } else if !self.misshapen.is_empty() {
+            "this adapter was made for another base model, or its ranks are not those of its configuration"
+        } else {
+            "this adapter was made for another base model, or by a version of transformers with other names"
+        }
+    }
+}
+
+impl std::fmt::Display for Mismatch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let Self { missing, unexpected, misshapen } = self;
+        let counts = [(missing.len(), "missing"), (unexpected.len(), "unexpected"), (misshapen.len(), "misshapen")];
+        let there = counts.iter().filter(|(count, _)| 0 < *count);
+        let counts: Vec<_> = there.map(|(count, what)| format!("{count} {what}")).collect();
+        write!(formatter, "the tensors do not fit: {}", counts.join(", "))?;
+        let misshapen: Vec<_> = misshapen
+            .iter()
+            .map(|Misshapen { key, expected, found }| format!("`{key}` is {found:?}, not {expected:?}"))
+            .collect();
+        let quoted = |keys: &[String]| keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>();
+        let lists = [("missing", quoted(missing)), ("unexpected", quoted(unexpected)), ("misshapen", misshapen)];
+        for (what, lines) in lists {
+            for line in lines.iter().take(SHOWN) {
+                write!(formatter, "\n  {what}: {line}")?;
+            }
+            if SHOWN < lines.len() {
+                write!(formatter, "\n  {what}: and {} more", lines.len() - SHOWN)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why the modules to adapt could not be chosen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetFault {
+    /// No module of the model is targeted.
+    #[error("the targets `{wanted}` match no module of the model")]
+    NoMatch {
+        /// What was asked for.
+        wanted: String,
+        /// The most similar module names, or some of those that there are.
+        nearest: Vec<String>,
+    },
+    /// Every targeted module is excluded or saved whole.
+    #[error("every module that `{wanted}` matches is excluded or among `modules_to_save`")]
+    AllExcluded {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// A target that is no matrix.
+    #[error("the target `{path}` is {what}; only linear layers and embeddings can be adapted")]
+    Unsupported {
+        /// The module.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A regular expression that does not compile or takes too long.
+    #[error("the regular expression `{pattern}` cannot be used: {reason}")]
+    Pattern {
+        /// The expression.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
+    /// Layers were chosen although the targets are one regular expression.
+    #[error("`{key}` has no meaning with targets that are a regular expression or `all-linear`")]
+    LayersWithPattern {
+        /// `layers_to_transform` or `layers_pattern`.
+        key: &'static str,
+    },
+    /// A layer pattern without layers.
+    #[error("`layers_pattern` needs `layers_to_transform`")]
+    LayersMissing,
+    /// No targets were given and the model type has no usual ones.
+    #[error("no targets were given, and for `{model_type}` there are no usual ones")]
+    NoDefault {
+        /// The model's type; empty if unknown.
+        model_type: String,
+    },
+}
+
+impl TargetFault {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoMatch { nearest, .. } => return nearest_hint(nearest),
+            Self::AllExcluded { .. } => "exclude less",
+            Self::Unsupported { .. } => "name the projections inside it, such as `q_proj`, or use `all-linear`",
+            Self::Pattern { .. } => "the syntax is that of Python's `re`; it must match the whole module name",
+            Self::LayersWithPattern { .. } => "write the layers into the expression: `.*layers\\.(0|1)\\..*q_proj`",
+            Self::LayersMissing => "say which layers, or leave the pattern out",
+            Self::NoDefault { .. } => "name the targets, such as `q_proj` and `v_proj`, or use `all-linear`",
+        };
+        Some(hint.to_owned())
+    }
+}

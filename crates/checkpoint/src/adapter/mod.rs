@@ -1,0 +1,21 @@
+//! LoRA adapters in Hugging Face peft's folder format: `adapter_config.json` and `adapter_model.safetensors`.
+//!
+//! Reads what peft 0.21 writes, refuses by name what is no plain change of weights, and is strict: keys that are
+//! missing, unexpected or of a wrong shape are an error where peft warns. Applying the change is not done here.
+
+mod check;
+mod config;
+mod fault;
+mod keys;
+mod model;
+mod pattern;
+mod read_config;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use config::{AdapterConfig, Bias, Initialisation, TrainableTokens};
+pub use fault::{Fault, Mismatch, Misshapen, TargetFault};
+pub use model::{Adapter, LayerKind, LowRank, NewRows, Origin, Replacement};
+pub use targets::{Exclusion, Kind, ModuleName, Selection, Targets, modules_of};

@@ -1,0 +1,319 @@
+//! An adapter's numbers, by module.
+//!
+//!     linear       weight + scaling · b·a            a: [r, in]     b: [out, r]
+//!     embedding    weight + scaling · (b·a)ᵀ         a: [r, rows]   b: [width, r]
+
+use super::config::Scales;
+use super::keys::{self, Part};
+use super::{AdapterConfig, Bias, Fault, Mismatch, Misshapen, targets};
+use crate::safetensors::Safetensors;
+use crate::{Error, Result, TensorInfo, Tensors};
+use indexmap::IndexMap;
+use std::path::{Path, PathBuf};
+
+/// A LoRA adapter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Adapter {
+    /// The file it was read from, for messages; empty for one that was made here.
+    pub path: PathBuf,
+    /// What it is.
+    pub config: AdapterConfig,
+    /// Module path → its change of low rank.
+    pub low_rank: IndexMap<String, LowRank>,
+    /// Tensor name, such as `lm_head.weight` → what stands in its place.
+    pub replaced: IndexMap<String, Replacement>,
+    /// Path of an embedding → rows that replace some of its own.
+    pub new_rows: IndexMap<String, NewRows>,
+    /// What did not fit when the file was read; [`check`](Self::check) refuses it.
+    pub mismatch: Mismatch,
+}
+
+/// A change of low rank of one weight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LowRank {
+    /// First factor; [rank, inputs].
+    pub a: Vec<f32>,
+    /// Second factor; [outputs, rank].
+    pub b: Vec<f32>,
+    /// Columns of `b` and rows of `a`.
+    pub rank: usize,
+    /// Columns of the weight; for an embedding, its rows.
+    pub inputs: usize,
+    /// Rows of the weight; for an embedding, its width.
+    pub outputs: usize,
+    /// Factor of b·a.
+    pub scaling: f32,
+    /// DoRA's magnitudes; [outputs].
+    pub magnitude: Option<Vec<f32>>,
+    /// Adds to the module's bias as scaling · output_bias; [outputs].
+    pub output_bias: Option<Vec<f32>>,
+    /// What kind of layer it changes.
+    pub kind: LayerKind,
+}
+
+/// A layer that takes a change of low rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerKind {
+    /// Rows are outputs.
+    Linear,
+    /// Rows are tokens, so the product is transposed.
+    Embedding,
+}
+
+/// A tensor that stands in the place of one of the base model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replacement {
+    /// Row-major shape.
+    pub shape: Vec<usize>,
+    /// Its numbers.
+    pub values: Vec<f32>,
+    /// Why it is in the file.
+    pub origin: Origin,
+}
+
+/// Why a whole tensor is in an adapter. With tied weights it matters: a base that was saved along is the base of
+/// embedding and head, a module that was trained whole is only itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The adapted module's own weight, saved along.
+    Base,
+    /// The module was trained whole.
+    Module,
+    /// A bias that was trained.
+    Bias,
+}
+
+/// Rows that replace some of an embedding's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRows {
+    /// Which rows, in the order of `values`.
+    pub tokens: Vec<u32>,
+    /// Length of a row.
+    pub width: usize,
+    /// The rows; [tokens, width].
+    pub values: Vec<f32>,
+}
+
+impl Adapter {
+    /// Reads the adapter in `folder`. What does not fit the configuration is kept for [`check`](Self::check),
+    /// which must follow before the adapter is used.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let config = AdapterConfig::read(folder)?;
+        let path = folder.join("adapter_model.safetensors");
+        if !path.is_file() {
+            let pickle = folder.join("adapter_model.bin");
+            return Err(match pickle.is_file() {
+                true => Error::Pickle { path: pickle },
+                false => Error::Adapter { path: folder.to_owned(), fault: Fault::NoWeights },
+            });
+        }
+        Self::read(config, &Safetensors::open(&path)?, &path)
+    }
+
+    /// The adapter in `tensors`; `path` is for messages.
+    pub(super) fn read(config: AdapterConfig, tensors: &dyn Tensors, path: &Path) -> Result<Self> {
+        let at = |fault: super::TargetFault| Error::Adapter { path: path.to_owned(), fault: fault.into() };
+        let mut reader = Reader { tensors, mismatch: Mismatch::default(), modules: IndexMap::new() };
+        let mut adapter = Self { path: path.to_owned(), ..Self::default() };
+        let mut wrapped = Vec::new();
+        for key in tensors.infos().keys() {
+            match keys::parse(key) {
+                None => reader.mismatch.unexpected.push(key.clone()),
+                Some((_, Part::Original)) => {}
+                Some((module, Part::Wrapped(parameter))) => wrapped.push((key, format!("{module}.{parameter}"))),
+                Some((module, Part::Base(parameter))) => {
+                    let origin = if parameter == "bias" { Origin::Bias } else { Origin::Base };
+                    reader.replace(&mut adapter, key, format!("{module}.{parameter}"), origin)?;
+                }
+                Some((module, Part::Plain(parameter))) => {
+                    let origin = match targets::is_saved(&config.targets.saved, module) {
+                        true => Origin::Module,
+                        false if parameter == "bias" => Origin::Bias,
+                        false => Origin::Base,
+                    };
+                    reader.replace(&mut adapter, key, format!("{module}.{parameter}"), origin)?;
+                }
+                Some((module, part)) => reader.part(module, part, key),
+            }
+        }
+        // peft writes the trained tensor of a wrapped module a second time under its plain name.
+        for (key, name) in wrapped {
+            if !adapter.replaced.contains_key(&name) {
+                reader.replace(&mut adapter, key, name, Origin::Module)?;
+            }
+        }
+        let scales = config.scales().map_err(at)?;
+        for (module, parts) in std::mem::take(&mut reader.modules) {
+            reader.module(&mut adapter, module, &parts, &config, &scales)?;
+        }
+        drop(scales);
+        adapter.mismatch = reader.mismatch;
+        adapter.config = config;
+        Ok(adapter)
+    }
+}
+
+/// Keys of the file, by what they are to one module.
+#[derive(Default)]
+struct Parts<'a> {
+    a: Option<&'a String>,
+    b: Option<&'a String>,
+    embedding_a: Option<&'a String>,
+    embedding_b: Option<&'a String>,
+    output_bias: Option<&'a String>,
+    magnitude: Option<&'a String>,
+    rows: Option<&'a String>,
+}
+
+struct Reader<'a> {
+    tensors: &'a dyn Tensors,
+    mismatch: Mismatch,
+    modules: IndexMap<&'a str, Parts<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    /// Files a key under its module; a second one for the same place belongs to nothing.
+    fn part(&mut self, module: &'a str, part: Part, key: &'a String) {
+        let parts = self.modules.entry(module).or_default();
+        let place = match part {
+            Part::A => &mut parts.a,
+            Part::B => &mut parts.b,
+            Part::EmbeddingA => &mut parts.embedding_a,
+            Part::EmbeddingB => &mut parts.embedding_b,
+            Part::OutputBias => &mut parts.output_bias,
+            Part::Magnitude => &mut parts.magnitude,
+            Part::Rows => &mut parts.rows,
+            Part::Base(_) | Part::Wrapped(_) | Part::Original | Part::Plain(_) => return,
+        };
+        match place {
+            None => *place = Some(key),
+            Some(_) => self.mismatch.unexpected.push(key.clone()),
+        }
+    }
+
+    fn info(&self, key: &str) -> &'a TensorInfo {
+        // Keys come from these very infos.
+        &self.tensors.infos()[key]
+    }
+
+    fn values(&self, key: &str) -> Result<Vec<f32>> {
+        let mut values = vec![0.0; self.info(key).elements()];
+        self.tensors.read_into(key, &mut values)?;
+        Ok(values)
+    }
+
+    fn replace(&mut self, adapter: &mut Adapter, key: &str, name: String, origin: Origin) -> Result<()> {
+        if adapter.replaced.contains_key(&name) {
+            self.mismatch.unexpected.push(key.to_owned());
+            return Ok(());
+        }
+        let (shape, values) = (self.info(key).shape.clone(), self.values(key)?);
+        adapter.replaced.insert(name, Replacement { shape, values, origin });
+        Ok(())
+    }
+
+    fn module(
+        &mut self,
+        adapter: &mut Adapter,
+        module: &str,
+        parts: &Parts,
+        config: &AdapterConfig,
+        scales: &Scales,
+    ) -> Result<()> {
+        if let Some(key) = parts.rows {
+            self.rows(adapter, module, key, config)?;
+        }
+        let embedding = parts.embedding_a.is_some() || parts.embedding_b.is_some();
+        let (kind, a, b, names) = match embedding {
+            true => (LayerKind::Embedding, parts.embedding_a, parts.embedding_b, EMBEDDING_FACTORS),
+            false => (LayerKind::Linear, parts.a, parts.b, LINEAR_FACTORS),
+        };
+        if embedding {
+            self.mismatch.unexpected.extend([parts.a, parts.b, parts.output_bias].into_iter().flatten().cloned());
+        }
+        let (Some(a), Some(b)) = (a, b) else {
+            let extras = [a, b, parts.output_bias, parts.magnitude];
+            if extras.iter().any(Option::is_some) {
+                let absent = names.into_iter().zip([a, b]).filter(|(_, there)| there.is_none());
+                self.mismatch.missing.extend(absent.map(|(name, _)| keys::key(module, name)));
+            }
+            return Ok(());
+        };
+        let rank = scales.rank(module)?;
+        let Some((inputs, outputs)) = self.sides(a, b, rank) else { return Ok(()) };
+        let output_bias = if embedding { None } else { parts.output_bias };
+        let Some(magnitude) = self.vector(parts.magnitude, outputs)? else { return Ok(()) };
+        let Some(output_bias) = self.vector(output_bias, outputs)? else { return Ok(()) };
+        let scaling = scales.scaling(module)? as f32;
+        let (a, b) = (self.values(a)?, self.values(b)?);
+        let low_rank = LowRank { a, b, rank, inputs, outputs, scaling, magnitude, output_bias, kind };
+        adapter.low_rank.insert(module.to_owned(), low_rank);
+        Ok(())
+    }
+
+    /// Inputs and outputs of a pair of factors; a pair of wrong shapes is noted.
+    fn sides(&mut self, a: &str, b: &str, rank: usize) -> Option<(usize, usize)> {
+        let (shape_a, shape_b) = (self.info(a).shape.as_slice(), self.info(b).shape.as_slice());
+        let inputs = shape_a.get(1).copied().unwrap_or(1);
+        let outputs = shape_b.first().copied().unwrap_or(1);
+        let fits_a = self.fits(a, vec![rank, inputs]);
+        let fits_b = self.fits(b, vec![outputs, rank]);
+        (fits_a && fits_b).then_some((inputs, outputs))
+    }
+
+    fn fits(&mut self, key: &str, expected: Vec<usize>) -> bool {
+        let found = self.info(key).shape.clone();
+        let fits = found == expected;
+        if !fits {
+            self.mismatch.misshapen.push(Misshapen { key: key.to_owned(), expected, found });
+        }
+        fits
+    }
+
+    /// Outer `None`: there, but of a wrong length, which is noted.
+    #[expect(clippy::option_option, reason = "absent and wrong are different answers")]
+    fn vector(&mut self, key: Option<&String>, length: usize) -> Result<Option<Option<Vec<f32>>>> {
+        let Some(key) = key else { return Ok(Some(None)) };
+        if !self.fits(key, vec![length]) {
+            return Ok(None);
+        }
+        Ok(Some(Some(self.values(key)?)))
+    }
+
+    fn rows(&mut self, adapter: &mut Adapter, module: &str, key: &str, config: &AdapterConfig) -> Result<()> {
+        let Some(tokens) = config.trainable_tokens.of(module) else {
+            self.mismatch.unexpected.push(key.to_owned());
+            return Ok(());
+        };
+        let width = self.info(key).shape.get(1).copied().unwrap_or(1);
+        if self.fits(key, vec![tokens.len(), width]) {
+            let rows = NewRows { tokens: tokens.to_vec(), width, values: self.values(key)? };
+            adapter.new_rows.insert(module.to_owned(), rows);
+        }
+        Ok(())
+    }
+}
+
+pub(super) const LINEAR_FACTORS: [&str; 2] = ["lora_A.weight", "lora_B.weight"];
+pub(super) const EMBEDDING_FACTORS: [&str; 2] = ["lora_embedding_A", "lora_embedding_B"];
+
+impl LowRank {
+    /// The keys of its factors.
+    pub(super) fn factors(&self) -> [&'static str; 2] {
+        match self.kind {
+            LayerKind::Linear => LINEAR_FACTORS,
+            LayerKind::Embedding => EMBEDDING_FACTORS,
+        }
+    }
+}
+
+impl Bias {
+    /// Whether the bias of a module was trained.
+    pub(super) fn covers(self, adapted: bool) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::LoraOnly => adapted,
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! A model as users name it: a folder of Hugging Face files, a GGUF file, or a folder with one GGUF file.
+
+use crate::gguf::{Gguf, Vocabulary};
+use crate::safetensors::Safetensors;
+use crate::{Config, Error, Result, Tensors, mapping};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// An opened model: configuration, tensors, tokenizer.
+pub struct Checkpoint {
+    path: PathBuf,
+    config: Config,
+    source: Source,
+}
+
+enum Source {
+    Folder(Box<Safetensors>),
+    Gguf(Box<Gguf>),
+}
+
+/// What a tokenizer is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TokenizerFiles {
+    /// `tokenizer.json` and its companions.
+    Json {
+        /// The bytes of `tokenizer.json`.
+        tokenizer: Vec<u8>,
+        /// `tokenizer_config.json`; null where there is none.
+        config: Value,
+        /// The chat template: `chat_template.jinja`, else the default one of `tokenizer_config.json`.
+        template: Option<String>,
+    },
+    /// The vocabulary inside a GGUF file.
+    Gguf(Vocabulary),
+}
+
+/// Small files beside the weights that a copy of the model should have too, besides `config.json`.
+const COMPANIONS: [&str; 9] = [
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+    "chat_template.jinja",
+];
+
+impl Checkpoint {
+    /// Opens a folder or a `.gguf` file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let metadata = std::fs::metadata(path).map_err(|source| Error::io(path, source))?;
+        if metadata.is_dir() {
+            return match path.join("config.json").is_file() {
+                true => Self::open_folder(path),
+                false => Self::open_gguf(&only_gguf(path)?),
+            };
+        }
+        if has_extension(path, "safetensors") || path.file_name().is_some_and(|name| name == "config.json") {
+            let reason = "a model is more than this file";
+            return Err(Error::NoModel { path: path.to_owned(), reason });
+        }
+        Self::open_gguf(path)
+    }
+
+    fn open_folder(path: &Path) -> Result<Self> {
+        let config = Config::read(path)?;
+        let source = Source::Folder(Box::new(Safetensors::open(path)?));
+        Ok(Self { path: path.to_owned(), config, source })
+    }
+
+    fn open_gguf(path: &Path) -> Result<Self> {
+        let gguf = Gguf::open(path)?;
+        let config = gguf.config()?;
+        config.check(path)?;
+        Ok(Self { path: path.to_owned(), config, source: Source::Gguf(Box::new(gguf)) })
+    }
+
+    /// The folder or the GGUF file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Shape and constants of the model.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All tensors, by their Hugging Face names.
+    pub fn tensors(&self) -> &dyn Tensors {
+        match &self.source {
+            Source::Folder(tensors) => tensors.as_ref(),
+            Source::Gguf(gguf) => gguf.as_ref(),
+        }
+    }
+
+    /// Whether there is a tensor `name`. A tied model has no `lm_head.weight`.
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors().infos().contains_key(name)
+    }
+
+    /// The numbers of one tensor, row-major.
+    pub fn read(&self, name: &str) -> Result<Vec<f32>> {
+        let infos = self.tensors().infos();
+        let info = infos.get(name).ok_or_else(|| Error::missing_tensor(&self.path, name, infos.keys()))?;
+        let mut values = vec![0.0; info.elements()];
+        self.tensors().read_into(name, &mut values)?;
+        Ok(values)
+    }
+
+    /// What the tokenizer is made from.
+    pub fn tokenizer_files(&self) -> Result<TokenizerFiles> {
+        match &self.source {
+            Source::Folder(_) => read_tokenizer(&self.path),
+            Source::Gguf(gguf) => gguf.vocabulary().map(TokenizerFiles::Gguf),
+        }
+    }
+
+    /// Tokenizer, chat template and generation settings: the files that a changed copy of the model keeps.
+    pub fn companions(&self) -> Vec<PathBuf> {
+        match &self.source {
+            Source::Folder(_) => {
+                let paths = COMPANIONS.iter().map(|name| self.path.join(name));
+                paths.filter(|path| path.is_file()).collect()
+            }
+            Source::Gguf(_) => Vec::new(),
+        }
+    }
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+/// The one GGUF file of a folder without `config.json`.
+fn only_gguf(folder: &Path) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(folder).map_err(|source| Error::io(folder, source))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<_> = paths.filter(|path| path.is_file() && has_extension(path, "gguf")).collect();
+    let no_model = |reason| Error::NoModel { path: folder.to_owned(), reason };
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(no_model("neither `config.json` nor a `.gguf` file")),
+        (Some(_), false) => Err(no_model("several `.gguf` files; name one of them")),
+    }
+}
+
+fn read_tokenizer(folder: &Path) -> Result<TokenizerFiles> {
+    let path = folder.join("tokenizer.json");
+    if !path.is_file() {
+        let others = ["tokenizer.model", "vocab.json"];
+        let other = others.into_iter().find(|name| folder.join(name).is_file());
+        return Err(Error::MissingTokenizer { path: folder.to_owned(), other });
+    }
+    let tokenizer = mapping::read_limited(&path, mapping::JSON_LIMIT)?;
+    let config: Option<Value> = mapping::read_json_if_there(&folder.join("tokenizer_config.json"))?;
+    let config = config.unwrap_or(Value::Null);
+    let template = match read_text_if_there(&folder.join("chat_template.jinja"))? {
+        Some(template) => Some(template),
+        None => default_template(&config),
+    };
+    Ok(TokenizerFiles::Json { tokenizer, config, template })
+}
+
+fn read_text_if_there(path: &Path) -> Result<Option<String>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let bytes = mapping::read_limited(path, mapping::JSON_LIMIT)?;
+    String::from_utf8(bytes).map(Some).map_err(|_| Error::NotText { path: path.to_owned() })
+}
+
+/// `chat_template` is one template, or a list of `{name, template}` of which the default counts.
+fn default_template(config: &Value) -> Option<String> {
+    let template = match config.get("chat_template")? {
+        Value::Array(named) => named.iter().find(|one| one["name"] == "default")?.get("template")?,
+        one => one,
+    };
+    template.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    fn model(files: &[(&str, &str)]) -> TempDir {
+        let folder = TempDir::new().unwrap();
+        let header = json!({ "model.norm.weight": { "dtype": "F32", "shape": [2], "data_offsets": [0, 8] } });
+        let header = format!("{header:88}");
+        let numbers = [1.0_f32.to_le_bytes(), 2.0_f32.to_le_bytes()];
+        let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), numbers.as_flattened()].concat();
+        std::fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
+        std::fs::write(folder.path().join("config.json"), r#"{"model_type": "llama"}"#).unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn template(files: &[(&str, &str)]) -> Option<String> {
+        let folder = model(files);
+        match Checkpoint::open(folder.path()).unwrap().tokenizer_files().unwrap() {
+            TokenizerFiles::Json { template, .. } => template,
+            TokenizerFiles::Gguf(_) => panic!("a folder has no GGUF vocabulary"),
+        }
+    }
+
+    #[test]
+    fn a_folder_opens_and_reads() {
+        let folder = model(&[]);
+        let opened = Checkpoint::open(folder.path()).unwrap();
+        assert!(opened.contains("model.norm.weight") && !opened.contains("lm_head.weight"));
+        assert_eq!(opened.read("model.norm.weight").unwrap(), [1.0, 2.0]);
+        let error = opened.read("model.norn.weight").unwrap_err();
+        assert!(error.hint().unwrap().contains("`model.norm.weight`"));
+        assert!(opened.companions().is_empty());
+    }
+
+    #[test]
+    fn the_chat_template_comes_from_its_own_file_first() {
+        let tokenizer = ("tokenizer.json", "{}");
+        let string = ("tokenizer_config.json", r#"{"chat_template": "string"}"#);
+        let list = r#"{"chat_template": [{"name": "tool_use", "template": "a"},
+                      {"name": "default", "template": "b"}]}"#;
+        assert_eq!(template(&[tokenizer]), None);
+        assert_eq!(template(&[tokenizer, string]).unwrap(), "string");
+        assert_eq!(template(&[tokenizer, ("tokenizer_config.json", list)]).unwrap(), "b");
+        assert_eq!(template(&[tokenizer, string, ("chat_template.jinja", "file")]).unwrap(), "file");
+    }
+
+    #[test]
+    fn a_missing_tokenizer_is_named_with_a_way_out() {
+        for (files, hint) in [(vec![], "copy"), (vec![("tokenizer.model", "")], "save_pretrained")] {
+            let folder = model(&files);
+            let error = Checkpoint::open(folder.path()).unwrap().tokenizer_files().unwrap_err();
+            assert!(matches!(error, Error::MissingTokenizer { .. }));
+            assert!(error.hint().unwrap().contains(hint), "{:?}", error.hint());
+        }
+    }
+
+    #[test]
+    fn a_path_to_no_model_is_an_error() {
+        let folder = model(&[]);
+        let empty = TempDir::new().unwrap();
+        for path in [
+            folder.path().join("nothing"),
+            folder.path().join("model.safetensors"),
+            folder.path().join("config.json"),
+            empty.path().to_owned(),
+        ] {
+            let Err(error) = Checkpoint::open(&path) else { panic!("{path:?} opened") };
+            assert!(error.hint().is_some(), "{error}");
+        }
+        for name in ["a.gguf", "b.gguf"] {
+            std::fs::write(empty.path().join(name), "").unwrap();
+        }
+        let Err(error) = Checkpoint::open(empty.path()) else { panic!("opened") };
+        assert!(error.to_string().contains("several"), "{error}");
+    }
+}

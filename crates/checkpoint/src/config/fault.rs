@@ -1,0 +1,123 @@
+//! What makes a `config.json` unusable.
+
+use super::Architecture;
+use crate::fields::WrongValue;
+
+/// Why a model's configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The file names no architecture.
+    #[error("no key `model_type` says which architecture this is")]
+    NoArchitecture,
+    /// The architecture is none of those that are implemented.
+    #[error("architecture `{found}` is not supported")]
+    Architecture {
+        /// The file's `model_type`.
+        found: String,
+    },
+    /// A key holds something else than it should.
+    #[error(transparent)]
+    Value(#[from] WrongValue),
+    /// A size is zero or beyond any model.
+    #[error("`{key}` is {found}; possible are 1 to {limit}")]
+    Size {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: usize,
+        /// The largest that is accepted.
+        limit: usize,
+    },
+    /// One size should be a multiple of another.
+    #[error("`{key}` = {found} is not a multiple of `{divisor_key}` = {divisor}")]
+    Multiple {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: usize,
+        /// The key of the divisor.
+        divisor_key: &'static str,
+        /// The divisor.
+        divisor: usize,
+    },
+    /// A number lies outside its range.
+    #[error("`{key}` = {found} should be {expected}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: f64,
+        /// The range.
+        expected: &'static str,
+    },
+    /// Another activation function than SiLU.
+    #[error("activation `{found}` is not supported; only `silu` is")]
+    Activation {
+        /// The file's `hidden_act`.
+        found: String,
+    },
+    /// A way of scaling rotary positions that is not implemented.
+    #[error("rotary position scaling `{found}` is not supported; `default`, `linear` and `llama3` are")]
+    Rope {
+        /// The file's `rope_type`.
+        found: String,
+    },
+    /// A required parameter of the rotary scaling is absent.
+    #[error("rotary position scaling `{kind}` needs `{key}`")]
+    RopeParameter {
+        /// The `rope_type`.
+        kind: &'static str,
+        /// The absent key.
+        key: &'static str,
+    },
+    /// Only a part of each head is rotated.
+    #[error("`partial_rotary_factor` = {found} is not supported; only 1 is")]
+    PartialRotary {
+        /// The factor.
+        found: f64,
+    },
+    /// `layer_types` has another length than there are layers.
+    #[error("`layer_types` has {found} entries for {layers} layers")]
+    LayerTypes {
+        /// Its length.
+        found: usize,
+        /// The number of layers.
+        layers: usize,
+    },
+    /// A kind of attention that is not implemented.
+    #[error("layer type `{found}` is not supported; `full_attention` and `sliding_attention` are")]
+    LayerType {
+        /// The entry of `layer_types`.
+        found: String,
+    },
+    /// The weights are packed by a quantiser.
+    #[error("weights quantised by `{method}` are not supported")]
+    Quantization {
+        /// The file's `quantization_config.quant_method`.
+        method: String,
+    },
+}
+
+impl Fault {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoArchitecture | Self::Architecture { .. } => {
+                let names: Vec<_> = Architecture::ALL.iter().map(|known| known.name()).collect();
+                return Some(format!("supported architectures are {}", names.join(", ")));
+            }
+            Self::Quantization { .. } => "use the model's original f32, f16 or bf16 weights, or a GGUF file",
+            Self::Rope { .. } | Self::PartialRotary { .. } | Self::LayerType { .. } | Self::Activation { .. } => {
+                "choose another model of this family; removing the key would change what the model computes"
+            }
+            Self::Value(_)
+            | Self::Size { .. }
+            | Self::Multiple { .. }
+            | Self::Range { .. }
+            | Self::RopeParameter { .. }
+            | Self::LayerTypes { .. } => "compare the file with the original model's `config.json`",
+        };
+        Some(hint.to_owned())
+    }
+}

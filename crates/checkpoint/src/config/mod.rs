@@ -1,0 +1,194 @@
+//! `config.json` of the llama family, old keys and new, as one set of fields.
+//!
+//! Absent keys take the values that transformers 5.23 gives them. `generation_config.json`, where there is one,
+//! decides which tokens end an answer, as it does in transformers' `generate`.
+
+mod architecture;
+mod fault;
+mod read;
+mod rope;
+#[cfg(test)]
+mod tests;
+
+pub use architecture::{Activation, Architecture};
+pub use fault::Fault;
+pub use rope::{Rope, RopeScaling};
+
+use crate::{Dtype, Error, Result, mapping};
+use serde_json::Value;
+use std::path::Path;
+
+pub(crate) const CONTEXT_LIMIT: usize = 1 << 31;
+
+/// Shape and constants of a language model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Which family member.
+    pub architecture: Architecture,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Width inside the MLP.
+    pub intermediate_size: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Query heads of a block.
+    pub heads: usize,
+    /// Key and value heads of a block; divides `heads`.
+    pub key_value_heads: usize,
+    /// Width of a head; `heads · head_dim` need not be `hidden_size`.
+    pub head_dim: usize,
+    /// Rows of the embedding.
+    pub vocabulary: usize,
+    /// Longest sequence the model was made for, in tokens.
+    pub context: usize,
+    /// Added to the mean square in RMSNorm.
+    pub norm_epsilon: f64,
+    /// Rotary positions.
+    pub rope: Rope,
+    /// The output head is the embedding.
+    pub tied: bool,
+    /// Query, key and value projections have a bias.
+    pub attention_bias: bool,
+    /// The output projection of the attention has a bias.
+    pub output_bias: bool,
+    /// The projections of the MLP have a bias.
+    pub mlp_bias: bool,
+    /// The function between the projections of the MLP.
+    pub activation: Activation,
+    /// How far back each layer sees, in tokens; one entry per layer, `None` sees everything.
+    pub windows: Vec<Option<usize>>,
+    /// How the weights are stored, where the file says so.
+    pub dtype: Option<Dtype>,
+    /// Token that starts a text.
+    pub bos: Option<u32>,
+    /// Tokens that end an answer.
+    pub eos: Vec<u32>,
+    /// The whole `config.json`; null for a model that came without one.
+    pub raw: Value,
+}
+
+impl Config {
+    /// Reads `config.json` and, where there is one, `generation_config.json` of `folder`.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("config.json");
+        let raw = mapping::read_json(&path)?;
+        let generation = mapping::read_json_if_there(&folder.join("generation_config.json"))?;
+        Self::parse(&path, raw, generation.as_ref())
+    }
+
+    /// From the parsed files; `path` is for messages.
+    pub fn parse(path: &Path, raw: Value, generation: Option<&Value>) -> Result<Self> {
+        let fault = |fault| Error::Config { path: path.to_owned(), fault };
+        let config = read::read(raw, generation).map_err(fault)?;
+        config.check(path)?;
+        Ok(config)
+    }
+
+    /// Whether the sizes fit each other and are those of a model; `path` is for messages.
+    pub fn check(&self, path: &Path) -> Result<()> {
+        self.faultless().map_err(|fault| Error::Config { path: path.to_owned(), fault })
+    }
+
+    fn faultless(&self) -> Result<(), Fault> {
+        size("hidden_size", self.hidden_size, 1 << 20)?;
+        size("intermediate_size", self.intermediate_size, 1 << 24)?;
+        size("num_hidden_layers", self.layers, read::LAYER_LIMIT)?;
+        size("num_attention_heads", self.heads, 1 << 16)?;
+        size("num_key_value_heads", self.key_value_heads, 1 << 16)?;
+        size("head_dim", self.head_dim, 1 << 14)?;
+        size("vocab_size", self.vocabulary, 1 << 26)?;
+        size("max_position_embeddings", self.context, CONTEXT_LIMIT)?;
+        multiple(("num_attention_heads", self.heads), ("num_key_value_heads", self.key_value_heads))?;
+        // Rotary positions turn pairs.
+        multiple(("head_dim", self.head_dim), ("2", 2))?;
+        rope::positive("rms_norm_eps", self.norm_epsilon)?;
+        if self.windows.len() != self.layers {
+            return Err(Fault::LayerTypes { found: self.windows.len(), layers: self.layers });
+        }
+        if self.windows.contains(&Some(0)) {
+            return Err(Fault::Size { key: "sliding_window", found: 0, limit: CONTEXT_LIMIT });
+        }
+        self.rope.check()
+    }
+
+    /// A `config.json` that every version of transformers reads: the file as it was, with `dtype`, `tied` and
+    /// `vocabulary` as they are now; composed from the fields for a model that came without one.
+    pub fn to_json(&self) -> Value {
+        let mut json = match &self.raw {
+            Value::Object(raw) => Value::Object(raw.clone()),
+            _ => self.compose(),
+        };
+        json["tie_word_embeddings"] = self.tied.into();
+        json["vocab_size"] = self.vocabulary.into();
+        if let Some(name) = self.dtype.and_then(dtype_name) {
+            let new = json.get("dtype").is_some();
+            if json.get("torch_dtype").is_some() || !new {
+                json["torch_dtype"] = name.into();
+            }
+            if new {
+                json["dtype"] = name.into();
+            }
+        }
+        json
+    }
+
+    fn compose(&self) -> Value {
+        let window = self.windows.iter().flatten().next();
+        let kind = |window: &Option<_>| if window.is_some() { "sliding_attention" } else { "full_attention" };
+        let mut json = serde_json::json!({
+            "architectures": [self.architecture.class()],
+            "model_type": self.architecture.name(),
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.intermediate_size,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.key_value_heads,
+            "head_dim": self.head_dim,
+            "max_position_embeddings": self.context,
+            "rms_norm_eps": self.norm_epsilon,
+            "rope_theta": self.rope.theta,
+            "rope_scaling": self.rope.scaling.to_json(),
+            "hidden_act": "silu",
+            "sliding_window": window,
+            "bos_token_id": self.bos,
+            "eos_token_id": match self.eos.as_slice() {
+                [one] => Value::from(*one),
+                [] => Value::Null,
+                many => many.into(),
+            },
+        });
+        match self.architecture {
+            Architecture::Llama => {
+                json["attention_bias"] = self.attention_bias.into();
+                json["mlp_bias"] = self.mlp_bias.into();
+            }
+            Architecture::Mistral => {}
+            Architecture::Qwen2 | Architecture::Qwen3 => {
+                json["use_sliding_window"] = window.is_some().into();
+                json["layer_types"] = self.windows.iter().map(kind).collect();
+                if self.architecture == Architecture::Qwen3 {
+                    json["attention_bias"] = self.attention_bias.into();
+                }
+            }
+        }
+        json
+    }
+}
+
+pub(crate) fn size(key: &'static str, found: usize, limit: usize) -> Result<(), Fault> {
+    if (1..=limit).contains(&found) { Ok(()) } else { Err(Fault::Size { key, found, limit }) }
+}
+
+fn multiple((key, found): (&'static str, usize), (divisor_key, divisor): (&'static str, usize)) -> Result<(), Fault> {
+    if found.is_multiple_of(divisor) { Ok(()) } else { Err(Fault::Multiple { key, found, divisor_key, divisor }) }
+}
+
+fn dtype_name(dtype: Dtype) -> Option<&'static str> {
+    match dtype {
+        Dtype::F64 => Some("float64"),
+        Dtype::F32 => Some("float32"),
+        Dtype::F16 => Some("float16"),
+        Dtype::Bf16 => Some("bfloat16"),
+        _ => None,
+    }
+}

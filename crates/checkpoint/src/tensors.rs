@@ -1,0 +1,95 @@
+//! Named tensors of a container, read one at a time.
+
+use crate::{Error, Result};
+use indexmap::IndexMap;
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::Path;
+
+/// How the numbers of a tensor are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the names are the formats' own")]
+pub enum Dtype {
+    F64,
+    F32,
+    F16,
+    Bf16,
+    I64,
+    I32,
+    I16,
+    I8,
+    U8,
+    Bool,
+    /// A ggml block format.
+    Quantized(rankine_kernels::dequantize::Format),
+}
+
+/// Name, shape and storage of one tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorInfo {
+    /// Row-major shape, outermost first; `[out, in]` for a weight.
+    pub shape: Vec<usize>,
+    /// How its numbers are stored.
+    pub dtype: Dtype,
+    /// Stored size.
+    pub bytes: u64,
+}
+
+impl TensorInfo {
+    /// How many numbers it holds.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Length of the first axis; a single number counts as one row.
+    pub fn rows(&self) -> usize {
+        self.shape.first().copied().unwrap_or(1)
+    }
+
+    /// How many numbers a row holds.
+    pub fn row_elements(&self) -> usize {
+        self.elements().checked_div(self.rows()).unwrap_or(0)
+    }
+
+    /// An error unless `rows` are rows of this tensor, `name`, and hold `found` numbers.
+    pub fn check_rows(&self, name: &str, rows: &Range<usize>, found: usize) -> Result<()> {
+        let there = rows.start <= rows.end && rows.end <= self.rows();
+        if there && rows.len() * self.row_elements() == found {
+            return Ok(());
+        }
+        Err(Error::Rows { name: name.to_owned(), rows: rows.clone(), shape: self.shape.clone(), found })
+    }
+}
+
+/// A container of named tensors: safetensors files, a GGUF file.
+pub trait Tensors: Send + Sync {
+    /// Every tensor by its Hugging Face name, in file order.
+    fn infos(&self) -> &IndexMap<String, TensorInfo>;
+
+    /// The numbers of `name` as f32 (dequantised, permutations undone) into `out`, whose length is the element count.
+    fn read_into(&self, name: &str, out: &mut [f32]) -> Result<()>;
+
+    /// The little-endian row-major bytes of `name` when its dtype is a plain one; borrowed where the file holds them so.
+    fn raw(&self, name: &str) -> Result<Cow<'_, [u8]>>;
+
+    /// The numbers of some rows of `name` (slices along its first axis) as f32 into `out`, without reading the others
+    /// where the container allows it.
+    fn read_rows(&self, name: &str, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        let info = self.infos().get(name);
+        let info = info.ok_or_else(|| Error::missing_tensor(Path::new(""), name, self.infos().keys()))?;
+        info.check_rows(name, &rows, out.len())?;
+        if rows == (0..info.rows()) {
+            return self.read_into(name, out);
+        }
+        let mut whole = vec![0.0; info.elements()];
+        self.read_into(name, &mut whole)?;
+        let width = info.row_elements();
+        out.copy_from_slice(&whole[rows.start * width..rows.end * width]);
+        Ok(())
+    }
+
+    /// Says that these rows are not needed for a while: a memory map gives their pages back. Reading them again is
+    /// allowed.
+    fn release(&self, _name: &str, _rows: Range<usize>) {}
+}

@@ -1,0 +1,173 @@
+//! A folder that appears whole or not at all.
+
+use super::Fault;
+use crate::{Error, Result};
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+use tempfile::{Builder, TempDir};
+
+/// What to do with an output that is there already. An empty folder counts as not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it and fail.
+    Refuse,
+    /// Replace it, once the new one is complete.
+    Replace,
+}
+
+/// A folder under construction: files go to a temporary sibling of the target until [`finish`](Self::finish).
+/// Dropped before that, it leaves nothing behind.
+#[derive(Debug)]
+pub struct OutputFolder {
+    target: PathBuf,
+    existing: Existing,
+    temporary: TempDir,
+}
+
+impl OutputFolder {
+    /// Begins `target`; its parent folders are made where absent.
+    pub fn create(target: &Path, existing: Existing) -> Result<Self> {
+        let name = target.file_name().and_then(|name| name.to_str()).ok_or_else(|| fault(target, Fault::Path))?;
+        refuse_existing(target, existing)?;
+        let parent = parent_of(target);
+        std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+        let mut builder = Builder::new();
+        let (prefix, permissions) = (format!(".{name}."), folder_permissions());
+        builder.prefix(&prefix).suffix(".partial");
+        if let Some(permissions) = permissions {
+            builder.permissions(permissions);
+        }
+        let temporary = builder.tempdir_in(parent).map_err(|source| Error::io(parent, source))?;
+        Ok(Self { target: target.to_owned(), existing, temporary })
+    }
+
+    /// Where the finished folder will be.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Where the file `name` lies until the folder is finished; its parent inside the folder is made.
+    pub fn path(&self, name: &str) -> Result<PathBuf> {
+        let mut components = Path::new(name).components().peekable();
+        if components.peek().is_none() || !components.all(|part| matches!(part, Component::Normal(_))) {
+            return Err(fault(&self.target, Fault::Name { name: name.to_owned() }));
+        }
+        let path = self.temporary.path().join(name);
+        let parent = parent_of(&path);
+        std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+        Ok(path)
+    }
+
+    /// Writes a small file.
+    pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path(name)?;
+        std::fs::write(&path, bytes).map_err(|source| Error::io(&path, source))
+    }
+
+    /// Writes a JSON file as transformers does: indented by two.
+    pub fn write_json(&self, name: &str, value: &serde_json::Value) -> Result<()> {
+        self.write_file(name, format!("{value:#}\n").as_bytes())
+    }
+
+    /// Copies the file `source` to `name`.
+    pub fn copy_file(&self, source: &Path, name: &str) -> Result<()> {
+        let path = self.path(name)?;
+        // Opened apart, so that a message names the side that failed.
+        let mut from = std::fs::File::open(source).map_err(|error| Error::io(source, error))?;
+        let mut to = std::fs::File::create(&path).map_err(|error| Error::io(&path, error))?;
+        std::io::copy(&mut from, &mut to).map_err(|error| Error::io(&path, error))?;
+        Ok(())
+    }
+
+    /// Gives the folder its name. What was there under this name is removed only after that.
+    pub fn finish(self) -> Result<()> {
+        let Self { target, existing, temporary } = self;
+        refuse_existing(&target, existing)?;
+        let io = |source| Error::io(&target, source);
+        let displaced = displace(&target)?;
+        if let Err(error) = std::fs::rename(temporary.path(), &target) {
+            if let Some(displaced) = displaced {
+                // Put back what was there; the first error is the one to report.
+                let _ = std::fs::rename(displaced.path().join("old"), &target);
+            }
+            return Err(io(error));
+        }
+        // Renamed away: there is nothing left for the guard to remove.
+        let _ = temporary.keep();
+        match displaced {
+            Some(displaced) => displaced.close().map_err(io),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Moves an existing target into a temporary folder beside it, as `old`.
+fn displace(target: &Path) -> Result<Option<TempDir>> {
+    let io = |source| Error::io(target, source);
+    if target.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let shelter = Builder::new().prefix(".replaced.").tempdir_in(parent_of(target)).map_err(io)?;
+    std::fs::rename(target, shelter.path().join("old")).map_err(io)?;
+    Ok(Some(shelter))
+}
+
+fn refuse_existing(target: &Path, existing: Existing) -> Result<()> {
+    let there = target.symlink_metadata().is_ok() && !is_empty_folder(target);
+    if there && existing == Existing::Refuse {
+        return Err(fault(target, Fault::Exists));
+    }
+    Ok(())
+}
+
+fn is_empty_folder(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Writes `bytes` to `path`, which holds either the old content or the new, whatever happens.
+pub fn write_file_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let io = |source| Error::io(path, source);
+    let parent = parent_of(path);
+    std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+    let mut builder = Builder::new();
+    builder.prefix(".partial.");
+    if let Some(permissions) = file_permissions() {
+        builder.permissions(permissions);
+    }
+    let mut file = builder.tempfile_in(parent).map_err(io)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io)?;
+    file.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
+}
+
+/// The folder of `path`; a bare name lies in the current one.
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn fault(path: &Path, fault: Fault) -> Error {
+    Error::Output { path: path.to_owned(), fault }
+}
+
+/// Temporary files are private by default; these become the output, so they get what the process's mask allows.
+#[cfg(unix)]
+fn permissions(mode: u32) -> Option<std::fs::Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(std::fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn permissions(_mode: u32) -> Option<std::fs::Permissions> {
+    None
+}
+
+fn folder_permissions() -> Option<std::fs::Permissions> {
+    permissions(0o777)
+}
+
+fn file_permissions() -> Option<std::fs::Permissions> {
+    permissions(0o666)
+}

@@ -1,0 +1,16 @@
+//! The crate from outside: agreement with transformers, files in every format, broken files.
+
+#[cfg(test)]
+mod broken;
+#[cfg(test)]
+mod encoding;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod masks;
+#[cfg(test)]
+mod reading;
+#[cfg(test)]
+mod templates;
+#[cfg(test)]
+mod tokenizers;

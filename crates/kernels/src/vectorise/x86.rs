@@ -1,0 +1,234 @@
+//! Sixteen f32 in one AVX-512 register, or in two of AVX2.
+//!
+//! The types are made and used inside functions compiled with their features (`vectorised!`), which run after
+//! [`level`] has found these on the processor: that is the safety argument of every block here.
+
+use super::{LANES, Vector};
+use std::arch::x86_64::*;
+
+/// What the processor offers.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+pub(crate) enum Level {
+    Baseline,
+    Avx2,
+    Avx512,
+}
+
+/// The best level of this processor (and system); detection is cached by the standard library.
+#[inline]
+pub(crate) fn level() -> Level {
+    use std::arch::is_x86_feature_detected as has;
+    let found = if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") {
+        Level::Avx512
+    } else if has!("avx2") && has!("fma") {
+        Level::Avx2
+    } else {
+        Level::Baseline
+    };
+    #[cfg(test)]
+    let found = if LIMIT.get() < found { LIMIT.get() } else { found };
+    found
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The best level that tests let this thread use.
+    pub(super) static LIMIT: std::cell::Cell<Level> = const { std::cell::Cell::new(Level::Avx512) };
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(__m512);
+
+#[expect(unsafe_code, reason = "processor instructions")]
+// SAFETY (all blocks): see the module doc; the only pointers come from references to sixteen numbers.
+impl Vector for Avx512 {
+    const SUMS: usize = 16;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        unsafe { Self(_mm512_set1_ps(x)) }
+    }
+
+    #[inline(always)]
+    fn load(x: &[f32; LANES]) -> Self {
+        unsafe { Self(_mm512_loadu_ps(x.as_ptr())) }
+    }
+
+    #[inline(always)]
+    fn store(self, x: &mut [f32; LANES]) {
+        unsafe { _mm512_storeu_ps(x.as_mut_ptr(), self.0) }
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        unsafe { Self(_mm512_add_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        unsafe { Self(_mm512_sub_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        unsafe { Self(_mm512_mul_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        unsafe { Self(_mm512_div_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        unsafe { Self(_mm512_fmadd_ps(self.0, factor.0, addend.0)) }
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        unsafe { Self(_mm512_max_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        unsafe { Self(_mm512_min_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        unsafe {
+            let exponent = _mm512_add_epi32(_mm512_castps_si512(self.0), _mm512_set1_epi32(127));
+            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent)))
+        }
+    }
+
+    #[inline(always)]
+    fn select_below(self, limit: Self, then: Self, otherwise: Self) -> Self {
+        unsafe {
+            let below = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, limit.0);
+            Self(_mm512_mask_blend_ps(below, otherwise.0, then.0))
+        }
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        unsafe {
+            let upper = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(self.0)));
+            sum_half(_mm256_add_ps(_mm512_castps512_ps256(self.0), upper))
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2([__m256; 2]);
+
+impl Avx2 {
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(__m256, __m256) -> __m256) -> Self {
+        Self([f(self.0[0], other.0[0]), f(self.0[1], other.0[1])])
+    }
+}
+
+#[expect(unsafe_code, reason = "processor instructions")]
+// SAFETY (all blocks): see the module doc; the only pointers come from references to sixteen numbers.
+impl Vector for Avx2 {
+    const SUMS: usize = 4;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        unsafe { Self([_mm256_set1_ps(x); 2]) }
+    }
+
+    #[inline(always)]
+    fn load(x: &[f32; LANES]) -> Self {
+        unsafe { Self([_mm256_loadu_ps(x.as_ptr()), _mm256_loadu_ps(x[LANES / 2..].as_ptr())]) }
+    }
+
+    #[inline(always)]
+    fn store(self, x: &mut [f32; LANES]) {
+        unsafe {
+            _mm256_storeu_ps(x.as_mut_ptr(), self.0[0]);
+            _mm256_storeu_ps(x[LANES / 2..].as_mut_ptr(), self.0[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| unsafe { _mm256_add_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| unsafe { _mm256_sub_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| unsafe { _mm256_mul_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.zip(other, |a, b| unsafe { _mm256_div_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        unsafe {
+            Self([
+                _mm256_fmadd_ps(self.0[0], factor.0[0], addend.0[0]),
+                _mm256_fmadd_ps(self.0[1], factor.0[1], addend.0[1]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| unsafe { _mm256_max_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| unsafe { _mm256_min_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        Self([power_of_two_half(self.0[0]), power_of_two_half(self.0[1])])
+    }
+
+    #[inline(always)]
+    fn select_below(self, limit: Self, then: Self, otherwise: Self) -> Self {
+        let below = self.zip(limit, |a, b| unsafe { _mm256_cmp_ps::<_CMP_LT_OQ>(a, b) });
+        let pick = |half: usize| unsafe { _mm256_blendv_ps(otherwise.0[half], then.0[half], below.0[half]) };
+        Self([pick(0), pick(1)])
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        unsafe { sum_half(_mm256_add_ps(self.0[0], self.0[1])) }
+    }
+}
+
+/// 2ⁿ in eight lanes.
+#[expect(unsafe_code, reason = "processor instructions")]
+#[inline(always)]
+// SAFETY (the block): see the module doc.
+fn power_of_two_half(x: __m256) -> __m256 {
+    unsafe {
+        let exponent = _mm256_add_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(127));
+        _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+    }
+}
+
+/// The sum of eight lanes, by halves.
+#[expect(unsafe_code, reason = "processor instructions")]
+#[inline(always)]
+// SAFETY (the block): see the module doc.
+fn sum_half(x: __m256) -> f32 {
+    unsafe {
+        let four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+        let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+        _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+    }
+}

@@ -1,0 +1,21 @@
+//! Every kernel against a plain f64 version of its formula, and its gradients against central differences of that.
+
+#[cfg(test)]
+mod adamw;
+#[cfg(test)]
+mod attention;
+#[cfg(test)]
+mod cross_entropy;
+#[cfg(test)]
+mod gemm;
+#[cfg(test)]
+mod low_rank;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod rowwise;
+#[cfg(test)]
+mod threads;
+
+#[cfg(test)]
+mod oracle;

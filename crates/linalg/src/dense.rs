@@ -1,0 +1,145 @@
+//! The bridge to faer: checked row-major slices in, small dense decompositions in `f64`.
+//!
+//! Everything runs with [`Par::Seq`]: how work is cut between threads would change the last bits, and callers
+//! decompose many weights at once anyway.
+
+use crate::{Error, Result};
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::householder::{
+    apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
+    apply_block_householder_sequence_on_the_left_in_place_with_conj as apply_householder,
+};
+use faer::linalg::matmul::matmul;
+use faer::linalg::qr::no_pivoting::factor as qr;
+use faer::linalg::svd::{self, ComputeSvdVectors, SvdError};
+use faer::{Accum, Conj, Mat, MatRef, Par};
+use std::borrow::Cow;
+
+/// Thin factors of a matrix; u: [rows, k], s: [k] descending, v: [columns, k].
+pub(crate) struct Factors {
+    pub u: Mat<f64>,
+    pub s: Vec<f64>,
+    pub v: Mat<f64>,
+}
+
+/// Whether `a` is a non-empty matrix of finite numbers; returns its largest magnitude.
+pub(crate) fn check(a: &[f32], rows: usize, columns: usize) -> Result<f32> {
+    if rows.checked_mul(columns) != Some(a.len()) {
+        return Err(Error::Length { rows, columns, found: a.len() });
+    }
+    if a.is_empty() {
+        return Err(Error::Empty { rows, columns });
+    }
+    match a.iter().position(|x| !x.is_finite()) {
+        Some(at) => Err(Error::NotFinite { row: at / columns, column: at % columns, value: a[at] }),
+        None => Ok(a.iter().fold(0.0, |largest, x| x.abs().max(largest))),
+    }
+}
+
+/// The matrix with a magnitude whose products stay far from the ends of `f32`, and the factor back.
+pub(crate) fn tamed(a: &[f32], largest: f32) -> (Cow<'_, [f32]>, f64) {
+    const SAFE: std::ops::Range<f32> = 1e-12..1e12;
+    if largest == 0.0 || SAFE.contains(&largest) {
+        return (Cow::Borrowed(a), 1.0);
+    }
+    let unscale = f64::from(largest);
+    (a.iter().map(|&x| (f64::from(x) / unscale) as f32).collect(), unscale)
+}
+
+/// A row-major slice as a matrix in double precision; [rows, columns].
+pub(crate) fn widen(a: &[f32], rows: usize, columns: usize) -> Mat<f64> {
+    Mat::from_fn(rows, columns, |row, column| f64::from(a[row * columns + column]))
+}
+
+/// The transpose of a matrix as a row-major slice; [a.ncols, a.nrows].
+pub(crate) fn transposed(a: MatRef<'_, f64>) -> Vec<f32> {
+    a.col_iter().flat_map(|column| column.iter().map(|&x| x as f32)).collect()
+}
+
+/// Singular values as `f32`, multiplied by `scale`.
+pub(crate) fn narrow(s: &[f64], scale: f64) -> Result<Vec<f32>> {
+    s.iter()
+        .map(|&value| {
+            let narrow = (value * scale) as f32;
+            if narrow.is_finite() { Ok(narrow) } else { Err(Error::Overflow { value: value * scale }) }
+        })
+        .collect()
+}
+
+/// The product of two matrices; [left.nrows, right.ncols].
+pub(crate) fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
+    let mut product = Mat::zeros(left.nrows(), right.ncols());
+    matmul(product.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
+    product
+}
+
+/// The thin SVD.
+pub(crate) fn thin_svd(a: MatRef<'_, f64>) -> Result<Factors> {
+    let (rows, columns) = a.shape();
+    let count = rows.min(columns);
+    let (mut u, mut v) = (Mat::zeros(rows, count), Mat::zeros(columns, count));
+    let s = decompose(a, ComputeSvdVectors::Thin, Some((&mut u, &mut v)))?;
+    Ok(Factors { u, s, v })
+}
+
+/// The singular values, descending; [min(rows, columns)].
+pub(crate) fn values(a: MatRef<'_, f64>) -> Result<Vec<f64>> {
+    decompose(a, ComputeSvdVectors::No, None)
+}
+
+fn decompose(
+    a: MatRef<'_, f64>,
+    compute: ComputeSvdVectors,
+    vectors: Option<(&mut Mat<f64>, &mut Mat<f64>)>,
+) -> Result<Vec<f64>> {
+    let (rows, columns) = a.shape();
+    let mut s = Diag::zeros(rows.min(columns));
+    let scratch = svd::svd_scratch::<f64>(rows, columns, compute, compute, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(scratch);
+    let (u, v) = vectors.map_or((None, None), |(u, v)| (Some(u.as_mut()), Some(v.as_mut())));
+    svd::svd(a, s.as_mut(), u, v, Par::Seq, MemStack::new(&mut memory), Default::default())
+        .map_err(|SvdError::NoConvergence| Error::NoConvergence { rows, columns })?;
+    Ok(s.column_vector().iter().copied().collect())
+}
+
+/// A = Q · R by Householder reflections, with `a` and its coefficients as faer keeps them.
+struct Reflections {
+    basis: Mat<f64>,
+    coefficients: Mat<f64>,
+}
+
+impl Reflections {
+    fn of(mut a: Mat<f64>) -> Self {
+        let (rows, columns) = a.shape();
+        let block = qr::recommended_block_size::<f64>(rows, columns);
+        let mut coefficients = Mat::zeros(block, rows.min(columns));
+        let scratch = qr::qr_in_place_scratch::<f64>(rows, columns, block, Par::Seq, Default::default());
+        let mut memory = MemBuffer::new(scratch);
+        let stack = MemStack::new(&mut memory);
+        qr::qr_in_place(a.as_mut(), coefficients.as_mut(), Par::Seq, stack, Default::default());
+        Self { basis: a, coefficients }
+    }
+}
+
+/// An orthonormal basis of the columns of a tall matrix; [rows, columns]. Orthonormal even where `a` lacks rank.
+pub(crate) fn orthonormal_basis(a: Mat<f64>) -> Mat<f64> {
+    let Reflections { basis, coefficients } = Reflections::of(a);
+    let (rows, count) = (basis.nrows(), coefficients.ncols());
+    let mut q = Mat::identity(rows, count);
+    let mut memory = MemBuffer::new(apply_scratch::<f64>(rows, coefficients.nrows(), count));
+    let (vectors, stack) = (basis.get(.., ..count), MemStack::new(&mut memory));
+    apply_householder(vectors, coefficients.as_ref(), Conj::No, q.as_mut(), Par::Seq, stack);
+    q
+}
+
+/// The triangle R of A = Q · R; [min(rows, columns), columns].
+pub(crate) fn triangle(a: Mat<f64>) -> Mat<f64> {
+    let basis = Reflections::of(a).basis;
+    let (rows, columns) = basis.shape();
+    Mat::from_fn(
+        rows.min(columns),
+        columns,
+        |row, column| if row <= column { basis[(row, column)] } else { 0.0 },
+    )
+}

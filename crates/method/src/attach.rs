@@ -1,0 +1,102 @@
+//! Handing a model's weights over to a method.
+
+use crate::{Error, Method, Result, Site};
+use rankine_nn::{Kind, Model, Parameter, Weight, weight::Dense};
+use rankine_random::Rng;
+use rankine_tensor::Tensor;
+use rayon::prelude::*;
+
+/// What a method took over.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Attached {
+    /// Path of every weight that was taken over, with its rank.
+    pub sites: Vec<(String, usize)>,
+    /// How many numbers are trained there.
+    pub trained: usize,
+}
+
+/// Exchanges the weights of `modules` for the method's structures; `watch` is told how many of how many are done.
+///
+/// Every site draws from the stream of its own path: the result depends neither on the order nor on the threads.
+pub fn attach(
+    model: &mut dyn Model,
+    method: &dyn Method,
+    modules: &[String],
+    rng: &Rng,
+    watch: &mut dyn FnMut(usize, usize),
+) -> Result<Attached> {
+    let mut parameters: Vec<&mut Parameter> = model.parameters_mut();
+    parameters.retain(|parameter| {
+        matches!(parameter.kind(), Kind::Linear | Kind::Head) && modules.iter().any(|name| name == parameter.module())
+    });
+    let ranks = plan(method, &parameters)?;
+    let mut attached = Attached::default();
+    // A few at a time: the old and the new weights of a whole model at once would double its memory.
+    let (total, together) = (parameters.len(), rayon::current_num_threads().max(1));
+    for start in (0..total).step_by(together) {
+        let chunk = start..total.min(start + together);
+        let structures = structures(method, &parameters[chunk.clone()], &ranks[chunk.clone()], rng)?;
+        for ((parameter, structure), &rank) in parameters[chunk.clone()].iter_mut().zip(structures).zip(&ranks[chunk.clone()]) {
+            if let Some((structure, trained)) = structure {
+                parameter.weight = structure;
+                attached.sites.push((parameter.path().to_owned(), rank));
+                attached.trained += trained;
+            }
+        }
+        watch(chunk.end, total);
+    }
+    Ok(attached)
+}
+
+fn plan(method: &dyn Method, parameters: &[&mut Parameter]) -> Result<Vec<usize>> {
+    let weights = parameters.iter().map(|parameter| parameter.weight.dense()).collect::<Result<Vec<Tensor>, _>>()?;
+    let sites: Vec<Site<'_>> = parameters.iter().zip(&weights).map(|(parameter, weight)| site(parameter, weight)).collect();
+    method.plan(&sites)
+}
+
+type Structure = (Box<dyn Weight>, usize);
+
+/// The new weights of some parameters, with how many numbers each trains; `None` where the rank is 0.
+fn structures(
+    method: &dyn Method,
+    parameters: &[&mut Parameter],
+    ranks: &[usize],
+    rng: &Rng,
+) -> Result<Vec<Option<Structure>>> {
+    let structure = |(parameter, &rank): (&&mut Parameter, &usize)| {
+        if rank == 0 {
+            return Ok(None);
+        }
+        let weight = parameter.weight.dense()?;
+        let site = site(parameter, &weight);
+        let trained = method.trained(&site, rank)?;
+        Ok(Some((method.attach(&site, rank, rng.fork(site.path))?, trained)))
+    };
+    parameters.par_iter().zip(ranks).map(structure).collect()
+}
+
+fn site<'a>(parameter: &'a Parameter, weight: &'a Tensor) -> Site<'a> {
+    Site { path: parameter.path(), kind: parameter.kind(), weight }
+}
+
+/// Trains every parameter of `modules` as a whole, beside a method or instead of one; how many numbers that are.
+pub fn train_whole(model: &mut dyn Model, modules: &[String]) -> Result<usize> {
+    let mut trained = 0;
+    for name in modules {
+        let mut found = false;
+        let wanted = |parameter: &Parameter| {
+            parameter.module() == name || parameter.module().ends_with(&format!(".{name}"))
+        };
+        for parameter in model.parameters_mut().into_iter().filter(|parameter| wanted(parameter)) {
+            let value = parameter.weight.dense()?;
+            trained += value.elements();
+            parameter.weight = Box::new(Dense::trained(&value));
+            found = true;
+        }
+        if !found {
+            let known = model.parameters().iter().map(|parameter| parameter.module().to_owned()).collect();
+            return Err(Error::Module { name: name.clone(), known });
+        }
+    }
+    Ok(trained)
+}

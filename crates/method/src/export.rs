@@ -1,0 +1,86 @@
+//! What a model has learnt, as a peft adapter on its original base.
+//!
+//! Every changed weight is asked for its update as exact factors; PiSSA's is of rank 2r (see `nn::weight::LowRank`). The
+//! scaling goes into alpha, so that any reader's alpha/r gives it back; ranks that differ go into the patterns.
+
+use crate::{Error, Result};
+use rankine_checkpoint::adapter::{
+    Adapter, AdapterConfig, LayerKind, LowRank, Origin, Replacement, Selection, Targets,
+};
+use rankine_nn::{Factors, Kind, Model, Parameter};
+use std::collections::BTreeSet;
+
+/// The adapter of everything trained in `model`; `base` is what its configuration names as the base model.
+pub fn export(model: &dyn Model, base: Option<String>) -> Result<Adapter> {
+    let mut adapter = Adapter::default();
+    let mut whole = BTreeSet::new();
+    for parameter in model.parameters() {
+        if let Some(factors) = parameter.weight.update() {
+            let low_rank = low_rank(parameter, factors)?;
+            adapter.low_rank.insert(parameter.module().to_owned(), low_rank);
+        } else if is_trained(parameter) {
+            if parameter.kind() != Kind::Bias && !is_dense(parameter) {
+                return Err(Error::NotLowRank { path: parameter.path().to_owned() });
+            }
+            let value = parameter.weight.dense()?;
+            let replacement = Replacement { shape: value.shape(), values: value.to_vec(), origin: Origin::Module };
+            adapter.replaced.insert(parameter.path().to_owned(), replacement);
+            whole.insert(parameter.module().to_owned());
+        }
+    }
+    adapter.config = config(&adapter, base, whole);
+    Ok(adapter)
+}
+
+fn is_trained(parameter: &Parameter) -> bool {
+    let mut trained = false;
+    parameter.weight.leaves(&mut |_, leaf| trained |= leaf.trained().is_some());
+    trained
+}
+
+/// One leaf only: the weight is that leaf.
+fn is_dense(parameter: &Parameter) -> bool {
+    let mut leaves = 0;
+    parameter.weight.leaves(&mut |_, _| leaves += 1);
+    leaves == 1
+}
+
+fn low_rank(parameter: &Parameter, factors: Factors) -> Result<LowRank> {
+    let Factors { a, b, rank, scale } = factors;
+    let (inputs, outputs) = (a.len() / rank.max(1), b.len() / rank.max(1));
+    let kind = LayerKind::Linear;
+    if parameter.kind() == Kind::Embedding {
+        return Err(Error::NotLowRank { path: parameter.path().to_owned() });
+    }
+    Ok(LowRank { a, b, rank, inputs, outputs, scaling: scale, magnitude: None, output_bias: None, kind })
+}
+
+/// The most common rank and alpha in front, the others as patterns.
+fn config(adapter: &Adapter, base: Option<String>, whole: BTreeSet<String>) -> AdapterConfig {
+    let settings = |low_rank: &LowRank| (low_rank.rank, f64::from(low_rank.scaling) * low_rank.rank as f64);
+    let all: Vec<(usize, f64)> = adapter.low_rank.values().map(settings).collect();
+    let frequency = |wanted: &&(usize, f64)| all.iter().filter(|found| found == wanted).count();
+    let (rank, alpha) = all.iter().max_by_key(frequency).copied().unwrap_or((8, 8.0));
+    let mut config = AdapterConfig {
+        base_model: base,
+        task: Some("CAUSAL_LM".to_owned()),
+        rank,
+        alpha,
+        targets: Targets {
+            modules: Selection::Names(adapter.low_rank.keys().cloned().collect()),
+            saved: whole.into_iter().collect(),
+            ..Targets::default()
+        },
+        ..AdapterConfig::default()
+    };
+    for (module, low_rank) in &adapter.low_rank {
+        let (own_rank, own_alpha) = settings(low_rank);
+        if own_rank != rank {
+            config.rank_pattern.insert(format!("^{}", module.replace('.', r"\.")), own_rank);
+        }
+        if own_alpha != alpha {
+            config.alpha_pattern.insert(format!("^{}", module.replace('.', r"\.")), own_alpha);
+        }
+    }
+    config
+}

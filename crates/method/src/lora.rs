@@ -1,0 +1,97 @@
+//! LoRA: a frozen weight with a trained low-rank branch that starts at zero.
+//!
+//!     w = W + s · b·a        W: [out, in]  a: [r, in]  b: [out, r] = 0        s = α/r, or α/√r with `rslora`
+//!
+//! Trains a and b: r·(out + in) numbers. Paper: [lora] §4.1; the start of a is peft's: uniform in ±1/√in (`kaiming`), or
+//! N(0, 1/r²) (`gaussian`).
+
+use crate::{Card, Error, Method, Result, Site};
+use rankine_nn::{Weight, weight};
+use rankine_random::Rng;
+use rankine_tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// Low-rank adaptation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lora {
+    /// r.
+    pub rank: usize,
+    /// α; the rank itself when absent, so that s = 1 without `rslora`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f32>,
+    /// s = α/√r instead of α/r.
+    pub rslora: bool,
+    /// Probability of dropping an entry of the branch's input while training.
+    pub dropout: f32,
+    /// How a starts.
+    pub init: Init,
+}
+
+/// How the down projection starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// Uniform in ±1/√in, peft's default.
+    #[default]
+    Kaiming,
+    /// Normal with standard deviation 1/r.
+    Gaussian,
+}
+
+impl Default for Lora {
+    fn default() -> Self {
+        Self { rank: 16, alpha: None, rslora: false, dropout: 0.0, init: Init::Kaiming }
+    }
+}
+
+impl Method for Lora {
+    fn card(&self) -> Card {
+        Card {
+            name: "lora",
+            paper: "lora",
+            summary: "a frozen weight with a trained low-rank branch that starts at zero",
+            formula: "w = W + s·b·a, s = alpha/rank (rslora: alpha/sqrt(rank)); a and b are trained",
+            exact: true,
+        }
+    }
+
+    fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
+        check_dropout(self.dropout)?;
+        uniform_plan(self.rank, sites)
+    }
+
+    fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
+        Ok(rank * site.sizes()?.iter().sum::<usize>())
+    }
+
+    fn attach(&self, site: &Site<'_>, rank: usize, mut rng: Rng) -> Result<Box<dyn Weight>> {
+        let [outputs, inputs] = site.sizes()?;
+        let a = match self.init {
+            Init::Kaiming => rng.uniforms(rank * inputs, (inputs as f32).sqrt().recip()),
+            Init::Gaussian => rng.normals(rank * inputs, (rank as f32).recip()),
+        };
+        let (a, b) = (Tensor::new(a, &[rank, inputs])?, Tensor::zeros(&[outputs, rank]));
+        let scale = scale(self.alpha, rank, self.rslora);
+        Ok(Box::new(weight::LowRank::new(site.weight.clone(), &a, &b, scale).with_dropout(self.dropout)))
+    }
+}
+
+/// s of a branch of rank `rank`.
+pub(crate) fn scale(alpha: Option<f32>, rank: usize, rslora: bool) -> f32 {
+    let rank = rank as f32;
+    alpha.unwrap_or(rank) / if rslora { rank.sqrt() } else { rank }
+}
+
+/// One rank for every site, refused where a site cannot have it.
+pub(crate) fn uniform_plan(rank: usize, sites: &[Site<'_>]) -> Result<Vec<usize>> {
+    sites.iter().try_for_each(|site| site.check_rank(rank))?;
+    Ok(vec![rank; sites.len()])
+}
+
+pub(crate) fn check_dropout(dropout: f32) -> Result<()> {
+    if (0.0..1.0).contains(&dropout) {
+        return Ok(());
+    }
+    Err(Error::Setting { name: "dropout", expected: "at least 0 and below 1", found: dropout.to_string() })
+}

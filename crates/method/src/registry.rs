@@ -1,0 +1,63 @@
+//! The list of methods: one line each.
+
+use crate::{Card, Error, Method, Result, lora, pissa};
+use serde::{Deserialize, Serialize};
+
+/// From one line per method: the enum of a recipe (externally tagged, misspelt keys refused), the words of the command
+/// line, and the list over which the laws run.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $module:ident :: $Method:ident,)*) => {
+        /// A method with its hyperparameters, as a recipe names it.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case", deny_unknown_fields)]
+        pub enum Choice {
+            $($(#[$doc])* $Method($module::$Method),)*
+        }
+
+        impl Choice {
+            /// Every method with the paper's setting.
+            pub fn all() -> Vec<Self> {
+                vec![$(Self::$Method($module::$Method::default()),)*]
+            }
+
+            /// The method itself.
+            pub fn method(&self) -> &dyn Method {
+                match self {
+                    $(Self::$Method(method) => method,)*
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    /// Low-rank adaptation.
+    lora::Lora,
+    /// Principal singular values and vectors.
+    pissa::Pissa,
+}
+
+impl Choice {
+    /// What it is.
+    pub fn card(&self) -> Card {
+        self.method().card()
+    }
+
+    /// The method of that name with the paper's setting.
+    pub fn named(name: &str) -> Result<Self> {
+        Self::all().into_iter().find(|choice| choice.card().name == name).ok_or_else(|| Error::Unknown {
+            name: name.to_owned(),
+            known: Self::all().iter().map(|choice| choice.card().name).collect(),
+        })
+    }
+
+    /// The same method with some hyperparameters changed; a key that it has not is an error.
+    pub fn with(self, changes: &toml::Table) -> Result<Self> {
+        let name = self.card().name;
+        let mut table = toml::Table::try_from(&self)?;
+        if let Some(toml::Value::Table(fields)) = table.get_mut(name) {
+            fields.extend(changes.clone());
+        }
+        Ok(table.try_into()?)
+    }
+}

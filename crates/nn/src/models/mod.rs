@@ -1,0 +1,101 @@
+//! Models, and what every model can be asked for.
+
+mod llama;
+
+pub use llama::Llama;
+
+use crate::{Parameter, Pass, Result};
+use rankine_tensor::{Tensor, ops::Span};
+use std::sync::Arc;
+
+/// A collection of parameters.
+pub trait Model: Send + Sync {
+    /// Every parameter, in a fixed order.
+    fn parameters(&self) -> Vec<&Parameter>;
+    /// The same, to change them.
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter>;
+}
+
+/// Examples side by side: their tokens one after the other, with no padding.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// Token of every row; [t].
+    pub ids: Arc<[u32]>,
+    /// Position of every row inside its example; [t].
+    pub positions: Arc<[u32]>,
+    /// Rows of every example; attention stays inside.
+    pub spans: Arc<[Span]>,
+}
+
+impl Tokens {
+    /// Examples of the given lengths, one after the other in `ids`; rows beyond the last length belong to none.
+    pub fn packed(ids: &[u32], lengths: &[usize]) -> Self {
+        let starts = lengths.iter().scan(0, |next, &length| {
+            let start = *next;
+            *next += length;
+            Some(start)
+        });
+        let spans = starts.zip(lengths).map(|(start, &length)| {
+            let rows = start..start + length;
+            Span { queries: rows.clone(), keys: rows }
+        });
+        let positions = lengths.iter().flat_map(|&length| 0..length as u32).collect();
+        Self { ids: ids.into(), positions, spans: spans.collect() }
+    }
+
+    /// One text.
+    pub fn single(ids: &[u32]) -> Self {
+        Self::packed(ids, &[ids.len()])
+    }
+}
+
+/// A model that continues texts.
+pub trait LanguageModel: Model {
+    /// State of every row after the last layer and norm, ready for the head; [t, d].
+    fn hidden<'m>(&'m self, tokens: &Tokens, pass: &mut Pass<'m>) -> Result<Tensor>;
+
+    /// The output head.
+    fn head(&self) -> &Parameter;
+
+    /// Longest text it was made for, in tokens.
+    fn context(&self) -> usize;
+
+    /// Size of the vocabulary.
+    fn vocabulary(&self) -> usize;
+
+    /// A fresh cache for texts that are continued token by token.
+    fn cache(&self) -> Cache;
+
+    /// State of the last of `ids`, which continue the text in `cache`; [1, d].
+    fn extend(&self, ids: &[u32], cache: &mut Cache) -> Result<Tensor>;
+
+    /// Scores of every token after every row of `hidden`: [t, d] → [t, v].
+    fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        self.head().weight.apply(hidden, crate::Scope::QUIET)
+    }
+}
+
+/// Keys and values of a text so far, layer by layer.
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    layers: Vec<LayerCache>,
+    length: usize,
+}
+
+/// Keys and values of one layer; [tokens, hkv·d] each.
+#[derive(Clone, Debug, Default)]
+struct LayerCache {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl Cache {
+    fn new(layers: usize) -> Self {
+        Self { layers: vec![LayerCache::default(); layers], length: 0 }
+    }
+
+    /// How many tokens it holds.
+    pub fn tokens(&self) -> usize {
+        self.length
+    }
+}

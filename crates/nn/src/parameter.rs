@@ -1,0 +1,93 @@
+//! A weight with its place in a model.
+
+use crate::{Leaf, Model, Weight, weight::Dense};
+use rankine_tensor::{Tensor, Var};
+
+/// What a weight does in its model: which methods may take it over, and whether it decays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A linear map [out, in].
+    Linear,
+    /// The output head [vocabulary, d].
+    Head,
+    /// A table of rows [vocabulary, d].
+    Embedding,
+    /// The factors of a norm [d].
+    Norm,
+    /// An added vector [out].
+    Bias,
+}
+
+/// A weight, its dotted path as in the checkpoint (`model.layers.0.self_attn.q_proj.weight`), and its kind.
+pub struct Parameter {
+    path: String,
+    kind: Kind,
+    /// The weight, in whatever structure.
+    pub weight: Box<dyn Weight>,
+}
+
+impl Parameter {
+    /// A frozen parameter.
+    pub fn frozen(path: String, kind: Kind, value: Tensor) -> Self {
+        Self { path, kind, weight: Box::new(Dense::frozen(value)) }
+    }
+
+    /// The tensor's name in the checkpoint.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The module's name: the path without its last word.
+    pub fn module(&self) -> &str {
+        self.path.rsplit_once('.').map_or(self.path.as_str(), |(module, _)| module)
+    }
+
+    /// What it does in the model.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+/// Where a trained leaf stands in its model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its number among the trained leaves.
+    pub index: usize,
+    /// Path of its parameter and its own name: `model.layers.0.mlp.up_proj.weight/a`.
+    pub name: String,
+    /// Kind of its parameter.
+    pub kind: Kind,
+}
+
+/// Visits every trained leaf of a model, in the model's order.
+pub fn for_each_trained(model: &dyn Model, visit: &mut dyn FnMut(Place, &Var)) {
+    let mut index = 0;
+    for parameter in model.parameters() {
+        parameter.weight.leaves(&mut |leaf_name, leaf| {
+            if let Leaf::Trained(variable) = leaf {
+                visit(parameter.place(index, leaf_name), variable);
+                index += 1;
+            }
+        });
+    }
+}
+
+/// The same, to change them.
+pub fn for_each_trained_mut(model: &mut dyn Model, visit: &mut dyn FnMut(Place, &mut Var)) {
+    let mut index = 0;
+    for parameter in model.parameters_mut() {
+        let Parameter { path, kind, weight } = parameter;
+        weight.leaves_mut(&mut |leaf_name, leaf| {
+            if let Leaf::Trained(variable) = leaf {
+                visit(Place { index, name: format!("{path}/{leaf_name}"), kind: *kind }, variable);
+                index += 1;
+            }
+        });
+    }
+}
+
+impl Parameter {
+    fn place(&self, index: usize, leaf: &str) -> Place {
+        Place { index, name: format!("{}/{leaf}", self.path), kind: self.kind }
+    }
+}

@@ -1,0 +1,123 @@
+//! The weight and its structures.
+
+mod dense;
+mod low_rank;
+
+pub use dense::Dense;
+pub use low_rank::LowRank;
+
+use crate::Result;
+use rankine_random::Rng;
+use rankine_tensor::{Tensor, Var, ops};
+use std::sync::Arc;
+
+/// One named tensor of a weight: trained, or kept as it was.
+#[derive(Debug)]
+pub enum Leaf {
+    /// Changed by the optimizer.
+    Trained(Var),
+    /// Never changed.
+    Frozen(Tensor),
+}
+
+impl Leaf {
+    /// The current value.
+    pub fn tensor(&self) -> Tensor {
+        match self {
+            Self::Trained(variable) => variable.tensor(),
+            Self::Frozen(tensor) => tensor.clone(),
+        }
+    }
+
+    /// The variable, when it is trained.
+    pub fn trained(&self) -> Option<&Var> {
+        match self {
+            Self::Trained(variable) => Some(variable),
+            Self::Frozen(_) => None,
+        }
+    }
+
+    /// How many numbers it holds.
+    pub fn elements(&self) -> usize {
+        match self {
+            Self::Trained(variable) => variable.tensor().elements(),
+            Self::Frozen(tensor) => tensor.elements(),
+        }
+    }
+}
+
+/// Something built from named leaves.
+pub trait Leaves {
+    /// Every leaf with its name, in a fixed order.
+    fn leaves(&self, visit: &mut dyn FnMut(&str, &Leaf));
+    /// The same, to change them.
+    fn leaves_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Leaf));
+}
+
+/// Where in a forward pass a weight is applied: the source of its random draws while training.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// Stream of this step; `None` when nothing may be random (evaluation).
+    pub rng: Option<&'a Rng>,
+    /// Path of the weight.
+    pub path: &'a str,
+}
+
+impl Scope<'_> {
+    /// No randomness.
+    pub const QUIET: Self = Self { rng: None, path: "" };
+
+    /// The weight's own stream of this step, while training.
+    pub fn draw(&self) -> Option<Rng> {
+        self.rng.map(|rng| rng.fork(self.path))
+    }
+}
+
+/// A change of a weight as a product of two thin matrices: ΔW = b·a.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Factors {
+    /// [r, in].
+    pub a: Vec<f32>,
+    /// [out, r], the scale folded in nowhere: ΔW = scale·b·a.
+    pub b: Vec<f32>,
+    /// r.
+    pub rank: usize,
+    /// Factor of the product.
+    pub scale: f32,
+}
+
+/// A weight of shape [out, in] that knows how it is built from its leaves.
+pub trait Weight: Leaves + Send + Sync {
+    /// The effective weight; [out, in] (or [d] for a norm or a bias).
+    fn dense(&self) -> Result<Tensor>;
+
+    /// x·denseᵀ; x: [t, in] → [t, out].
+    fn apply(&self, x: &Tensor, _scope: Scope<'_>) -> Result<Tensor> {
+        Ok(ops::linear(x, &self.dense()?)?)
+    }
+
+    /// Rows of the dense weight, as a table; [ids, in].
+    fn rows(&self, ids: &Arc<[u32]>) -> Result<Tensor> {
+        Ok(ops::embedding(&self.dense()?, ids)?)
+    }
+
+    /// Added to the loss; shape [1].
+    fn penalty(&self) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
+    /// What was learnt, relative to the weight the method was attached to, where that is exactly low rank.
+    fn update(&self) -> Option<Factors> {
+        None
+    }
+}
+
+/// How many numbers of `weight` are trained, and how many it holds in all.
+pub fn counts(weight: &dyn Weight) -> (usize, usize) {
+    let (mut trained, mut all) = (0, 0);
+    weight.leaves(&mut |_, leaf| {
+        all += leaf.elements();
+        trained += leaf.trained().map_or(0, |_| leaf.elements());
+    });
+    (trained, all)
+}

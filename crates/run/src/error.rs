@@ -1,0 +1,118 @@
+//! What can go wrong in a run.
+
+use std::path::PathBuf;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A run cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A recipe that cannot be read; the message shows the line with a caret.
+    #[error("recipe: {message}")]
+    Recipe {
+        /// What and where.
+        message: String,
+    },
+    /// A recipe that asks for something impossible.
+    #[error("recipe: `{key}` should be {expected}; found {found}")]
+    Setting {
+        /// The key.
+        key: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What was given.
+        found: String,
+    },
+    /// The folder of the run is not empty.
+    #[error("`{}` exists and is not empty", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is nothing to resume.
+    #[error("`{}` has no saved state to resume from", path.display())]
+    NoState {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The recipe of the folder is another one.
+    #[error("`{}` was started with another recipe: `{key}` differs", path.display())]
+    OtherRecipe {
+        /// The folder.
+        path: PathBuf,
+        /// The first key that differs.
+        key: String,
+    },
+    /// Reading or writing failed.
+    #[error("`{}`: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Training stopped; what was saved before stays.
+    #[error("{source}")]
+    Stopped {
+        /// Why.
+        source: rankine_train::Error,
+        /// The last saved state, if there is one.
+        last_good: Option<PathBuf>,
+    },
+    /// The adapter's start was taken out of the base at random and cannot be made again.
+    #[error(transparent)]
+    Surgery(#[from] rankine_surgery::Error),
+    /// A model file is at fault.
+    #[error(transparent)]
+    Checkpoint(#[from] rankine_checkpoint::Error),
+    /// The data are at fault.
+    #[error(transparent)]
+    Data(#[from] rankine_data::Error),
+    /// The method is at fault.
+    #[error(transparent)]
+    Method(#[from] rankine_method::Error),
+    /// The model is at fault.
+    #[error(transparent)]
+    Model(#[from] rankine_nn::Error),
+    /// The loop is at fault.
+    #[error(transparent)]
+    Train(#[from] rankine_train::Error),
+    /// The report cannot be written.
+    #[error(transparent)]
+    Report(#[from] rankine_report::Error),
+    /// A spectrum cannot be computed.
+    #[error(transparent)]
+    Linalg(#[from] rankine_linalg::Error),
+    /// A recipe that cannot be written.
+    #[error(transparent)]
+    Toml(#[from] toml::ser::Error),
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists { .. } => Some("`--resume` goes on with it, `--force` replaces it".to_owned()),
+            Self::NoState { .. } => Some("start it without `--resume`".to_owned()),
+            Self::OtherRecipe { .. } => {
+                Some("resume with the folder's own `recipe.toml`, or choose another `--output`".to_owned())
+            }
+            Self::Stopped { source, last_good } => {
+                let saved = last_good.as_ref().map(|path| format!("the last good state is in `{}`", path.display()));
+                let hints: Vec<String> = source.hint().into_iter().chain(saved).collect();
+                Some(hints.join("; ")).filter(|hint| !hint.is_empty())
+            }
+            Self::Surgery(error) => error.hint(),
+            Self::Checkpoint(error) => error.hint(),
+            Self::Data(error) => error.hint(),
+            Self::Method(error) => error.hint(),
+            Self::Model(error) => error.hint(),
+            Self::Train(error) => error.hint(),
+            Self::Report(error) => error.hint(),
+            Self::Linalg(error) => error.hint(),
+            Self::Recipe { .. } | Self::Setting { .. } | Self::Io { .. } | Self::Toml(_) => None,
+        }
+    }
+}

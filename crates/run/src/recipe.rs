@@ -1,0 +1,374 @@
+//! What a run is made from: the model, the data, the method, the targets and the course of training.
+//!
+//! A recipe is complete when it is written: every default is spelt out, so that the file makes the same run again.
+
+use crate::{Error, Result};
+use rankine_checkpoint::adapter::{Exclusion, Selection, Targets};
+use rankine_data::{Columns, Format, Share};
+use rankine_method::Choice;
+use rankine_train::{Plan, Schedule, Shape};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// A known name, a hub repository, a folder or a `.gguf` file.
+    pub model: String,
+    /// Seed of everything random.
+    #[serde(default)]
+    pub seed: u64,
+    /// Write factors and residual base instead of the conversion to a plain LoRA.
+    #[serde(default)]
+    pub keep_residual: bool,
+    /// What is learnt from.
+    pub data: DataSection,
+    /// How weights are structured.
+    #[serde(default = "default_method")]
+    pub method: Choice,
+    /// Which weights.
+    #[serde(default)]
+    pub targets: TargetSection,
+    /// How training goes.
+    #[serde(default)]
+    pub train: TrainSection,
+}
+
+fn default_method() -> Choice {
+    Choice::Pissa(rankine_method::pissa::Pissa::default())
+}
+
+/// What is learnt from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSection {
+    /// The file.
+    pub path: PathBuf,
+    /// Its format; told by its fields when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// Column of the prompts, for tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_column: Option<String>,
+    /// Column of the answers, for tables; of the text when there is no prompt column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_column: Option<String>,
+    /// Longest example, in tokens.
+    #[serde(default = "default_max_length")]
+    pub max_length: usize,
+    /// Learn prompts as well as answers.
+    #[serde(default)]
+    pub train_on_prompt: bool,
+    /// Share of the examples that is held out.
+    #[serde(default = "default_validation")]
+    pub validation: f64,
+}
+
+fn default_max_length() -> usize {
+    512
+}
+
+fn default_validation() -> f64 {
+    0.05
+}
+
+impl DataSection {
+    /// A file with the usual settings.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            format: None,
+            prompt_column: None,
+            answer_column: None,
+            max_length: default_max_length(),
+            train_on_prompt: false,
+            validation: default_validation(),
+        }
+    }
+
+    pub(crate) fn columns(&self) -> Result<Option<Columns>> {
+        match (&self.prompt_column, &self.answer_column) {
+            (Some(prompt), Some(answer)) => {
+                Ok(Some(Columns::Pair { prompt: prompt.clone(), answer: answer.clone() }))
+            }
+            (None, Some(text)) => Ok(Some(Columns::Text(text.clone()))),
+            (None, None) => Ok(None),
+            (Some(prompt), None) => Err(Error::Setting {
+                key: "data.answer_column",
+                expected: "given when `prompt_column` is",
+                found: format!("only `{prompt}`"),
+            }),
+        }
+    }
+
+    pub(crate) fn share(&self) -> Share {
+        Share::Fraction(self.validation)
+    }
+}
+
+/// Which weights are taken over, as peft selects them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TargetSection {
+    /// `"all-linear"`, a list of names or endings of names, or one regular expression for whole names.
+    pub modules: Modules,
+    /// Names or endings of names that are left alone.
+    pub exclude: Vec<String>,
+    /// Only these layers; all when empty.
+    pub layers: Vec<usize>,
+    /// Modules that are trained as a whole beside (peft's `modules_to_save`).
+    pub whole: Vec<String>,
+}
+
+/// A choice of modules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Modules {
+    /// `"all-linear"` or a regular expression.
+    Word(String),
+    /// Names or endings of names.
+    Names(Vec<String>),
+}
+
+impl Default for TargetSection {
+    fn default() -> Self {
+        Self {
+            modules: Modules::Word("all-linear".to_owned()),
+            exclude: Vec::new(),
+            layers: Vec::new(),
+            whole: Vec::new(),
+        }
+    }
+}
+
+impl TargetSection {
+    /// The same as peft's rules.
+    pub fn targets(&self) -> Targets {
+        let modules = match &self.modules {
+            Modules::Word(word) if word.eq_ignore_ascii_case("all-linear") => Selection::AllLinear,
+            Modules::Word(pattern) => Selection::Pattern(pattern.clone()),
+            Modules::Names(names) => Selection::Names(names.clone()),
+        };
+        let exclude = Some(Exclusion::Names(self.exclude.clone())).filter(|_| !self.exclude.is_empty());
+        let layers = self.layers.clone();
+        Targets { modules, exclude, saved: self.whole.clone(), layers, layers_pattern: Vec::new() }
+    }
+}
+
+/// How training goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainSection {
+    /// Steps; counted from `epochs` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Passes over the data, when `steps` is absent.
+    pub epochs: f64,
+    /// Examples a batch.
+    pub batch_size: usize,
+    /// Tokens a batch instead: examples are packed, attention stays inside each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_tokens: Option<usize>,
+    /// Batches a step.
+    pub accumulation: usize,
+    /// Highest learning rate.
+    pub learning_rate: f32,
+    /// Share of the steps in which the learning rate rises.
+    pub warmup: f64,
+    /// How it falls.
+    pub schedule: Shape,
+    /// Decoupled weight decay; not on norms and biases.
+    pub weight_decay: f32,
+    /// AdamW's β₁.
+    pub beta1: f32,
+    /// AdamW's β₂.
+    pub beta2: f32,
+    /// Longest gradient; 0 for no limit.
+    pub clip: f32,
+    /// Steps between evaluations; 0 for one at the end.
+    pub evaluate_every: usize,
+    /// Steps between saved states; 0 for one at the end.
+    pub save_every: usize,
+    /// Evaluations without improvement before the run ends early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// Compute blocks again in the backward pass, for less memory.
+    pub gradient_checkpointing: bool,
+}
+
+impl Default for TrainSection {
+    fn default() -> Self {
+        Self {
+            steps: None,
+            epochs: 1.0,
+            batch_size: 8,
+            batch_tokens: None,
+            accumulation: 1,
+            learning_rate: 3e-4,
+            warmup: 0.03,
+            schedule: Shape::Cosine,
+            weight_decay: 0.0,
+            beta1: 0.9,
+            beta2: 0.999,
+            clip: 1.0,
+            evaluate_every: 50,
+            save_every: 50,
+            patience: None,
+            gradient_checkpointing: false,
+        }
+    }
+}
+
+impl Recipe {
+    /// The usual settings for a model and a file.
+    pub fn new(model: impl Into<String>, data: impl Into<PathBuf>) -> Self {
+        Self {
+            model: model.into(),
+            seed: 0,
+            keep_residual: false,
+            data: DataSection::new(data),
+            method: default_method(),
+            targets: TargetSection::default(),
+            train: TrainSection::default(),
+        }
+    }
+
+    /// Reads a recipe; `name` stands for the file in messages.
+    pub fn parse(text: &str, name: &Path) -> Result<Self> {
+        toml::from_str(text).map_err(|error| Error::Recipe { message: format!("`{}`: {error}", name.display()) })
+    }
+
+    /// The recipe with some keys changed: `train.steps=200`. Values are TOML; what is none is taken as text.
+    pub fn with(self, changes: &[String]) -> Result<Self> {
+        let mut table = toml::Table::try_from(&self)?;
+        for change in changes {
+            let malformed = || Error::Setting { key: "--set", expected: "KEY=VALUE", found: change.clone() };
+            let (path, value) = change.split_once('=').ok_or_else(malformed)?;
+            let (path, value) = (path.trim(), value.trim());
+            let value = format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut one| one.remove("value"));
+            let value = value.unwrap_or_else(|| toml::Value::String(change.split_once('=').map_or("", |pair| pair.1).trim().to_owned()));
+            insert(&mut table, path, value).ok_or_else(malformed)?;
+        }
+        let text = toml::to_string_pretty(&table)?;
+        Self::parse(&text, Path::new("--set"))
+    }
+
+    /// The recipe as a file, every default spelt out.
+    pub fn to_toml(&self) -> Result<String> {
+        Ok(toml::to_string_pretty(self)?)
+    }
+
+    /// The first key in which two recipes differ, those that only say how long or how often apart.
+    pub(crate) fn difference(&self, other: &Self) -> Result<Option<String>> {
+        let (mine, theirs) = (toml::Table::try_from(self)?, toml::Table::try_from(other)?);
+        Ok(differing("", &toml::Value::Table(mine), &toml::Value::Table(theirs)))
+    }
+
+    /// How the loop goes when an epoch has `per_epoch` batches.
+    pub(crate) fn plan(&self, per_epoch: usize) -> Result<Plan> {
+        let train = &self.train;
+        if train.accumulation == 0 {
+            return Err(Error::Setting { key: "train.accumulation", expected: "1 or more", found: "0".to_owned() });
+        }
+        if !(train.epochs > 0.0 && train.epochs.is_finite()) {
+            return Err(Error::Setting { key: "train.epochs", expected: "above 0", found: train.epochs.to_string() });
+        }
+        if !(0.0..=1.0).contains(&train.warmup) {
+            return Err(Error::Setting { key: "train.warmup", expected: "0 to 1", found: train.warmup.to_string() });
+        }
+        let from_epochs = (train.epochs * per_epoch as f64 / train.accumulation as f64).ceil() as usize;
+        let steps = train.steps.unwrap_or(from_epochs.max(1));
+        let warmup = (train.warmup * steps as f64).round() as usize;
+        Ok(Plan {
+            schedule: Schedule { learning_rate: train.learning_rate, warmup, steps, shape: train.schedule },
+            accumulation: train.accumulation,
+            clip: Some(train.clip).filter(|&clip| clip != 0.0),
+            evaluate_every: train.evaluate_every,
+            save_every: train.save_every,
+            patience: train.patience,
+            recompute: train.gradient_checkpointing,
+            seed: self.seed,
+        })
+    }
+}
+
+/// Puts a value at a dotted path; `None` when something on the way is no table.
+fn insert(table: &mut toml::Table, path: &str, value: toml::Value) -> Option<()> {
+    match path.split_once('.') {
+        None => {
+            table.insert(path.to_owned(), value);
+            Some(())
+        }
+        Some((head, rest)) => {
+            let inner = table.entry(head).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            insert(inner.as_table_mut()?, rest, value)
+        }
+    }
+}
+
+fn differing(path: &str, a: &toml::Value, b: &toml::Value) -> Option<String> {
+    const FREE: [&str; 3] = ["train.save_every", "train.evaluate_every", "train.patience"];
+    if let (toml::Value::Table(a), toml::Value::Table(b)) = (a, b) {
+        let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        let absent = toml::Value::String(String::new());
+        return keys.into_iter().find_map(|key| {
+            let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            differing(&inner, a.get(key).unwrap_or(&absent), b.get(key).unwrap_or(&absent))
+        });
+    }
+    (a != b && !FREE.contains(&path)).then(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_recipe_is_the_same_recipe() {
+        let recipe = Recipe::new("model", "data.json");
+        let text = recipe.to_toml().unwrap();
+        assert_eq!(Recipe::parse(&text, Path::new("recipe.toml")).unwrap(), recipe);
+        assert!(text.contains("learning_rate"));
+    }
+
+    #[test]
+    fn a_misspelt_key_gets_a_caret() {
+        let text = "model = \"m\"\n[data]\npath = \"d\"\n[train]\nstep = 3\n";
+        let message = Recipe::parse(text, Path::new("recipe.toml")).unwrap_err().to_string();
+        assert!(message.contains("step = 3\n") && message.contains("^^^^"), "{message}");
+        assert!(message.contains("unknown field `step`"), "{message}");
+    }
+
+    #[test]
+    fn keys_are_changed_from_the_command_line() {
+        let changes = ["train.steps=200", "method.pissa.rank=4", "model = other", "train.schedule=linear"].map(str::to_owned);
+        let recipe = Recipe::new("model", "data.json").with(&changes).unwrap();
+        assert_eq!((recipe.train.steps, recipe.model.as_str()), (Some(200), "other"));
+        assert_eq!(recipe.train.schedule, Shape::Linear);
+        assert!(matches!(&recipe.method, Choice::Pissa(pissa) if pissa.rank == 4));
+        let wrong = recipe.clone().with(&["train.stepz=1".to_owned()]).unwrap_err().to_string();
+        assert!(wrong.contains("stepz"), "{wrong}");
+        assert!(recipe.with(&["train".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_difference_is_named() {
+        let recipe = Recipe::new("model", "data.json");
+        let mut other = recipe.clone();
+        other.train.save_every = 7;
+        assert_eq!(recipe.difference(&other).unwrap(), None);
+        other.train.learning_rate = 1.0;
+        assert_eq!(recipe.difference(&other).unwrap().as_deref(), Some("train.learning_rate"));
+    }
+
+    #[test]
+    fn epochs_become_steps() {
+        let mut recipe = Recipe::new("model", "data.json");
+        recipe.train.epochs = 2.5;
+        recipe.train.accumulation = 2;
+        assert_eq!(recipe.plan(7).unwrap().schedule.steps, 9);
+        recipe.train.steps = Some(4);
+        assert_eq!(recipe.plan(7).unwrap().schedule.steps, 4);
+    }
+}

@@ -1,0 +1,133 @@
+//! Time and memory of a merge: a sharded bf16 model of 1.6 GB, its largest tensor 105 MB, with a LoRA of rank 16 on every
+//! linear layer.
+//!
+//!     cargo bench -p rankine-surgery --bench merge
+//!
+//! Fails when the resident memory at its peak is above the largest tensor + 300 MB (Linux only, where the kernel tells).
+
+#![expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
+
+use indexmap::IndexMap;
+use rankine_checkpoint::adapter::{LayerKind, LowRank, Selection, Targets};
+use rankine_checkpoint::{
+    Adapter, AdapterConfig, Checkpoint, Config, Dtype, Existing, ModelWriter, OutputFolder, ShardPlan, TensorInfo,
+};
+use rankine_random::Rng;
+use rankine_surgery::{WriteOptions, merge};
+use std::error::Error;
+use std::path::Path;
+use std::time::Instant;
+
+const HIDDEN: usize = 2048;
+const INNER: usize = 5632;
+const KEYS: usize = 512;
+const VOCABULARY: usize = 25_600;
+const LAYERS: usize = 16;
+const RANK: usize = 16;
+const SHARD_BYTES: u64 = 400_000_000;
+/// What may be resident besides the largest tensor.
+const ALLOWANCE: u64 = 300_000_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // `cargo test --benches` asks for no measurement.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
+    let root = tempfile::tempdir()?;
+    let folder = root.path().join("base");
+    write_base(&folder)?;
+    let base = Checkpoint::open(&folder)?;
+    let adapter = adapter(&base);
+    let largest = base.tensors().infos().values().map(|info| info.bytes).max().unwrap_or(0);
+    let options = WriteOptions { shard_bytes: SHARD_BYTES, ..WriteOptions::default() };
+    forget_peak()?;
+    let begin = Instant::now();
+    let report = merge(&base, &adapter, &root.path().join("merged"), &options, &mut |_| {})?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let gigabytes = report.plan.bytes as f64 / 1e9;
+    println!("model          {gigabytes:.2} GB, largest tensor {:.0} MB", largest as f64 / 1e6);
+    println!("time           {seconds:.2} s, {:.2} GB/s", gigabytes / seconds);
+    let Some(peak) = peak_bytes()? else { return Ok(()) };
+    let bound = largest + ALLOWANCE;
+    println!("peak resident  {:.0} MB, bound {:.0} MB", peak as f64 / 1e6, bound as f64 / 1e6);
+    if peak <= bound { Ok(()) } else { Err("the merge takes more memory than it may".into()) }
+}
+
+fn shapes() -> IndexMap<String, Vec<usize>> {
+    let mut shapes = IndexMap::from([("model.embed_tokens.weight".to_owned(), vec![VOCABULARY, HIDDEN])]);
+    let projections = [
+        ("self_attn.q_proj", HIDDEN, HIDDEN),
+        ("self_attn.k_proj", KEYS, HIDDEN),
+        ("self_attn.v_proj", KEYS, HIDDEN),
+        ("self_attn.o_proj", HIDDEN, HIDDEN),
+        ("mlp.gate_proj", INNER, HIDDEN),
+        ("mlp.up_proj", INNER, HIDDEN),
+        ("mlp.down_proj", HIDDEN, INNER),
+    ];
+    for layer in 0..LAYERS {
+        let name = |part: &str| format!("model.layers.{layer}.{part}.weight");
+        shapes.extend(projections.map(|(part, outputs, inputs)| (name(part), vec![outputs, inputs])));
+        shapes.extend(["input_layernorm", "post_attention_layernorm"].map(|part| (name(part), vec![HIDDEN])));
+    }
+    shapes.insert("model.norm.weight".to_owned(), vec![HIDDEN]);
+    shapes.insert("lm_head.weight".to_owned(), vec![VOCABULARY, HIDDEN]);
+    shapes
+}
+
+fn write_base(target: &Path) -> Result<(), Box<dyn Error>> {
+    let raw = serde_json::json!({
+        "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": VOCABULARY, "hidden_size": HIDDEN,
+        "intermediate_size": INNER, "num_hidden_layers": LAYERS, "num_attention_heads": 16, "num_key_value_heads": 4,
+        "tie_word_embeddings": false, "dtype": "bfloat16",
+    });
+    let config = Config::parse(Path::new("config.json"), raw, None)?;
+    let info = |(name, shape)| (name, TensorInfo { shape, dtype: Dtype::Bf16, bytes: 0 });
+    let plan = ShardPlan::new(shapes().into_iter().map(info).collect(), SHARD_BYTES)?;
+    let folder = OutputFolder::create(target, Existing::Refuse)?;
+    folder.write_json("config.json", &config.to_json())?;
+    let writer = ModelWriter::create(&folder, &plan)?;
+    let numbers = Rng::new(0).normals(1 << 20, 0.02);
+    for (name, info) in plan.files().flat_map(|(_, shard)| shard) {
+        for first in (0..info.elements()).step_by(numbers.len()) {
+            writer.write_part(name, first, &numbers[..numbers.len().min(info.elements() - first)])?;
+        }
+    }
+    writer.finish()?;
+    Ok(folder.finish()?)
+}
+
+fn adapter(base: &Checkpoint) -> Adapter {
+    let targets = Targets { modules: Selection::AllLinear, ..Targets::default() };
+    let config = AdapterConfig { rank: RANK, alpha: 32.0, targets, ..AdapterConfig::default() };
+    let mut adapter = Adapter { config, ..Adapter::default() };
+    for (name, info) in base.tensors().infos() {
+        let Some(path) = name.strip_suffix("_proj.weight") else { continue };
+        let (mut rng, (outputs, inputs)) = (Rng::new(1).fork(path), (info.shape[0], info.shape[1]));
+        let low_rank = LowRank {
+            a: rng.normals(RANK * inputs, 0.02),
+            b: rng.normals(outputs * RANK, 0.02),
+            rank: RANK,
+            inputs,
+            outputs,
+            scaling: 2.0,
+            magnitude: None,
+            output_bias: None,
+            kind: LayerKind::Linear,
+        };
+        adapter.low_rank.insert(format!("{path}_proj"), low_rank);
+    }
+    adapter
+}
+
+/// Starts the kernel's record of the peak anew.
+fn forget_peak() -> std::io::Result<()> {
+    if cfg!(target_os = "linux") { std::fs::write("/proc/self/clear_refs", "5") } else { Ok(()) }
+}
+
+/// Largest resident memory since [`forget_peak`], files that are mapped included.
+fn peak_bytes() -> Result<Option<u64>, Box<dyn Error>> {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return Ok(None) };
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")).ok_or("no `VmHWM`")?;
+    Ok(Some(kilobytes.trim().parse::<u64>()? * 1024))
+}

@@ -1,0 +1,106 @@
+//! What keeps a model from being merged or written, and how to mend it.
+
+use rankine_checkpoint::adapter::Initialisation;
+use rankine_checkpoint::{Dtype, config::Architecture};
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a model was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read or written, or the adapter does not fit its base.
+    #[error(transparent)]
+    Checkpoint(#[from] rankine_checkpoint::Error),
+    /// The part that an initialisation took out of a weight could not be found again.
+    #[error("`{name}`: {source}")]
+    Decomposition {
+        /// The weight.
+        name: String,
+        /// Why.
+        source: rankine_linalg::Error,
+    },
+    /// The adapter was trained on an altered base that cannot be made again from the original one.
+    #[error(
+        "`{module}` was trained on a base altered by {}, which cannot be recomputed",
+        initialisation_name(*initialisation)
+    )]
+    AlteredBase {
+        /// The first such module.
+        module: String,
+        /// How the base was altered.
+        initialisation: Initialisation,
+    },
+    /// Factors that do not have the numbers their shape declares.
+    #[error("the change of `{module}` does not have the numbers that its shape declares")]
+    Factors {
+        /// The adapted module.
+        module: String,
+    },
+    /// A bias to add to is no vector of the module's outputs.
+    #[error("the bias `{name}` has shape {found:?}, not [{expected}]")]
+    BiasShape {
+        /// The bias.
+        name: String,
+        /// The outputs of its module.
+        expected: usize,
+        /// Its shape.
+        found: Vec<usize>,
+    },
+    /// The adapter gives a bias to a module that has none in this architecture.
+    #[error("the adapter adds the bias `{name}`, for which models of type {architecture:?} have no place")]
+    NoPlaceForBias {
+        /// The bias.
+        name: String,
+        /// The architecture.
+        architecture: Architecture,
+    },
+    /// Weights are not written in this type.
+    #[error("weights cannot be written as {dtype:?}")]
+    Dtype {
+        /// The type asked for.
+        dtype: Dtype,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Checkpoint(error) => return error.hint(),
+            Self::Decomposition { source, .. } => return source.hint(),
+            Self::AlteredBase { initialisation, .. } => altered_hint(*initialisation),
+            Self::Factors { .. } => "read the adapter again from its folder",
+            Self::BiasShape { .. } => "this adapter was made for another base model",
+            Self::NoPlaceForBias { .. } => "train without `lora_bias`, or use the adapter without merging it",
+            Self::Dtype { .. } => "write them as f32, f16 or bf16",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// The value of `init_lora_weights`.
+fn initialisation_name(initialisation: Initialisation) -> String {
+    match initialisation {
+        Initialisation::PissaIterations(count) => format!("`pissa_niter_{count}`"),
+        Initialisation::Corda => "`corda`".to_owned(),
+        Initialisation::LoraGa => "`lora_ga`".to_owned(),
+        Initialisation::Loftq => "`loftq`".to_owned(),
+        other => format!("`{other:?}`"),
+    }
+}
+
+fn altered_hint(initialisation: Initialisation) -> &'static str {
+    match initialisation {
+        Initialisation::Loftq => {
+            "merge into the model that LoftQ made: save it in Python with `unload().save_pretrained(folder)`, and set \
+             `init_lora_weights` to true in the copy of the adapter used with it"
+        }
+        _ => {
+            "export it where it was trained, as a plain LoRA: in Python, `model.save_pretrained(folder, \
+             path_initial_model_for_weight_conversion=INITIAL)`, where INITIAL is the adapter saved before training; \
+             or, if the altered base was saved, merge into that one with `init_lora_weights` set to true"
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Merging: an adapter's changes written into a copy of its base.
+
+use crate::merged::{Merged, Squares};
+use crate::write::{Plan, Progress, Weights, WriteOptions, shard_plan, summary};
+use crate::Result;
+use rankine_checkpoint::{Adapter, Checkpoint};
+use std::ops::Range;
+use std::path::Path;
+
+/// What a merge did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MergeReport {
+    /// The files.
+    pub plan: Plan,
+    /// Every tensor that is not the base's, in the order of the model.
+    pub changes: Vec<TensorChange>,
+    /// Embedding and head of a tied base are two tensors now.
+    pub untied: bool,
+}
+
+/// How far a tensor moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorChange {
+    /// The tensor.
+    pub name: String,
+    /// ‖W' − W‖ / ‖W‖, Frobenius norms, before rounding to the stored type; `None` where the base has nothing or zeros.
+    pub relative: Option<f64>,
+}
+
+/// Writes `base` with `adapter` merged into it to the folder `target`: weights, `config.json` and the base's tokenizer
+/// and generation settings. For a GGUF base the caller gives the tokenizer in [`WriteOptions::extra_files`].
+///
+/// # Errors
+/// When the adapter does not fit the base or the base it was trained on cannot be recomputed, when `target` exists and
+/// may not be replaced, or writing fails; nothing is left behind then.
+pub fn merge(
+    base: &Checkpoint,
+    adapter: &Adapter,
+    target: &Path,
+    options: &WriteOptions,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<MergeReport> {
+    // The decompositions may take long: what can be known before comes before.
+    drop(rankine_checkpoint::OutputFolder::create(target, options.existing)?);
+    let mut merged = Merged::draft(base.tensors(), adapter)?;
+    let config = merged.configure(base.config())?;
+    shard_plan(&merged, options)?;
+    merged.prepare(watch)?;
+    let mut options = options.clone();
+    options.companions.extend(base.companions());
+    let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| merged.measured_rows(name, rows, out);
+    let copied = |name: &str| !merged.is_changed(name);
+    let written = Weights { source: &merged, copied: &copied, fill: &fill }.write(&config, target, &options, watch)?;
+    let change = |name: &str| {
+        let squares = written.moved.get(name).copied().unwrap_or_default();
+        TensorChange { name: name.to_owned(), relative: relative(squares) }
+    };
+    let changes = merged.changed().map(change).collect();
+    Ok(MergeReport { plan: written.plan, changes, untied: base.config().tied && !config.tied })
+}
+
+/// What [`merge`] would write, without making it.
+///
+/// # Errors
+/// As [`merge`], as far as names and shapes tell.
+pub fn plan_merge(base: &Checkpoint, adapter: &Adapter, options: &WriteOptions) -> Result<Plan> {
+    let mut merged = Merged::draft(base.tensors(), adapter)?;
+    merged.configure(base.config())?;
+    Ok(summary(&shard_plan(&merged, options)?))
+}
+
+fn relative(squares: Squares) -> Option<f64> {
+    (squares.before != 0.0).then(|| (squares.moved / squares.before).sqrt())
+}

@@ -1,0 +1,60 @@
+//! What an initialisation took out of a weight before training.
+//!
+//!     pissa    s·B₀·A₀ = U_r·diag(σ_r)·V_rᵀ      the r largest singular triples of W, whatever s
+//!     olora    s·B₀·A₀ = s·Q_r·R_r               the first r columns of Q and rows of R of W = Q·R
+//!
+//! Neither is in the adapter's file: peft recomputes them from the base when it loads the adapter, and so do we. Signs
+//! of singular vectors are free and do not matter, because only the product counts.
+
+use crate::{Error, Result};
+use rankine_kernels::gemm::{Matrix, matmul};
+use rankine_linalg::{Truncation, qr, truncated};
+use std::ops::Range;
+
+/// What was taken out of a weight.
+#[derive(Clone)]
+pub(crate) struct Residual {
+    pub how: How,
+    pub rank: usize,
+    pub scaling: f32,
+    /// Left factor, scaled, and right factor; [rows, rank], [rank, columns].
+    factors: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+/// How the weight was decomposed.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum How {
+    Svd,
+    Qr,
+}
+
+impl Residual {
+    pub fn new(how: How, rank: usize, scaling: f32) -> Self {
+        Self { how, rank, scaling, factors: None }
+    }
+
+    /// Decomposes the weight `name`, of `height` rows.
+    pub fn prepare(&mut self, name: &str, weight: &[f32], height: usize) -> Result<()> {
+        let width = weight.len().checked_div(height).unwrap_or(0);
+        let decomposed = match self.how {
+            How::Svd => truncated(weight, height, width, self.rank, Truncation::Exact).map(|svd| {
+                let scaled = svd.u.chunks_exact(svd.rank).flat_map(|row| row.iter().zip(&svd.s).map(|(u, s)| u * s));
+                (scaled.collect(), svd.vt)
+            }),
+            How::Qr => qr(weight, height, width, self.rank).map(|mut qr| {
+                qr.q.iter_mut().for_each(|q| *q *= self.scaling);
+                (qr.q, qr.r)
+            }),
+        };
+        let failed = |source| Error::Decomposition { name: name.to_owned(), source };
+        self.factors = Some(decomposed.map_err(failed)?);
+        Ok(())
+    }
+
+    /// out −= s·B₀·A₀, for some rows of the weight.
+    pub fn subtract(&self, rows: &Range<usize>, out: &mut [f32]) {
+        let Some((left, right)) = &self.factors else { return };
+        let left = Matrix::new(&left[rows.start * self.rank..rows.end * self.rank], rows.len(), self.rank);
+        matmul(out, left, Matrix::new(right, self.rank, right.len() / self.rank), -1.0, true);
+    }
+}

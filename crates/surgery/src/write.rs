@@ -1,0 +1,286 @@
+//! A model as a folder that transformers loads: `model.safetensors` or shards, `config.json`, the tokenizer.
+//!
+//! Weights go from source to file a block of rows at a time, the blocks of all tensors shared by all threads. A tensor
+//! that is stored as it was read is copied byte for byte. The folder appears when it is complete.
+
+use crate::merged::{Squares, row_blocks};
+use crate::{Error, Result};
+use indexmap::IndexMap;
+use rankine_checkpoint::{Config, Dtype, Existing, ModelWriter, OutputFolder, ShardPlan, TensorInfo, Tensors};
+use rayon::prelude::*;
+use serde_json::json;
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Blocks a thread makes between two reports of progress: some 16 MiB of f32.
+const BLOCKS_BETWEEN_REPORTS: usize = 16;
+
+/// How a model is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WriteOptions {
+    /// Type of all weights: F32, F16 or Bf16. `None` keeps each as it is; a model with quantised weights becomes f32,
+    /// the type that holds all of them exactly.
+    pub dtype: Option<Dtype>,
+    /// Most bytes of weights in a file; a larger tensor has a file to itself.
+    pub shard_bytes: u64,
+    /// What to do with an output that is there already.
+    pub existing: Existing,
+    /// Files that are copied beside the weights under their own names.
+    pub companions: Vec<PathBuf>,
+    /// Name and content of further files; they go before companions of the same name.
+    pub extra_files: Vec<(String, Vec<u8>)>,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self {
+            dtype: None,
+            // What transformers 4 used; its readers take any size.
+            shard_bytes: 5_000_000_000,
+            existing: Existing::Refuse,
+            companions: Vec::new(),
+            extra_files: Vec::new(),
+        }
+    }
+}
+
+/// What a written model consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Bytes of all weights.
+    pub bytes: u64,
+    /// Numbers of all weights.
+    pub parameters: u64,
+    /// Name of each weight file and the bytes of its weights.
+    pub files: Vec<(String, u64)>,
+}
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Recomputing what an initialisation took out of the base; counted in weights.
+    Decomposing,
+    /// Making and writing the weights; counted in bytes.
+    Writing,
+}
+
+/// How far a stage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// How much of it is done.
+    pub done: u64,
+    /// How much there is to do.
+    pub total: u64,
+}
+
+/// Writes all tensors of `source` as a model with this configuration into the folder `target`.
+///
+/// # Errors
+/// When `target` exists and may not be replaced, a weight cannot be read, or writing fails; nothing is left behind then.
+pub fn write_model(
+    source: &dyn Tensors,
+    config: &Config,
+    target: &Path,
+    options: &WriteOptions,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<Plan> {
+    let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| {
+        source.read_rows(name, rows, out)?;
+        Ok(Squares::default())
+    };
+    let weights = Weights { source, copied: &|_| false, fill: &fill };
+    weights.write(config, target, options, watch).map(|written| written.plan)
+}
+
+/// Makes some rows of a tensor.
+type Fill<'a> = dyn Fn(&str, Range<usize>, &mut [f32]) -> Result<Squares> + Sync + 'a;
+
+/// Weights and how rows of them are made.
+pub(crate) struct Weights<'a> {
+    pub source: &'a dyn Tensors,
+    /// Whether the bytes of the source can be taken as they are.
+    pub copied: &'a dyn Fn(&str) -> bool,
+    pub fill: &'a Fill<'a>,
+}
+
+/// What was written.
+pub(crate) struct Written {
+    pub plan: Plan,
+    /// How far each tensor moved.
+    pub moved: IndexMap<String, Squares>,
+}
+
+/// Some rows of a tensor.
+struct Block<'a> {
+    name: &'a str,
+    info: &'a TensorInfo,
+    rows: Range<usize>,
+    copied: bool,
+}
+
+impl Weights<'_> {
+    pub fn write(
+        &self,
+        config: &Config,
+        target: &Path,
+        options: &WriteOptions,
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Written> {
+        let plan = shard_plan(self.source, options)?;
+        let folder = OutputFolder::create(target, options.existing)?;
+        write_companions(&folder, &stored_config(self.source, &plan, config, options), options)?;
+        let writer = ModelWriter::create(&folder, &plan)?;
+        let moved = self.write_blocks(&writer, &plan, watch)?;
+        writer.finish()?;
+        folder.finish()?;
+        Ok(Written { plan: summary(&plan), moved })
+    }
+
+    fn write_blocks(
+        &self,
+        writer: &ModelWriter,
+        plan: &ShardPlan,
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<IndexMap<String, Squares>> {
+        let blocks = self.blocks(plan);
+        let mut moved: IndexMap<String, Squares> = IndexMap::new();
+        let mut progress = Progress { stage: Stage::Writing, done: 0, total: plan.bytes() };
+        let fill = self.fill;
+        // In groups, so that the caller hears of progress on its own thread.
+        for group in blocks.chunks(BLOCKS_BETWEEN_REPORTS * rayon::current_num_threads()) {
+            let write = |buffer: &mut Vec<f32>, block: &Block| block.write(self.source, fill, writer, buffer);
+            let squares: Result<Vec<Squares>> = group.par_iter().map_init(Vec::new, write).collect();
+            // Added in the order of the rows: the sums do not depend on the threads.
+            for (block, squares) in group.iter().zip(squares?) {
+                let sum = moved.entry(block.name.to_owned()).or_default();
+                sum.before += squares.before;
+                sum.moved += squares.moved;
+                progress.done += block.stored_bytes();
+            }
+            watch(progress);
+        }
+        Ok(moved)
+    }
+
+    fn blocks<'p>(&self, plan: &'p ShardPlan) -> Vec<Block<'p>> {
+        let tensors = plan.files().flat_map(|(_, shard)| shard);
+        let of_tensor = |(name, info): (&'p String, &'p TensorInfo)| {
+            let same = self.source.infos().get(name).is_some_and(|stored| stored.dtype == info.dtype);
+            let plain = !is_weight(info.dtype) || (self.copied)(name);
+            let copied = same && plain && matches!(self.source.raw(name), Ok(Cow::Borrowed(_)));
+            let blocks = row_blocks(info.rows(), info.row_elements()).into_iter();
+            blocks.map(move |rows| Block { name, info, rows, copied })
+        };
+        tensors.flat_map(of_tensor).collect()
+    }
+}
+
+impl Block<'_> {
+    fn stored_bytes(&self) -> u64 {
+        self.rows.len() as u64 * self.row_bytes() as u64
+    }
+
+    fn row_bytes(&self) -> usize {
+        // Checked when the plan was made.
+        (self.info.bytes as usize).checked_div(self.info.rows()).unwrap_or(0)
+    }
+
+    fn write(
+        &self,
+        source: &dyn Tensors,
+        fill: &Fill,
+        writer: &ModelWriter,
+        buffer: &mut Vec<f32>,
+    ) -> Result<Squares> {
+        let &Self { name, info, ref rows, copied } = self;
+        let (start, end) = (rows.start * self.row_bytes(), rows.end * self.row_bytes());
+        if copied && let Some(bytes) = source.raw(name)?.get(start..end) {
+            writer.write_raw_part(name, start, bytes)?;
+            source.release(name, rows.clone());
+            return Ok(Squares::default());
+        }
+        buffer.clear();
+        buffer.resize(rows.len() * info.row_elements(), 0.0);
+        let squares = fill(name, rows.clone(), buffer)?;
+        source.release(name, rows.clone());
+        writer.write_part(name, rows.start * info.row_elements(), buffer)?;
+        Ok(squares)
+    }
+}
+
+/// Whether numbers of this type are weights, and not counts or masks.
+fn is_weight(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::Quantized(_))
+}
+
+/// The one type that all weights get, if they are to get one.
+fn common_dtype(source: &dyn Tensors, options: &WriteOptions) -> Option<Dtype> {
+    let quantised = source.infos().values().any(|info| matches!(info.dtype, Dtype::Quantized(_)));
+    options.dtype.or(quantised.then_some(Dtype::F32))
+}
+
+/// The type in which numbers are written.
+fn stored_dtype(found: Dtype, common: Option<Dtype>) -> Dtype {
+    match common {
+        Some(dtype) if is_weight(found) => dtype,
+        // Weights are computed in f32.
+        _ if found == Dtype::F64 => Dtype::F32,
+        _ => found,
+    }
+}
+
+/// Which tensor goes to which file, and as what.
+pub(crate) fn shard_plan(source: &dyn Tensors, options: &WriteOptions) -> Result<ShardPlan> {
+    if let Some(dtype) = options.dtype
+        && !matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16)
+    {
+        return Err(Error::Dtype { dtype });
+    }
+    let common = common_dtype(source, options);
+    let stored = |(name, info): (&String, &TensorInfo)| {
+        let dtype = stored_dtype(info.dtype, common);
+        (name.clone(), TensorInfo { dtype, ..info.clone() })
+    };
+    Ok(ShardPlan::new(source.infos().iter().map(stored).collect(), options.shard_bytes)?)
+}
+
+pub(crate) fn summary(plan: &ShardPlan) -> Plan {
+    let bytes = |shard: &IndexMap<String, TensorInfo>| shard.values().map(|info| info.bytes).sum();
+    let parameters = plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.elements() as u64).sum();
+    Plan { bytes: plan.bytes(), parameters, files: plan.files().map(|(name, shard)| (name, bytes(shard))).collect() }
+}
+
+/// The configuration with the type in which the weights are written: the common one, else what it said, else that of
+/// the first tensor.
+fn stored_config(source: &dyn Tensors, plan: &ShardPlan, config: &Config, options: &WriteOptions) -> Config {
+    let first = || plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.dtype).find(|d| is_weight(*d));
+    let kept = || config.dtype.map(|dtype| stored_dtype(dtype, None)).or_else(first);
+    Config { dtype: common_dtype(source, options).or_else(kept), ..config.clone() }
+}
+
+/// Everything but the weights.
+fn write_companions(folder: &OutputFolder, config: &Config, options: &WriteOptions) -> Result<()> {
+    folder.write_json("config.json", &config.to_json())?;
+    for (name, bytes) in &options.extra_files {
+        folder.write_file(name, bytes)?;
+    }
+    let extra = |name: &str| options.extra_files.iter().any(|(extra, _)| extra == name);
+    let mut generation = extra(GENERATION);
+    for path in &options.companions {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        generation |= name == GENERATION;
+        if !extra(name) {
+            folder.copy_file(path, name)?;
+        }
+    }
+    // A model that came without a `config.json` has no such file either; transformers wants to know where to stop.
+    if !generation && config.raw.is_null() {
+        folder.write_json(GENERATION, &json!({ "bos_token_id": config.bos, "eos_token_id": config.eos }))?;
+    }
+    Ok(())
+}
+
+const GENERATION: &str = "generation_config.json";

@@ -1,0 +1,12 @@
+//! Merging against peft's numbers, on tiny models, to and from files.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod formulas;
+#[cfg(test)]
+mod peft;

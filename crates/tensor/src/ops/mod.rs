@@ -1,0 +1,39 @@
+//! Fused operations: our kernels on the CPU backend, a plain composition elsewhere.
+//!
+//! Every file holds one operation: the public function, what it saves for the backward pass, and `plain`, the same
+//! value from backend operations. Activations are matrices of `[tokens, features]`: a batch is a concatenation of
+//! examples, and only attention and positions know where one ends.
+
+mod attention;
+mod embedding;
+mod head;
+mod linear;
+mod low_rank;
+mod rms_norm;
+mod rope;
+mod swiglu;
+
+pub use attention::{Attention, attention, attention_cached};
+pub use embedding::embedding;
+pub use head::{IGNORED, Scored, losses, score};
+pub use linear::linear;
+pub use low_rank::{Branch, low_rank};
+pub use rankine_kernels::attention::{Heads, Span};
+pub use rms_norm::rms_norm;
+pub use rope::{Rotation, rotate};
+pub use swiglu::swiglu;
+
+/// The compositions of backend operations that the fused operations must equal.
+pub mod plain {
+    pub use super::{
+        attention::plain as attention, head::plain as losses, linear::plain as linear, low_rank::plain as low_rank,
+        rms_norm::plain as rms_norm, rope::plain as rotate, swiglu::plain as swiglu,
+    };
+}
+
+use burn::backend::flex::FlexTensor;
+
+/// The numbers of an array that is known to be contiguous.
+fn numbers(array: &FlexTensor) -> &[f32] {
+    array.as_slice::<f32>().unwrap_or_default()
+}

@@ -1,0 +1,76 @@
+//! What can go wrong in training.
+
+use std::path::PathBuf;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Training cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The loss or its gradient is NaN or infinite.
+    #[error("the {what} is not finite at step {step} (learning rate {learning_rate:e})")]
+    NotFinite {
+        /// `loss` or `gradient`.
+        what: &'static str,
+        /// The step, from 1.
+        step: usize,
+        /// The learning rate of that step.
+        learning_rate: f32,
+    },
+    /// Nothing in the model is trained.
+    #[error("no weight of the model is trained")]
+    NothingTrained,
+    /// No token is to be learnt in the data of one step.
+    #[error("step {step} has no token to learn")]
+    NoTargets {
+        /// The step, from 1.
+        step: usize,
+    },
+    /// A setting outside its range.
+    #[error("`{name}` should be {expected}; found {found}")]
+    Setting {
+        /// The setting's name.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What was given.
+        found: String,
+    },
+    /// A saved state that is not of this model and recipe.
+    #[error("`{}`: {reason}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A saved state cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] rankine_checkpoint::Error),
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] rankine_nn::Error),
+    /// Shapes do not fit.
+    #[error(transparent)]
+    Tensor(#[from] rankine_tensor::Error),
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFinite { learning_rate, .. } => {
+                Some(format!("lower the learning rate, for example to {:e}, or clip harder", learning_rate / 3.0))
+            }
+            Self::NothingTrained => Some("check the targets: which modules were selected".to_owned()),
+            Self::NoTargets { .. } => Some("train on prompts too, or raise the maximal length".to_owned()),
+            Self::Foreign { .. } => Some("start a new run in another folder".to_owned()),
+            Self::Checkpoint(error) => error.hint(),
+            Self::Model(error) => error.hint(),
+            Self::Tensor(error) => error.hint(),
+            Self::Setting { .. } => None,
+        }
+    }
+}

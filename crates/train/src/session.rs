@@ -1,0 +1,198 @@
+//! The loop.
+
+use crate::{Best, Error, Objective, Optimizer, Result, Schedule, Score, State, evaluate, gradient::gradient};
+use rankine_data::Batches;
+use rankine_nn::{LanguageModel, Model, for_each_trained, for_each_trained_mut};
+use rankine_random::Rng;
+use std::ops::ControlFlow;
+
+/// How a run goes.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Learning rates, and how many steps there are.
+    pub schedule: Schedule,
+    /// Batches whose gradients make one step.
+    pub accumulation: usize,
+    /// Longest gradient; longer ones are shortened to it.
+    pub clip: Option<f32>,
+    /// Steps between evaluations on held-out data; 0 for one at the end.
+    pub evaluate_every: usize,
+    /// Steps between saved states; 0 for one at the end.
+    pub save_every: usize,
+    /// Evaluations without improvement before the run ends early.
+    pub patience: Option<usize>,
+    /// Blocks are computed again in the backward pass, for less memory.
+    pub recompute: bool,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// What is trained on, and what is only looked at.
+#[derive(Clone, Copy)]
+pub struct Data<'a> {
+    /// Batches of the steps, by number.
+    pub train: &'a Batches,
+    /// Held-out examples.
+    pub validation: Option<&'a Batches>,
+}
+
+/// One finished step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Its number, from 1.
+    pub step: usize,
+    /// Mean loss before the step.
+    pub loss: f64,
+    /// Length of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Learning rate.
+    pub learning_rate: f32,
+    /// Tokens read.
+    pub tokens: usize,
+}
+
+/// What the loop tells its watcher.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A step was made.
+    Step(Step),
+    /// The model was scored on the held-out data.
+    Evaluated {
+        /// After so many steps.
+        step: usize,
+        /// How well it did.
+        score: &'a Score,
+        /// Better than ever before in this run.
+        best: bool,
+    },
+    /// The state of this moment is due to be saved.
+    Save(&'a State),
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All steps were made.
+    Finished,
+    /// Held-out loss no longer fell.
+    EarlyStop,
+    /// The watcher asked to stop; the state was saved.
+    Interrupted,
+}
+
+type Watch<'a> = &'a mut dyn FnMut(&Event<'_>, &dyn LanguageModel) -> ControlFlow<()>;
+
+/// Trains `model` from `state` on.
+///
+/// Every step is a function of the seed, its number and the weights: a run that is resumed from a saved state ends with the
+/// same bits as one that never stopped. An error leaves the weights as they were before the failing step.
+pub fn run<M: LanguageModel>(
+    model: &mut M,
+    data: Data<'_>,
+    (objective, optimizer): (&dyn Objective, &mut dyn Optimizer),
+    plan: &Plan,
+    state: Option<&State>,
+    watch: Watch<'_>,
+) -> Result<Ending> {
+    plan.check(model)?;
+    let mut progress = Progress::default();
+    if let Some(state) = state {
+        state.restore(model, optimizer)?;
+        progress = Progress { step: state.step, best: state.best, stale: state.stale };
+    }
+    let rng = Rng::new(plan.seed).fork("train");
+    while progress.step < plan.schedule.steps {
+        let step = advance(model, data.train, (objective, &mut *optimizer), plan, (&rng, progress.step))?;
+        progress.step = step.step;
+        let interrupted = watch(&Event::Step(step), model).is_break();
+        let last = progress.step == plan.schedule.steps;
+        if !interrupted && (last || due(progress.step, plan.evaluate_every)) {
+            progress.evaluate(model, data, watch)?;
+        }
+        let stale = plan.patience.is_some_and(|patience| progress.stale >= patience);
+        if last || stale || interrupted || due(progress.step, plan.save_every) {
+            let state = State::capture(model, optimizer, progress.step, progress.best, progress.stale);
+            if watch(&Event::Save(&state), model).is_break() && !last && !stale {
+                return Ok(Ending::Interrupted);
+            }
+        }
+        if interrupted && !last {
+            return Ok(Ending::Interrupted);
+        }
+        if stale && !last {
+            return Ok(Ending::EarlyStop);
+        }
+    }
+    Ok(Ending::Finished)
+}
+
+/// One step: gradient, clipping, update.
+fn advance<M: LanguageModel>(
+    model: &mut M,
+    batches: &Batches,
+    (objective, optimizer): (&dyn Objective, &mut dyn Optimizer),
+    plan: &Plan,
+    (rng, done): (&Rng, usize),
+) -> Result<Step> {
+    let step = done + 1;
+    let learning_rate = plan.schedule.at(done);
+    let batches: Vec<_> = (0..plan.accumulation).map(|part| batches.get(done * plan.accumulation + part)).collect();
+    let mut gradient = gradient(model, objective, &batches, &rng.fork_index("step", step), plan.recompute)?;
+    if gradient.targets == 0 {
+        return Err(Error::NoTargets { step });
+    }
+    let gradient_norm = gradient.clip(plan.clip);
+    gradient.check(gradient_norm, step, learning_rate)?;
+    for_each_trained_mut(model, &mut |place, variable| {
+        if let Some(Some(values)) = gradient.leaves.get(place.index) {
+            optimizer.update(&place, variable, values, step as u64, learning_rate);
+        }
+    });
+    Ok(Step { step, loss: gradient.loss, gradient_norm, learning_rate, tokens: gradient.tokens })
+}
+
+fn due(step: usize, every: usize) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}
+
+#[derive(Default)]
+struct Progress {
+    step: usize,
+    best: Option<Best>,
+    stale: usize,
+}
+
+impl Progress {
+    fn evaluate(&mut self, model: &dyn LanguageModel, data: Data<'_>, watch: Watch<'_>) -> Result<()> {
+        let Some(validation) = data.validation else {
+            return Ok(());
+        };
+        let score = evaluate(model, &mut validation.sequential(), &mut |_| {})?;
+        let best = self.best.is_none_or(|best| score.nll < best.nll);
+        self.stale = if best { 0 } else { self.stale + 1 };
+        if best {
+            self.best = Some(Best { step: self.step, nll: score.nll });
+        }
+        let _ = watch(&Event::Evaluated { step: self.step, score: &score, best }, model);
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn check(&self, model: &dyn Model) -> Result<()> {
+        let setting = |name, expected, found: String| Err(Error::Setting { name, expected, found });
+        let rate = self.schedule.learning_rate;
+        if !(rate > 0.0 && rate.is_finite()) {
+            return setting("learning_rate", "above 0", rate.to_string());
+        }
+        if self.accumulation == 0 {
+            return setting("accumulation", "1 or more", "0".to_owned());
+        }
+        if self.clip.is_some_and(|clip| clip.is_nan() || clip <= 0.0) {
+            return setting("clip", "above 0", format!("{:?}", self.clip));
+        }
+        let mut trained = 0;
+        for_each_trained(model, &mut |_, _| trained += 1);
+        if trained == 0 { Err(Error::NothingTrained) } else { Ok(()) }
+    }
+}
