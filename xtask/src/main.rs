@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a chore reports on the terminal")]
 
+mod bench;
 mod generate;
 mod papers;
 mod source;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask <chore>
 
   tidy                 check the rules of the house; sizes are reported, broken rules are errors
+  bench train|merge    speed and memory on this machine, beside its own limits
   generate [--check]   write docs/papers.md and docs/cli.md; with --check, fail where they are stale";
 
 /// Exit codes as those of `rankine`: 0 done, 1 a check failed, 2 could not do it.
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["tidy"] => tidy::run(),
+        ["bench", name] => bench::run(name),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),
         [] | ["help" | "--help" | "-h"] => {

@@ -7,12 +7,14 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// An opened model: configuration, tensors, tokenizer.
+#[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
     config: Config,
     source: Source,
 }
 
+#[derive(Debug)]
 enum Source {
     Folder(Box<Safetensors>),
     Gguf(Box<Gguf>),
@@ -192,7 +194,8 @@ mod tests {
         let header = json!({ "model.norm.weight": { "dtype": "F32", "shape": [2], "data_offsets": [0, 8] } });
         let header = format!("{header:88}");
         let numbers = [1.0_f32.to_le_bytes(), 2.0_f32.to_le_bytes()];
-        let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), numbers.as_flattened()].concat();
+        let bytes =
+            [&(header.len() as u64).to_le_bytes(), header.as_bytes(), numbers.as_flattened()].concat();
         std::fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
         std::fs::write(folder.path().join("config.json"), r#"{"model_type": "llama"}"#).unwrap();
         for (name, text) in files {

@@ -163,9 +163,15 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Io { source, .. } => return io_hint(source.kind()),
-            Self::DiskFull { .. } => "free some space or write to another disk; nothing half-written was kept",
-            Self::TooLarge { .. } => "this is probably another kind of file; check the path or download it again",
-            Self::Json { .. } => "the file is cut off or was edited by hand; mend that line or download it again",
+            Self::DiskFull { .. } => {
+                "free some space or write to another disk; nothing half-written was kept"
+            }
+            Self::TooLarge { .. } => {
+                "this is probably another kind of file; check the path or download it again"
+            }
+            Self::Json { .. } => {
+                "the file is cut off or was edited by hand; mend that line or download it again"
+            }
             Self::NotText { .. } => "save the file as UTF-8 or download it again",
             Self::NoModel { .. } => {
                 "name a folder with `config.json` and `model.safetensors` (or its shards), or a `.gguf` file"

@@ -99,7 +99,8 @@ impl<'a> Fields<'a> {
 
 /// A whole number; one written as a float (`2.0`) counts.
 pub(crate) fn as_count(value: &Value) -> Option<usize> {
-    let whole = |number: f64| (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64);
+    let whole =
+        |number: f64| (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64);
     let count = value.as_u64().or_else(|| value.as_f64().and_then(whole))?;
     usize::try_from(count).ok()
 }

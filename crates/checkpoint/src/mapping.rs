@@ -18,8 +18,11 @@ pub(crate) fn map(path: &Path) -> Result<Mmap> {
         let source = std::io::Error::other("not a file");
         return Err(Error::io(path, source));
     }
-    #[expect(unsafe_code, reason = "mapping is the one way not to hold a model twice in memory; the map is \
-        read-only and every access is bounds-checked against its fixed length")]
+    #[expect(
+        unsafe_code,
+        reason = "mapping is the one way not to hold a model twice in memory; the map is \
+        read-only and every access is bounds-checked against its fixed length"
+    )]
     // SAFETY: sound as long as nobody shortens or rewrites the file while it is open. That cannot be enforced
     // from here and is the documented condition of opening a model.
     let map = unsafe { Mmap::map(&file) };
@@ -33,7 +36,8 @@ pub(crate) fn release(map: &Mmap, bytes: Range<usize>) {
     #[expect(unsafe_code, reason = "the advice is unsafe for maps with content of their own")]
     // SAFETY: the map is shared and read-only, so its pages hold the file's bytes and nothing else: the system reads
     // them again from the file, with the same content, whoever looks at them and whenever.
-    let advised = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };
+    let advised =
+        unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };
     // Advice: where it is not taken, memory stays used for longer.
     drop(advised);
 }

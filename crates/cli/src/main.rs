@@ -1,2 +1,78 @@
 //! The program `rankine`: one file per command.
-fn main() {}
+//!
+//! Data goes to stdout, everything else to stderr. Exit codes: 0 done; 1 done, but a check failed or an outcome is not
+//! what was asked for; 2 could not do it.
+
+#![forbid(unsafe_code)]
+
+mod bar;
+mod commands;
+mod context;
+mod errors;
+mod model;
+mod sampling;
+mod stdout;
+mod units;
+
+pub use context::{Context, Exit};
+
+use anyhow::Context as _;
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
+use std::process::ExitCode;
+
+/// Fine-tune, inspect, merge and compress neural networks through the structure of their weights
+#[derive(Parser)]
+#[command(name = "rankine", version, propagate_version = true, subcommand_required = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: commands::Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Options of every command.
+#[derive(clap::Args)]
+struct Global {
+    /// Use this many threads instead of one a core
+    #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
+    threads: Option<std::num::NonZeroUsize>,
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankine demo                                        see it all on a small real model
+  rankine train smollm2-135m --data alpaca.json --output runs/first
+  rankine chat smollm2-135m --adapter runs/first
+  rankine merge smollm2-135m runs/first --output merged
+
+A MODEL is a known name (`rankine pull` lists them), a hub repository OWNER/NAME, a directory with config.json and \
+safetensors, or a .gguf file.";
+
+fn main() -> ExitCode {
+    let stderr_color = context::wants_color(&std::io::stderr());
+    let choice = if stderr_color { ColorChoice::Auto } else { ColorChoice::Never };
+    let parsed = Cli::command().color(choice).try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) if errors::is_closed_output(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            errors::show(&error, stderr_color);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    if let Some(threads) = cli.global.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
+        pool.build_global().context("while starting the threads")?;
+    }
+    cli.command.run(&Context::new(cli.global.quiet))
+}

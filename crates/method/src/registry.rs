@@ -3,6 +3,9 @@
 use crate::{Card, Error, Method, Result, lora, pissa};
 use serde::{Deserialize, Serialize};
 
+/// Hyperparameters by name.
+pub type Fields = toml::Table;
+
 /// From one line per method: the enum of a recipe (externally tagged, misspelt keys refused), the words of the command
 /// line, and the list over which the laws run.
 macro_rules! methods {
@@ -52,7 +55,7 @@ impl Choice {
     }
 
     /// The same method with some hyperparameters changed; a key that it has not is an error.
-    pub fn with(self, changes: &toml::Table) -> Result<Self> {
+    pub fn with(self, changes: &Fields) -> Result<Self> {
         let name = self.card().name;
         let mut table = toml::Table::try_from(&self)?;
         if let Some(toml::Value::Table(fields)) = table.get_mut(name) {

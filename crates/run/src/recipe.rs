@@ -19,9 +19,6 @@ pub struct Recipe {
     /// Seed of everything random.
     #[serde(default)]
     pub seed: u64,
-    /// Write factors and residual base instead of the conversion to a plain LoRA.
-    #[serde(default)]
-    pub keep_residual: bool,
     /// What is learnt from.
     pub data: DataSection,
     /// How weights are structured.
@@ -90,7 +87,7 @@ impl DataSection {
     pub(crate) fn columns(&self) -> Result<Option<Columns>> {
         match (&self.prompt_column, &self.answer_column) {
             (Some(prompt), Some(answer)) => {
-                Ok(Some(Columns::Pair { prompt: prompt.clone(), answer: answer.clone() }))
+                Ok(Some(Columns::Pair { prompt: prompt.clone(), answer: answer.clone(), system: None }))
             }
             (None, Some(text)) => Ok(Some(Columns::Text(text.clone()))),
             (None, None) => Ok(None),
@@ -226,7 +223,6 @@ impl Recipe {
         Self {
             model: model.into(),
             seed: 0,
-            keep_residual: false,
             data: DataSection::new(data),
             method: default_method(),
             targets: TargetSection::default(),

@@ -101,12 +101,16 @@ pub fn run<M: LanguageModel>(
         progress = Progress { step: state.step, best: state.best, stale: state.stale };
     }
     let rng = Rng::new(plan.seed).fork("train");
+    if progress.step == 0 {
+        progress.evaluate(model, data, watch)?;
+    }
     while progress.step < plan.schedule.steps {
         let step = advance(model, data.train, (objective, &mut *optimizer), plan, (&rng, progress.step))?;
         progress.step = step.step;
         let interrupted = watch(&Event::Step(step), model).is_break();
         let last = progress.step == plan.schedule.steps;
-        if !interrupted && (last || due(progress.step, plan.evaluate_every)) {
+        // Also when it is time to stop: a resumed run must know what an unbroken one knows.
+        if last || due(progress.step, plan.evaluate_every) {
             progress.evaluate(model, data, watch)?;
         }
         let stale = plan.patience.is_some_and(|patience| progress.stale >= patience);

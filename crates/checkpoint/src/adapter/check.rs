@@ -68,7 +68,8 @@ impl Check<'_> {
     /// What configuration and base call for at one module.
     fn module(&mut self, module: &ModuleName, targeted: bool) {
         let (adapter, path) = (self.adapter, &module.path);
-        let already = |missing: &[String]| missing.iter().any(|missing| missing.starts_with(&key(path, "lora_")));
+        let already =
+            |missing: &[String]| missing.iter().any(|missing| missing.starts_with(&key(path, "lora_")));
         match adapter.low_rank.get(path) {
             None if targeted && !self.is_misshapen(path) && !already(&self.mismatch.missing) => {
                 let factor = match module.kind {
@@ -77,8 +78,7 @@ impl Check<'_> {
                 };
                 self.mismatch.missing.extend(factor.map(|factor| key(path, factor)));
             }
-            None => {}
-            Some(low_rank) => {
+            Some(low_rank) if !self.is_misshapen(path) => {
                 if adapter.config.dora && low_rank.magnitude.is_none() {
                     self.mismatch.missing.push(key(path, "lora_magnitude_vector"));
                 }
@@ -87,6 +87,7 @@ impl Check<'_> {
                     self.mismatch.missing.push(key(path, "lora_B.bias"));
                 }
             }
+            _ => {}
         }
         let bias = format!("{path}.bias");
         let trained = adapter.config.bias.covers(adapter.low_rank.contains_key(path));
@@ -155,14 +156,20 @@ impl Check<'_> {
         let input = |module: &&ModuleName| module.kind == super::Kind::Embedding;
         let called_for: Vec<&str> = match config {
             super::TrainableTokens::None => return,
-            super::TrainableTokens::Input(_) => modules.iter().find(input).map(|m| m.path.as_str()).into_iter().collect(),
+            super::TrainableTokens::Input(_) => {
+                modules.iter().find(input).map(|m| m.path.as_str()).into_iter().collect()
+            }
             super::TrainableTokens::Named(_) => {
                 let named = modules.iter().filter(|module| config.of(&module.path).is_some());
-                named.filter(|module| !self.has_rows_of_embedding(module)).map(|module| module.path.as_str()).collect()
+                named
+                    .filter(|module| !self.has_rows_of_embedding(module))
+                    .map(|module| module.path.as_str())
+                    .collect()
             }
         };
         for path in called_for {
-            let misshapen = self.mismatch.misshapen.iter().any(|misshapen| misshapen.key == key(path, suffix));
+            let misshapen =
+                self.mismatch.misshapen.iter().any(|misshapen| misshapen.key == key(path, suffix));
             if !self.adapter.new_rows.contains_key(path) && !misshapen {
                 self.mismatch.missing.push(key(path, suffix));
             }

@@ -137,7 +137,9 @@ impl Initialisation {
     /// Whether the base weights were altered before training, so that the factors do not fit the original ones.
     pub fn alters_base(self) -> bool {
         match self {
-            Self::Kaiming | Self::Random | Self::Gaussian | Self::Eva | Self::Orthogonal | Self::Mica => false,
+            Self::Kaiming | Self::Random | Self::Gaussian | Self::Eva | Self::Orthogonal | Self::Mica => {
+                false
+            }
             Self::Pissa | Self::PissaIterations(_) => true,
             Self::Olora | Self::Corda | Self::LoraGa | Self::Loftq => true,
         }

@@ -85,8 +85,23 @@ impl Fault {
 fn type_hint(found: &str) -> &'static str {
     // peft's own list of types whose change of weights is factored by `save_as_lora`.
     const CONVERTIBLE: [&str; 17] = [
-        "C3A", "DELORA", "FOURIERFT", "GRALORA", "HIRA", "LOHA", "LOKR", "MISS", "PSOFT", "RANDLORA", "SHIRA",
-        "TINYLORA", "UNILORA", "VBLORA", "VERA", "WAVEFT", "LORA",
+        "C3A",
+        "DELORA",
+        "FOURIERFT",
+        "GRALORA",
+        "HIRA",
+        "LOHA",
+        "LOKR",
+        "MISS",
+        "PSOFT",
+        "RANDLORA",
+        "SHIRA",
+        "TINYLORA",
+        "UNILORA",
+        "VBLORA",
+        "VERA",
+        "WAVEFT",
+        "LORA",
     ];
     const PROMPTS: [&str; 7] = [
         "PROMPT_TUNING",
@@ -154,7 +169,8 @@ impl Mismatch {
 impl std::fmt::Display for Mismatch {
     fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
         let Self { missing, unexpected, misshapen } = self;
-        let counts = [(missing.len(), "missing"), (unexpected.len(), "unexpected"), (misshapen.len(), "misshapen")];
+        let counts =
+            [(missing.len(), "missing"), (unexpected.len(), "unexpected"), (misshapen.len(), "misshapen")];
         let there = counts.iter().filter(|(count, _)| 0 < *count);
         let counts: Vec<_> = there.map(|(count, what)| format!("{count} {what}")).collect();
         write!(formatter, "the tensors do not fit: {}", counts.join(", "))?;
@@ -163,7 +179,8 @@ impl std::fmt::Display for Mismatch {
             .map(|Misshapen { key, expected, found }| format!("`{key}` is {found:?}, not {expected:?}"))
             .collect();
         let quoted = |keys: &[String]| keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>();
-        let lists = [("missing", quoted(missing)), ("unexpected", quoted(unexpected)), ("misshapen", misshapen)];
+        let lists =
+            [("missing", quoted(missing)), ("unexpected", quoted(unexpected)), ("misshapen", misshapen)];
         for (what, lines) in lists {
             for line in lines.iter().take(SHOWN) {
                 write!(formatter, "\n  {what}: {line}")?;
@@ -233,9 +250,15 @@ impl TargetFault {
         let hint = match self {
             Self::NoMatch { nearest, .. } => return nearest_hint(nearest),
             Self::AllExcluded { .. } => "exclude less",
-            Self::Unsupported { .. } => "name the projections inside it, such as `q_proj`, or use `all-linear`",
-            Self::Pattern { .. } => "the syntax is that of Python's `re`; it must match the whole module name",
-            Self::LayersWithPattern { .. } => "write the layers into the expression: `.*layers\\.(0|1)\\..*q_proj`",
+            Self::Unsupported { .. } => {
+                "name the projections inside it, such as `q_proj`, or use `all-linear`"
+            }
+            Self::Pattern { .. } => {
+                "the syntax is that of Python's `re`; it must match the whole module name"
+            }
+            Self::LayersWithPattern { .. } => {
+                "write the layers into the expression: `.*layers\\.(0|1)\\..*q_proj`"
+            }
             Self::LayersMissing => "say which layers, or leave the pattern out",
             Self::NoDefault { .. } => "name the targets, such as `q_proj` and `v_proj`, or use `all-linear`",
         };

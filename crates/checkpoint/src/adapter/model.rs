@@ -120,7 +120,9 @@ impl Adapter {
             match keys::parse(key) {
                 None => reader.mismatch.unexpected.push(key.clone()),
                 Some((_, Part::Original)) => {}
-                Some((module, Part::Wrapped(parameter))) => wrapped.push((key, format!("{module}.{parameter}"))),
+                Some((module, Part::Wrapped(parameter))) => {
+                    wrapped.push((key, format!("{module}.{parameter}")))
+                }
                 Some((module, Part::Base(parameter))) => {
                     let origin = if parameter == "bias" { Origin::Bias } else { Origin::Base };
                     reader.replace(&mut adapter, key, format!("{module}.{parameter}"), origin)?;
@@ -229,7 +231,9 @@ impl<'a> Reader<'a> {
             false => (LayerKind::Linear, parts.a, parts.b, LINEAR_FACTORS),
         };
         if embedding {
-            self.mismatch.unexpected.extend([parts.a, parts.b, parts.output_bias].into_iter().flatten().cloned());
+            self.mismatch
+                .unexpected
+                .extend([parts.a, parts.b, parts.output_bias].into_iter().flatten().cloned());
         }
         let (Some(a), Some(b)) = (a, b) else {
             let extras = [a, b, parts.output_bias, parts.magnitude];
@@ -242,8 +246,8 @@ impl<'a> Reader<'a> {
         let rank = scales.rank(module)?;
         let Some((inputs, outputs)) = self.sides(a, b, rank) else { return Ok(()) };
         let output_bias = if embedding { None } else { parts.output_bias };
-        let Some(magnitude) = self.vector(parts.magnitude, outputs)? else { return Ok(()) };
-        let Some(output_bias) = self.vector(output_bias, outputs)? else { return Ok(()) };
+        let magnitude = self.vector(parts.magnitude, outputs)?;
+        let output_bias = self.vector(output_bias, outputs)?;
         let scaling = scales.scaling(module)? as f32;
         let (a, b) = (self.values(a)?, self.values(b)?);
         let low_rank = LowRank { a, b, rank, inputs, outputs, scaling, magnitude, output_bias, kind };
@@ -270,14 +274,12 @@ impl<'a> Reader<'a> {
         fits
     }
 
-    /// Outer `None`: there, but of a wrong length, which is noted.
-    #[expect(clippy::option_option, reason = "absent and wrong are different answers")]
-    fn vector(&mut self, key: Option<&String>, length: usize) -> Result<Option<Option<Vec<f32>>>> {
-        let Some(key) = key else { return Ok(Some(None)) };
-        if !self.fits(key, vec![length]) {
-            return Ok(None);
+    /// A vector of `length`; one of another length is noted and left out.
+    fn vector(&mut self, key: Option<&String>, length: usize) -> Result<Option<Vec<f32>>> {
+        match key {
+            Some(key) if self.fits(key, vec![length]) => self.values(key).map(Some),
+            _ => Ok(None),
         }
-        Ok(Some(Some(self.values(key)?)))
     }
 
     fn rows(&mut self, adapter: &mut Adapter, module: &str, key: &str, config: &AdapterConfig) -> Result<()> {

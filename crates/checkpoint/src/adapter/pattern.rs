@@ -8,6 +8,8 @@ use fancy_regex::{Captures, Regex, RegexBuilder};
 
 /// Longer ones are refused: compiling takes time in their length.
 const LONGEST: usize = 20_000;
+/// Bytes of a compiled expression; repetitions in repetitions grow without end.
+const SIZE: usize = 10 << 20;
 /// Steps after which matching one name is given up.
 const BACKTRACKS: usize = 100_000;
 
@@ -33,7 +35,7 @@ impl Pattern {
         if LONGEST < source.len() {
             return Err(unusable(source, "it is too long"));
         }
-        let regex = RegexBuilder::new(whole).backtrack_limit(BACKTRACKS).build();
+        let regex = RegexBuilder::new(whole).backtrack_limit(BACKTRACKS).delegate_size_limit(SIZE).build();
         let regex = regex.map_err(|error| unusable(source, &error.to_string()))?;
         Ok(Self { source: source.to_owned(), regex })
     }

@@ -205,5 +205,6 @@ fn trainable_tokens(fields: Fields) -> Result<TrainableTokens, Fault> {
         }
         list => ids(list).map(TrainableTokens::Input),
     };
-    Ok(tokens.ok_or_else(|| WrongValue::new(key, "a list of token ids, or an object of such lists", value))?)
+    Ok(tokens
+        .ok_or_else(|| WrongValue::new(key, "a list of token ids, or an object of such lists", value))?)
 }

@@ -203,7 +203,8 @@ impl<'a> Rules<'a> {
         let layers = match targets.layers_pattern.as_slice() {
             [] => vec![Pattern::start("", r".*?\.[^.]*\.(?P<idx>\d+)\.")?],
             names => {
-                let layer = |name: &String| Pattern::start(name, &format!(r"(?:^|.*?\.){name}\.(?P<idx>\d+)\."));
+                let layer =
+                    |name: &String| Pattern::start(name, &format!(r"(?:^|.*?\.){name}\.(?P<idx>\d+)\."));
                 names.iter().map(layer).collect::<Result<_, _>>()?
             }
         };
@@ -218,7 +219,9 @@ impl<'a> Rules<'a> {
             Selection::Default => false,
             Selection::AllLinear => module.kind == Kind::Linear,
             Selection::Names(names) => self.is_named(names, &module.path)?,
-            Selection::Pattern(_) => self.whole.as_ref().map_or(Ok(false), |whole| whole.matches(&module.path))?,
+            Selection::Pattern(_) => {
+                self.whole.as_ref().map_or(Ok(false), |whole| whole.matches(&module.path))?
+            }
         };
         Ok(if targeted { Verdict::Targeted } else { Verdict::Other })
     }
@@ -301,13 +304,15 @@ fn any_matches(patterns: &[Pattern], path: &str) -> Result<bool, TargetFault> {
 /// peft's list of usual LoRA targets.
 fn usual(model_type: &str) -> Option<&'static [&'static str]> {
     Some(match model_type {
-        "llama" | "llama4" | "mistral" | "mixtral" | "qwen2" | "qwen3" | "gemma" | "gemma2" | "gemma3_text"
-        | "stablelm" | "opt" | "gptj" | "gpt_neo" | "bart" => &["q_proj", "v_proj"],
+        "llama" | "llama4" | "mistral" | "mixtral" | "qwen2" | "qwen3" | "gemma" | "gemma2"
+        | "gemma3_text" | "stablelm" | "opt" | "gptj" | "gpt_neo" | "bart" => &["q_proj", "v_proj"],
         "phi" => &["q_proj", "v_proj", "fc1", "fc2"],
         "gpt2" | "gpt_bigcode" => &["c_attn"],
         "bert" | "roberta" | "xlm-roberta" | "electra" | "layoutlm" => &["query", "value"],
         "t5" | "mt5" => &["q", "v"],
-        "gpt_neox" | "bloom" | "falcon" | "chatglm" | "RefinedWeb" | "RefinedWebModel" => &["query_key_value"],
+        "gpt_neox" | "bloom" | "falcon" | "chatglm" | "RefinedWeb" | "RefinedWebModel" => {
+            &["query_key_value"]
+        }
         "deberta" => &["in_proj"],
         "deberta-v2" => &["query_proj", "value_proj"],
         "mpt" => &["Wqkv"],
@@ -337,8 +342,14 @@ pub fn modules_of(tensors: &dyn Tensors) -> Vec<ModuleName> {
 
 fn kind_by_name(last: &str) -> Kind {
     match last {
-        "embed_tokens" | "wte" | "wpe" | "word_embeddings" | "position_embeddings" | "token_type_embeddings"
-        | "embed_positions" | "embed_in" => Kind::Embedding,
+        "embed_tokens"
+        | "wte"
+        | "wpe"
+        | "word_embeddings"
+        | "position_embeddings"
+        | "token_type_embeddings"
+        | "embed_positions"
+        | "embed_in" => Kind::Embedding,
         "lm_head" | "embed_out" | "score" | "classifier" => Kind::Head,
         _ => Kind::Linear,
     }

@@ -290,7 +290,8 @@ fn everything_that_does_not_fit_is_listed_at_once() {
     let key = |module: &str, factor: &str| format!("base_model.model.model.layers.{module}.{factor}.weight");
     assert_eq!(mismatch.missing, ["lora_A", "lora_B"].map(|factor| key("0.mlp.down_proj", factor)));
     assert_eq!(mismatch.unexpected, ["lora_A", "lora_B"].map(|factor| key("0.self_attn.q_proj", factor)));
-    let misshapen = Misshapen { key: key("1.self_attn.q_proj", "lora_A"), expected: vec![2, 8], found: vec![2, 4] };
+    let misshapen =
+        Misshapen { key: key("1.self_attn.q_proj", "lora_A"), expected: vec![2, 8], found: vec![2, 4] };
     assert_eq!(mismatch.misshapen, [misshapen]);
     let message = error.to_string();
     assert!(message.contains("2 missing, 2 unexpected, 1 misshapen"), "{message}");
@@ -440,14 +441,27 @@ fn an_expression_without_end_is_given_up() {
     let targets = Targets { modules: Selection::Pattern(r"(?=(x+x+)+y)x".to_owned()), ..Default::default() };
     let modules = [ModuleName { path: "x".repeat(200), kind: Kind::Linear }];
     let error = targets.select(&modules).unwrap_err();
-    assert!(matches!(error, Error::Targets(TargetFault::Pattern { .. } | TargetFault::NoMatch { .. })), "{error}");
-    for hostile in ["(".repeat(10_000), "a{1000}{1000}{1000}".to_owned(), "x".repeat(100_000)] {
-        let json = json!({ "peft_type": "LORA", "target_modules": hostile });
-        assert!(AdapterConfig::parse(Path::new("x"), &json).is_err(), "{}", &hostile[..1]);
+    assert!(
+        matches!(error, Error::Targets(TargetFault::Pattern { .. } | TargetFault::NoMatch { .. })),
+        "{error}"
+    );
+    for hostile in ["(".repeat(10_000), "((a{1000}){1000}){1000}".to_owned(), "x".repeat(100_000)] {
+        let json = json!({ "peft_type": "LORA", "target_modules": &hostile });
+        assert!(AdapterConfig::parse(Path::new("x"), &json).is_err(), "{hostile:.20}");
     }
 }
 
 proptest! {
+    #[test]
+    fn any_expression_compiles_or_is_refused(pattern in r"[ab.*+?(){}\[\]|^$\\019<>=!:,iPk-]{0,24}") {
+        let targets = Targets { modules: Selection::Pattern(pattern.clone()), ..Default::default() };
+        let _ = targets.select(&[ModuleName { path: "a.b.0.ab".to_owned(), kind: Kind::Linear }]);
+        let config = AdapterConfig { rank_pattern: IndexMap::from([(pattern, 3)]), ..Default::default() };
+        if let Ok(rank) = config.rank_of("a.b.0.ab") {
+            prop_assert!(rank == 3 || rank == 8);
+        }
+    }
+
     #[test]
     fn a_damaged_configuration_is_read_or_refused(
         which in 0_usize..ALL.len(),

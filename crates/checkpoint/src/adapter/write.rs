@@ -12,7 +12,8 @@ impl Adapter {
         folder.write_json("adapter_config.json", &self.config.to_json())?;
         let tensors = self.tensors();
         let info = |shape: &[usize]| TensorInfo { shape: shape.to_vec(), dtype: Dtype::F32, bytes: 0 };
-        let infos: IndexMap<_, _> = tensors.iter().map(|(key, (shape, _))| (key.clone(), info(shape))).collect();
+        let infos: IndexMap<_, _> =
+            tensors.iter().map(|(key, (shape, _))| (key.clone(), info(shape))).collect();
         let writer = TensorsWriter::create(&folder.path("adapter_model.safetensors")?, &infos)?;
         for (key, (_, values)) in &tensors {
             writer.write(key, values)?;

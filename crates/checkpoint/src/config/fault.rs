@@ -108,7 +108,10 @@ impl Fault {
                 return Some(format!("supported architectures are {}", names.join(", ")));
             }
             Self::Quantization { .. } => "use the model's original f32, f16 or bf16 weights, or a GGUF file",
-            Self::Rope { .. } | Self::PartialRotary { .. } | Self::LayerType { .. } | Self::Activation { .. } => {
+            Self::Rope { .. }
+            | Self::PartialRotary { .. }
+            | Self::LayerType { .. }
+            | Self::Activation { .. } => {
                 "choose another model of this family; removing the key would change what the model computes"
             }
             Self::Value(_)

@@ -179,8 +179,15 @@ pub(crate) fn size(key: &'static str, found: usize, limit: usize) -> Result<(), 
     if (1..=limit).contains(&found) { Ok(()) } else { Err(Fault::Size { key, found, limit }) }
 }
 
-fn multiple((key, found): (&'static str, usize), (divisor_key, divisor): (&'static str, usize)) -> Result<(), Fault> {
-    if found.is_multiple_of(divisor) { Ok(()) } else { Err(Fault::Multiple { key, found, divisor_key, divisor }) }
+fn multiple(
+    (key, found): (&'static str, usize),
+    (divisor_key, divisor): (&'static str, usize),
+) -> Result<(), Fault> {
+    if found.is_multiple_of(divisor) {
+        Ok(())
+    } else {
+        Err(Fault::Multiple { key, found, divisor_key, divisor })
+    }
 }
 
 fn dtype_name(dtype: Dtype) -> Option<&'static str> {

@@ -44,7 +44,8 @@ impl Rope {
         // transformers lets a non-empty `rope_scaling` win over `rope_parameters`.
         let scaling = config.object("rope_scaling")?.filter(|scaling| !scaling.0.is_empty());
         let parameters = scaling.or(config.object("rope_parameters")?);
-        if let Some(nested) = parameters.and_then(|parameters| parameters.0.values().find(|v| v.is_object())) {
+        if let Some(nested) = parameters.and_then(|parameters| parameters.0.values().find(|v| v.is_object()))
+        {
             return Err(Fault::Rope { found: crate::fields::shorten(&nested.to_string()) });
         }
         let inner = |key| parameters.map_or(Ok(None), |parameters| parameters.number(key));

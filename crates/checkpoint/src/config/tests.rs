@@ -118,17 +118,26 @@ fn unusable_configurations_are_named_with_a_hint() {
         (json!({ "rope_scaling": { "type": "yarn", "factor": 2 } }), "`yarn`"),
         (json!({ "rope_scaling": { "type": "dynamic", "factor": 2 } }), "`dynamic`"),
         (json!({ "rope_scaling": { "type": "linear" } }), "`factor`"),
-        (json!({ "rope_scaling": { "rope_type": "llama3", "factor": 2, "low_freq_factor": 4,
-                                   "high_freq_factor": 1 } }), "`high_freq_factor`"),
+        (
+            json!({ "rope_scaling": { "rope_type": "llama3", "factor": 2, "low_freq_factor": 4,
+                                   "high_freq_factor": 1 } }),
+            "`high_freq_factor`",
+        ),
         (json!({ "rope_parameters": { "full_attention": { "rope_type": "default" } } }), "rotary"),
         (json!({ "partial_rotary_factor": 0.5 }), "`partial_rotary_factor`"),
         (json!({ "quantization_config": { "quant_method": "gptq" } }), "`gptq`"),
-        (json!({ "model_type": "qwen2", "num_key_value_heads": 4, "layer_types": ["full_attention"] }),
-         "1 entries for 2"),
-        (json!({ "model_type": "qwen2", "num_key_value_heads": 4, "layer_types": ["chunked", "x"] }),
-         "`chunked`"),
-        (json!({ "model_type": "mistral", "num_key_value_heads": 4, "sliding_window": 0 }),
-         "`sliding_window`"),
+        (
+            json!({ "model_type": "qwen2", "num_key_value_heads": 4, "layer_types": ["full_attention"] }),
+            "1 entries for 2",
+        ),
+        (
+            json!({ "model_type": "qwen2", "num_key_value_heads": 4, "layer_types": ["chunked", "x"] }),
+            "`chunked`",
+        ),
+        (
+            json!({ "model_type": "mistral", "num_key_value_heads": 4, "sliding_window": 0 }),
+            "`sliding_window`",
+        ),
         (json!({ "eos_token_id": "x" }), "`eos_token_id`"),
     ];
     for (case, part) in cases {

@@ -155,12 +155,16 @@ impl Fault {
             | Self::Backwards { .. }
             | Self::Size { .. }
             | Self::Overlap { .. }
-            | Self::Gap { .. } => "the header contradicts itself: save the file again with the safetensors library",
+            | Self::Gap { .. } => {
+                "the header contradicts itself: save the file again with the safetensors library"
+            }
             Self::Dtype { .. } => "convert the weights to F32, F16 or BF16 first",
             Self::Index { .. } | Self::ShardName { .. } => {
                 "compare `model.safetensors.index.json` with the original repository's"
             }
-            Self::MissingShard { .. } | Self::MissingIndex { .. } => "download the missing file into the same folder",
+            Self::MissingShard { .. } | Self::MissingIndex { .. } => {
+                "download the missing file into the same folder"
+            }
             Self::NotInShard { .. } => "index and shards are of different models; download all of them again",
         };
         Some(hint.to_owned())

@@ -184,7 +184,8 @@ fn read_index(path: &Path) -> Result<IndexMap<String, String>> {
 pub(crate) fn is_plain_name(name: &str) -> bool {
     use std::path::Component;
     let mut components = Path::new(name).components();
-    matches!(components.next(), Some(Component::Normal(first)) if first == name) && components.next().is_none()
+    matches!(components.next(), Some(Component::Normal(first)) if first == name)
+        && components.next().is_none()
 }
 
 /// Why a folder without `model.safetensors` and index has no tensors for us.

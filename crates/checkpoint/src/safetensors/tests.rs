@@ -77,7 +77,8 @@ fn every_plain_format_is_read() {
 
 #[test]
 fn some_rows_are_read_and_can_be_released() {
-    let numbers: Vec<u8> = (0..12_u16).flat_map(|x| half::bf16::from_f32(f32::from(x)).to_le_bytes()).collect();
+    let numbers: Vec<u8> =
+        (0..12_u16).flat_map(|x| half::bf16::from_f32(f32::from(x)).to_le_bytes()).collect();
     let header = json!({
         "t": { "dtype": "BF16", "shape": [4, 3], "data_offsets": [0, 24] },
         "s": { "dtype": "U8", "shape": [], "data_offsets": [24, 25] },
@@ -87,7 +88,9 @@ fn some_rows_are_read_and_can_be_released() {
     let path = folder.path().join("x.safetensors");
     std::fs::write(&path, file(&header, &[&numbers[..], &[7]].concat())).unwrap();
     let opened = Safetensors::open(&path).unwrap();
-    for (rows, expected) in [(1..3, vec![3.0, 4.0, 5.0, 6.0, 7.0, 8.0]), (3..4, vec![9.0, 10.0, 11.0]), (2..2, vec![])] {
+    for (rows, expected) in
+        [(1..3, vec![3.0, 4.0, 5.0, 6.0, 7.0, 8.0]), (3..4, vec![9.0, 10.0, 11.0]), (2..2, vec![])]
+    {
         let mut out = vec![0.0; expected.len()];
         opened.read_rows("t", rows.clone(), &mut out).unwrap();
         assert_eq!(out, expected);
@@ -173,7 +176,9 @@ fn sharded(index: &serde_json::Value) -> TempDir {
 
 #[test]
 fn shards_are_one_model_with_or_without_metadata() {
-    for metadata in [json!(null), json!({ "total_size": 2 }), json!({ "total_size": 2, "total_parameters": 2 })] {
+    for metadata in
+        [json!(null), json!({ "total_size": 2 }), json!({ "total_size": 2, "total_parameters": 2 })]
+    {
         let weight_map = json!({ "b": "2.safetensors", "a": "1.safetensors" });
         let folder = sharded(&json!({ "metadata": metadata, "weight_map": weight_map }));
         let opened = Safetensors::open(folder.path()).unwrap();
@@ -186,9 +191,10 @@ fn shards_are_one_model_with_or_without_metadata() {
 fn a_lying_index_is_named() {
     type Is = fn(&Fault) -> bool;
     let cases: [(serde_json::Value, Is); 5] = [
-        (json!({ "weight_map": { "a": "3.safetensors" } }), |f| {
-            matches!(f, Fault::MissingShard { shard, tensors: 1 } if shard == "3.safetensors")
-        }),
+        (
+            json!({ "weight_map": { "a": "3.safetensors" } }),
+            |f| matches!(f, Fault::MissingShard { shard, tensors: 1 } if shard == "3.safetensors"),
+        ),
         (json!({ "weight_map": { "b": "1.safetensors" } }), |f| matches!(f, Fault::NotInShard { .. })),
         (json!({ "weight_map": { "a": "../1.safetensors" } }), |f| matches!(f, Fault::ShardName { .. })),
         (json!({ "weight_map": { "a": "/etc/passwd" } }), |f| matches!(f, Fault::ShardName { .. })),
@@ -201,6 +207,15 @@ fn a_lying_index_is_named() {
         assert!(is(fault), "{fault:?}");
         assert!(error.hint().is_some());
     }
+}
+
+#[test]
+fn an_empty_file_is_too_short() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join(SINGLE);
+    std::fs::write(&path, "").unwrap();
+    let error = Safetensors::open(folder.path()).unwrap_err();
+    assert!(matches!(error, Error::Safetensors { fault: Fault::Short { bytes: 0 }, .. }), "{error}");
 }
 
 #[test]

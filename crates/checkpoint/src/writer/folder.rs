@@ -27,7 +27,8 @@ pub struct OutputFolder {
 impl OutputFolder {
     /// Begins `target`; its parent folders are made where absent.
     pub fn create(target: &Path, existing: Existing) -> Result<Self> {
-        let name = target.file_name().and_then(|name| name.to_str()).ok_or_else(|| fault(target, Fault::Path))?;
+        let name =
+            target.file_name().and_then(|name| name.to_str()).ok_or_else(|| fault(target, Fault::Path))?;
         refuse_existing(target, existing)?;
         let parent = parent_of(target);
         std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;

@@ -68,7 +68,8 @@ impl ShardPlan {
             places.extend(shard.keys().map(|name| (name, file.clone())));
         }
         places.sort();
-        let weight_map: Map<_, _> = places.into_iter().map(|(name, file)| (name.clone(), file.into())).collect();
+        let weight_map: Map<_, _> =
+            places.into_iter().map(|(name, file)| (name.clone(), file.into())).collect();
         let metadata = json!({ "total_parameters": self.parameters, "total_size": self.bytes });
         Some(json!({ "metadata": metadata, "weight_map": weight_map }))
     }

@@ -77,10 +77,13 @@ impl TensorsWriter {
             bytes.clear();
             convert::from_f32(info.dtype, values, &mut bytes).map_err(|why| {
                 let (name, dtype) = (name.to_owned(), info.dtype);
-                output(&self.path, match why {
-                    Unstorable::Overflow(value) => Fault::Overflow { name, value, dtype },
-                    Unstorable::Dtype => Fault::Dtype { name, dtype },
-                })
+                output(
+                    &self.path,
+                    match why {
+                        Unstorable::Overflow(value) => Fault::Overflow { name, value, dtype },
+                        Unstorable::Dtype => Fault::Dtype { name, dtype },
+                    },
+                )
             })?;
             self.put(index, offset, &bytes)?;
             offset += bytes.len() as u64;
@@ -105,7 +108,8 @@ impl TensorsWriter {
     /// Closes the file once every planned tensor is on the disk.
     pub fn finish(self) -> Result<()> {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let unwritten = self.plan.iter().zip(state.written).filter(|((_, (info, _)), written)| *written != info.bytes);
+        let unwritten =
+            self.plan.iter().zip(state.written).filter(|((_, (info, _)), written)| *written != info.bytes);
         let names: Vec<_> = unwritten.map(|((name, _), _)| name.clone()).collect();
         if !names.is_empty() {
             return Err(output(&self.path, Fault::Unwritten { names }));
@@ -170,7 +174,8 @@ fn header(tensors: Vec<(String, TensorInfo)>) -> (Vec<u8>, Plan) {
     for (name, info) in tensors {
         let begin = end;
         end = end.saturating_add(info.bytes);
-        let entry = json!({ "dtype": name_of(info.dtype), "shape": info.shape, "data_offsets": [begin, end] });
+        let entry =
+            json!({ "dtype": name_of(info.dtype), "shape": info.shape, "data_offsets": [begin, end] });
         json.insert(name.clone(), entry);
         plan.insert(name, (info, begin));
     }

@@ -70,7 +70,8 @@ fn parts_make_up_the_whole_and_gaps_are_noticed() {
     let writer = TensorsWriter::create(&path, &infos(Dtype::Bf16)).unwrap();
     writer.write_part("a", 4, &[5.0, 6.0]).unwrap();
     writer.write_part("a", 0, &[1.0, 2.0, 3.0, 4.0]).unwrap();
-    let bytes: Vec<u8> = [7.0_f32, 8.0, 9.0].into_iter().flat_map(|x| bf16::from_f32(x).to_le_bytes()).collect();
+    let bytes: Vec<u8> =
+        [7.0_f32, 8.0, 9.0].into_iter().flat_map(|x| bf16::from_f32(x).to_le_bytes()).collect();
     writer.write_raw_part("b", 4, &bytes).unwrap();
     for error in [writer.write_part("a", 5, &[1.0, 2.0]), writer.write_raw_part("b", 9, &[1, 2])] {
         assert!(matches!(error, Err(Error::Output { fault: Fault::Length { .. }, .. })), "{error:?}");

@@ -29,7 +29,7 @@ impl Rotary {
         let frequencies = (0..size / 2)
             .map(|pair| {
                 let base = rope.theta.powf(-2.0 * pair as f64 / size as f64);
-                scaled(base, pair, &rope.scaling)
+                scaled(base, &rope.scaling)
             })
             .collect();
         Self { size, frequencies, table: Mutex::default() }
@@ -54,7 +54,7 @@ impl Rotary {
 }
 
 /// One frequency under the model's scaling.
-fn scaled(frequency: f64, pair: usize, scaling: &RopeScaling) -> f64 {
+fn scaled(frequency: f64, scaling: &RopeScaling) -> f64 {
     match scaling {
         RopeScaling::None => frequency,
         RopeScaling::Linear { factor } => frequency / factor,

@@ -1,8 +1,10 @@
 //! Models, and what every model can be asked for.
 
 mod llama;
+mod mlp;
 
 pub use llama::Llama;
+pub use mlp::Mlp;
 
 use crate::{Parameter, Pass, Result};
 use rankine_tensor::{Tensor, ops::Span};

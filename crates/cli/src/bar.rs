@@ -1,0 +1,48 @@
+//! One line of progress on a terminal, nothing elsewhere.
+
+use crate::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar that counts to `total`; drawn on a terminal only, and gone when dropped.
+pub fn counting(context: &Context, what: &'static str, total: u64) -> Bar {
+    bar(context, what, total, "{msg}  {wide_bar}  {human_pos}/{human_len}  {eta}")
+}
+
+/// The same in bytes.
+pub fn bytes(context: &Context, what: impl Into<String>, total: u64) -> Bar {
+    bar(context, what, total, "{msg}  {wide_bar}  {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}")
+}
+
+fn bar(context: &Context, what: impl Into<String>, total: u64, template: &str) -> Bar {
+    let drawn = context.interactive && !context.quiet;
+    let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    Bar(ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(what.into()))
+}
+
+/// A bar that is wiped off when its work ends, well or not.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// So much is done.
+    pub fn set(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    /// So much is done of a total that has changed.
+    pub fn set_of(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_position(done);
+    }
+
+    /// Says what is being done now.
+    pub fn name(&self, what: String) {
+        self.0.set_message(what);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,98 @@
+//! `rankine demo`: fine-tunes a small real model on questions about Rankine, and shows what it learnt.
+
+use crate::{Context, Exit, commands::train, model, progress::Progress};
+use anyhow::Result;
+use clap::Args;
+use rankine_data::{ChatOptions, Dataset, Message};
+use rankine_nn::generate::{Request, Sampling, generate};
+use rankine_run::{Loaded, Recipe, Source, fine_tune, load};
+use std::path::{Path, PathBuf};
+
+/// Questions and answers about Rankine, written for this demonstration.
+const DATA: &[u8] = include_bytes!("../../data/rankine_qa.jsonl");
+const QUESTIONS: [&str; 3] = ["What is Rankine?", "What does `rankine merge` do?", "What is PiSSA?"];
+
+/// Fine-tune a small real model and show what it learnt: a few minutes on a laptop
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rankine demo
+  rankine demo --method lora --steps 60 --output runs/demo-lora")]
+pub struct Demo {
+    /// The model
+    #[arg(long, default_value = "smollm2-135m")]
+    model: String,
+    /// How weights are structured
+    #[arg(long, default_value = "pissa")]
+    method: String,
+    /// Steps of training
+    #[arg(long, default_value_t = 60)]
+    steps: usize,
+    /// Where the run goes; replaced when it is there
+    #[arg(long, short, default_value = "runs/demo")]
+    output: PathBuf,
+}
+
+impl Demo {
+    /// Runs the command.
+    pub fn run(self, context: &Context) -> Result<Exit> {
+        let path = model::locate(context, &self.model)?;
+        let before = answers(&load(&path, None)?)?;
+        let recipe = self.recipe()?;
+        let dataset = Dataset::read_bytes("rankine_qa.jsonl", DATA, None, None)?;
+        let source = Source { model: &path, dataset: Some(dataset), resume: false, force: true };
+        let mut progress = Progress::new(context.quiet);
+        let mut held_out = None;
+        let outcome = fine_tune(&recipe, source, &self.output, &mut |notice| {
+            if let rankine_run::Notice::Evaluated(0, score, _) = &notice {
+                held_out = Some(score.nll);
+            }
+            progress.notice(&notice)
+        });
+        progress.finish();
+        let outcome = outcome?;
+        let after = answers(&load(&path, Some(&self.output))?)?;
+        for ((question, before), after) in QUESTIONS.iter().zip(&before).zip(&after) {
+            println!("\n{question}\n  before: {before}\n  after:  {after}");
+        }
+        if let (Some(before), Some(best)) = (held_out, outcome.best) {
+            println!("\nheld-out loss: {before:.4} before, {:.4} after", best.nll);
+        }
+        println!();
+        train::summarise(&outcome, &self.output, &recipe);
+        Ok(Exit::Done)
+    }
+
+    fn recipe(&self) -> Result<Recipe> {
+        let changes = [
+            format!("train.steps={}", self.steps),
+            "train.learning_rate=1e-3".to_owned(),
+            "train.batch_size=8".to_owned(),
+            "train.evaluate_every=20".to_owned(),
+            "data.validation=0.1".to_owned(),
+            "data.max_length=256".to_owned(),
+        ];
+        let mut recipe = Recipe::new(self.model.clone(), Path::new("rankine_qa.jsonl"));
+        recipe.method = rankine_method::Choice::named(&self.method)?;
+        Ok(recipe.with(&changes)?)
+    }
+}
+
+/// The model's greedy answers.
+fn answers(loaded: &Loaded) -> Result<Vec<String>> {
+    QUESTIONS.iter().map(|question| answer(loaded, question)).collect()
+}
+
+fn answer(loaded: &Loaded, question: &str) -> Result<String> {
+    let options = ChatOptions { add_generation_prompt: true, ..ChatOptions::default() };
+    let text = loaded.tokenizer.render(&[Message::user(question)], &options)?;
+    let prompt = loaded.tokenizer.encode(&text, false)?;
+    let sampling = Sampling::default();
+    let request =
+        Request { prompt: &prompt, limit: 80, stops: loaded.tokenizer.eos_ids(), sampling: &sampling };
+    let mut tokens = Vec::new();
+    generate(&loaded.model, &request, &mut |token| {
+        tokens.push(token);
+        true
+    })?;
+    Ok(loaded.tokenizer.decode(&tokens, true)?.trim().replace('\n', " "))
+}

@@ -1,0 +1,162 @@
+//! `rankine train`: fine-tunes a model through the structure of its weights.
+
+use crate::{Context, Exit, model, progress::Progress};
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use rankine_method::Choice;
+use rankine_report::format;
+use rankine_run::{DataSection, Modules, Outcome, Recipe, Source, fine_tune};
+use rankine_train::Ending;
+use std::path::{Path, PathBuf};
+
+/// Fine-tune a model: LoRA, PiSSA
+///
+/// The output folder is a peft adapter: `generate`, `chat`, `evaluate` and `merge` take it, and so does
+/// `PeftModel.from_pretrained`. Ctrl-C finishes the step, saves, and says how to go on.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rankine train smollm2-135m --data alpaca.json --method pissa --rank 16 --output runs/first
+  rankine train recipe.toml --set train.steps=200
+  rankine train recipe.toml --resume --output runs/first")]
+pub struct Train {
+    /// A model (known name, hub repository, folder, `.gguf` file) or a recipe (`.toml`)
+    model: String,
+    /// Alpaca, ShareGPT or `messages` JSON/JSONL, CSV, or plain text
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Where the run goes; `runs/NAME` of the recipe or method when absent
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// How weights are structured: see `rankine methods`
+    #[arg(long)]
+    method: Option<String>,
+    /// Rank of the update
+    #[arg(long)]
+    rank: Option<usize>,
+    /// Numerator of the update's scale alpha/rank
+    #[arg(long)]
+    alpha: Option<f32>,
+    /// Modules to take over: `all-linear`, or names with commas between
+    #[arg(long, value_name = "NAMES")]
+    target: Option<String>,
+    /// Steps of training
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Passes over the data
+    #[arg(long)]
+    epochs: Option<f64>,
+    /// Examples a batch
+    #[arg(long)]
+    batch_size: Option<usize>,
+    /// Highest learning rate
+    #[arg(long)]
+    learning_rate: Option<f32>,
+    /// Longest example, in tokens
+    #[arg(long)]
+    max_length: Option<usize>,
+    /// Learn prompts as well as answers
+    #[arg(long)]
+    train_on_prompt: bool,
+    /// Seed of everything random
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Any key of the recipe, for example `train.clip=0.5`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    /// Go on with the run in the output folder
+    #[arg(long)]
+    resume: bool,
+    /// Replace the run in the output folder
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
+}
+
+impl Train {
+    /// Runs the command.
+    pub fn run(self, context: &Context) -> Result<Exit> {
+        let recipe = self.recipe()?;
+        let output = self.output.clone().unwrap_or_else(|| self.default_output(&recipe));
+        let model = model::locate(context, &recipe.model)?;
+        let source = Source { model: &model, dataset: None, resume: self.resume, force: self.force };
+        let mut progress = Progress::new(context.quiet);
+        let outcome = fine_tune(&recipe, source, &output, &mut |notice| progress.notice(&notice));
+        progress.finish();
+        let outcome = outcome?;
+        summarise(&outcome, &output, &recipe);
+        Ok(Exit::Done)
+    }
+
+    fn recipe(&self) -> Result<Recipe> {
+        let file = Path::new(&self.model);
+        let from_file = file.extension().is_some_and(|extension| extension == "toml");
+        let mut recipe = if from_file {
+            let text = fs_err::read_to_string(file)?;
+            Recipe::parse(&text, file)?
+        } else {
+            let Some(data) = &self.data else {
+                bail!("`rankine train {}` needs `--data FILE`: what should the model learn?", self.model);
+            };
+            Recipe { data: DataSection::new(data), ..Recipe::new(self.model.clone(), data) }
+        };
+        self.overwrite(&mut recipe)?;
+        recipe.with(&self.changes).context("while applying `--set`")
+    }
+
+    /// Options win over the recipe.
+    fn overwrite(&self, recipe: &mut Recipe) -> Result<()> {
+        if let Some(data) = &self.data {
+            recipe.data.path.clone_from(data);
+        }
+        if let Some(name) = &self.method
+            && *name != recipe.method.card().name
+        {
+            recipe.method = Choice::named(name)?;
+        }
+        let mut fields = rankine_method::Fields::new();
+        if let Some(rank) = self.rank {
+            fields.insert("rank".to_owned(), i64::try_from(rank)?.into());
+        }
+        if let Some(alpha) = self.alpha {
+            fields.insert("alpha".to_owned(), f64::from(alpha).into());
+        }
+        recipe.method = recipe.method.clone().with(&fields)?;
+        if let Some(target) = &self.target {
+            recipe.targets.modules = match target.as_str() {
+                "all-linear" => Modules::Word(target.clone()),
+                names => Modules::Names(names.split(',').map(|name| name.trim().to_owned()).collect()),
+            };
+        }
+        recipe.train.steps = self.steps.or(recipe.train.steps).filter(|_| self.epochs.is_none() || self.steps.is_some());
+        recipe.train.epochs = self.epochs.unwrap_or(recipe.train.epochs);
+        recipe.train.batch_size = self.batch_size.unwrap_or(recipe.train.batch_size);
+        recipe.train.learning_rate = self.learning_rate.unwrap_or(recipe.train.learning_rate);
+        recipe.data.max_length = self.max_length.unwrap_or(recipe.data.max_length);
+        recipe.data.train_on_prompt |= self.train_on_prompt;
+        recipe.seed = self.seed.unwrap_or(recipe.seed);
+        Ok(())
+    }
+
+    fn default_output(&self, recipe: &Recipe) -> PathBuf {
+        let stem = Path::new(&self.model).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
+        Path::new("runs").join(format!("{stem}-{}", recipe.method.card().name))
+    }
+}
+
+/// Says on the terminal how a run ended and what to do next.
+pub fn summarise(outcome: &Outcome, output: &Path, recipe: &Recipe) {
+    let place = output.display();
+    let losses = outcome.losses.map_or_else(String::new, |(first, last)| format!("; loss {first:.4} → {last:.4}"));
+    match outcome.ending {
+        Ending::Interrupted => {
+            eprintln!("stopped after step {} and saved{losses}", outcome.steps);
+            eprintln!("go on with: rankine train {place}/recipe.toml --output {place} --resume");
+        }
+        Ending::EarlyStop => eprintln!("held-out loss no longer fell: ended after step {}{losses}", outcome.steps),
+        Ending::Finished => eprintln!("finished {} steps{losses}", outcome.steps),
+    }
+    if let Some(best) = outcome.best {
+        eprintln!("best held-out loss {} after step {}, in {place}/best", format::fixed(best.nll, 4), best.step);
+    }
+    eprintln!("adapter: {place}   report: {place}/report.html");
+    eprintln!("try it:  rankine generate {} --adapter {place} --prompt \"…\"", recipe.model);
+}

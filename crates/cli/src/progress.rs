@@ -1,0 +1,139 @@
+//! The line of a training run: step, loss, learning rate, speed, memory, time left.
+//!
+//! On a terminal one line is rewritten; elsewhere a plain line follows at every tenth of the run.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rankine_report::format;
+use rankine_run::Notice;
+use rankine_train::Step;
+use std::{
+    io::IsTerminal as _,
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// Shows a run, and stops it after the step in which Ctrl-C was pressed.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    interrupted: Arc<AtomicBool>,
+    steps: usize,
+    done: usize,
+    seconds: f64,
+    tokens: usize,
+    made: usize,
+}
+
+impl Progress {
+    /// Takes over Ctrl-C; a second one ends the program at once.
+    pub fn new(quiet: bool) -> Self {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = interrupted.clone();
+        // A program that cannot catch Ctrl-C still trains.
+        let _ = ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+        });
+        let terminal = std::io::stderr().is_terminal() && !quiet;
+        let bar = terminal.then(|| ProgressBar::new(0).with_style(style()));
+        Self { bar, quiet, interrupted, steps: 0, done: 0, seconds: 0.0, tokens: 0, made: 0 }
+    }
+
+    /// Shows what happened; the answer is whether to go on.
+    pub fn notice(&mut self, notice: &Notice<'_>) -> ControlFlow<()> {
+        match notice {
+            Notice::Data(summary, train, held_out) => self.say(&format!(
+                "data: {train} examples to learn from, {held_out} held out; {} tokens, {} to learn; {} truncated, {} dropped",
+                format::count(summary.tokens as u64),
+                format::count(summary.answer_tokens as u64),
+                summary.truncated,
+                summary.dropped
+            )),
+            Notice::Attaching(done, total) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("taking over weights: {done} of {total}"));
+                }
+            }
+            Notice::Ready { weights, trained, all, steps, done } => {
+                (self.steps, self.done) = (*steps, *done);
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*steps as u64);
+                    bar.set_position(*done as u64);
+                }
+                self.say(&format!(
+                    "model: {weights} weights taken over, {} of {} numbers trained ({})",
+                    format::count(*trained as u64),
+                    format::count(*all as u64),
+                    format::percent(*trained as f64 / (*all).max(1) as f64)
+                ));
+            }
+            Notice::Step(step, seconds) => self.step(step, *seconds),
+            Notice::Evaluated(step, score, best) => self.say(&format!(
+                "step {step}: held-out loss {:.4}, perplexity {:.2}, token accuracy {}{}",
+                score.nll,
+                score.perplexity,
+                format::percent(score.accuracy),
+                if *best { " (best)" } else { "" }
+            )),
+            Notice::Saved(_) => {}
+        }
+        match self.interrupted.load(Ordering::SeqCst) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn step(&mut self, step: &Step, seconds: f64) {
+        self.seconds += seconds;
+        self.tokens += step.tokens;
+        self.made += 1;
+        let left = (self.steps - step.step) as f64 * self.seconds / self.made as f64;
+        let line = format!(
+            "step {}/{}  loss {:.4}  lr {:.2e}  {} tokens/s  {}  {} left",
+            step.step,
+            self.steps,
+            step.loss,
+            step.learning_rate,
+            format::number(self.tokens as f64 / self.seconds.max(1e-9), 3),
+            resident().map_or_else(|| "memory unknown".to_owned(), format::bytes),
+            format::duration(left)
+        );
+        if let Some(bar) = &self.bar {
+            bar.set_position(step.step as u64);
+            bar.set_message(line);
+        } else if step.step == 1 || step.step.is_multiple_of((self.steps / 10).max(1)) {
+            self.say(&line);
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if let Some(bar) = &self.bar {
+            bar.suspend(|| eprintln!("{line}"));
+        } else if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    /// Takes the line away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{bar:24} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Resident memory of this process, where the system tells.
+fn resident() -> Option<u64> {
+    let text = fs_err::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes * 1024)
+}

@@ -1,0 +1,141 @@
+//! What can go wrong in an experiment.
+
+use std::path::PathBuf;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An experiment cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No experiment has that name.
+    #[error("no experiment is called `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// A data set that the experiment needs is not there.
+    #[error("{what} is not there: no file `{}`", path.display())]
+    Missing {
+        /// The data set.
+        what: &'static str,
+        /// The file that was looked for.
+        path: PathBuf,
+        /// How to get it.
+        remedy: &'static str,
+    },
+    /// A file cannot be read.
+    #[error("`{}`: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file that does not start as an IDX file of bytes does.
+    #[error("`{}`: not an IDX file of bytes: it starts with {found:02x?}, not with 00 00 08 and 1 to 4 sizes", path.display())]
+    NotIdx {
+        /// The file.
+        path: PathBuf,
+        /// Its first four bytes.
+        found: [u8; 4],
+    },
+    /// An IDX file that announces more than is read.
+    #[error("`{}`: sizes {sizes:?} make more than {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The sizes it announces.
+        sizes: Vec<usize>,
+        /// The most that is read.
+        limit: usize,
+    },
+    /// An IDX file that holds more or fewer bytes than it announces.
+    #[error("`{}`: sizes {sizes:?} announce {expected} bytes; found {found}", path.display())]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// The sizes it announces.
+        sizes: Vec<usize>,
+        /// Their product.
+        expected: usize,
+        /// How many there are: a lower bound where there are more than announced.
+        found: usize,
+    },
+    /// Images and labels that do not belong together.
+    #[error("`{}`: {expected}; found sizes {found:?}", path.display())]
+    Sizes {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, in words.
+        expected: String,
+        /// The sizes it has.
+        found: Vec<usize>,
+    },
+    /// A selection of classes without an image.
+    #[error("no image of the classes {classes:?}")]
+    NoImages {
+        /// The classes.
+        classes: Vec<u8>,
+    },
+    /// The loss is NaN or infinite.
+    #[error("the loss is not finite at step {step} (learning rate {learning_rate:e})")]
+    NotFinite {
+        /// The step, from 1.
+        step: usize,
+        /// The learning rate.
+        learning_rate: f32,
+    },
+    /// The language model cannot be loaded.
+    #[error("`{name}`: {source}")]
+    Language {
+        /// The model.
+        name: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The data are at fault.
+    #[error(transparent)]
+    Data(#[from] rankine_data::Error),
+    /// The method is at fault.
+    #[error(transparent)]
+    Method(#[from] rankine_method::Error),
+    /// The model is at fault.
+    #[error(transparent)]
+    Model(#[from] rankine_nn::Error),
+    /// The loop is at fault.
+    #[error(transparent)]
+    Train(#[from] rankine_train::Error),
+    /// Shapes do not fit.
+    #[error(transparent)]
+    Tensor(#[from] rankine_tensor::Error),
+    /// A spectrum cannot be computed.
+    #[error(transparent)]
+    Linalg(#[from] rankine_linalg::Error),
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { known, .. } => Some(format!("there are: {}", known.join(", "))),
+            Self::Missing { remedy, .. } => Some((*remedy).to_owned()),
+            Self::NotIdx { .. } | Self::Length { .. } => Some("the file is damaged: fetch it again".to_owned()),
+            Self::Sizes { .. } => Some("images and labels come in pairs: fetch both files again".to_owned()),
+            Self::Data(error) => error.hint(),
+            Self::Method(error) => error.hint(),
+            Self::Model(error) => error.hint(),
+            Self::Train(error) => error.hint(),
+            Self::Tensor(error) => error.hint(),
+            Self::Linalg(error) => error.hint(),
+            Self::Io { .. }
+            | Self::TooLarge { .. }
+            | Self::NoImages { .. }
+            | Self::NotFinite { .. }
+            | Self::Language { .. } => None,
+        }
+    }
+}

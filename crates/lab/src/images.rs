@@ -1,0 +1,121 @@
+//! Labelled images as rows of numbers, and the classes of them that an experiment wants.
+
+use crate::{Error, Result, idx};
+use rankine_random::Rng;
+use rankine_tensor::Tensor;
+use std::{path::Path, sync::Arc};
+
+/// Labelled images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Images {
+    /// Pixels, image by image; [images, pixels].
+    pub pixels: Vec<f32>,
+    /// Pixels of one image.
+    pub width: usize,
+    /// Class of every image; [images].
+    pub labels: Vec<u32>,
+}
+
+/// Mean and standard deviation of Fashion-MNIST's training pixels, on the scale from 0 to 1.
+const FASHION: (f32, f32) = (0.2860, 0.3530);
+
+impl Images {
+    /// Fashion-MNIST's `train` or `t10k` part, pixels standardised.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] with the way to get it; [`Error::Sizes`] and the errors of [`idx::read`] for damaged files.
+    pub fn fashion_mnist(folder: &Path, part: &str) -> Result<Self> {
+        let open = |name: &str| {
+            let path = folder.join(name);
+            let plain = path.with_extension("");
+            let found = [&path, &plain].into_iter().find(|path| path.is_file()).cloned();
+            let remedy = "`apt-get install dataset-fashion-mnist`, or name the folder with its four files";
+            let path = found.ok_or(Error::Missing { what: "Fashion-MNIST", path, remedy })?;
+            Ok((idx::read(&path)?, path))
+        };
+        let (images, images_path) = open(&format!("{part}-images-idx3-ubyte.gz"))?;
+        let (labels, labels_path) = open(&format!("{part}-labels-idx1-ubyte.gz"))?;
+        let &[count, 28, 28] = images.sizes.as_slice() else {
+            let expected = "images of 28 by 28 pixels were expected".to_owned();
+            return Err(Error::Sizes { path: images_path, expected, found: images.sizes });
+        };
+        if labels.sizes != [count] {
+            let expected = format!("{count} labels were expected");
+            return Err(Error::Sizes { path: labels_path, expected, found: labels.sizes });
+        }
+        let (mean, deviation) = FASHION;
+        let pixels = images.values.iter().map(|&byte| (f32::from(byte) / 255.0 - mean) / deviation).collect();
+        Ok(Self { pixels, width: 28 * 28, labels: labels.values.into_iter().map(u32::from).collect() })
+    }
+
+    /// The images of some classes, which are numbered anew by their places in `classes`.
+    ///
+    /// # Errors
+    /// [`Error::NoImages`] when there is none.
+    pub fn of_classes(&self, classes: &[u8]) -> Result<Self> {
+        let place = |label: u32| classes.iter().position(|&class| u32::from(class) == label);
+        let mut chosen = Self { pixels: Vec::new(), width: self.width, labels: Vec::new() };
+        for (row, &label) in self.pixels.chunks_exact(self.width).zip(&self.labels) {
+            if let Some(place) = place(label) {
+                chosen.pixels.extend_from_slice(row);
+                chosen.labels.push(place as u32);
+            }
+        }
+        if chosen.labels.is_empty() {
+            return Err(Error::NoImages { classes: classes.to_vec() });
+        }
+        Ok(chosen)
+    }
+
+    /// The images at `rows`, with their classes; [rows, pixels].
+    ///
+    /// # Errors
+    /// None where the rows exist.
+    pub fn batch(&self, rows: &[usize]) -> Result<(Tensor, Arc<[u32]>)> {
+        let row = |&row: &usize| self.pixels[row * self.width..(row + 1) * self.width].iter().copied();
+        let x = Tensor::new(rows.iter().flat_map(row).collect(), &[rows.len(), self.width])?;
+        Ok((x, rows.iter().map(|&row| self.labels[row]).collect()))
+    }
+
+    /// Rows of step after step: every epoch in an order of its own, without the last incomplete batch.
+    pub fn steps(&self, size: usize, rng: &Rng) -> impl Iterator<Item = Vec<usize>> {
+        let (images, rng) = (self.labels.len(), rng.clone());
+        let size = size.clamp(1, images.max(1));
+        (0..).flat_map(move |epoch| {
+            let mut order: Vec<usize> = (0..images).collect();
+            rng.fork_index("epoch", epoch).shuffle(&mut order);
+            order.chunks_exact(size).map(<[usize]>::to_vec).collect::<Vec<_>>()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_chosen_and_numbered_anew() {
+        let images = Images { pixels: (0..8).map(|x| x as f32).collect(), width: 2, labels: vec![3, 1, 0, 3] };
+        let chosen = images.of_classes(&[1, 3]).unwrap();
+        assert_eq!((chosen.labels, chosen.pixels), (vec![1, 0, 1], vec![0.0, 1.0, 2.0, 3.0, 6.0, 7.0]));
+        assert!(matches!(images.of_classes(&[9]), Err(Error::NoImages { .. })));
+    }
+
+    #[test]
+    fn an_epoch_sees_every_image_once() {
+        let images = Images { pixels: vec![0.0; 7], width: 1, labels: vec![0; 7] };
+        let epochs: Vec<Vec<usize>> = images.steps(3, &Rng::new(1)).take(4).collect();
+        let mut first: Vec<usize> = epochs[..2].concat();
+        first.sort_unstable();
+        first.dedup();
+        assert_eq!(first.len(), 6);
+        assert_ne!(epochs[..2], epochs[2..]);
+    }
+
+    #[test]
+    fn an_absent_data_set_says_how_to_get_it() {
+        let error = Images::fashion_mnist(Path::new("nowhere"), "train").unwrap_err();
+        assert!(error.to_string().contains("train-images-idx3-ubyte.gz"), "{error}");
+        assert!(error.hint().unwrap().contains("apt-get install dataset-fashion-mnist"));
+    }
+}

@@ -1,0 +1,37 @@
+//! Where the real inputs of the experiments lie.
+
+use rankine_data::Tokenizer;
+use rankine_nn::models::Llama;
+use std::path::PathBuf;
+
+/// Where real inputs lie.
+pub struct Materials<'a> {
+    /// Folder with the four IDX files of Fashion-MNIST.
+    pub fashion_mnist: PathBuf,
+    /// A language model with data to fine-tune it on.
+    pub language: Option<Language<'a>>,
+}
+
+/// A language model and data for it.
+pub struct Language<'a> {
+    /// What the model is called on the page.
+    pub name: String,
+    /// Loads it anew: each method starts from the untouched model.
+    pub load: &'a LoadLanguage,
+    /// A data file that [`rankine_data::Dataset`] reads.
+    pub data: PathBuf,
+}
+
+/// Loads a language model with its tokenizer, every weight frozen.
+pub type LoadLanguage = dyn Fn() -> Result<(Llama, Tokenizer), Box<dyn std::error::Error + Send + Sync>>;
+
+impl Materials<'_> {
+    /// Where Debian's package `dataset-fashion-mnist` puts its files.
+    pub const FASHION_MNIST: &'static str = "/usr/share/datasets/fashion-mnist";
+}
+
+impl Default for Materials<'_> {
+    fn default() -> Self {
+        Self { fashion_mnist: Self::FASHION_MNIST.into(), language: None }
+    }
+}

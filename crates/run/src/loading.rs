@@ -1,0 +1,86 @@
+//! From files to a model with its tokenizer.
+
+use crate::Result;
+use rankine_checkpoint::{
+    Adapter, Checkpoint, Config, TokenizerFiles,
+    adapter::{ModuleName, modules_of},
+    gguf::TokenKind,
+};
+use rankine_data::{Tokenizer, Vocabulary};
+use rankine_nn::models::Llama;
+use rankine_surgery::Merged;
+use std::path::{Path, PathBuf};
+
+/// A model that is ready to run.
+pub struct Loaded {
+    /// The model; an adapter is already in its weights.
+    pub model: Llama,
+    /// Its tokenizer and chat template.
+    pub tokenizer: Tokenizer,
+    /// Its configuration.
+    pub config: Config,
+    /// Where it came from.
+    pub path: PathBuf,
+}
+
+/// Opens a folder or `.gguf` file, with an adapter applied in memory.
+pub fn load(path: &Path, adapter: Option<&Path>) -> Result<Loaded> {
+    let checkpoint = Checkpoint::open(path)?;
+    let tokenizer = tokenizer(&checkpoint)?;
+    let config = checkpoint.config().clone();
+    let model = match adapter {
+        None => Llama::load(&config, checkpoint.tensors())?,
+        Some(folder) => {
+            let adapter = open_adapter(folder)?;
+            Llama::load(&config, &Merged::new(checkpoint.tensors(), &adapter)?)?
+        }
+    };
+    Ok(Loaded { model, tokenizer, config, path: path.to_owned() })
+}
+
+/// The adapter in a folder; a run's folder is one.
+pub fn open_adapter(folder: &Path) -> Result<Adapter> {
+    Ok(Adapter::open(folder)?)
+}
+
+/// The tokenizer and chat template of a model; its ending tokens are those of the configuration too.
+pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
+    let mut tokenizer = match checkpoint.tokenizer_files()? {
+        TokenizerFiles::Json { tokenizer, config, template } => Tokenizer::from_json(&tokenizer, &config, template)?,
+        TokenizerFiles::Gguf(vocabulary) => Tokenizer::from_vocabulary(Vocabulary {
+            kinds: vocabulary.kinds.iter().map(|&kind| code(kind)).collect(),
+            model: vocabulary.model,
+            pre: vocabulary.pre,
+            tokens: vocabulary.tokens,
+            merges: vocabulary.merges,
+            scores: vocabulary.scores,
+            bos: vocabulary.bos,
+            eos: vocabulary.eos,
+            unknown: vocabulary.unknown,
+            padding: vocabulary.padding,
+            add_bos: vocabulary.add_bos,
+            add_eos: vocabulary.add_eos,
+            add_space_prefix: vocabulary.add_space_prefix,
+            chat_template: vocabulary.chat_template,
+        })?,
+    };
+    tokenizer.add_eos_ids(&checkpoint.config().eos);
+    Ok(tokenizer)
+}
+
+/// ggml's number of a kind of token.
+fn code(kind: TokenKind) -> u32 {
+    match kind {
+        TokenKind::Normal => 1,
+        TokenKind::Unknown => 2,
+        TokenKind::Control => 3,
+        TokenKind::UserDefined => 4,
+        TokenKind::Unused => 5,
+        TokenKind::Byte => 6,
+    }
+}
+
+/// The modules of a model that targets are chosen from.
+pub fn module_names(checkpoint: &Checkpoint) -> Vec<ModuleName> {
+    modules_of(checkpoint.tensors())
+}

@@ -1,0 +1,104 @@
+//! What a run measured: `metrics.jsonl`, and the same for TensorBoard.
+
+use crate::{Error, Result};
+use rankine_report::tensorboard::EventFile;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{File, OpenOptions},
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Line {
+    /// A step.
+    Step { step: usize, loss: f64, learning_rate: f32, gradient_norm: f64, tokens: usize, seconds: f64 },
+    /// An evaluation on held-out data.
+    Evaluation { step: usize, nll: f64, accuracy: f64, tokens: usize },
+}
+
+impl Line {
+    fn step(&self) -> usize {
+        match self {
+            Self::Step { step, .. } | Self::Evaluation { step, .. } => *step,
+        }
+    }
+}
+
+/// The metrics of a run, in memory and on disk.
+pub struct Metrics {
+    pub(crate) lines: Vec<Line>,
+    path: PathBuf,
+    file: File,
+    events: EventFile,
+}
+
+impl Metrics {
+    /// Metrics up to `step` are kept (a resume forgets what came after the saved state), new ones are added.
+    pub(crate) fn open(folder: &Path, step: usize) -> Result<Self> {
+        let path = folder.join("metrics.jsonl");
+        let io = |source| Error::Io { path: path.clone(), source };
+        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        let read = old.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+        let lines: Vec<Line> = read.filter(|line| line.step() <= step).collect();
+        let text: String = lines.iter().filter_map(|line| serde_json::to_string(line).ok()).map(|line| line + "\n").collect();
+        rankine_checkpoint::write_file_atomically(&path, text.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(&path).map_err(io)?;
+        let mut events = EventFile::create(folder, now(), "rankine")?;
+        if step > 0 {
+            events.resumed(step as u64 + 1, now())?;
+        }
+        Ok(Self { lines, path, file, events })
+    }
+
+    pub(crate) fn add(&mut self, line: Line) -> Result<()> {
+        let mut scalar = |tag, step: usize, value: f64| self.events.scalar(tag, step as u64, now(), value as f32);
+        match &line {
+            Line::Step { step, loss, learning_rate, gradient_norm, .. } => {
+                scalar("train/loss", *step, *loss)?;
+                scalar("train/learning_rate", *step, f64::from(*learning_rate))?;
+                scalar("train/gradient_norm", *step, *gradient_norm)?;
+            }
+            Line::Evaluation { step, nll, accuracy, .. } => {
+                scalar("validation/nll", *step, *nll)?;
+                scalar("validation/accuracy", *step, *accuracy)?;
+            }
+        }
+        self.events.flush()?;
+        let text = serde_json::json!(line).to_string() + "\n";
+        self.file.write_all(text.as_bytes()).map_err(|source| Error::Io { path: self.path.clone(), source })?;
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// Step and training loss.
+    pub(crate) fn losses(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Step { step, loss, .. } => Some((*step as f64, *loss)),
+            Line::Evaluation { .. } => None,
+        })
+    }
+
+    /// Step and held-out loss.
+    pub(crate) fn evaluations(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Evaluation { step, nll, .. } => Some((*step as f64, *nll)),
+            Line::Step { .. } => None,
+        })
+    }
+
+    /// Step and learning rate.
+    pub(crate) fn learning_rates(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Step { step, learning_rate, .. } => Some((*step as f64, f64::from(*learning_rate))),
+            Line::Evaluation { .. } => None,
+        })
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}

@@ -1,0 +1,83 @@
+//! The report of a run.
+
+use crate::{Metrics, Recipe, Result};
+use rankine_checkpoint::Adapter;
+use rankine_data::Summary;
+use rankine_linalg::{LowRank, effective_rank};
+use rankine_report::{Axis, Cell, Column, Heat, Lines, Page, Series, Style, Table};
+
+/// Most singular values shown of one update.
+const SHOWN: usize = 32;
+
+pub(crate) fn page(recipe: &Recipe, data: &Summary, metrics: &Metrics, adapter: &Adapter) -> Result<Page> {
+    let card = recipe.method.card();
+    let mut page = Page::new(format!("{} on {}", card.name, recipe.model));
+    page.lead(format!("{}. {}", card.summary, card.formula));
+    curves(&mut page, metrics);
+    spectra(&mut page, adapter)?;
+    page.section("Data").facts(&[
+        ("file", Cell::text(data.path.display().to_string())),
+        ("examples", Cell::Count(data.examples as u64)),
+        ("tokens", Cell::Count(data.tokens as u64)),
+        ("tokens learnt", Cell::Count(data.answer_tokens as u64)),
+        ("truncated", Cell::Count(data.truncated as u64)),
+        ("dropped", Cell::Count(data.dropped as u64)),
+    ]);
+    page.section("Recipe").code(recipe.to_toml()?);
+    page.section("Versions").facts(&[
+        ("rankine", Cell::text(env!("CARGO_PKG_VERSION"))),
+        ("system", Cell::text(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH))),
+    ]);
+    Ok(page)
+}
+
+fn curves(page: &mut Page, metrics: &Metrics) {
+    let loss = Lines::new("Loss", Axis::linear("step"), Axis::linear("nats per token"))
+        .series(Series::new("training", metrics.losses()))
+        .series(Series::new("held out", metrics.evaluations()).style(Style::Marked))
+        .smoothing(0.9);
+    let rate = Lines::new("Learning rate", Axis::linear("step"), Axis::linear("learning rate"))
+        .series(Series::new("learning rate", metrics.learning_rates()));
+    page.section("Course").plot(loss).plot(rate);
+}
+
+/// Singular values of every update ΔW = s·b·a: how many directions each weight used.
+fn spectra(page: &mut Page, adapter: &Adapter) -> Result<()> {
+    let mut table = Table::new([
+        Column::text("weight"),
+        Column::number("rank"),
+        Column::number("‖ΔW‖"),
+        Column::number("largest singular value"),
+        Column::number("effective rank"),
+    ])
+    .caption("Updates, weight by weight; the effective rank is the exponential of the spectrum's entropy");
+    let (mut rows, mut names) = (Vec::new(), Vec::new());
+    for (module, update) in &adapter.low_rank {
+        let product = LowRank {
+            b: &update.b,
+            a: &update.a,
+            rows: update.outputs,
+            columns: update.inputs,
+            rank: update.rank,
+            scale: f64::from(update.scaling),
+        };
+        let s = product.singular_values()?;
+        let norm = s.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>().sqrt();
+        let largest = s.first().copied().map_or(0.0, f64::from);
+        table.row([
+            Cell::text(module.clone()),
+            Cell::Count(update.rank as u64),
+            Cell::number(norm, 3),
+            Cell::number(largest, 3),
+            Cell::fixed(effective_rank(&s), 1),
+        ]);
+        names.push(module.clone());
+        rows.push(s.iter().take(SHOWN).map(|&s| f64::from(s)).collect::<Vec<_>>());
+    }
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    rows.iter_mut().for_each(|row| row.resize(columns, f64::NAN));
+    let heat = Heat::new("Singular values of the updates", Axis::linear("singular value"), rows)
+        .names(names, (1..=columns).map(|index| index.to_string()));
+    page.section("Spectra of the update").plot(heat).table(table);
+    Ok(())
+}

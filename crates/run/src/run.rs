@@ -1,0 +1,218 @@
+//! From a recipe to a finished folder.
+
+use crate::{
+    Error, Metrics, Recipe, Result, folder::Folder, loading::{module_names, tokenizer}, metrics::Line, page::page,
+};
+use rankine_checkpoint::{Adapter, Checkpoint};
+use rankine_data::{Batches, Batching, Dataset, Encoding, Summary, encode, split};
+use rankine_method::{attach, export, train_whole};
+use rankine_nn::{LanguageModel, models::Llama};
+use rankine_random::Rng;
+use rankine_train::{AdamW, Best, Data, Ending, Event, NextToken, Plan, Score, Step};
+use std::{
+    ops::ControlFlow,
+    path::Path,
+    time::Instant,
+};
+
+/// Where a run's input lies.
+pub struct Source<'a> {
+    /// The model's folder or `.gguf` file.
+    pub model: &'a Path,
+    /// Data already in memory, instead of the recipe's file.
+    pub dataset: Option<Dataset>,
+    /// Go on with what the folder holds.
+    pub resume: bool,
+    /// Replace what the folder holds.
+    pub force: bool,
+}
+
+/// What a run tells its watcher, who answers whether to go on.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// The data were read.
+    Data(&'a Summary, usize, usize),
+    /// The method took over so many of so many weights.
+    Attaching(usize, usize),
+    /// The model is ready: weights taken over, numbers trained, numbers in all.
+    Ready {
+        /// Weights taken over.
+        weights: usize,
+        /// Numbers trained.
+        trained: usize,
+        /// Numbers in all.
+        all: usize,
+        /// Steps to do.
+        steps: usize,
+        /// Steps already done.
+        done: usize,
+    },
+    /// A step was made, in so many seconds.
+    Step(Step, f64),
+    /// The model was scored.
+    Evaluated(usize, &'a Score, bool),
+    /// A state was saved.
+    Saved(usize),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How.
+    pub ending: Ending,
+    /// Steps that were made.
+    pub steps: usize,
+    /// The best evaluation.
+    pub best: Option<Best>,
+    /// Training loss of the first and the last step.
+    pub losses: Option<(f64, f64)>,
+}
+
+type Watch<'a> = &'a mut dyn FnMut(Notice<'_>) -> ControlFlow<()>;
+
+/// Fine-tunes a model as the recipe says, into `output`.
+pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watch<'_>) -> Result<Outcome> {
+    let checkpoint = Checkpoint::open(source.model)?;
+    let (train, validation, summary) = batches(recipe, &checkpoint, source.dataset)?;
+    let held_out = validation.as_ref().map_or(0, |batches| batches.examples().len());
+    let _ = watch(Notice::Data(&summary, train.examples().len(), held_out));
+    let plan = recipe.plan(train.steps_per_epoch())?;
+    let modules = recipe.targets.targets().select(&module_names(&checkpoint))?;
+    let mut model = Llama::load(checkpoint.config(), checkpoint.tensors())?;
+    let all = model_size(&model);
+    let rng = Rng::new(recipe.seed).fork("attach");
+    let attached = attach(&mut model, recipe.method.method(), &modules, &rng, &mut |done, total| {
+        let _ = watch(Notice::Attaching(done, total));
+    })?;
+    let whole = train_whole(&mut model, &recipe.targets.whole)?;
+    let folder = Folder::open(output, recipe, source.resume, source.force)?;
+    let state = if source.resume { Some(folder.state()?) } else { None };
+    let done = state.as_ref().map_or(0, |state| state.step);
+    let (weights, trained) = (attached.sites.len(), attached.trained + whole);
+    let _ = watch(Notice::Ready { weights, trained, all, steps: plan.schedule.steps, done });
+    let metrics = Metrics::open(folder.path(), done)?;
+    let mut recorder = Recorder { recipe, folder, metrics, watch, error: None, best: None, steps: done, started: Instant::now() };
+    let data = Data { train: &train, validation: validation.as_ref() };
+    let mut optimizer = AdamW::new(recipe.train.beta1, recipe.train.beta2, recipe.train.weight_decay);
+    let ended = recorder.train(&mut model, data, &mut optimizer, &plan, state.as_ref())?;
+    recorder.finish(&model, &summary, ended)
+}
+
+fn batches(
+    recipe: &Recipe,
+    checkpoint: &Checkpoint,
+    dataset: Option<Dataset>,
+) -> Result<(Batches, Option<Batches>, Summary)> {
+    let section = &recipe.data;
+    let dataset = match dataset {
+        Some(dataset) => dataset,
+        None => Dataset::read(&section.path, section.format, section.columns()?)?,
+    };
+    let max_length = section.max_length.min(checkpoint.config().context);
+    let encoding = Encoding { max_length, train_on_prompt: section.train_on_prompt, ..Encoding::default() };
+    let (examples, summary) = encode(&dataset, &tokenizer(checkpoint)?, &encoding)?;
+    let (train, validation) = split(examples, section.share(), recipe.seed)?;
+    let batching = match recipe.train.batch_tokens {
+        Some(tokens) => Batching::Tokens(tokens),
+        None => Batching::Examples(recipe.train.batch_size),
+    };
+    let train = Batches::new(train, batching, recipe.seed)?;
+    let validation = match validation.is_empty() {
+        true => None,
+        false => Some(Batches::new(validation, batching, recipe.seed)?),
+    };
+    Ok((train, validation, summary))
+}
+
+fn model_size(model: &Llama) -> usize {
+    let parameters = rankine_nn::Model::parameters(model);
+    parameters.iter().map(|parameter| rankine_nn::weight::counts(parameter.weight.as_ref()).1).sum()
+}
+
+/// Writes down what happens.
+struct Recorder<'a, 'w> {
+    recipe: &'a Recipe,
+    folder: Folder,
+    metrics: Metrics,
+    watch: Watch<'w>,
+    error: Option<Error>,
+    best: Option<Best>,
+    steps: usize,
+    started: Instant,
+}
+
+impl Recorder<'_, '_> {
+    fn train(
+        &mut self,
+        model: &mut Llama,
+        data: Data<'_>,
+        optimizer: &mut AdamW,
+        plan: &Plan,
+        state: Option<&rankine_train::State>,
+    ) -> Result<Ending> {
+        self.best = state.and_then(|state| state.best);
+        self.started = Instant::now();
+        let slots: (&dyn rankine_train::Objective, &mut dyn rankine_train::Optimizer) = (&NextToken, optimizer);
+        let ended = rankine_train::run(model, data, slots, plan, state, &mut |event, model| {
+            if self.error.is_some() {
+                return ControlFlow::Break(());
+            }
+            self.record(event, model).unwrap_or_else(|error| {
+                self.error = Some(error);
+                ControlFlow::Break(())
+            })
+        });
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        ended.map_err(|source| {
+            let last_good = self.folder.has_state().then(|| self.folder.path().join("state"));
+            Error::Stopped { source, last_good }
+        })
+    }
+
+    fn record(&mut self, event: &Event<'_>, model: &dyn LanguageModel) -> Result<ControlFlow<()>> {
+        match *event {
+            Event::Step(step) => {
+                let seconds = self.started.elapsed().as_secs_f64();
+                self.started = Instant::now();
+                self.steps = step.step;
+                let Step { step: number, loss, gradient_norm, learning_rate, tokens } = step;
+                self.metrics.add(Line::Step { step: number, loss, learning_rate, gradient_norm, tokens, seconds })?;
+                Ok((self.watch)(Notice::Step(step, seconds)))
+            }
+            Event::Evaluated { step, score, best } => {
+                let Score { nll, accuracy, tokens, .. } = *score;
+                self.metrics.add(Line::Evaluation { step, nll, accuracy, tokens })?;
+                if best {
+                    self.best = Some(Best { step, nll });
+                    self.folder.write_best(&self.adapter(model)?)?;
+                }
+                let flow = (self.watch)(Notice::Evaluated(step, score, best));
+                self.started = Instant::now();
+                Ok(flow)
+            }
+            Event::Save(state) => {
+                self.folder.write_state(state)?;
+                self.folder.write_adapter(&self.adapter(model)?)?;
+                let flow = (self.watch)(Notice::Saved(state.step));
+                self.started = Instant::now();
+                Ok(flow)
+            }
+        }
+    }
+
+    fn adapter(&self, model: &dyn LanguageModel) -> Result<Adapter> {
+        Ok(export(model, Some(self.recipe.model.clone()))?)
+    }
+
+    fn finish(mut self, model: &Llama, summary: &Summary, ending: Ending) -> Result<Outcome> {
+        let adapter = self.adapter(model)?;
+        let report = page(self.recipe, summary, &self.metrics, &adapter)?;
+        self.folder.write("report.html", report.html().as_bytes())?;
+        let first = self.metrics.losses().next();
+        let last = self.metrics.losses().last();
+        let losses = first.zip(last).map(|(first, last)| (first.1, last.1));
+        Ok(Outcome { ending, steps: self.steps, best: self.best.take(), losses })
+    }
+}
