@@ -4,12 +4,14 @@
 //! what was asked for; 2 could not do it.
 
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stderr, reason = "a program talks to its user on stderr")]
 
 mod bar;
 mod commands;
 mod context;
 mod errors;
 mod model;
+mod progress;
 mod sampling;
 mod stdout;
 mod units;

@@ -22,20 +22,21 @@ pub const IGNORE: u32 = u32::MAX;
 /// What one step sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The examples' tokens end to end; [t].
+    /// The examples' tokens end to end; `[t]`.
     pub tokens: Vec<u32>,
-    /// The token each position is to predict, or [`IGNORE`]; [t].
+    /// The token each position is to predict, or [`IGNORE`]; `[t]`.
     pub targets: Vec<u32>,
-    /// The length of each example; they add up to t; [examples].
+    /// The length of each example; they add up to t; `[examples]`.
     pub lengths: Vec<usize>,
-    /// The place of each token in its example, from 0; [t].
+    /// The place of each token in its example, from 0; `[t]`.
     pub positions: Vec<u32>,
 }
 
 impl Batch {
     /// Lays examples end to end.
     pub fn of<'a>(examples: impl IntoIterator<Item = &'a Example>) -> Self {
-        let mut batch = Self { tokens: Vec::new(), targets: Vec::new(), lengths: Vec::new(), positions: Vec::new() };
+        let mut batch =
+            Self { tokens: Vec::new(), targets: Vec::new(), lengths: Vec::new(), positions: Vec::new() };
         for example in examples {
             let next = example.tokens.iter().zip(&example.answers).skip(1);
             let targets = next.map(|(&token, &answer)| if answer { token } else { IGNORE });
@@ -69,7 +70,7 @@ pub struct Batches {
     examples: Arc<[Example]>,
     batching: Batching,
     rng: Rng,
-    /// The groups of packed batches; [step][member].
+    /// The groups of packed batches; `[step][member]`.
     groups: Vec<Vec<usize>>,
 }
 
@@ -224,7 +225,8 @@ mod tests {
             assert_eq!(later, batches.get(40));
             assert_eq!(later, Batches::new(examples.clone(), batching, 3).unwrap().get(40));
             let steps = batches.steps_per_epoch();
-            let epoch = |epoch: usize| (0..steps).map(|step| batches.get(epoch * steps + step)).collect::<Vec<_>>();
+            let epoch =
+                |epoch: usize| (0..steps).map(|step| batches.get(epoch * steps + step)).collect::<Vec<_>>();
             assert_ne!(epoch(0), epoch(1), "epochs are shuffled anew");
         }
     }
@@ -234,7 +236,11 @@ mod tests {
         let examples: Vec<_> = (0..400).map(|source| example(source, 2 + (source * 37) % 90)).collect();
         let tokens: usize = lengths(&examples).iter().sum();
         let batches = Batches::new(examples, Batching::Tokens(256), 0).unwrap();
-        assert!(batches.steps_per_epoch() <= tokens.div_ceil(256) + 4, "{} groups", batches.steps_per_epoch());
+        assert!(
+            batches.steps_per_epoch() <= tokens.div_ceil(256) + 4,
+            "{} groups",
+            batches.steps_per_epoch()
+        );
     }
 
     #[test]

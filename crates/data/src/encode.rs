@@ -37,9 +37,9 @@ impl Default for Encoding {
 /// What a model sees at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// Token ids; [t].
+    /// Token ids; `[t]`.
     pub tokens: Vec<u32>,
-    /// Whether each token is to be predicted; the first never is, for want of one before it; [t].
+    /// Whether each token is to be predicted; the first never is, for want of one before it; `[t]`.
     pub answers: Vec<bool>,
     /// The line of the file it came from; from 1.
     pub source: usize,
@@ -93,8 +93,12 @@ pub struct Summary {
 ///
 /// # Errors
 /// [`Error::Example`] with the line of the first record that the chat template does not take;
-/// [`Error::AllDropped`] when no example is left; [`Error::MaxLength`] below 2 tokens.
-pub fn encode(dataset: &Dataset, tokenizer: &Tokenizer, encoding: &Encoding) -> Result<(Vec<Example>, Summary)> {
+/// [`Error::AllDropped`], [`Error::NothingToLearn`] when no example is left; [`Error::MaxLength`] below 2 tokens.
+pub fn encode(
+    dataset: &Dataset,
+    tokenizer: &Tokenizer,
+    encoding: &Encoding,
+) -> Result<(Vec<Example>, Summary)> {
     if encoding.max_length < 2 {
         return Err(Error::MaxLength { found: encoding.max_length });
     }
@@ -113,15 +117,26 @@ pub fn encode(dataset: &Dataset, tokenizer: &Tokenizer, encoding: &Encoding) -> 
         needed = needed.min(first.map_or(usize::MAX, |first| first + 2));
         let before = examples.len();
         let example = Example { tokens, answers, source: record.line };
-        if whole { cut(example, encoding, &mut summary, &mut examples) } else { chunk(example, encoding, &mut summary, &mut examples) }
+        if whole {
+            cut(example, encoding, &mut summary, &mut examples)
+        } else {
+            chunk(example, encoding, &mut summary, &mut examples)
+        }
         summary.dropped += usize::from(examples.len() == before);
     }
     if examples.is_empty() {
-        let (path, records, max_length) = (dataset.path.clone(), dataset.records.len(), encoding.max_length);
-        return Err(Error::AllDropped { path, records, max_length, needed });
+        return Err(nothing_left(dataset, encoding, needed));
     }
     summary.count(&examples);
     Ok((examples, summary))
+}
+
+fn nothing_left(dataset: &Dataset, encoding: &Encoding, needed: usize) -> Error {
+    let (path, records, max_length) = (dataset.path.clone(), dataset.records.len(), encoding.max_length);
+    match needed {
+        usize::MAX => Error::NothingToLearn { path, records },
+        needed => Error::AllDropped { path, records, max_length, needed },
+    }
 }
 
 /// The tokens of a record before any cut.

@@ -73,6 +73,14 @@ pub enum Error {
         /// The length that keeps an answer token of the record that needs least, in tokens.
         needed: usize,
     },
+    /// No record has anything to predict, whatever the maximum length.
+    #[error("`{}`: nothing to learn in {records} records", path.display())]
+    NothingToLearn {
+        /// The file.
+        path: PathBuf,
+        /// The records read.
+        records: usize,
+    },
     /// The limit on the length leaves nothing to learn.
     #[error("a maximum length of {found} tokens: at least 2 are needed")]
     MaxLength {
@@ -278,6 +286,9 @@ impl Error {
             Self::AllDropped { needed, .. } => {
                 format!("raise the maximum length to {needed} tokens or more")
             }
+            Self::NothingToLearn { .. } => {
+                "give answers that are not empty and do not all have weight 0".into()
+            }
             Self::UnsupportedVocabulary { .. } | Self::UnsupportedPreTokenizer { .. } => {
                 "use the model's folder with its `tokenizer.json` instead of this file".into()
             }
@@ -286,7 +297,8 @@ impl Error {
             }
             Self::TemplateRefused { .. } => "change the conversation so that the template takes it".into(),
             Self::AnswerNotFound { .. } => {
-                "mark the answers with `{% generation %}` in the template, or train on the prompt as well".into()
+                "mark the answers with `{% generation %}` in the template, or train on the prompt as well"
+                    .into()
             }
             Self::ShareRange { .. } | Self::ShareCount { .. } => "hold out less".into(),
             _ => return None,

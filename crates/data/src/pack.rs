@@ -6,7 +6,7 @@
 /// Groups that may still take an example.
 const OPEN: usize = 256;
 
-/// Groups of indices into `lengths`, filled in the order of `order` up to `budget` tokens each; [group][member]. An
+/// Groups of indices into `lengths`, filled in the order of `order` up to `budget` tokens each; `[group][member]`. An
 /// example longer than the budget gets a group of its own.
 pub(crate) fn first_fit(lengths: &[usize], order: &[usize], budget: usize) -> Vec<Vec<usize>> {
     let mut groups: Vec<(usize, Vec<usize>)> = Vec::new();

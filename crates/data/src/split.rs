@@ -26,7 +26,9 @@ impl Share {
                 let wanted = (share * examples as f64).round() as usize;
                 Ok(wanted.max(1).min(examples.saturating_sub(1)))
             }
-            Self::Count(wanted) if 0 < wanted && examples <= wanted => Err(Error::ShareCount { wanted, examples }),
+            Self::Count(wanted) if 0 < wanted && examples <= wanted => {
+                Err(Error::ShareCount { wanted, examples })
+            }
             Self::Count(wanted) => Ok(wanted),
         }
     }
@@ -86,7 +88,8 @@ mod tests {
 
     #[test]
     fn something_is_left_to_train_on() {
-        for share in [Share::Fraction(1.0), Share::Fraction(-0.1), Share::Fraction(f64::NAN), Share::Count(3)] {
+        for share in [Share::Fraction(1.0), Share::Fraction(-0.1), Share::Fraction(f64::NAN), Share::Count(3)]
+        {
             assert!(split(examples(3), share, 0).is_err(), "{share:?}");
         }
         assert_eq!(split(examples(2), Share::Fraction(0.999), 0).unwrap().0.len(), 1);

@@ -123,7 +123,9 @@ impl Error {
         match self {
             Self::Unknown { known, .. } => Some(format!("there are: {}", known.join(", "))),
             Self::Missing { remedy, .. } => Some((*remedy).to_owned()),
-            Self::NotIdx { .. } | Self::Length { .. } => Some("the file is damaged: fetch it again".to_owned()),
+            Self::NotIdx { .. } | Self::Length { .. } => {
+                Some("the file is damaged: fetch it again".to_owned())
+            }
             Self::Sizes { .. } => Some("images and labels come in pairs: fetch both files again".to_owned()),
             Self::Data(error) => error.hint(),
             Self::Method(error) => error.hint(),

@@ -96,7 +96,10 @@ mod tests {
     #[test]
     fn every_truncation_and_every_extension_is_an_error() {
         assert!((0..FILE.len()).all(|length| parsed(&FILE[..length]).is_err()));
-        assert!(matches!(parsed(&[&FILE[..], &[7]].concat()), Err(Error::Length { expected: 6, found: 7, .. })));
+        assert!(matches!(
+            parsed(&[&FILE[..], &[7]].concat()),
+            Err(Error::Length { expected: 6, found: 7, .. })
+        ));
         assert!(matches!(parsed(&FILE[..15]), Err(Error::Length { expected: 6, found: 3, .. })));
     }
 
@@ -107,7 +110,10 @@ mod tests {
         let large = [&[0, 0, 8, 1][..], &[0x3f, 0xff, 0xff, 0xff, 1]].concat();
         assert!(matches!(parsed(&large), Err(Error::Length { found: 1, .. })));
         for magic in [[0, 0, 9, 1], [0, 1, 8, 1], [0, 0, 8, 0], [0, 0, 8, 5]] {
-            assert!(matches!(parsed(&[&magic[..], &[0; 20]].concat()), Err(Error::NotIdx { .. })), "{magic:?}");
+            assert!(
+                matches!(parsed(&[&magic[..], &[0; 20]].concat()), Err(Error::NotIdx { .. })),
+                "{magic:?}"
+            );
         }
     }
 }

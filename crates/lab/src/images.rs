@@ -25,7 +25,7 @@ impl Images {
     /// # Errors
     /// [`Error::Missing`] with the way to get it; [`Error::Sizes`] and the errors of [`idx::read`] for damaged files.
     pub fn fashion_mnist(folder: &Path, part: &str) -> Result<Self> {
-        let open = |name: &str| {
+        let open = |name: &str| -> Result<_> {
             let path = folder.join(name);
             let plain = path.with_extension("");
             let found = [&path, &plain].into_iter().find(|path| path.is_file()).cloned();
@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn classes_are_chosen_and_numbered_anew() {
-        let images = Images { pixels: (0..8).map(|x| x as f32).collect(), width: 2, labels: vec![3, 1, 0, 3] };
+        let images =
+            Images { pixels: (0..8).map(|x| x as f32).collect(), width: 2, labels: vec![3, 1, 0, 3] };
         let chosen = images.of_classes(&[1, 3]).unwrap();
         assert_eq!((chosen.labels, chosen.pixels), (vec![1, 0, 1], vec![0.0, 1.0, 2.0, 3.0, 6.0, 7.0]));
         assert!(matches!(images.of_classes(&[9]), Err(Error::NoImages { .. })));

@@ -39,9 +39,13 @@ pub fn qr(a: &[f32], rows: usize, columns: usize, rank: usize) -> Result<Qr> {
     let q = dense::orthonormal_basis(leading);
     let r = dense::multiply(q.transpose(), dense::widen(a, rows, columns).as_ref());
     let sign = |k: usize| if r[(k, k)] < 0.0 { -1.0 } else { 1.0 };
-    let q = (0..rows).flat_map(|row| (0..rank).map(move |k| (row, k))).map(|(row, k)| (q[(row, k)] * sign(k)) as f32);
+    let q = (0..rows)
+        .flat_map(|row| (0..rank).map(move |k| (row, k)))
+        .map(|(row, k)| (q[(row, k)] * sign(k)) as f32);
     let upper = |k: usize, column: usize| if k <= column { (r[(k, column)] * sign(k)) as f32 } else { 0.0 };
-    let r = (0..rank).flat_map(|k| (0..columns).map(move |column| (k, column))).map(|(k, column)| upper(k, column));
+    let r = (0..rank)
+        .flat_map(|k| (0..columns).map(move |column| (k, column)))
+        .map(|(k, column)| upper(k, column));
     Ok(Qr { q: q.collect(), r: r.collect(), rows, columns, rank })
 }
 
@@ -68,7 +72,8 @@ mod tests {
         for (rows, columns) in [(1, 1), (7, 3), (3, 7), (5, 5), (40, 30)] {
             let a = random(rows, columns);
             let qr = qr(&a, rows, columns, rows.min(columns)).unwrap();
-            let worst = product(&qr).iter().zip(&a).map(|(x, &y)| (x - f64::from(y)).abs()).fold(0.0, f64::max);
+            let worst =
+                product(&qr).iter().zip(&a).map(|(x, &y)| (x - f64::from(y)).abs()).fold(0.0, f64::max);
             assert!(worst < 1e-6, "[{rows}, {columns}]: {worst}");
             assert!(orthonormality_defect(&qr.q, rows, qr.rank).unwrap() < 1e-6);
         }

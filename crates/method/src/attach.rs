@@ -27,7 +27,8 @@ pub fn attach(
 ) -> Result<Attached> {
     let mut parameters: Vec<&mut Parameter> = model.parameters_mut();
     parameters.retain(|parameter| {
-        matches!(parameter.kind(), Kind::Linear | Kind::Head) && modules.iter().any(|name| name == parameter.module())
+        matches!(parameter.kind(), Kind::Linear | Kind::Head)
+            && modules.iter().any(|name| name == parameter.module())
     });
     let ranks = plan(method, &parameters)?;
     let mut attached = Attached::default();
@@ -36,7 +37,9 @@ pub fn attach(
     for start in (0..total).step_by(together) {
         let chunk = start..total.min(start + together);
         let structures = structures(method, &parameters[chunk.clone()], &ranks[chunk.clone()], rng)?;
-        for ((parameter, structure), &rank) in parameters[chunk.clone()].iter_mut().zip(structures).zip(&ranks[chunk.clone()]) {
+        for ((parameter, structure), &rank) in
+            parameters[chunk.clone()].iter_mut().zip(structures).zip(&ranks[chunk.clone()])
+        {
             if let Some((structure, trained)) = structure {
                 parameter.weight = structure;
                 attached.sites.push((parameter.path().to_owned(), rank));
@@ -49,8 +52,10 @@ pub fn attach(
 }
 
 fn plan(method: &dyn Method, parameters: &[&mut Parameter]) -> Result<Vec<usize>> {
-    let weights = parameters.iter().map(|parameter| parameter.weight.dense()).collect::<Result<Vec<Tensor>, _>>()?;
-    let sites: Vec<Site<'_>> = parameters.iter().zip(&weights).map(|(parameter, weight)| site(parameter, weight)).collect();
+    let weights =
+        parameters.iter().map(|parameter| parameter.weight.dense()).collect::<Result<Vec<Tensor>, _>>()?;
+    let sites: Vec<Site<'_>> =
+        parameters.iter().zip(&weights).map(|(parameter, weight)| site(parameter, weight)).collect();
     method.plan(&sites)
 }
 

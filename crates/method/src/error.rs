@@ -76,9 +76,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { known, .. } => Some(format!("there are: {}", known.join(", "))),
-            Self::Rank { shape, .. } => {
-                Some(format!("choose a rank of at most {}, or leave the module out of the targets", shape[0].min(shape[1])))
-            }
+            Self::Rank { shape, .. } => Some(format!(
+                "choose a rank of at most {}, or leave the module out of the targets",
+                shape[0].min(shape[1])
+            )),
             Self::Module { known, .. } => Some(format!("there are: {}", known.join(", "))),
             Self::NotLowRank { .. } => Some("merge the run instead of exporting its adapter".to_owned()),
             Self::Decomposition { source, .. } => source.hint(),

@@ -23,7 +23,8 @@ pub fn export(model: &dyn Model, base: Option<String>) -> Result<Adapter> {
                 return Err(Error::NotLowRank { path: parameter.path().to_owned() });
             }
             let value = parameter.weight.dense()?;
-            let replacement = Replacement { shape: value.shape(), values: value.to_vec(), origin: Origin::Module };
+            let replacement =
+                Replacement { shape: value.shape(), values: value.to_vec(), origin: Origin::Module };
             adapter.replaced.insert(parameter.path().to_owned(), replacement);
             whole.insert(parameter.module().to_owned());
         }

@@ -58,6 +58,7 @@ impl Method for Lora {
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
         check_dropout(self.dropout)?;
+        check_alpha(self.alpha)?;
         uniform_plan(self.rank, sites)
     }
 
@@ -94,4 +95,11 @@ pub(crate) fn check_dropout(dropout: f32) -> Result<()> {
         return Ok(());
     }
     Err(Error::Setting { name: "dropout", expected: "at least 0 and below 1", found: dropout.to_string() })
+}
+
+pub(crate) fn check_alpha(alpha: Option<f32>) -> Result<()> {
+    match alpha.filter(|alpha| !(*alpha > 0.0 && alpha.is_finite())) {
+        Some(alpha) => Err(Error::Setting { name: "alpha", expected: "above 0", found: alpha.to_string() }),
+        None => Ok(()),
+    }
 }

@@ -11,7 +11,7 @@
 
 use crate::{
     Card, Error, Method, Result, Site,
-    lora::{check_dropout, scale, uniform_plan},
+    lora::{check_alpha, check_dropout, scale, uniform_plan},
 };
 use rankine_linalg::{Truncation, truncated};
 use rankine_nn::{Weight, weight};
@@ -78,11 +78,7 @@ impl Method for Pissa {
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
         check_dropout(self.dropout)?;
-        let positive = self.alpha.is_none_or(|alpha| alpha > 0.0 && alpha.is_finite());
-        if !positive {
-            let found = self.alpha.unwrap_or_default().to_string();
-            return Err(Error::Setting { name: "alpha", expected: "above 0", found });
-        }
+        check_alpha(self.alpha)?;
         uniform_plan(self.rank, sites)
     }
 

@@ -63,7 +63,9 @@ impl Error {
         match self {
             Self::Tensor(error) => error.hint(),
             Self::Checkpoint(error) => error.hint(),
-            Self::TensorShape { .. } => Some("config.json and the weights are not of the same model".to_owned()),
+            Self::TensorShape { .. } => {
+                Some("config.json and the weights are not of the same model".to_owned())
+            }
             Self::Token { .. } => Some("the tokenizer is not this model's".to_owned()),
             Self::Context { context, .. } => Some(format!("shorten the text to {context} tokens")),
             Self::NotFinite { .. } => {

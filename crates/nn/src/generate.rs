@@ -30,7 +30,8 @@ impl Default for Sampling {
 impl Sampling {
     /// Refuses settings outside their range.
     pub fn check(&self) -> Result<()> {
-        let setting = |name, expected, found: f32| Error::Setting { name, expected, found: found.to_string() };
+        let setting =
+            |name, expected, found: f32| Error::Setting { name, expected, found: found.to_string() };
         if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
             return Err(setting("temperature", "0 or more", self.temperature));
         }
@@ -89,7 +90,8 @@ impl Sampling {
         once.dedup();
         for token in once {
             if let Some(score) = scores.get_mut(token as usize) {
-                *score *= if *score > 0.0 { self.repetition_penalty.recip() } else { self.repetition_penalty };
+                *score *=
+                    if *score > 0.0 { self.repetition_penalty.recip() } else { self.repetition_penalty };
             }
         }
     }
@@ -133,7 +135,11 @@ pub fn generate(
 ) -> Result<Ending> {
     request.sampling.check()?;
     if request.prompt.is_empty() {
-        return Err(Error::Setting { name: "prompt", expected: "at least one token", found: "none".to_owned() });
+        return Err(Error::Setting {
+            name: "prompt",
+            expected: "at least one token",
+            found: "none".to_owned(),
+        });
     }
     let mut rng = Rng::new(request.sampling.seed).fork("generate");
     let mut cache = model.cache();

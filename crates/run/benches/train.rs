@@ -80,11 +80,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let numbers = weights.iter().map(|(_, size)| size).sum::<usize>() + 49152 * 576;
     let operations = 2.0 * 2.0 * (BATCH * LENGTH) as f64 * numbers as f64;
     let limit = gemm_rate();
-    println!("LoRA r=16 on all linear layers, 135 M parameters, batch {BATCH} x {LENGTH}, f32, median of {}", seconds.len());
+    println!(
+        "LoRA r=16 on all linear layers, 135 M parameters, batch {BATCH} x {LENGTH}, f32, median of {}",
+        seconds.len()
+    );
     println!("  {median:.3} s/step (fastest {:.3}, slowest {:.3})", seconds[0], seconds[seconds.len() - 1]);
     println!("  {:.0} tokens/s", (BATCH * LENGTH) as f64 / median);
     println!("  {:.0} GFLOP/s in products with frozen weights", operations / median / 1e9);
-    println!("  {:.0} GFLOP/s measured for 512 x 576 x 1536 alone: share {:.0} %", limit / 1e9, 100.0 * operations / median / limit);
+    println!(
+        "  {:.0} GFLOP/s measured for 512 x 576 x 1536 alone: share {:.0} %",
+        limit / 1e9,
+        100.0 * operations / median / limit
+    );
     Ok(())
 }
 

@@ -57,7 +57,7 @@ pub enum Error {
     #[error("{source}")]
     Stopped {
         /// Why.
-        source: rankine_train::Error,
+        source: Box<rankine_train::Error>,
         /// The last saved state, if there is one.
         last_good: Option<PathBuf>,
     },
@@ -100,7 +100,8 @@ impl Error {
                 Some("resume with the folder's own `recipe.toml`, or choose another `--output`".to_owned())
             }
             Self::Stopped { source, last_good } => {
-                let saved = last_good.as_ref().map(|path| format!("the last good state is in `{}`", path.display()));
+                let saved =
+                    last_good.as_ref().map(|path| format!("the last good state is in `{}`", path.display()));
                 let hints: Vec<String> = source.hint().into_iter().chain(saved).collect();
                 Some(hints.join("; ")).filter(|hint| !hint.is_empty())
             }

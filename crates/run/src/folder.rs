@@ -42,8 +42,13 @@ impl Folder {
 
     /// Removes the files of an earlier run, and nothing else.
     fn clear(&self) -> Result<()> {
-        const FILES: [&str; 5] =
-            ["adapter_config.json", "adapter_model.safetensors", "recipe.toml", "metrics.jsonl", "report.html"];
+        const FILES: [&str; 5] = [
+            "adapter_config.json",
+            "adapter_model.safetensors",
+            "recipe.toml",
+            "metrics.jsonl",
+            "report.html",
+        ];
         for entry in fs_err::read_dir(&self.path).map_err(self.io(&self.path))? {
             let entry = entry.map_err(self.io(&self.path))?;
             let (path, name) = (entry.path(), entry.file_name());

@@ -46,7 +46,9 @@ pub fn open_adapter(folder: &Path) -> Result<Adapter> {
 /// The tokenizer and chat template of a model; its ending tokens are those of the configuration too.
 pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
     let mut tokenizer = match checkpoint.tokenizer_files()? {
-        TokenizerFiles::Json { tokenizer, config, template } => Tokenizer::from_json(&tokenizer, &config, template)?,
+        TokenizerFiles::Json { tokenizer, config, template } => {
+            Tokenizer::from_json(&tokenizer, &config, template)?
+        }
         TokenizerFiles::Gguf(vocabulary) => Tokenizer::from_vocabulary(Vocabulary {
             kinds: vocabulary.kinds.iter().map(|&kind| code(kind)).collect(),
             model: vocabulary.model,

@@ -44,7 +44,11 @@ impl Metrics {
         let old = std::fs::read_to_string(&path).unwrap_or_default();
         let read = old.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
         let lines: Vec<Line> = read.filter(|line| line.step() <= step).collect();
-        let text: String = lines.iter().filter_map(|line| serde_json::to_string(line).ok()).map(|line| line + "\n").collect();
+        let text: String = lines
+            .iter()
+            .filter_map(|line| serde_json::to_string(line).ok())
+            .map(|line| line + "\n")
+            .collect();
         rankine_checkpoint::write_file_atomically(&path, text.as_bytes())?;
         let file = OpenOptions::new().append(true).open(&path).map_err(io)?;
         let mut events = EventFile::create(folder, now(), "rankine")?;
@@ -55,7 +59,8 @@ impl Metrics {
     }
 
     pub(crate) fn add(&mut self, line: Line) -> Result<()> {
-        let mut scalar = |tag, step: usize, value: f64| self.events.scalar(tag, step as u64, now(), value as f32);
+        let mut scalar =
+            |tag, step: usize, value: f64| self.events.scalar(tag, step as u64, now(), value as f32);
         match &line {
             Line::Step { step, loss, learning_rate, gradient_norm, .. } => {
                 scalar("train/loss", *step, *loss)?;
@@ -69,7 +74,9 @@ impl Metrics {
         }
         self.events.flush()?;
         let text = serde_json::json!(line).to_string() + "\n";
-        self.file.write_all(text.as_bytes()).map_err(|source| Error::Io { path: self.path.clone(), source })?;
+        self.file
+            .write_all(text.as_bytes())
+            .map_err(|source| Error::Io { path: self.path.clone(), source })?;
         self.lines.push(line);
         Ok(())
     }

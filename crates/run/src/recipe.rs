@@ -232,7 +232,8 @@ impl Recipe {
 
     /// Reads a recipe; `name` stands for the file in messages.
     pub fn parse(text: &str, name: &Path) -> Result<Self> {
-        toml::from_str(text).map_err(|error| Error::Recipe { message: format!("`{}`: {error}", name.display()) })
+        toml::from_str(text)
+            .map_err(|error| Error::Recipe { message: format!("`{}`: {error}", name.display()) })
     }
 
     /// The recipe with some keys changed: `train.steps=200`. Values are TOML; what is none is taken as text.
@@ -242,8 +243,13 @@ impl Recipe {
             let malformed = || Error::Setting { key: "--set", expected: "KEY=VALUE", found: change.clone() };
             let (path, value) = change.split_once('=').ok_or_else(malformed)?;
             let (path, value) = (path.trim(), value.trim());
-            let value = format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut one| one.remove("value"));
-            let value = value.unwrap_or_else(|| toml::Value::String(change.split_once('=').map_or("", |pair| pair.1).trim().to_owned()));
+            let value = format!("value = {value}")
+                .parse::<toml::Table>()
+                .ok()
+                .and_then(|mut one| one.remove("value"));
+            let value = value.unwrap_or_else(|| {
+                toml::Value::String(change.split_once('=').map_or("", |pair| pair.1).trim().to_owned())
+            });
             insert(&mut table, path, value).ok_or_else(malformed)?;
         }
         let text = toml::to_string_pretty(&table)?;
@@ -265,13 +271,25 @@ impl Recipe {
     pub(crate) fn plan(&self, per_epoch: usize) -> Result<Plan> {
         let train = &self.train;
         if train.accumulation == 0 {
-            return Err(Error::Setting { key: "train.accumulation", expected: "1 or more", found: "0".to_owned() });
+            return Err(Error::Setting {
+                key: "train.accumulation",
+                expected: "1 or more",
+                found: "0".to_owned(),
+            });
         }
         if !(train.epochs > 0.0 && train.epochs.is_finite()) {
-            return Err(Error::Setting { key: "train.epochs", expected: "above 0", found: train.epochs.to_string() });
+            return Err(Error::Setting {
+                key: "train.epochs",
+                expected: "above 0",
+                found: train.epochs.to_string(),
+            });
         }
         if !(0.0..=1.0).contains(&train.warmup) {
-            return Err(Error::Setting { key: "train.warmup", expected: "0 to 1", found: train.warmup.to_string() });
+            return Err(Error::Setting {
+                key: "train.warmup",
+                expected: "0 to 1",
+                found: train.warmup.to_string(),
+            });
         }
         let from_epochs = (train.epochs * per_epoch as f64 / train.accumulation as f64).ceil() as usize;
         let steps = train.steps.unwrap_or(from_epochs.max(1));
@@ -338,7 +356,8 @@ mod tests {
 
     #[test]
     fn keys_are_changed_from_the_command_line() {
-        let changes = ["train.steps=200", "method.pissa.rank=4", "model = other", "train.schedule=linear"].map(str::to_owned);
+        let changes = ["train.steps=200", "method.pissa.rank=4", "model = other", "train.schedule=linear"]
+            .map(str::to_owned);
         let recipe = Recipe::new("model", "data.json").with(&changes).unwrap();
         assert_eq!((recipe.train.steps, recipe.model.as_str()), (Some(200), "other"));
         assert_eq!(recipe.train.schedule, Shape::Linear);

@@ -1,7 +1,11 @@
 //! From a recipe to a finished folder.
 
 use crate::{
-    Error, Metrics, Recipe, Result, folder::Folder, loading::{module_names, tokenizer}, metrics::Line, page::page,
+    Error, Metrics, Recipe, Result,
+    folder::Folder,
+    loading::{module_names, tokenizer},
+    metrics::Line,
+    page::page,
 };
 use rankine_checkpoint::{Adapter, Checkpoint};
 use rankine_data::{Batches, Batching, Dataset, Encoding, Summary, encode, split};
@@ -9,11 +13,7 @@ use rankine_method::{attach, export, train_whole};
 use rankine_nn::{LanguageModel, models::Llama};
 use rankine_random::Rng;
 use rankine_train::{AdamW, Best, Data, Ending, Event, NextToken, Plan, Score, Step};
-use std::{
-    ops::ControlFlow,
-    path::Path,
-    time::Instant,
-};
+use std::{ops::ControlFlow, path::Path, time::Instant};
 
 /// Where a run's input lies.
 pub struct Source<'a> {
@@ -91,7 +91,16 @@ pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watc
     let (weights, trained) = (attached.sites.len(), attached.trained + whole);
     let _ = watch(Notice::Ready { weights, trained, all, steps: plan.schedule.steps, done });
     let metrics = Metrics::open(folder.path(), done)?;
-    let mut recorder = Recorder { recipe, folder, metrics, watch, error: None, best: None, steps: done, started: Instant::now() };
+    let mut recorder = Recorder {
+        recipe,
+        folder,
+        metrics,
+        watch,
+        error: None,
+        best: None,
+        steps: done,
+        started: Instant::now(),
+    };
     let data = Data { train: &train, validation: validation.as_ref() };
     let mut optimizer = AdamW::new(recipe.train.beta1, recipe.train.beta2, recipe.train.weight_decay);
     let ended = recorder.train(&mut model, data, &mut optimizer, &plan, state.as_ref())?;
@@ -152,7 +161,8 @@ impl Recorder<'_, '_> {
     ) -> Result<Ending> {
         self.best = state.and_then(|state| state.best);
         self.started = Instant::now();
-        let slots: (&dyn rankine_train::Objective, &mut dyn rankine_train::Optimizer) = (&NextToken, optimizer);
+        let slots: (&dyn rankine_train::Objective, &mut dyn rankine_train::Optimizer) =
+            (&NextToken, optimizer);
         let ended = rankine_train::run(model, data, slots, plan, state, &mut |event, model| {
             if self.error.is_some() {
                 return ControlFlow::Break(());
@@ -167,7 +177,7 @@ impl Recorder<'_, '_> {
         }
         ended.map_err(|source| {
             let last_good = self.folder.has_state().then(|| self.folder.path().join("state"));
-            Error::Stopped { source, last_good }
+            Error::Stopped { source: Box::new(source), last_good }
         })
     }
 
@@ -178,7 +188,14 @@ impl Recorder<'_, '_> {
                 self.started = Instant::now();
                 self.steps = step.step;
                 let Step { step: number, loss, gradient_norm, learning_rate, tokens } = step;
-                self.metrics.add(Line::Step { step: number, loss, learning_rate, gradient_norm, tokens, seconds })?;
+                self.metrics.add(Line::Step {
+                    step: number,
+                    loss,
+                    learning_rate,
+                    gradient_norm,
+                    tokens,
+                    seconds,
+                })?;
                 Ok((self.watch)(Notice::Step(step, seconds)))
             }
             Event::Evaluated { step, score, best } => {

@@ -10,7 +10,8 @@
 use indexmap::IndexMap;
 use rankine_checkpoint::adapter::{LayerKind, LowRank, Selection, Targets};
 use rankine_checkpoint::{
-    Adapter, AdapterConfig, Checkpoint, Config, Dtype, Existing, ModelWriter, OutputFolder, ShardPlan, TensorInfo,
+    Adapter, AdapterConfig, Checkpoint, Config, Dtype, Existing, ModelWriter, OutputFolder, ShardPlan,
+    TensorInfo,
 };
 use rankine_random::Rng;
 use rankine_surgery::{WriteOptions, merge};

@@ -1,8 +1,8 @@
 //! Merging: an adapter's changes written into a copy of its base.
 
+use crate::Result;
 use crate::merged::{Merged, Squares};
 use crate::write::{Plan, Progress, Weights, WriteOptions, shard_plan, summary};
-use crate::Result;
 use rankine_checkpoint::{Adapter, Checkpoint};
 use std::ops::Range;
 use std::path::Path;
@@ -50,7 +50,8 @@ pub fn merge(
     options.companions.extend(base.companions());
     let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| merged.measured_rows(name, rows, out);
     let copied = |name: &str| !merged.is_changed(name);
-    let written = Weights { source: &merged, copied: &copied, fill: &fill }.write(&config, target, &options, watch)?;
+    let written =
+        Weights { source: &merged, copied: &copied, fill: &fill }.write(&config, target, &options, watch)?;
     let change = |name: &str| {
         let squares = written.moved.get(name).copied().unwrap_or_default();
         TensorChange { name: name.to_owned(), relative: relative(squares) }

@@ -6,7 +6,9 @@
 use crate::merged::{Squares, row_blocks};
 use crate::{Error, Result};
 use indexmap::IndexMap;
-use rankine_checkpoint::{Config, Dtype, Existing, ModelWriter, OutputFolder, ShardPlan, TensorInfo, Tensors};
+use rankine_checkpoint::{
+    Config, Dtype, Existing, ModelWriter, OutputFolder, ShardPlan, TensorInfo, Tensors,
+};
 use rayon::prelude::*;
 use serde_json::json;
 use std::borrow::Cow;
@@ -249,14 +251,20 @@ pub(crate) fn shard_plan(source: &dyn Tensors, options: &WriteOptions) -> Result
 
 pub(crate) fn summary(plan: &ShardPlan) -> Plan {
     let bytes = |shard: &IndexMap<String, TensorInfo>| shard.values().map(|info| info.bytes).sum();
-    let parameters = plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.elements() as u64).sum();
-    Plan { bytes: plan.bytes(), parameters, files: plan.files().map(|(name, shard)| (name, bytes(shard))).collect() }
+    let parameters =
+        plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.elements() as u64).sum();
+    Plan {
+        bytes: plan.bytes(),
+        parameters,
+        files: plan.files().map(|(name, shard)| (name, bytes(shard))).collect(),
+    }
 }
 
 /// The configuration with the type in which the weights are written: the common one, else what it said, else that of
 /// the first tensor.
 fn stored_config(source: &dyn Tensors, plan: &ShardPlan, config: &Config, options: &WriteOptions) -> Config {
-    let first = || plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.dtype).find(|d| is_weight(*d));
+    let first =
+        || plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.dtype).find(|d| is_weight(*d));
     let kept = || config.dtype.map(|dtype| stored_dtype(dtype, None)).or_else(first);
     Config { dtype: common_dtype(source, options).or_else(kept), ..config.clone() }
 }
@@ -278,7 +286,11 @@ fn write_companions(folder: &OutputFolder, config: &Config, options: &WriteOptio
     }
     // A model that came without a `config.json` has no such file either; transformers wants to know where to stop.
     if !generation && config.raw.is_null() {
-        folder.write_json(GENERATION, &json!({ "bos_token_id": config.bos, "eos_token_id": config.eos }))?;
+        let eos = match config.eos.as_slice() {
+            [one] => json!(one),
+            ends => json!(ends),
+        };
+        folder.write_json(GENERATION, &json!({ "bos_token_id": config.bos, "eos_token_id": eos }))?;
     }
     Ok(())
 }

@@ -114,7 +114,11 @@ impl Tensor {
         let mut sorted = axes.to_vec();
         sorted.sort_unstable();
         if sorted != (0..self.shape().len()).collect::<Vec<_>>() {
-            return Err(Error::shape("permute", format!("a permutation of the axes, not {axes:?}"), &[&self.shape()]));
+            return Err(Error::shape(
+                "permute",
+                format!("a permutation of the axes, not {axes:?}"),
+                &[&self.shape()],
+            ));
         }
         Ok(Self { handle: Dispatch::float_permute(self.handle.clone(), axes) })
     }
@@ -122,7 +126,11 @@ impl Tensor {
     /// The same numbers in another shape.
     pub fn reshape(&self, shape: &[usize]) -> Result<Self> {
         if shape.is_empty() || shape.iter().product::<usize>() != self.elements() {
-            return Err(Error::shape("reshape", format!("as many numbers as {shape:?} holds"), &[&self.shape()]));
+            return Err(Error::shape(
+                "reshape",
+                format!("as many numbers as {shape:?} holds"),
+                &[&self.shape()],
+            ));
         }
         Ok(Self { handle: Dispatch::float_reshape(self.handle.clone(), Shape::from(shape.to_vec())) })
     }
@@ -131,12 +139,20 @@ impl Tensor {
     pub fn narrow(&self, axis: usize, start: usize, length: usize) -> Result<Self> {
         let shape = self.shape();
         if axis >= shape.len() || start + length > shape[axis] {
-            return Err(Error::shape("narrow", format!("entries {start}..{} of axis {axis}", start + length), &[&shape]));
+            return Err(Error::shape(
+                "narrow",
+                format!("entries {start}..{} of axis {axis}", start + length),
+                &[&shape],
+            ));
         }
         let slices: Vec<Slice> = shape
             .iter()
             .enumerate()
-            .map(|(index, &size)| if index == axis { (start..start + length).into() } else { (0..size).into() })
+            .map(
+                |(index, &size)| {
+                    if index == axis { (start..start + length).into() } else { (0..size).into() }
+                },
+            )
             .collect();
         Ok(Self { handle: Dispatch::float_slice(self.handle.clone(), &slices) })
     }
@@ -151,7 +167,11 @@ impl Tensor {
         };
         if tensors.is_empty() || !shapes.iter().all(fits) {
             let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-            return Err(Error::shape("concat", format!("one or more shapes that differ in axis {axis} only"), &shapes));
+            return Err(Error::shape(
+                "concat",
+                format!("one or more shapes that differ in axis {axis} only"),
+                &shapes,
+            ));
         }
         let handles = tensors.iter().map(|tensor| tensor.handle.clone()).collect();
         Ok(Self { handle: Dispatch::float_cat(handles, axis) })
@@ -183,6 +203,10 @@ impl Tensor {
 
     fn has_axis(&self, axis: usize, operation: &'static str) -> Result<()> {
         let shape = self.shape();
-        if axis < shape.len() { Ok(()) } else { Err(Error::shape(operation, format!("an axis {axis}"), &[&shape])) }
+        if axis < shape.len() {
+            Ok(())
+        } else {
+            Err(Error::shape(operation, format!("an axis {axis}"), &[&shape]))
+        }
     }
 }

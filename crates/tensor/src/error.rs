@@ -27,7 +27,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Shape { .. } => None,
-            Self::NotTracked => Some("train at least one weight: check which targets were selected".to_owned()),
+            Self::NotTracked => {
+                Some("train at least one weight: check which targets were selected".to_owned())
+            }
         }
     }
 

@@ -4,10 +4,7 @@
 //! input gradients. Inputs that no variable reaches cost nothing: their gradient is never asked for, and when none
 //! is tracked nothing is saved at all.
 
-use crate::{
-    Tensor,
-    tensor::flex,
-};
+use crate::{Tensor, tensor::flex};
 use burn::backend::{
     Autodiff, BackendTensor, DispatchKindConversion, DispatchTensor, DispatchTensorKind, Flex,
     autodiff::{
@@ -80,7 +77,9 @@ pub(crate) fn record<S: Grad, const N: usize>(
         }
         OpsKind::UnTracked(untracked) => untracked.finish(output),
     };
-    Tensor { handle: <DispatchTensor as DispatchKindConversion<Taped>>::from_backend(BackendTensor::Float(taped)) }
+    Tensor {
+        handle: <DispatchTensor as DispatchKindConversion<Taped>>::from_backend(BackendTensor::Float(taped)),
+    }
 }
 
 /// The tape's handle of an input; constants get a fresh one that asks for no gradient.

@@ -3,8 +3,7 @@
 use crate::{Error, Gradients, Result};
 use burn::backend::{
     AutodiffBackend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
-    TensorMetadata as _,
-    flex::FlexTensor,
+    TensorMetadata as _, flex::FlexTensor,
 };
 use burn::tensor::{Shape, TensorData};
 use std::borrow::Cow;
@@ -19,7 +18,11 @@ impl Tensor {
     /// A constant from row-major `values`.
     pub fn new(values: Vec<f32>, shape: &[usize]) -> Result<Self> {
         if shape.is_empty() || shape.iter().product::<usize>() != values.len() {
-            return Err(Error::shape("Tensor::new", format!("a shape of {} numbers", values.len()), &[shape]));
+            return Err(Error::shape(
+                "Tensor::new",
+                format!("a shape of {} numbers", values.len()),
+                &[shape],
+            ));
         }
         Ok(Self::constant(values, shape))
     }

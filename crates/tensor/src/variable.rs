@@ -1,8 +1,8 @@
 //! Trained variables, and the gradients of one backward pass.
 
 use crate::{Result, Tensor, tensor::flex};
-use std::cell::Cell;
 use burn::backend::{AutodiffBackend, BackendTensor, Dispatch, DispatchTensorKind, ops::FloatTensorOps};
+use std::cell::Cell;
 
 thread_local! {
     /// Whether variables enter the tape of this thread.

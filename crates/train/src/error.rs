@@ -61,9 +61,10 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotFinite { learning_rate, .. } => {
-                Some(format!("lower the learning rate, for example to {:e}, or clip harder", learning_rate / 3.0))
-            }
+            Self::NotFinite { learning_rate, .. } => Some(format!(
+                "lower the learning rate, for example to {:e}, or clip harder",
+                learning_rate / 3.0
+            )),
             Self::NothingTrained => Some("check the targets: which modules were selected".to_owned()),
             Self::NoTargets { .. } => Some("train on prompts too, or raise the maximal length".to_owned()),
             Self::Foreign { .. } => Some("start a new run in another folder".to_owned()),

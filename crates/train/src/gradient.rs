@@ -51,7 +51,9 @@ impl Gradient {
                 return;
             };
             match &mut self.leaves[place.index] {
-                Some(sum) => gradient.read(|values| sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value)),
+                Some(sum) => {
+                    gradient.read(|values| sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value))
+                }
                 empty => *empty = Some(gradient.to_vec()),
             }
         });

@@ -1,6 +1,8 @@
 //! The loop.
 
-use crate::{Best, Error, Objective, Optimizer, Result, Schedule, Score, State, evaluate, gradient::gradient};
+use crate::{
+    Best, Error, Objective, Optimizer, Result, Schedule, Score, State, evaluate, gradient::gradient,
+};
 use rankine_data::Batches;
 use rankine_nn::{LanguageModel, Model, for_each_trained, for_each_trained_mut};
 use rankine_random::Rng;
@@ -99,6 +101,9 @@ pub fn run<M: LanguageModel>(
     if let Some(state) = state {
         state.restore(model, optimizer)?;
         progress = Progress { step: state.step, best: state.best, stale: state.stale };
+        if progress.is_stale(plan) && progress.step < plan.schedule.steps {
+            return Ok(Ending::EarlyStop);
+        }
     }
     let rng = Rng::new(plan.seed).fork("train");
     if progress.step == 0 {
@@ -113,7 +118,7 @@ pub fn run<M: LanguageModel>(
         if last || due(progress.step, plan.evaluate_every) {
             progress.evaluate(model, data, watch)?;
         }
-        let stale = plan.patience.is_some_and(|patience| progress.stale >= patience);
+        let stale = progress.is_stale(plan);
         if last || stale || interrupted || due(progress.step, plan.save_every) {
             let state = State::capture(model, optimizer, progress.step, progress.best, progress.stale);
             if watch(&Event::Save(&state), model).is_break() && !last && !stale {
@@ -140,7 +145,8 @@ fn advance<M: LanguageModel>(
 ) -> Result<Step> {
     let step = done + 1;
     let learning_rate = plan.schedule.at(done);
-    let batches: Vec<_> = (0..plan.accumulation).map(|part| batches.get(done * plan.accumulation + part)).collect();
+    let batches: Vec<_> =
+        (0..plan.accumulation).map(|part| batches.get(done * plan.accumulation + part)).collect();
     let mut gradient = gradient(model, objective, &batches, &rng.fork_index("step", step), plan.recompute)?;
     if gradient.targets == 0 {
         return Err(Error::NoTargets { step });
@@ -167,12 +173,16 @@ struct Progress {
 }
 
 impl Progress {
+    fn is_stale(&self, plan: &Plan) -> bool {
+        plan.patience.is_some_and(|patience| self.stale >= patience)
+    }
+
     fn evaluate(&mut self, model: &dyn LanguageModel, data: Data<'_>, watch: Watch<'_>) -> Result<()> {
         let Some(validation) = data.validation else {
             return Ok(());
         };
         let score = evaluate(model, &mut validation.sequential(), &mut |_| {})?;
-        let best = self.best.is_none_or(|best| score.nll < best.nll);
+        let best = score.nll.is_finite() && self.best.is_none_or(|best| score.nll < best.nll);
         self.stale = if best { 0 } else { self.stale + 1 };
         if best {
             self.best = Some(Best { step: self.step, nll: score.nll });

@@ -5,9 +5,7 @@
 
 use crate::{Error, Optimizer, Result};
 use rankine_checkpoint::{
-    Dtype, OutputFolder, TensorInfo, Tensors as _,
-    safetensors::Safetensors,
-    writer::TensorsWriter,
+    Dtype, OutputFolder, TensorInfo, Tensors as _, safetensors::Safetensors, writer::TensorsWriter,
 };
 use rankine_nn::{Model, for_each_trained, for_each_trained_mut};
 use serde::{Deserialize, Serialize};
@@ -80,7 +78,8 @@ impl State {
             return Err(self.foreign(format!("it holds {leaves} leaves, the model trains {}", names.len())));
         }
         for (kind, memory) in optimizer.memory() {
-            let saved = |name| self.tensors.get(&format!("optimizer/{kind}/{name}")).cloned().unwrap_or_default();
+            let saved =
+                |name| self.tensors.get(&format!("optimizer/{kind}/{name}")).cloned().unwrap_or_default();
             *memory = names.iter().map(saved).collect();
         }
         Ok(())
@@ -97,7 +96,8 @@ impl State {
             dtype: Dtype::F32,
             bytes: 4 * values.len() as u64,
         };
-        let infos: indexmap::IndexMap<_, _> = self.tensors.iter().map(|(name, values)| (name.clone(), info(values))).collect();
+        let infos: indexmap::IndexMap<_, _> =
+            self.tensors.iter().map(|(name, values)| (name.clone(), info(values))).collect();
         let writer = TensorsWriter::create(&folder.path("state.safetensors")?, &infos)?;
         for (name, values) in &self.tensors {
             writer.write(name, values)?;

@@ -35,7 +35,7 @@ pub struct Demo {
 impl Demo {
     /// Runs the command.
     pub fn run(self, context: &Context) -> Result<Exit> {
-        let path = model::locate(context, &self.model)?;
+        let path = model::find(context, &self.model)?;
         let before = answers(&load(&path, None)?)?;
         let recipe = self.recipe()?;
         let dataset = Dataset::read_bytes("rankine_qa.jsonl", DATA, None, None)?;

@@ -76,7 +76,7 @@ impl Train {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let recipe = self.recipe()?;
         let output = self.output.clone().unwrap_or_else(|| self.default_output(&recipe));
-        let model = model::locate(context, &recipe.model)?;
+        let model = model::find(context, &recipe.model)?;
         let source = Source { model: &model, dataset: None, resume: self.resume, force: self.force };
         let mut progress = Progress::new(context.quiet);
         let outcome = fine_tune(&recipe, source, &output, &mut |notice| progress.notice(&notice));

@@ -79,7 +79,10 @@ impl Layout {
                 })?;
             }
             other => {
-                return Err(Error::new(ErrorKind::BadSerialization, format!("{other} cannot be written as JSON")));
+                return Err(Error::new(
+                    ErrorKind::BadSerialization,
+                    format!("{other} cannot be written as JSON"),
+                ));
             }
         }
         Ok(())

@@ -38,7 +38,11 @@ enum End {
     After,
 }
 
-pub(super) fn encode(tokenizer: &Tokenizer, messages: &[Message], options: &ChatOptions) -> Result<ChatTokens> {
+pub(super) fn encode(
+    tokenizer: &Tokenizer,
+    messages: &[Message],
+    options: &ChatOptions,
+) -> Result<ChatTokens> {
     let whole = Whole { tokenizer, messages, options, template: tokenizer.template() };
     let (text, found) = match whole.by_blocks()? {
         Some(found) => found,
@@ -62,7 +66,12 @@ struct Whole<'a> {
 }
 
 impl Whole<'_> {
-    fn render(&self, messages: &[Message], options: &ChatOptions, marks: Option<[char; 2]>) -> Result<String> {
+    fn render(
+        &self,
+        messages: &[Message],
+        options: &ChatOptions,
+        marks: Option<[char; 2]>,
+    ) -> Result<String> {
         self.template.render(&Scene { tokenizer: self.tokenizer, messages, options, marks })
     }
 
@@ -70,7 +79,8 @@ impl Whole<'_> {
     fn free_characters(&self) -> Option<[char; 2]> {
         let used = |mark: char| {
             self.messages.iter().any(|message| {
-                message.text().contains(mark) || message.extra.values().any(|value| value.to_string().contains(mark))
+                message.text().contains(mark)
+                    || message.extra.values().any(|value| value.to_string().contains(mark))
             })
         };
         let mut free = NONCHARACTERS.filter_map(char::from_u32).filter(|&mark| !used(mark));
@@ -80,7 +90,9 @@ impl Whole<'_> {
     /// The text and its answers by the template's own marks; none when it has no marks, or when it is not clear which
     /// block is an answer that is not to be learnt.
     fn by_blocks(&self) -> Result<Option<(String, Vec<Answer>)>> {
-        let Some(marks) = self.free_characters().filter(|_| self.template.marks_answers) else { return Ok(None) };
+        let Some(marks) = self.free_characters().filter(|_| self.template.marks_answers) else {
+            return Ok(None);
+        };
         let marked = self.render(self.messages, self.options, Some(marks))?;
         let (text, blocks) = unmark(&marked, marks);
         let learn: Vec<bool> =
@@ -111,7 +123,10 @@ impl Whole<'_> {
             let options = ChatOptions { add_generation_prompt, ..self.options.clone() };
             self.render(&self.messages[..count], &options, None).ok()
         };
-        let start = beginning(index, true).filter(|prompt| text.starts_with(prompt)).map(|prompt| prompt.len());
+        let start = beginning(index, true).and_then(|prompt| match text.starts_with(&prompt) {
+            true => Some(prompt.len()),
+            false => self.opening(index, text, &prompt),
+        });
         let is_last = index + 1 == self.messages.len() && !self.options.add_generation_prompt;
         let through = if is_last { Some(text.to_owned()) } else { beginning(index + 1, false) };
         if let (Some(start), Some(through)) = (start, &through)
@@ -119,12 +134,26 @@ impl Whole<'_> {
         {
             return Ok(Answer { bytes: start..end, end: End::Inside });
         }
-        let content = self.probe(index, text).ok_or(Error::AnswerNotFound { message: index + 1 })?;
+        // Calls of tools that follow the content would be missed.
+        let content = if is_last || !self.calls_tools(index) { self.probe(index, text) } else { None };
+        let content = content.ok_or(Error::AnswerNotFound { message: index + 1 })?;
         let start = start.filter(|&start| start <= content.start).unwrap_or(content.start);
         Ok(match is_last {
             true => Answer { bytes: start..text.len(), end: End::Inside },
             false => Answer { bytes: start..content.end, end: End::After },
         })
+    }
+
+    fn calls_tools(&self, index: usize) -> bool {
+        let calls = self.messages.get(index).and_then(|message| message.extra.get("tool_calls"));
+        calls.and_then(serde_json::Value::as_array).is_some_and(|calls| !calls.is_empty())
+    }
+
+    /// The beginning of a call of tools where the generation prompt opens reasoning that the past does not show: the
+    /// line, or the place, where both part.
+    fn opening(&self, index: usize, text: &str, prompt: &str) -> Option<usize> {
+        let (past, parting) = self.parting(index, text, prompt).filter(|_| self.calls_tools(index))?;
+        Some(text[past..parting].rfind('\n').map_or(parting, |line| past + line + 1))
     }
 
     /// The end of an answer that begins at `start`, where `through` is the conversation up to and with it.
@@ -134,11 +163,12 @@ impl Whole<'_> {
         }
         // A call of tools has no content to probe; but what the template leaves out of the past stands before the
         // call, so that the call is the end of `through`.
-        let message = self.messages.get(index)?;
-        message.extra.get("tool_calls")?;
-        let rest = text.get(start..)?;
+        let rest = text.get(start..).filter(|_| self.calls_tools(index))?;
         let ends = rest.char_indices().map(|(at, character)| at + character.len_utf8());
-        ends.take_while(|&end| end <= through.len()).filter(|&end| through.ends_with(&rest[..end])).last().map(|end| start + end)
+        ends.take_while(|&end| end <= through.len())
+            .filter(|&end| through.ends_with(&rest[..end]))
+            .last()
+            .map(|end| start + end)
     }
 
     /// The bytes that change when the content of a message does.
@@ -150,8 +180,20 @@ impl Whole<'_> {
         probed.content = Some(probe.to_string());
         let rendered = self.render(&messages, self.options, None).ok()?;
         let (before, after) = rendered.split_once(probe).filter(|(_, after)| !after.contains(probe))?;
+        let start =
+            if text.starts_with(before) { before.len() } else { self.parting(index, text, before)?.1 };
         let end = text.len().checked_sub(after.len())?;
-        (text.starts_with(before) && text.ends_with(after) && before.len() <= end).then_some(before.len()..end)
+        (text.ends_with(after) && start <= end).then_some(start..end)
+    }
+
+    /// Where the past of this message ends and where two renderings part, if that is after it: reasoning stands
+    /// between the two in one of them.
+    fn parting(&self, index: usize, text: &str, other: &str) -> Option<(usize, usize)> {
+        let same = text.char_indices().zip(other.chars()).take_while(|((_, a), b)| a == b).last();
+        let parting = same.map_or(0, |((at, character), _)| at + character.len_utf8());
+        let options = ChatOptions { add_generation_prompt: false, ..self.options.clone() };
+        let past = self.render(&self.messages[..index], &options, None).ok()?;
+        (text.starts_with(&past) && past.len() <= parting).then_some((past.len(), parting))
     }
 }
 
@@ -175,7 +217,8 @@ fn tokens_of(tokenizer: &Tokenizer, text: &str, located: &Located, answer: &Answ
     let bytes = &answer.bytes;
     // A post-processor may trim the white space off a range, so that nothing remains of it but its end.
     let first = ranges.partition_point(|&(_, end)| end <= bytes.start);
-    let last = first + ranges[first..].partition_point(|&(start, end)| start.min(end.saturating_sub(1)) < bytes.end);
+    let last =
+        first + ranges[first..].partition_point(|&(start, end)| start.min(end.saturating_sub(1)) < bytes.end);
     let blank = |token: usize| {
         let (start, end) = ranges[token];
         text.get(start..end).is_some_and(|piece| piece.trim().is_empty())

@@ -52,7 +52,8 @@ impl Message {
     /// The message as a template sees it. A template that knows no tool calls gets them as text.
     pub(super) fn to_json(&self, knows_tool_calls: bool) -> Value {
         let mut fields = Map::new();
-        let reasoning = REASONING.iter().find_map(|name| self.extra.get(*name).filter(|text| !text.is_null()));
+        let reasoning =
+            REASONING.iter().find_map(|name| self.extra.get(*name).filter(|text| !text.is_null()));
         if let Some(reasoning) = reasoning {
             fields.insert("thinking".into(), reasoning.clone());
         }

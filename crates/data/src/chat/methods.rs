@@ -66,7 +66,10 @@ fn split(text: &str, from_right: bool, arguments: &[Value]) -> Result<Value, Err
     let parts = match separator.as_ref().map(|value| value.as_str()) {
         None => words(text, from_right, limit.unwrap_or(usize::MAX)),
         Some(Some("")) | Some(None) => {
-            return Err(Error::new(ErrorKind::InvalidOperation, "the separator must be a string, and not empty"));
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "the separator must be a string, and not empty",
+            ));
         }
         Some(Some(separator)) => {
             let parts = limit.map_or(usize::MAX, |limit| limit.saturating_add(1));

@@ -37,9 +37,9 @@ pub struct ChatOptions {
 /// A rendered conversation in tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatTokens {
-    /// The tokens; [t].
+    /// The tokens; `[t]`.
     pub tokens: Vec<u32>,
-    /// Whether each token is one that the assistant says, its end-of-turn token included; [t].
+    /// Whether each token is one that the assistant says, its end-of-turn token included; `[t]`.
     pub answers: Vec<bool>,
 }
 

@@ -89,9 +89,13 @@ mod tests {
     #[test]
     fn values_print_as_in_python() {
         // What Python 3 prints for the same values.
-        let list = Value::from(vec![Value::from(1), Value::from("a'b"), Value::from("c\n\u{1}"), Value::from(())]);
+        let list =
+            Value::from(vec![Value::from(1), Value::from("a'b"), Value::from("c\n\u{1}"), Value::from(())]);
         assert_eq!(text(&list), r#"[1, "a'b", 'c\n\x01', None]"#);
-        assert_eq!(text(&Value::from_pairs([("k", Value::from(true)), ("l", Value::from(0.5))])), "{'k': True, 'l': 0.5}");
+        assert_eq!(
+            text(&Value::from_pairs([("k", Value::from(true)), ("l", Value::from(0.5))])),
+            "{'k': True, 'l': 0.5}"
+        );
         assert_eq!(text(&Value::from("as it is")), "as it is");
         assert_eq!(text(&Value::UNDEFINED), "");
     }

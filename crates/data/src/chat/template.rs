@@ -1,13 +1,13 @@
 //! A compiled chat template.
 //!
-//! `{% generation %}…{% endgeneration %}` becomes a call block of the same shape, so that white space around it is
-//! treated alike; the function it calls puts marks around the block when the places of the answers are asked for.
+//! `{% generation %}…{% endgeneration %}` becomes a filter block of the same shape, so that white space around it is
+//! treated alike; the filter puts marks around the block when the places of the answers are asked for.
 
 use std::sync::{Arc, OnceLock};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Value};
-use minijinja::{AutoEscape, Environment, ErrorKind, State};
+use minijinja::value::{Value, ValueKind};
+use minijinja::{AutoEscape, Environment, ErrorKind};
 
 use super::{ChatOptions, Message, json, methods, python};
 use crate::error::{Error, Result};
@@ -18,10 +18,11 @@ const ALPACA: &str = include_str!("alpaca.jinja");
 
 /// The work one rendering may take: about 64 bytes or one instruction a unit. Real templates take a few thousand
 /// for each message; one that does not end by itself ends here, within seconds.
-const FUEL: u64 = 20_000_000;
+const FUEL: u64 = 5_000_000;
 
 const NAME: &str = "chat template";
 const BLOCK: &str = "_generation_block";
+const MARKS: &str = "_generation_marks";
 const LEADS_WITH_BOS: &str = "_leads_with_bos";
 
 /// A chat template, compiled when it is first used.
@@ -79,34 +80,33 @@ impl Template {
             ("documents".into(), Value::from(())),
             ("add_generation_prompt".into(), options.add_generation_prompt.into()),
             (LEADS_WITH_BOS.into(), tokenizer.leads_with_bos().into()),
-            (BLOCK.into(), generation_block(*marks)),
+            (MARKS.into(), marks.map_or_else(String::new, |marks| marks.iter().collect()).into()),
         ];
         variables.extend(tokenizer.special_tokens().map(|(name, token)| (name.to_owned(), token.into())));
         variables.extend(options.variables.iter().map(|(name, item)| (name.clone(), value(item))));
         if let Some(now) = options.now {
-            variables.push(("strftime_now".into(), Value::from_function(move |pattern: &str| now.format(pattern))));
+            variables.push((
+                "strftime_now".into(),
+                Value::from_function(move |pattern: &str| now.format(pattern)),
+            ));
         }
         Value::from_pairs(variables)
     }
 }
 
-/// The function that generation blocks call.
-fn generation_block(marks: Option<[char; 2]>) -> Value {
-    Value::from_function(move |state: &mut State, named: Kwargs| -> Result<String, minijinja::Error> {
-        let body = named.get::<Value>("caller")?.call(state, &[])?;
-        Ok(match marks {
-            Some([before, after]) => format!("{before}{body}{after}"),
-            None => body.to_string(),
-        })
-    })
+/// The filter of generation blocks: puts the first mark before the text and the second behind it.
+fn generation_block(text: &str, marks: &str) -> String {
+    match marks.chars().next() {
+        Some(before) => [&marks[..before.len_utf8()], text, &marks[before.len_utf8()..]].concat(),
+        None => text.to_owned(),
+    }
 }
 
 fn compile(source: &str) -> Result<Environment<'static>, (usize, String)> {
     let mut environment = Environment::new();
     let fault = |error: minijinja::Error| (error.line().unwrap_or(0), reason(&error));
-    environment.set_syntax(
-        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(fault)?,
-    );
+    environment
+        .set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(fault)?);
     environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(|out, _, value| match value.as_str() {
@@ -116,12 +116,22 @@ fn compile(source: &str) -> Result<Environment<'static>, (usize, String)> {
     environment.set_unknown_method_callback(methods::call);
     environment.add_filter("tojson", json::tojson);
     environment.add_filter("string", python::text);
+    environment.add_filter(BLOCK, generation_block);
+    environment.add_test("iterable", is_iterable);
+    environment
+        .add_test("sequence", |value: &Value| is_iterable(value) && value.kind() != ValueKind::Iterable);
     environment.add_function("raise_exception", |message: &Value| -> Result<Value, minijinja::Error> {
         let raised = Raised(python::text(message));
         Err(minijinja::Error::new(ErrorKind::InvalidOperation, "raise_exception").with_source(raised))
     });
     environment.add_template_owned(NAME, rewrite(source).0).map_err(fault)?;
     Ok(environment)
+}
+
+/// What Jinja in Python can iterate over: what is undefined too, but not `none`.
+fn is_iterable(value: &Value) -> bool {
+    use ValueKind::{Iterable, Map, Seq, String, Undefined};
+    matches!(value.kind(), Undefined | String | Seq | Map | Iterable)
 }
 
 /// What a template gave to `raise_exception`.
@@ -148,9 +158,11 @@ fn reason(error: &minijinja::Error) -> String {
     }
 }
 
-/// The source with generation blocks as call blocks, and whether it has any. Lines stay where they are.
+/// The source with generation blocks as filter blocks and with line feeds only, and whether it has such blocks.
+/// Lines stay where they are.
 fn rewrite(source: &str) -> (String, bool) {
-    let (mut written, mut rest, mut found) = (String::with_capacity(source.len()), source, false);
+    let source = source.replace("\r\n", "\n").replace('\r', "\n");
+    let (mut written, mut rest, mut found) = (String::with_capacity(source.len()), source.as_str(), false);
     while let Some((before, tag)) = rest.split_once("{%") {
         let (tag, after) = tag.split_once("%}").map_or((tag, None), |(tag, after)| (tag, Some(after)));
         written.push_str(before);
@@ -158,9 +170,9 @@ fn rewrite(source: &str) -> (String, bool) {
         match tag.trim_matches(|character: char| character.is_whitespace() || "+-".contains(character)) {
             "generation" => {
                 found = true;
-                written.push_str(&tag.replacen("generation", &format!("call {BLOCK}()"), 1));
+                written.push_str(&tag.replacen("generation", &format!("filter {BLOCK}({MARKS})"), 1));
             }
-            "endgeneration" => written.push_str(&tag.replacen("endgeneration", "endcall", 1)),
+            "endgeneration" => written.push_str(&tag.replacen("endgeneration", "endfilter", 1)),
             _ => written.push_str(tag),
         }
         let Some(after) = after else { return (written, found) };

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Content, Columns, Shape, field};
+use super::{Columns, Content, Shape, field};
 use crate::chat::Message;
 use crate::error::Fault;
 
@@ -24,9 +24,8 @@ impl Shape for Alpaca {
         }
         if fields.get("history").is_some_and(|history| !history.is_null()) {
             for (index, round) in field::array(fields, "", "history")?.iter().enumerate() {
-                let (asked, answered) = self::round(round).ok_or_else(|| {
-                    field::wrong(format!("history[{index}]"), "a pair of strings", round)
-                })?;
+                let (asked, answered) = self::round(round)
+                    .ok_or_else(|| field::wrong(format!("history[{index}]"), "a pair of strings", round))?;
                 messages.extend([Message::user(asked), Message::assistant(answered)]);
             }
         }

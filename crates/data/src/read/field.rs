@@ -31,7 +31,11 @@ pub(super) fn string<'a>(fields: &'a Map<String, Value>, at: &str, name: &str) -
 }
 
 /// A field that may be missing, null or empty.
-pub(super) fn optional<'a>(fields: &'a Map<String, Value>, at: &str, name: &str) -> Result<Option<&'a str>, Fault> {
+pub(super) fn optional<'a>(
+    fields: &'a Map<String, Value>,
+    at: &str,
+    name: &str,
+) -> Result<Option<&'a str>, Fault> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(_) => string(fields, at, name).map(|text| Some(text).filter(|text| !text.is_empty())),

@@ -16,7 +16,11 @@ pub(super) fn rows(text: &str) -> Located<Vec<Row>> {
 
 fn lines(text: &str) -> Located<Vec<Row>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(index, line)| row(index + 1, serde_json::from_str(line).map_err(|error| fault(index + 1, &error))?)).collect()
+    lines
+        .map(|(index, line)| {
+            row(index + 1, serde_json::from_str(line).map_err(|error| fault(index + 1, &error))?)
+        })
+        .collect()
 }
 
 fn row(line: usize, value: Value) -> Located<Row> {
@@ -68,8 +72,12 @@ impl Cursor<'_> {
     }
 
     fn fault(&self, expected: &str) -> (usize, Fault) {
-        let found = self.rest.chars().next().map_or("the end of the file".into(), |found| format!("`{found}`"));
-        (self.line, Fault::Json { column: self.column + 1, reason: format!("expected {expected}, found {found}") })
+        let found =
+            self.rest.chars().next().map_or("the end of the file".into(), |found| format!("`{found}`"));
+        (
+            self.line,
+            Fault::Json { column: self.column + 1, reason: format!("expected {expected}, found {found}") },
+        )
     }
 }
 

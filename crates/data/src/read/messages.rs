@@ -39,7 +39,11 @@ impl Shape for Messages {
 
 /// A conversation, if somebody answers in it.
 pub(super) fn with_answer(messages: Vec<Message>, tools: Vec<Value>) -> Result<Content, Fault> {
-    if messages.iter().any(Message::is_answer) { Ok(Content::Chat { messages, tools }) } else { Err(Fault::NoAnswer) }
+    if messages.iter().any(Message::is_answer) {
+        Ok(Content::Chat { messages, tools })
+    } else {
+        Err(Fault::NoAnswer)
+    }
 }
 
 /// The template's name of a role.

@@ -139,7 +139,8 @@ impl Dataset {
         let fault = |(line, fault)| Error::Record { path: path.to_owned(), line, fault };
         let rows = rows.map_err(fault)?;
         let first = rows.first().ok_or_else(|| Error::Empty { path: path.to_owned() })?;
-        let (format, shape) = shape(first, format, columns.as_ref()).map_err(|cause| fault((first.line, cause)))?;
+        let (format, shape) =
+            shape(first, format, columns.as_ref()).map_err(|cause| fault((first.line, cause)))?;
         let read = |row: &Row| match shape.read(&row.fields, columns.as_ref()) {
             Ok(content) => Ok(Record { line: row.line, content }),
             Err(cause) => Err(fault((row.line, cause))),
@@ -157,9 +158,10 @@ fn shape(
     let wanted = columns.map(Columns::format).or(format);
     let of_format = |wanted: Format| SHAPES.iter().find(|(format, _)| *format == wanted);
     let fitting = || SHAPES.iter().find(|(_, shape)| shape.fits(&first.fields));
-    wanted.map_or_else(fitting, of_format).copied().ok_or_else(|| Fault::UnknownFields {
-        found: names(first.fields.keys().map(String::as_str)),
-    })
+    wanted
+        .map_or_else(fitting, of_format)
+        .copied()
+        .ok_or_else(|| Fault::UnknownFields { found: names(first.fields.keys().map(String::as_str)) })
 }
 
 /// The container, by the ending; by the first byte where the ending tells nothing.

@@ -26,7 +26,9 @@ impl Shape for Pairs {
 
     fn read(&self, fields: &Map<String, Value>, columns: Option<&Columns>) -> Result<Content, Fault> {
         let (prompt, answer, system) = match columns {
-            Some(Columns::Pair { prompt, answer, system }) => (prompt.as_str(), answer.as_str(), system.as_deref()),
+            Some(Columns::Pair { prompt, answer, system }) => {
+                (prompt.as_str(), answer.as_str(), system.as_deref())
+            }
             _ => {
                 let (prompt, answer) = usual(fields).unwrap_or(NAMES[0]);
                 (prompt, answer, fields.contains_key(SYSTEM).then_some(SYSTEM))

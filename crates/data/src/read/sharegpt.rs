@@ -52,9 +52,11 @@ impl Shape for Sharegpt {
 fn turn(value: &Value, at: &str) -> Result<Message, Fault> {
     let fields = field::object(value, at)?;
     let dotted = format!("{at}.");
-    let either = |name: &'static str, other: &'static str| if fields.contains_key(other) { other } else { name };
+    let either =
+        |name: &'static str, other: &'static str| if fields.contains_key(other) { other } else { name };
     let (from, value) = (either("from", "role"), either("value", "content"));
-    let speaker = messages::role(format!("{dotted}{from}"), field::string(fields, &dotted, from)?, &SPEAKERS)?;
+    let speaker =
+        messages::role(format!("{dotted}{from}"), field::string(fields, &dotted, from)?, &SPEAKERS)?;
     let text = field::string(fields, &dotted, value)?;
     Ok(if speaker == CALL { calling(text) } else { Message::new(speaker, text) })
 }

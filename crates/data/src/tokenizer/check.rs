@@ -104,7 +104,9 @@ mod tests {
     fn merges_stay_inside_the_vocabulary() {
         assert!(tokenizer(&model(json!([["a", "b"]]))).is_ok());
         assert!(tokenizer(&model(json!(["a b"]))).is_ok());
-        for merges in [json!([["ab", "ab"]]), json!(["a c"]), json!(["ab"]), json!([["a"]]), json!([[1, 2]]), json!(3)] {
+        for merges in
+            [json!([["ab", "ab"]]), json!(["a c"]), json!(["ab"]), json!([["a"]]), json!([[1, 2]]), json!(3)]
+        {
             assert!(tokenizer(&model(merges.clone())).is_err(), "{merges}");
         }
     }
@@ -126,13 +128,16 @@ mod tests {
         assert!(tokenizer(&file).is_err());
         file["post_processor"] = with(json!([{"Sequence": {"id": "B"}}]));
         assert!(tokenizer(&file).is_err());
-        file["post_processor"] = json!({"type": "Sequence", "processors": [with(json!([{"Sequence": {"id": "B"}}]))]});
+        file["post_processor"] =
+            json!({"type": "Sequence", "processors": [with(json!([{"Sequence": {"id": "B"}}]))]});
         assert!(tokenizer(&file).is_err());
     }
 
     #[test]
     fn ids_leave_room() {
-        assert!(tokenizer(&json!({"model": {"type": "WordLevel", "vocab": {"a": 4_294_967_295u32}}})).is_err());
+        assert!(
+            tokenizer(&json!({"model": {"type": "WordLevel", "vocab": {"a": 4_294_967_295u32}}})).is_err()
+        );
         assert!(tokenizer(&json!({})).is_err());
     }
 }

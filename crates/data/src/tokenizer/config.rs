@@ -33,7 +33,8 @@ mod tests {
 
     #[test]
     fn special_tokens_are_strings_or_objects() {
-        let config = json!({"bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false}, "pad_token": null});
+        let config =
+            json!({"bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false}, "pad_token": null});
         assert_eq!(special(&config, "bos_token").as_deref(), Some("<s>"));
         assert_eq!(special(&config, "eos_token").as_deref(), Some("</s>"));
         assert_eq!(special(&config, "pad_token"), None);

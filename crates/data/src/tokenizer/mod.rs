@@ -5,8 +5,8 @@
 
 mod check;
 mod config;
-mod pre;
 mod pieces;
+mod pre;
 mod stream;
 mod vocabulary;
 
@@ -113,9 +113,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenize`] when the tokenizer's decoder fails.
     pub fn decode(&self, tokens: &[u32], skip_special: bool) -> Result<String> {
-        self.inner
-            .decode(tokens, skip_special)
-            .map_err(|source| Error::Tokenize { verb: "decode", source })
+        self.inner.decode(tokens, skip_special).map_err(|source| Error::Tokenize { verb: "decode", source })
     }
 
     /// A decoder that takes one token at a time and gives the text as soon as it is certain.
@@ -192,8 +190,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenize`] when the description cannot be written.
     pub fn to_json(&self) -> Result<Vec<u8>> {
-        let text =
-            self.inner.to_string(false).map_err(|source| Error::Tokenize { verb: "write", source })?;
+        let text = self.inner.to_string(false).map_err(|source| Error::Tokenize { verb: "write", source })?;
         Ok(text.into_bytes())
     }
 

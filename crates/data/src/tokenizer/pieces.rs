@@ -11,7 +11,8 @@ const LONGEST: usize = 256;
 
 /// The merges, best first.
 pub(super) fn merges(tokens: &[String], scores: &[f32]) -> Vec<(String, String)> {
-    let ids: HashMap<&str, usize> = tokens.iter().enumerate().map(|(id, token)| (token.as_str(), id)).collect();
+    let ids: HashMap<&str, usize> =
+        tokens.iter().enumerate().map(|(id, token)| (token.as_str(), id)).collect();
     let mut cuts = Vec::new();
     for (id, token) in tokens.iter().enumerate() {
         if token.len() <= LONGEST && ids.get(token.as_str()) == Some(&id) {
@@ -19,9 +20,7 @@ pub(super) fn merges(tokens: &[String], scores: &[f32]) -> Vec<(String, String)>
         }
     }
     // A stable sort: equal cuts keep the vocabulary's order.
-    cuts.sort_by(|a, b| {
-        b.score.total_cmp(&a.score).then_with(|| (b.lengths).cmp(&a.lengths))
-    });
+    cuts.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| (b.lengths).cmp(&a.lengths)));
     cuts.into_iter().map(|cut| (cut.left.to_owned(), cut.right.to_owned())).collect()
 }
 

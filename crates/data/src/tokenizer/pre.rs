@@ -88,10 +88,13 @@ impl PreTokenizer {
     /// The `pre_tokenizer` part of a `tokenizer.json`.
     pub(super) fn to_json(&self) -> Value {
         let bytes = |use_regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex});
-        let sequence = |first: Value, bytes: Value| json!({"type": "Sequence", "pretokenizers": [first, bytes]});
+        let sequence =
+            |first: Value, bytes: Value| json!({"type": "Sequence", "pretokenizers": [first, bytes]});
         match self.cut {
             Cut::Gpt2 => bytes(true),
-            Cut::DigitsThenGpt2 => sequence(json!({"type": "Digits", "individual_digits": true}), bytes(true)),
+            Cut::DigitsThenGpt2 => {
+                sequence(json!({"type": "Digits", "individual_digits": true}), bytes(true))
+            }
             Cut::Pattern(pattern) => sequence(
                 json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false}),
                 bytes(false),

@@ -110,7 +110,8 @@ impl Vocabulary {
     fn byte_level(&self) -> Result<(Value, bool)> {
         let pre = PreTokenizer::find(self.pre.as_deref())?;
         let normalizer = if pre.composed { json!({"type": "NFC"}) } else { Value::Null };
-        let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+        let bytes =
+            json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
         let parts = json!({
             "normalizer": normalizer,
             "pre_tokenizer": pre.to_json(),
@@ -131,7 +132,10 @@ impl Vocabulary {
         let merges = if listed {
             self.listed_merges()
         } else {
-            pieces::merges(&self.tokens, &self.scores).into_iter().map(|(left, right)| json!([left, right])).collect()
+            pieces::merges(&self.tokens, &self.scores)
+                .into_iter()
+                .map(|(left, right)| json!([left, right]))
+                .collect()
         };
         let prefix = self.add_space_prefix.unwrap_or(true);
         let mut decoders = vec![

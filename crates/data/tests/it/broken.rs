@@ -40,17 +40,35 @@ fn broken_records_have_their_field() {
     let cases = [
         (r#"{"instruction": "a", "output": 3}"#, "field `output`: expected a string, found a number"),
         (r#"{"instruction": "a", "output": null}"#, "field `output`: expected a string, found null"),
-        (r#"{"instruction": "a", "output": "b", "input": []}"#, "field `input`: expected a string, found an array"),
-        (r#"{"instruction": "a", "output": "b", "history": [["a"]]}"#, "field `history[0]`: expected a pair of strings"),
+        (
+            r#"{"instruction": "a", "output": "b", "input": []}"#,
+            "field `input`: expected a string, found an array",
+        ),
+        (
+            r#"{"instruction": "a", "output": "b", "history": [["a"]]}"#,
+            "field `history[0]`: expected a pair of strings",
+        ),
         (r#"{"conversations": {}}"#, "field `conversations`: expected an array, found an object"),
-        (r#"{"conversations": [{"from": "alien", "value": "b"}]}"#, "field `conversations[0].from`: unknown role `alien`; known are `human`, `user`, `gpt`"),
+        (
+            r#"{"conversations": [{"from": "alien", "value": "b"}]}"#,
+            "field `conversations[0].from`: unknown role `alien`; known are `human`, `user`, `gpt`",
+        ),
         (r#"{"conversations": [{"value": "b"}]}"#, "missing field `conversations[0].from`; found `value`"),
         (r#"{"conversations": [{"from": "human", "value": "b"}]}"#, "no answer to learn"),
         (r#"{"conversations": [], "tools": ""}"#, "no answer to learn"),
-        (r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant"}]}"#, "missing field `messages[1].content`"),
+        (
+            r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant"}]}"#,
+            "missing field `messages[1].content`",
+        ),
         (r#"{"messages": [{"role": "robot", "content": "a"}]}"#, "unknown role `robot`"),
-        (r#"{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]}"#, "field `messages[0].content[0]`: content of type `image_url`, but only text is read"),
-        (r#"{"messages": [{"role": "assistant", "content": "a", "weight": 0.5}]}"#, "field `messages[0].weight`: expected 0 or 1"),
+        (
+            r#"{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]}"#,
+            "field `messages[0].content[0]`: content of type `image_url`, but only text is read",
+        ),
+        (
+            r#"{"messages": [{"role": "assistant", "content": "a", "weight": 0.5}]}"#,
+            "field `messages[0].weight`: expected 0 or 1",
+        ),
         (r#"{"messages": [3]}"#, "field `messages[0]`: expected an object, found a number"),
         (r#"{"messages": [], "tools": "[{]"}"#, "field `tools`"),
         (r#"{"this": 1, "that": 2}"#, "fields `this`, `that` belong to no known format"),
@@ -60,13 +78,19 @@ fn broken_records_have_their_field() {
         assert_eq!(line, 2, "{text}");
         assert!(fault.contains(words), "{text}: {fault}");
     }
-    let (line, missing) = fault("data.jsonl", b"{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\", \"out\": \"b\"}");
+    let (line, missing) = fault(
+        "data.jsonl",
+        b"{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\", \"out\": \"b\"}",
+    );
     assert_eq!((line, missing.as_str()), (2, "missing field `output`; found `instruction`, `out`"));
 }
 
 #[test]
 fn broken_tables_have_their_line() {
-    assert_eq!(fault("data.csv", b"prompt,completion\na,b\nc\n"), (3, "invalid CSV: 1 fields, but the header has 2".into()));
+    assert_eq!(
+        fault("data.csv", b"prompt,completion\na,b\nc\n"),
+        (3, "invalid CSV: 1 fields, but the header has 2".into())
+    );
     assert_eq!(fault("data.csv", b"x,y\na,b\n").0, 2);
     let columns = Columns::Pair { prompt: "p".into(), answer: "q".into(), system: None };
     let error = Dataset::read_bytes("data.csv", b"p,r\na,b\n", None, Some(columns)).unwrap_err();
@@ -91,15 +115,17 @@ fn what_is_no_text_is_named() {
 
 #[test]
 fn nothing_is_an_error() {
-    for (name, bytes) in
-        [("a.json", &b""[..]), ("a.json", b" \n"), ("a.json", b"[]"), ("a.jsonl", b"\xEF\xBB\xBF"), ("a.csv", b"prompt,completion\n"), ("a.txt", b"\r\n")]
-    {
+    for (name, bytes) in [
+        ("a.json", &b""[..]),
+        ("a.json", b" \n"),
+        ("a.json", b"[]"),
+        ("a.jsonl", b"\xEF\xBB\xBF"),
+        ("a.csv", b"prompt,completion\n"),
+        ("a.txt", b"\r\n"),
+    ] {
         assert!(matches!(error(name, bytes), Error::Empty { .. }), "{name} {bytes:?}");
     }
-    assert!(matches!(
-        Dataset::read_bytes("a", b"", Some(Format::Text), None),
-        Err(Error::Empty { .. })
-    ));
+    assert!(matches!(Dataset::read_bytes("a", b"", Some(Format::Text), None), Err(Error::Empty { .. })));
 }
 
 proptest! {

@@ -23,7 +23,13 @@ fn answers_are_learnt_and_counted() {
     assert_eq!(summary.tokens, examples.iter().map(|example| example.tokens.len()).sum::<usize>());
     assert_eq!(summary.longest, examples.iter().map(|example| example.tokens.len()).max().unwrap());
     assert_eq!(summary.template, TemplateKind::Model);
-    let said: Vec<u32> = examples[0].tokens.iter().zip(&examples[0].answers).filter(|(_, answer)| **answer).map(|(&token, _)| token).collect();
+    let said: Vec<u32> = examples[0]
+        .tokens
+        .iter()
+        .zip(&examples[0].answers)
+        .filter(|(_, answer)| **answer)
+        .map(|(&token, _)| token)
+        .collect();
     assert_eq!(tokenizer.decode(&said, false).unwrap(), "Yes<|im_end|>");
     let json = serde_json::to_value(&summary).unwrap();
     assert_eq!((&json["format"], &json["template"]), (&"pairs".into(), &"model".into()));
@@ -53,6 +59,14 @@ fn all_dropped_tells_the_length_that_is_needed() {
     assert!(matches!(encode(&pairs(), &tokenizer, &at_most(needed - 1)), Err(Error::AllDropped { .. })));
     assert_eq!(encode(&pairs(), &tokenizer, &at_most(needed)).unwrap().1.examples, 1);
     assert!(matches!(encode(&pairs(), &tokenizer, &at_most(1)), Err(Error::MaxLength { found: 1 })));
+}
+
+#[test]
+fn answers_of_no_weight_leave_nothing_to_learn() {
+    let text = br#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]}"#;
+    let dataset = Dataset::read_bytes("a.jsonl", text, None, None).unwrap();
+    let error = encode(&dataset, &tokenizer(Some(&source("chatml"))), &Encoding::default()).unwrap_err();
+    assert_eq!(error.to_string(), "`a.jsonl`: nothing to learn in 1 records");
 }
 
 #[test]
@@ -94,12 +108,19 @@ fn a_record_that_the_template_refuses_has_its_line() {
 
 #[test]
 fn alpaca_without_a_template_shows_its_parts() {
-    let dataset =
-        Dataset::read_bytes("a.json", br#"[{"instruction": "Add.", "input": "1 1", "output": "2"}]"#, None, None)
-            .unwrap();
+    let dataset = Dataset::read_bytes(
+        "a.json",
+        br#"[{"instruction": "Add.", "input": "1 1", "output": "2"}]"#,
+        None,
+        None,
+    )
+    .unwrap();
     let tokenizer = tokenizer(None);
     let (examples, summary) = encode(&dataset, &tokenizer, &Encoding::default()).unwrap();
     assert_eq!(summary.template, TemplateKind::Alpaca);
     let text = tokenizer.decode(&examples[0].tokens, false).unwrap();
-    assert!(text.ends_with("\n\n### Instruction:\nAdd.\n\n### Input:\n1 1\n\n### Response:\n2</s>"), "{text}");
+    assert!(
+        text.ends_with("\n\n### Instruction:\nAdd.\n\n### Input:\n1 1\n\n### Response:\n2</s>"),
+        "{text}"
+    );
 }

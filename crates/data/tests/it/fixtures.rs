@@ -29,6 +29,10 @@ fn strings(values: &Value) -> Vec<String> {
 
 /// The byte-level tokenizer without a template.
 pub(crate) static BYTES: LazyLock<Tokenizer> = LazyLock::new(|| tokenizer(None));
+/// The byte-level tokenizer as built from a vocabulary, with a post-processor.
+pub(crate) static WITH_BOS: LazyLock<Tokenizer> = LazyLock::new(|| {
+    Tokenizer::from_vocabulary(Vocabulary { add_bos: Some(true), ..bytes("llama-bpe") }).unwrap()
+});
 /// The SentencePiece tokenizer.
 pub(crate) static PIECES: LazyLock<Tokenizer> =
     LazyLock::new(|| Tokenizer::from_vocabulary(pieces()).unwrap());

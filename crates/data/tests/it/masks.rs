@@ -1,5 +1,6 @@
 //! Which tokens of a conversation are answers.
 
+use proptest::prelude::*;
 use rankine_data::{ChatOptions, ChatTokens, Error, Message, Tokenizer};
 use serde_json::json;
 
@@ -9,7 +10,10 @@ use crate::fixtures::{TEMPLATES, conversation, source, tokenizer};
 fn answers(tokenizer: &Tokenizer, chat: &ChatTokens) -> Vec<String> {
     let tokens: Vec<_> = chat.tokens.iter().zip(&chat.answers).collect();
     let runs = tokens.chunk_by(|a, b| a.1 == b.1).filter(|run| *run[0].1);
-    runs.map(|run| tokenizer.decode(&run.iter().map(|(token, _)| **token).collect::<Vec<_>>(), false).unwrap()).collect()
+    runs.map(|run| {
+        tokenizer.decode(&run.iter().map(|(token, _)| **token).collect::<Vec<_>>(), false).unwrap()
+    })
+    .collect()
 }
 
 fn located(template: &str, messages: &[Message]) -> Vec<String> {
@@ -80,6 +84,13 @@ fn calls_of_tools_are_answers() {
 }
 
 #[test]
+fn calls_of_tools_are_found_behind_a_prompt_that_opens_a_thought() {
+    let template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.tool_calls or [] %}<tool>{{ c.function.name }}</tool>{% endfor %}{{ m.content or '' }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}";
+    let messages = conversation(&TEMPLATES["conversations"]["tools"]);
+    assert_eq!(located(template, &messages)[0], "<tool>weather</tool><|im_end|>");
+}
+
+#[test]
 fn answers_of_weight_zero_are_not_learnt() {
     let mut messages = two_rounds();
     messages[2].learn = false;
@@ -100,7 +111,10 @@ fn an_answer_that_cannot_be_found_is_an_error() {
     let template = "{% for m in messages %}{{ m.role }}:{{ m.content | reverse }}{{ m.content }}{{ loop.length }}\n{% endfor %}";
     let tokenizer = tokenizer(Some(template));
     let error = tokenizer
-        .encode_chat(&[Message::user("a"), Message::assistant("b"), Message::user("c")], &ChatOptions::default())
+        .encode_chat(
+            &[Message::user("a"), Message::assistant("b"), Message::user("c")],
+            &ChatOptions::default(),
+        )
         .unwrap_err();
     assert!(matches!(error, Error::AnswerNotFound { message: 2 }), "{error}");
     assert!(error.hint().is_some());
@@ -119,7 +133,28 @@ fn the_generation_prompt_is_no_answer() {
 fn extra_fields_reach_the_template() {
     let mut message = Message::assistant("b");
     message.extra.insert("note".into(), json!("seen"));
-    let template = "{% for m in messages %}[{{ m.role }}{{ m.note }}]{{ m.content }}{{ eos_token }}{% endfor %}";
+    let template =
+        "{% for m in messages %}[{{ m.role }}{{ m.note }}]{{ m.content }}{{ eos_token }}{% endfor %}";
     let tokenizer = tokenizer(Some(template));
     assert_eq!(tokenizer.render(&[message], &ChatOptions::default()).unwrap(), "[assistantseen]b</s>");
+}
+
+proptest! {
+    #[test]
+    fn any_answers_are_found(
+        first in "[a-z0-9é🙂]([ -~é中🙂\n]{0,30})", second in "[a-z0-9é🙂]([ -~é中🙂\n]{0,30})", system: bool,
+    ) {
+        let mut messages = vec![Message::user("One?"), Message::assistant(&first), Message::user(&first), Message::assistant(&second)];
+        if system {
+            messages.insert(0, Message::system("Be kind."));
+        }
+        let expected = [format!("{first}<|im_end|>"), format!("{second}<|im_end|>")];
+        prop_assert_eq!(located(&source("chatml"), &messages), expected.clone());
+        let trimmed = [&first, &second].map(|text| format!("{}<|im_end|>", text.trim()));
+        prop_assert_eq!(located(&source("marked"), &messages), trimmed);
+        if !second.contains("think>") && !first.contains("think>") {
+            let with_thought = [expected[0].clone(), format!("<think>\n\n</think>\n\n{}", expected[1])];
+            prop_assert_eq!(located(&source("thinking"), &messages), with_thought);
+        }
+    }
 }

@@ -31,7 +31,10 @@ fn alpaca_arrays_and_lines() {
     assert_eq!(spoken(&dataset, 0), ["user: Add.\n\n1 1", "assistant: 2"]);
     assert_eq!(spoken(&dataset, 1), ["system: S", "user: a", "assistant: b", "user: Hi", "assistant: Ho"]);
     assert_eq!(lines(&dataset), [2, 3]);
-    let dataset = read("data.jsonl", "\n{\"instruction\": \"A\", \"output\": \"B\"}\r\n\r\n{\"instruction\": \"C\", \"output\": \"D\"}");
+    let dataset = read(
+        "data.jsonl",
+        "\n{\"instruction\": \"A\", \"output\": \"B\"}\r\n\r\n{\"instruction\": \"C\", \"output\": \"D\"}",
+    );
     assert_eq!(lines(&dataset), [2, 4]);
     assert_eq!(spoken(&dataset, 1), ["user: C", "assistant: D"]);
 }
@@ -50,7 +53,10 @@ fn sharegpt_with_tools() {
     }]);
     let dataset = read("data.json", &record.to_string());
     assert_eq!(dataset.format, Format::Sharegpt);
-    assert_eq!(spoken(&dataset, 0), ["system: S", "user: Weather?", "assistant: ", "tool: grey", "assistant: Grey."]);
+    assert_eq!(
+        spoken(&dataset, 0),
+        ["system: S", "user: Weather?", "assistant: ", "tool: grey", "assistant: Grey."]
+    );
     let call = &chat(&dataset, 0)[2];
     assert_eq!(call.content, None);
     assert_eq!(call.extra["tool_calls"][0]["function"]["arguments"]["place"], "Bonn");
@@ -67,7 +73,10 @@ fn messages_with_parts_weights_and_calls() {
     let dataset = read("data.jsonl", &text.join("\n"));
     assert_eq!(dataset.format, Format::Messages);
     assert_eq!(spoken(&dataset, 0), ["user: ab", "assistant: c", "user: d", "assistant: e"]);
-    assert_eq!(chat(&dataset, 0).iter().map(|message| message.learn).collect::<Vec<_>>(), [true, false, true, true]);
+    assert_eq!(
+        chat(&dataset, 0).iter().map(|message| message.learn).collect::<Vec<_>>(),
+        [true, false, true, true]
+    );
     assert_eq!(chat(&dataset, 0)[3].extra, *json!({"reasoning_content": "r"}).as_object().unwrap());
     assert_eq!(chat(&dataset, 1)[1].content, None);
     assert_eq!(chat(&dataset, 1)[2].role, "tool");
@@ -81,12 +90,19 @@ fn tables_with_usual_and_named_columns() {
     let dataset = read("data.tsv", "prompt\tcompletion\tsystem\na\tb\tc\n");
     assert_eq!(spoken(&dataset, 0), ["system: c", "user: a", "assistant: b"]);
     let dataset = read("data.csv", "instruction,input,output\na,b,c\n");
-    assert_eq!((dataset.format, spoken(&dataset, 0)), (Format::Alpaca, vec!["user: a\n\nb".into(), "assistant: c".into()]));
+    assert_eq!(
+        (dataset.format, spoken(&dataset, 0)),
+        (Format::Alpaca, vec!["user: a\n\nb".into(), "assistant: c".into()])
+    );
     let columns = Columns::Pair { prompt: "in".into(), answer: "out".into(), system: None };
-    let dataset = Dataset::read_bytes("data.csv", b"\xEF\xBB\xBFin,out,text\r\na,b,c\r\n", None, Some(columns)).unwrap();
+    let dataset =
+        Dataset::read_bytes("data.csv", b"\xEF\xBB\xBFin,out,text\r\na,b,c\r\n", None, Some(columns))
+            .unwrap();
     assert_eq!(spoken(&dataset, 0), ["user: a", "assistant: b"]);
     let columns = Columns::Text("body".into());
-    let dataset = Dataset::read_bytes("data.jsonl", b"{\"body\": \"a\", \"text\": \"b\"}", None, Some(columns)).unwrap();
+    let dataset =
+        Dataset::read_bytes("data.jsonl", b"{\"body\": \"a\", \"text\": \"b\"}", None, Some(columns))
+            .unwrap();
     assert_eq!(dataset.records[0].content, Content::Text("a".into()));
 }
 

@@ -8,7 +8,8 @@ use crate::fixtures::{TEMPLATES, conversation, source, tokenizer};
 const NOW: Moment = Moment { year: 2026, month: 11, day: 3, hour: 9, minute: 5, second: 0 };
 
 fn options(case: &Value) -> ChatOptions {
-    let tools = if case["tools"] == true { TEMPLATES["tools"].as_array().unwrap().clone() } else { Vec::new() };
+    let tools =
+        if case["tools"] == true { TEMPLATES["tools"].as_array().unwrap().clone() } else { Vec::new() };
     ChatOptions {
         add_generation_prompt: case["add_generation_prompt"] == true,
         tools,
@@ -45,9 +46,15 @@ fn answers_of_marked_templates_are_those_of_transformers() {
     for case in TEMPLATES["templates"]["marked"].as_array().unwrap() {
         let messages = conversation(&TEMPLATES["conversations"][case["conversation"].as_str().unwrap()]);
         let chat = tokenizer.encode_chat(&messages, &options(case)).unwrap();
-        let said: Vec<u32> =
-            chat.tokens.iter().zip(&chat.answers).filter(|(_, answer)| **answer).map(|(&token, _)| token).collect();
-        let expected: String = case["answers"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+        let said: Vec<u32> = chat
+            .tokens
+            .iter()
+            .zip(&chat.answers)
+            .filter(|(_, answer)| **answer)
+            .map(|(&token, _)| token)
+            .collect();
+        let expected: String =
+            case["answers"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
         assert_eq!(tokenizer.decode(&said, false).unwrap(), expected, "{}", case["conversation"]);
     }
 }
@@ -60,18 +67,30 @@ fn without_a_time_a_template_uses_its_own_date() {
 }
 
 #[test]
+fn line_ends_of_a_template_do_not_matter() {
+    let unix = source("marked");
+    let render =
+        |template: &str| tokenizer(Some(template)).render(&[Message::user("Hi")], &ChatOptions::default());
+    assert_eq!(render(&unix.replace('\n', "\r\n")).unwrap(), render(&unix).unwrap());
+}
+
+#[test]
 fn a_broken_template_names_its_line() {
     let render = |template: &str| {
         tokenizer(Some(template)).render(&[Message::user("Hi")], &ChatOptions::default()).unwrap_err()
     };
-    for (template, line) in [("{{ 1 }}\n{% if %}", 2), ("{% for a in b %}", 1), ("a\n\n{% nonsense %}", 3), ("{{ 'open }}", 1)] {
+    for (template, line) in
+        [("{{ 1 }}\n{% if %}", 2), ("{% for a in b %}", 1), ("a\n\n{% nonsense %}", 3), ("{{ 'open }}", 1)]
+    {
         match render(template) {
             Error::TemplateSyntax { line: found, .. } => assert_eq!(found, line, "{template}"),
             other => panic!("{template}: {other}"),
         }
     }
     match render("first\n{{ messages[0].content.no_such_method() }}") {
-        Error::TemplateRender { line, reason } => assert!(line == 2 && reason.contains("no_such_method"), "{line} {reason}"),
+        Error::TemplateRender { line, reason } => {
+            assert!(line == 2 && reason.contains("no_such_method"), "{line} {reason}")
+        }
         other => panic!("{other}"),
     }
     let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{{ a * b }}{% endfor %}{% endfor %}";
@@ -82,7 +101,10 @@ fn a_broken_template_names_its_line() {
 fn a_template_that_knows_no_tool_calls_gets_them_as_text() {
     let messages = conversation(&TEMPLATES["conversations"]["tools asked"]);
     let text = tokenizer(Some(&source("chatml"))).render(&messages, &ChatOptions::default()).unwrap();
-    assert!(text.contains(r#"{"name":"weather","arguments":{"place":"Bonn","hours":[1,2.5]}}<|im_end|>"#), "{text}");
+    assert!(
+        text.contains(r#"{"name":"weather","arguments":{"place":"Bonn","hours":[1,2.5]}}<|im_end|>"#),
+        "{text}"
+    );
 }
 
 #[test]
@@ -93,10 +115,17 @@ fn models_without_a_template_get_the_classic_form() {
     let options = ChatOptions { add_generation_prompt: true, ..ChatOptions::default() };
     assert_eq!(
         tokenizer.render(&messages, &options).unwrap(),
-        format!("{preamble}### Instruction:\nName a rank.\n\n### Response:\nTwo.</s>\n\n### Instruction:\nAnother?\n\n### Response:\n"),
+        format!(
+            "{preamble}### Instruction:\nName a rank.\n\n### Response:\nTwo.</s>\n\n### Instruction:\nAnother?\n\n### Response:\n"
+        ),
     );
     let chat = tokenizer.encode_chat(&messages[..2], &ChatOptions::default()).unwrap();
-    let said: Vec<u32> =
-        chat.tokens.iter().zip(&chat.answers).filter(|(_, answer)| **answer).map(|(&token, _)| token).collect();
+    let said: Vec<u32> = chat
+        .tokens
+        .iter()
+        .zip(&chat.answers)
+        .filter(|(_, answer)| **answer)
+        .map(|(&token, _)| token)
+        .collect();
     assert_eq!(tokenizer.decode(&said, false).unwrap(), "Two.</s>");
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rankine_data::{Error, Tokenizer, Vocabulary};
 use serde_json::{Value, json};
 
-use crate::fixtures::{BYTES, PIECES, TOKENIZERS, bytes, pieces, tokenizer};
+use crate::fixtures::{BYTES, PIECES, TOKENIZERS, WITH_BOS, bytes, pieces, tokenizer};
 
 fn texts() -> Vec<&'static str> {
     TOKENIZERS["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
@@ -94,7 +94,8 @@ fn composed_and_decomposed_letters_are_one_in_qwen() {
 #[test]
 fn truncation_and_padding_of_the_file_are_ignored() {
     let mut file = TOKENIZERS["bytes"]["file"].clone();
-    file["truncation"] = json!({"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0});
+    file["truncation"] =
+        json!({"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0});
     file["padding"] = json!({"strategy": {"Fixed": 64}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "</s>"});
     let read = Tokenizer::from_json(&serde_json::to_vec(&file).unwrap(), &Value::Null, None).unwrap();
     let text = "a text of more than two tokens";
@@ -124,7 +125,68 @@ fn what_cannot_be_a_tokenizer_is_an_error() {
     }
 }
 
+/// Replaces or removes the value at a random place of a JSON tree.
+fn disturb(value: &mut Value, path: &[usize], with: &Value) {
+    let children = match value {
+        Value::Array(items) => items.len(),
+        Value::Object(fields) => fields.len(),
+        _ => 0,
+    };
+    let (Some((&at, rest)), true) = (path.split_first(), 0 < children) else {
+        *value = with.clone();
+        return;
+    };
+    match value {
+        Value::Array(items) => disturb(&mut items[at % children], rest, with),
+        Value::Object(fields) if rest.is_empty() && at.is_multiple_of(3) => {
+            fields.retain(|_, field| field != with);
+        }
+        Value::Object(fields) => disturb(fields.values_mut().nth(at % children).unwrap(), rest, with),
+        _ => {}
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec![
+        Value::Null,
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(4_294_967_295_u64),
+        json!(1e300),
+        json!(""),
+        json!("a"),
+        json!("<s>"),
+        json!([]),
+        json!({}),
+        json!(["a", "b"]),
+        json!("BPE"),
+        json!("WordPiece"),
+        json!("Sequence"),
+        json!({"id": "B", "type_id": 0}),
+        json!({"type": "Digits", "individual_digits": true}),
+        json!({"Regex": "(a*)*b"}),
+        json!({"Regex": "("}),
+        json!({"String": ""}),
+    ])
+}
+
 proptest! {
+    #[test]
+    fn no_disturbed_file_ends_the_program(
+        path in prop::collection::vec(0..600_usize, 1..6), with in any_value(), sentence_pieces: bool,
+    ) {
+        let tokenizer = if sentence_pieces { &*PIECES } else { &*WITH_BOS };
+        let mut file: Value = serde_json::from_slice(&tokenizer.to_json().unwrap()).unwrap();
+        disturb(&mut file, &path, &with);
+        let config = json!({"bos_token": "<s>", "eos_token": "</s>"});
+        if let Ok(tokenizer) = Tokenizer::from_json(&serde_json::to_vec(&file).unwrap(), &config, None) {
+            let ids = tokenizer.encode("Hello <s> 12 é🙂\n", true).unwrap_or_default();
+            let _ = tokenizer.decode(&ids, false);
+            let _ = tokenizer.stream().push(300);
+        }
+    }
+
     #[test]
     fn byte_level_text_survives(text in "\\PC{0,40}|[ \n\ta-z0-9é🙂]{0,60}") {
         let tokenizer = &*BYTES;

@@ -48,7 +48,8 @@ impl Rotary {
 
     fn grown(&self, positions: usize) -> Table {
         // transformers multiplies position and frequency in f32: the same rounding keeps long texts equal to it.
-        let angles = || (0..positions).flat_map(|p| self.frequencies.iter().map(move |&f| p as f32 * f as f32));
+        let angles =
+            || (0..positions).flat_map(|p| self.frequencies.iter().map(move |&f| p as f32 * f as f32));
         Table { positions, cos: angles().map(f32::cos).collect(), sin: angles().map(f32::sin).collect() }
     }
 }

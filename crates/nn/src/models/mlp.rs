@@ -5,11 +5,7 @@
 //! The head has no bias, so that its cross-entropy is the one of language models (`ops::losses`) and needs no logits.
 
 use super::Model;
-use crate::{
-    Error, Kind, Parameter, Pass, Result,
-    layers::Linear,
-    weight::Dense,
-};
+use crate::{Error, Kind, Parameter, Pass, Result, layers::Linear, weight::Dense};
 use rankine_random::Rng;
 use rankine_tensor::Tensor;
 
@@ -33,7 +29,8 @@ impl Mlp {
             let found = format!("{sizes:?}");
             return Err(Error::Setting { name: "sizes", expected: "two or more sizes above 0", found });
         }
-        let layer = |(index, pair): (usize, &[usize])| linear(index, [pair[1], pair[0]], index + 1 < count, rng);
+        let layer =
+            |(index, pair): (usize, &[usize])| linear(index, [pair[1], pair[0]], index + 1 < count, rng);
         let mut layers = sizes.windows(2).enumerate().map(layer).collect::<Result<Vec<_>>>()?;
         let head = layers.split_off(count - 1).remove(0);
         Ok(Self { layers, head })
@@ -97,13 +94,18 @@ mod tests {
     fn it_is_maps_with_relu_between() {
         let model = Mlp::new(&[2, 3, 2], &Rng::new(1)).unwrap();
         let paths: Vec<_> = model.parameters().iter().map(|p| (p.path().to_owned(), p.kind())).collect();
-        let expected = [("layers.0.weight", Kind::Linear), ("layers.0.bias", Kind::Bias), ("layers.1.weight", Kind::Head)];
+        let expected = [
+            ("layers.0.weight", Kind::Linear),
+            ("layers.0.bias", Kind::Bias),
+            ("layers.1.weight", Kind::Head),
+        ];
         assert_eq!(paths, expected.map(|(path, kind)| (path.to_owned(), kind)));
         let [w, _, head] = [0, 1, 2].map(|i| model.parameters()[i].weight.dense().unwrap().to_vec());
         let x = [0.7, -1.3];
         let h: Vec<f32> = w.chunks(2).map(|row| (row[0] * x[0] + row[1] * x[1]).max(0.0)).collect();
         let y: Vec<f32> = head.chunks(3).map(|row| row.iter().zip(&h).map(|(a, b)| a * b).sum()).collect();
-        let found = model.forward(&Tensor::new(x.to_vec(), &[1, 2]).unwrap(), &Pass::quiet()).unwrap().to_vec();
+        let found =
+            model.forward(&Tensor::new(x.to_vec(), &[1, 2]).unwrap(), &Pass::quiet()).unwrap().to_vec();
         assert!(found.iter().zip(&y).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} {y:?}");
     }
 

@@ -98,7 +98,9 @@ impl Weight for LowRank {
         };
         let a = [a, a_start.to_vec()].concat();
         let rows = b.chunks(rank).zip(b_start.to_vec().chunks(rank).map(<[f32]>::to_vec).collect::<Vec<_>>());
-        let b = rows.flat_map(|(now, then)| now.iter().copied().chain(then.into_iter().map(|x| -x)).collect::<Vec<_>>());
+        let b = rows.flat_map(|(now, then)| {
+            now.iter().copied().chain(then.into_iter().map(|x| -x)).collect::<Vec<_>>()
+        });
         Some(Factors { a, b: b.collect(), rank: 2 * rank, scale: self.scale })
     }
 }

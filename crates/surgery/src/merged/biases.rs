@@ -19,8 +19,7 @@ const ATTENTION: Group = Group {
     key: "attention_bias",
     projections: &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"],
 };
-const MLP: Group =
-    Group { key: "mlp_bias", projections: &["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"] };
+const MLP: Group = Group { key: "mlp_bias", projections: &["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"] };
 
 /// The groups whose biases can be turned on.
 fn groups(architecture: Architecture) -> &'static [Group] {
@@ -61,7 +60,9 @@ impl Merged<'_> {
 
     /// Zeros for the biases of a group that are not there.
     fn fill(&mut self, group: &Group, layers: usize) {
-        for (layer, projection) in (0..layers).flat_map(|layer| group.projections.iter().map(move |p| (layer, p))) {
+        for (layer, projection) in
+            (0..layers).flat_map(|layer| group.projections.iter().map(move |p| (layer, p)))
+        {
             let path = format!("model.layers.{layer}.{projection}");
             let bias = format!("{path}.bias");
             let Some(weight) = self.infos.get(&format!("{path}.weight")) else { continue };

@@ -72,7 +72,9 @@ impl<'a> Draft<'a, '_> {
         let info = info.cloned();
         let begin = || match &info {
             Some(info) => Recipe::of_base(place, info),
-            None => Recipe::new(&TensorInfo { shape: Vec::new(), dtype: Dtype::F32, bytes: 0 }, Source::Zeros),
+            None => {
+                Recipe::new(&TensorInfo { shape: Vec::new(), dtype: Dtype::F32, bytes: 0 }, Source::Zeros)
+            }
         };
         self.recipes.entry(name.to_owned()).or_insert_with(begin)
     }
@@ -103,7 +105,8 @@ impl<'a> Draft<'a, '_> {
         let saved = self.adapter.replaced.get(&format!("{path}.weight"));
         // peft alters linear layers only; LoftQ is the exception.
         let spared = low_rank.kind == LayerKind::Embedding && initialisation != Initialisation::Loftq;
-        if !initialisation.alters_base() || spared || saved.is_some_and(|saved| saved.origin == Origin::Base) {
+        if !initialisation.alters_base() || spared || saved.is_some_and(|saved| saved.origin == Origin::Base)
+        {
             return Ok(None);
         }
         let how = match initialisation {

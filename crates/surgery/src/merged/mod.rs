@@ -54,7 +54,11 @@ impl<'a> Merged<'a> {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn watched(base: &'a dyn Tensors, adapter: &'a Adapter, watch: &mut dyn FnMut(Progress)) -> Result<Self> {
+    pub fn watched(
+        base: &'a dyn Tensors,
+        adapter: &'a Adapter,
+        watch: &mut dyn FnMut(Progress),
+    ) -> Result<Self> {
         let mut merged = Self::draft(base, adapter)?;
         merged.prepare(watch)?;
         Ok(merged)
@@ -71,7 +75,8 @@ impl<'a> Merged<'a> {
     /// Recomputes what decompositions took away and the norms that need a pass over a whole weight.
     pub(crate) fn prepare(&mut self, watch: &mut dyn FnMut(Progress)) -> Result<()> {
         let base = self.base;
-        let mut pending: Vec<_> = self.recipes.iter_mut().filter(|(_, recipe)| recipe.needs_preparation()).collect();
+        let mut pending: Vec<_> =
+            self.recipes.iter_mut().filter(|(_, recipe)| recipe.needs_preparation()).collect();
         let total = pending.len() as u64;
         let mut done = 0;
         // In groups, so that the caller hears of progress on its own thread.
@@ -168,4 +173,3 @@ fn bytes(dtype: Dtype, values: &[f32]) -> Vec<u8> {
         _ => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
     }
 }
-

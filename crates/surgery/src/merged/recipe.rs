@@ -166,7 +166,12 @@ impl<'a> Recipe<'a> {
     }
 
     /// Makes some rows.
-    pub fn rows(&self, base: &dyn Tensors, rows: Range<usize>, out: &mut [f32]) -> rankine_checkpoint::Result<()> {
+    pub fn rows(
+        &self,
+        base: &dyn Tensors,
+        rows: Range<usize>,
+        out: &mut [f32],
+    ) -> rankine_checkpoint::Result<()> {
         self.read(base, rows.clone(), out)?;
         self.change(&rows, out);
         Ok(())
@@ -212,7 +217,12 @@ impl<'a> Recipe<'a> {
         }
     }
 
-    fn read(&self, base: &dyn Tensors, rows: Range<usize>, out: &mut [f32]) -> rankine_checkpoint::Result<()> {
+    fn read(
+        &self,
+        base: &dyn Tensors,
+        rows: Range<usize>,
+        out: &mut [f32],
+    ) -> rankine_checkpoint::Result<()> {
         let width = self.info.row_elements();
         match (self.source, &self.base) {
             (Source::Base, Some(name)) => return base.read_rows(name, rows, out),
@@ -281,7 +291,8 @@ mod tests {
 
     #[test]
     fn blocks_cover_all_rows_once() {
-        for (height, width) in [(0, 5), (5, 0), (1, 1), (1, BLOCK * 3), (1000, BLOCK / 3), (7, BLOCK / 2 + 1)] {
+        for (height, width) in [(0, 5), (5, 0), (1, 1), (1, BLOCK * 3), (1000, BLOCK / 3), (7, BLOCK / 2 + 1)]
+        {
             let blocks = row_blocks(height, width);
             let covered: Vec<usize> = blocks.iter().cloned().flatten().collect();
             let expected: Vec<usize> = if width == 0 { Vec::new() } else { (0..height).collect() };

@@ -14,8 +14,8 @@
 use super::recipe::{Branch, Recipe, Source};
 use super::{EMBEDDING, HEAD};
 use indexmap::IndexMap;
-use rankine_checkpoint::adapter::{Adapter, LayerKind, LowRank, Origin};
 use rankine_checkpoint::Tensors;
+use rankine_checkpoint::adapter::{Adapter, LayerKind, LowRank, Origin};
 
 /// Whether the head of the base is its embedding.
 pub(super) fn is_tied(base: &dyn Tensors) -> bool {
@@ -23,7 +23,11 @@ pub(super) fn is_tied(base: &dyn Tensors) -> bool {
 }
 
 /// Gives both ends what they share, and drops the head's recipe where it is the embedding's.
-pub(super) fn settle<'a>(base: &dyn Tensors, adapter: &'a Adapter, recipes: &mut IndexMap<String, Recipe<'a>>) {
+pub(super) fn settle<'a>(
+    base: &dyn Tensors,
+    adapter: &'a Adapter,
+    recipes: &mut IndexMap<String, Recipe<'a>>,
+) {
     let Some(info) = base.infos().get(EMBEDDING) else { return };
     if !recipes.contains_key(EMBEDDING) && !recipes.contains_key(HEAD) {
         return;
@@ -55,7 +59,11 @@ pub(super) fn settle<'a>(base: &dyn Tensors, adapter: &'a Adapter, recipes: &mut
 
 fn is_untouched(recipe: &Recipe) -> bool {
     let Recipe { source, residual, branch, rows, bias, .. } = recipe;
-    matches!(source, Source::Base) && residual.is_none() && branch.is_none() && rows.is_none() && bias.is_none()
+    matches!(source, Source::Base)
+        && residual.is_none()
+        && branch.is_none()
+        && rows.is_none()
+        && bias.is_none()
 }
 
 fn is_same(embedding: &Recipe, head: &Recipe) -> bool {

@@ -41,8 +41,7 @@ pub fn random_lora(base: &dyn Tensors, targets: &[&str]) -> Adapter {
         let (rank, outputs, inputs) = (3, shape[0], shape[1]);
         let (a, b) = (rng.normals(rank * inputs, 0.2), rng.normals(outputs * rank, 0.2));
         let (magnitude, output_bias, kind) = (None, None, LayerKind::Linear);
-        let low_rank =
-            LowRank { a, b, rank, inputs, outputs, scaling: 1.5, magnitude, output_bias, kind };
+        let low_rank = LowRank { a, b, rank, inputs, outputs, scaling: 1.5, magnitude, output_bias, kind };
         adapter.low_rank.insert(path, low_rank);
     }
     adapter.config = AdapterConfig { rank: 3, alpha: 4.5, targets, ..AdapterConfig::default() };

@@ -29,7 +29,10 @@ fn a_base_that_cannot_be_recomputed_is_named() {
         adapter.config.initialisation = initialisation;
         let error = refused(base.tensors(), &adapter);
         assert!(matches!(error, Error::AlteredBase { .. }));
-        assert!(error.to_string().contains(name) && error.to_string().contains("layers.0.mlp.down_proj"), "{error}");
+        assert!(
+            error.to_string().contains(name) && error.to_string().contains("layers.0.mlp.down_proj"),
+            "{error}"
+        );
         let hint = error.hint().unwrap();
         assert!(hint.contains("init_lora_weights") && hint.contains("save_pretrained"), "{hint}");
     }
@@ -47,11 +50,15 @@ fn an_adapter_for_another_model_is_refused() {
 fn damaged_factors_are_no_panic() {
     let base = base("llama_untied");
     let spoilers: [fn(&mut Adapter); 7] = [
-        |adapter| (adapter.low_rank[0].a, adapter.low_rank[0].b, adapter.low_rank[0].rank) = (vec![], vec![], 0),
+        |adapter| {
+            (adapter.low_rank[0].a, adapter.low_rank[0].b, adapter.low_rank[0].rank) = (vec![], vec![], 0)
+        },
         |adapter| {
             let (values, width) = (vec![0.0; 31], 32);
             adapter.config.trainable_tokens = TrainableTokens::Input(vec![3]);
-            adapter.new_rows.insert("model.embed_tokens".to_owned(), NewRows { tokens: vec![3], width, values });
+            adapter
+                .new_rows
+                .insert("model.embed_tokens".to_owned(), NewRows { tokens: vec![3], width, values });
         },
         |adapter| {
             let replacement = Replacement { shape: vec![32], values: vec![1.0; 3], origin: Origin::Module };
@@ -102,7 +109,8 @@ fn an_output_that_exists_is_left_alone() {
     let (root, base) = (TempDir::new().unwrap(), base("llama_untied"));
     let adapter = random_lora(base.tensors(), &["q_proj"]);
     std::fs::write(root.path().join("merged"), "mine").unwrap();
-    let error = merge(&base, &adapter, &root.path().join("merged"), &WriteOptions::default(), &mut |_| {}).unwrap_err();
+    let error = merge(&base, &adapter, &root.path().join("merged"), &WriteOptions::default(), &mut |_| {})
+        .unwrap_err();
     let exists = |error: &Error| {
         matches!(error, Error::Checkpoint(rankine_checkpoint::Error::Output { fault: Fault::Exists, .. }))
     };

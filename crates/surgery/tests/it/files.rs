@@ -28,7 +28,8 @@ fn every_fixture_is_read_back_as_it_was_merged() {
     for (name, case) in cases {
         let (base, adapter) = (base(case["base"].as_str().unwrap()), adapter(&name));
         let (_root, target) = merged(&base, &adapter, &WriteOptions::default());
-        let (opened, mut view) = (Checkpoint::open(&target).unwrap(), Merged::new(base.tensors(), &adapter).unwrap());
+        let (opened, mut view) =
+            (Checkpoint::open(&target).unwrap(), Merged::new(base.tensors(), &adapter).unwrap());
         assert_eq!(opened.config().tied, view.configure(base.config()).unwrap().tied, "{name}");
         assert_eq!(opened.tensors().infos().len(), view.infos().len(), "{name}");
         for (tensor, info) in view.infos() {
@@ -67,13 +68,21 @@ fn everything_that_belongs_to_a_model_is_there() {
     tiny::llama(&folder, &TinyLlama::default(), 3);
     let base = Checkpoint::open(&folder).unwrap();
     let adapter = random_lora(base.tensors(), &["q_proj", "down_proj"]);
-    let extra_files = vec![("README.md".to_owned(), b"merged".to_vec()), ("tokenizer.json".to_owned(), b"{}".to_vec())];
+    let extra_files =
+        vec![("README.md".to_owned(), b"merged".to_vec()), ("tokenizer.json".to_owned(), b"{}".to_vec())];
     let (_root, target) = merged(&base, &adapter, &WriteOptions { extra_files, ..WriteOptions::default() });
-    let expected =
-        ["README.md", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
+    let expected = [
+        "README.md",
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ];
     assert_eq!(names(&target), expected);
     assert_eq!(std::fs::read(target.join("tokenizer.json")).unwrap(), b"{}");
-    let [before, after] = [&folder, &target].map(|folder| std::fs::read(folder.join("tokenizer_config.json")).unwrap());
+    let [before, after] =
+        [&folder, &target].map(|folder| std::fs::read(folder.join("tokenizer_config.json")).unwrap());
     assert_eq!(before, after);
     assert_eq!(json(&target.join("config.json")), json(&folder.join("config.json")));
 }
@@ -81,12 +90,19 @@ fn everything_that_belongs_to_a_model_is_there() {
 #[test]
 fn the_type_is_kept_or_changed_and_the_configuration_says_so() {
     let root = TempDir::new().unwrap();
-    for (kind, dtype) in [(TinyType::F32, Dtype::F32), (TinyType::F16, Dtype::F16), (TinyType::Bf16, Dtype::Bf16)] {
+    for (kind, dtype) in
+        [(TinyType::F32, Dtype::F32), (TinyType::F16, Dtype::F16), (TinyType::Bf16, Dtype::Bf16)]
+    {
         let folder = root.path().join(format!("{kind:?}"));
         tiny::llama(&folder, &TinyLlama { dtype: kind, ..TinyLlama::default() }, 3);
         let base = Checkpoint::open(&folder).unwrap();
         let adapter = random_lora(base.tensors(), &["q_proj"]);
-        for (asked, bytes) in [(None, None), (Some(Dtype::F32), Some(4)), (Some(Dtype::Bf16), Some(2)), (Some(Dtype::F16), Some(2))] {
+        for (asked, bytes) in [
+            (None, None),
+            (Some(Dtype::F32), Some(4)),
+            (Some(Dtype::Bf16), Some(2)),
+            (Some(Dtype::F16), Some(2)),
+        ] {
             let options = WriteOptions { dtype: asked, ..WriteOptions::default() };
             let (_root, target) = merged(&base, &adapter, &options);
             let opened = Checkpoint::open(&target).unwrap();
@@ -97,7 +113,13 @@ fn the_type_is_kept_or_changed_and_the_configuration_says_so() {
             let step = if expected == Dtype::Bf16 { 4e-3 } else { 5e-4 };
             for tensor in view.infos().keys() {
                 let exact = read(&view, tensor);
-                assert_close!(opened.read(tensor).unwrap(), exact, relative = step, absolute = 1e-6, "{tensor}");
+                assert_close!(
+                    opened.read(tensor).unwrap(),
+                    exact,
+                    relative = step,
+                    absolute = 1e-6,
+                    "{tensor}"
+                );
             }
             let plan = plan_merge(&base, &adapter, &options).unwrap();
             assert!(bytes.is_none_or(|bytes| plan.bytes == bytes * plan.parameters));
@@ -108,7 +130,8 @@ fn the_type_is_kept_or_changed_and_the_configuration_says_so() {
 /// A GGUF file with quantised weights becomes a folder of f32 with a `config.json` made for it.
 #[test]
 fn a_gguf_base_becomes_a_folder() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../checkpoint/tests/fixtures/gguf/tiny-llama.gguf");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../checkpoint/tests/fixtures/gguf/tiny-llama.gguf");
     let base = Checkpoint::open(path).unwrap();
     let adapter = random_lora(base.tensors(), &["q_proj", "k_proj", "gate_proj"]);
     let (_root, target) = merged(&base, &adapter, &WriteOptions::default());
@@ -117,11 +140,28 @@ fn a_gguf_base_becomes_a_folder() {
     let (found, expected) = (opened.config(), base.config());
     assert_eq!(found.dtype, Some(Dtype::F32));
     assert_eq!(
-        (found.hidden_size, found.heads, found.key_value_heads, found.head_dim, found.vocabulary, found.layers),
-        (expected.hidden_size, expected.heads, expected.key_value_heads, expected.head_dim, expected.vocabulary, expected.layers)
+        (
+            found.hidden_size,
+            found.heads,
+            found.key_value_heads,
+            found.head_dim,
+            found.vocabulary,
+            found.layers
+        ),
+        (
+            expected.hidden_size,
+            expected.heads,
+            expected.key_value_heads,
+            expected.head_dim,
+            expected.vocabulary,
+            expected.layers
+        )
     );
     assert_eq!((&found.rope, found.tied, &found.eos), (&expected.rope, expected.tied, &expected.eos));
-    assert_eq!(json(&target.join("generation_config.json"))["bos_token_id"].as_u64(), expected.bos.map(u64::from));
+    assert_eq!(
+        json(&target.join("generation_config.json"))["bos_token_id"].as_u64(),
+        expected.bos.map(u64::from)
+    );
     let view = Merged::new(base.tensors(), &adapter).unwrap();
     for (tensor, info) in opened.tensors().infos() {
         assert_eq!(info.dtype, Dtype::F32);
@@ -136,11 +176,15 @@ fn the_report_says_how_far_each_tensor_moved() {
     let mut reports: Vec<Progress> = Vec::new();
     let target = root.path().join("merged");
     let report =
-        merge(&base, &adapter, &target, &WriteOptions::default(), &mut |progress| reports.push(progress)).unwrap();
+        merge(&base, &adapter, &target, &WriteOptions::default(), &mut |progress| reports.push(progress))
+            .unwrap();
     assert_eq!(report.changes.len(), 20);
     assert!(!report.untied);
     for change in &report.changes {
-        let (before, after) = (base.read(&change.name).unwrap(), Checkpoint::open(&target).unwrap().read(&change.name).unwrap());
+        let (before, after) = (
+            base.read(&change.name).unwrap(),
+            Checkpoint::open(&target).unwrap().read(&change.name).unwrap(),
+        );
         let square = |x: f32| f64::from(x) * f64::from(x);
         let moved: f64 = before.iter().zip(&after).map(|(x, y)| square(x - y)).sum();
         let norm: f64 = before.iter().map(|&x| square(x)).sum();
@@ -165,7 +209,10 @@ fn decompositions_are_counted_before_the_writing() {
 
 #[test]
 fn biases_that_the_base_lacks_bring_their_group() {
-    for (name, model, key) in [("surgery/new_bias", "llama_tied", "attention_bias"), ("surgery/new_bias_qwen3", "qwen3", "attention_bias")] {
+    for (name, model, key) in [
+        ("surgery/new_bias", "llama_tied", "attention_bias"),
+        ("surgery/new_bias_qwen3", "qwen3", "attention_bias"),
+    ] {
         let (base, adapter) = (base(model), adapter(name));
         let (_root, target) = merged(&base, &adapter, &WriteOptions::default());
         assert_eq!(json(&target.join("config.json"))[key], true);
@@ -173,7 +220,8 @@ fn biases_that_the_base_lacks_bring_their_group() {
         assert!(opened.config().attention_bias && opened.config().output_bias && !opened.config().mlp_bias);
         for layer in 0..2 {
             for projection in ["q", "k", "v", "o"] {
-                let bias = opened.read(&format!("model.layers.{layer}.self_attn.{projection}_proj.bias")).unwrap();
+                let bias =
+                    opened.read(&format!("model.layers.{layer}.self_attn.{projection}_proj.bias")).unwrap();
                 assert_eq!(bias.iter().all(|&x| x == 0.0), (layer, projection) != (0, "q"));
             }
         }

@@ -18,7 +18,9 @@ fn change(low_rank: &LowRank, output: usize, input: usize) -> f64 {
 fn expected(weight: &[f32], low_rank: &LowRank) -> Vec<f64> {
     let &LowRank { inputs, outputs, kind, ref magnitude, .. } = low_rank;
     let transposed = kind == LayerKind::Embedding;
-    let at = |output: usize, input: usize| if transposed { input * outputs + output } else { output * inputs + input };
+    let at = |output: usize, input: usize| {
+        if transposed { input * outputs + output } else { output * inputs + input }
+    };
     let mut result = vec![0.0; weight.len()];
     for output in 0..outputs {
         let row = |input| f64::from(weight[at(output, input)]) + change(low_rank, output, input);
@@ -86,7 +88,9 @@ impl Wide {
 
     fn new() -> Self {
         let info = TensorInfo { shape: Self::SHAPE.to_vec(), dtype: Dtype::F32, bytes: 0 };
-        Self(["model.embed_tokens.weight", "q_proj.weight"].map(|name| (name.to_owned(), info.clone())).into())
+        Self(
+            ["model.embed_tokens.weight", "q_proj.weight"].map(|name| (name.to_owned(), info.clone())).into(),
+        )
     }
 }
 
@@ -138,9 +142,11 @@ fn weights_of_many_blocks_have_no_seams() {
 #[test]
 fn transposed_weights_take_the_transposed_product() {
     let info = |shape: &[usize]| TensorInfo { shape: shape.to_vec(), dtype: Dtype::F32, bytes: 0 };
-    let base = Wide([("h.0.attn.c_attn.weight", info(&[4, 6])), ("h.0.q_proj.weight", info(&[6, 4]))]
-        .map(|(name, info)| (name.to_owned(), info))
-        .into());
+    let base = Wide(
+        [("h.0.attn.c_attn.weight", info(&[4, 6])), ("h.0.q_proj.weight", info(&[6, 4]))]
+            .map(|(name, info)| (name.to_owned(), info))
+            .into(),
+    );
     let mut adapter = random_lora(&base, &["c_attn", "q_proj"]);
     let linear = adapter.low_rank["h.0.q_proj"].clone();
     adapter.low_rank["h.0.attn.c_attn"] = linear.clone();

@@ -18,7 +18,8 @@ fn every_adapter_changes_what_it_changes_in_peft() {
     assert_eq!(cases.len(), 52);
     for (name, case) in &cases {
         let (base, adapter) = (base(case["base"].as_str().unwrap()), adapter(name));
-        let mut merged = Merged::new(base.tensors(), &adapter).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut merged =
+            Merged::new(base.tensors(), &adapter).unwrap_or_else(|error| panic!("{name}: {error}"));
         let changed: BTreeSet<_> = merged.changed().map(str::to_owned).collect();
         let expected: BTreeSet<_> = fixtures::strings(&case["changed"]).into_iter().collect();
         assert_eq!(changed, expected, "{name}");

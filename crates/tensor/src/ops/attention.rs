@@ -47,7 +47,8 @@ impl Attention {
             && query % key_value == 0
             && self.spans.iter().all(rows_fit);
         if !fits {
-            let expected = format!("q: [t, {}], k and v: [s, {}], spans inside them", query * size, key_value * size);
+            let expected =
+                format!("q: [t, {}], k and v: [s, {}], spans inside them", query * size, key_value * size);
             return Err(Error::shape("attention", expected, &[q, k, v]));
         }
         Ok(*q)
@@ -62,7 +63,13 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, layout: &Attention) -> Resu
     };
     let mut out = vec![0.0; shape[0] * shape[1]];
     let mut log_sum_exp = vec![0.0; shape[0] * layout.heads.query];
-    layout.kernel().forward(numbers(&q_array), numbers(&k_array), numbers(&v_array), &mut out, &mut log_sum_exp);
+    layout.kernel().forward(
+        numbers(&q_array),
+        numbers(&k_array),
+        numbers(&v_array),
+        &mut out,
+        &mut log_sum_exp,
+    );
     let tracked = q.is_tracked() || k.is_tracked() || v.is_tracked();
     let kept = if tracked { out.clone() } else { Vec::new() };
     Ok(record([q, k, v], out, &shape, || Saved {
@@ -78,8 +85,13 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, layout: &Attention) -> Resu
 pub fn attention_cached(q: &Tensor, keys: &[f32], values: &[f32], layout: &Attention) -> Result<Tensor> {
     let width = layout.heads.key_value * layout.heads.size;
     let rows = keys.len().checked_div(width).unwrap_or(0);
-    let shape = layout.check_shapes(&q.matrix("attention")?, &[rows, width], &[values.len() / width.max(1), width])?;
-    let (mut out, mut log_sum_exp) = (vec![0.0; shape[0] * shape[1]], vec![0.0; shape[0] * layout.heads.query]);
+    let shape = layout.check_shapes(
+        &q.matrix("attention")?,
+        &[rows, width],
+        &[values.len() / width.max(1), width],
+    )?;
+    let (mut out, mut log_sum_exp) =
+        (vec![0.0; shape[0] * shape[1]], vec![0.0; shape[0] * layout.heads.query]);
     q.read(|q| layout.kernel().forward(q, keys, values, &mut out, &mut log_sum_exp));
     Tensor::new(out, &shape)
 }

@@ -36,7 +36,12 @@ pub fn losses(x: &Tensor, weight: &Tensor, targets: &Arc<[u32]>) -> Result<Tenso
     let mut dx = x.is_tracked().then(|| vec![0.0; t * width]);
     head(&w_array, width).losses(numbers(&x_array), targets, &mut losses, dx.as_deref_mut(), None);
     let (saved_x, saved_w) = (x_array, w_array);
-    Ok(record([x, weight], losses, &[t], || Saved { x: saved_x, weight: saved_w, dx, targets: targets.clone() }))
+    Ok(record([x, weight], losses, &[t], || Saved {
+        x: saved_x,
+        weight: saved_w,
+        dx,
+        targets: targets.clone(),
+    }))
 }
 
 /// Losses and most probable tokens, off the tape; x: [t, d], weight: [v, d], targets: [t].

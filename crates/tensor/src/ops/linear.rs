@@ -32,7 +32,11 @@ pub fn plain(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 fn sizes(x: &Tensor, weight: &Tensor) -> Result<(usize, usize, usize)> {
     let ([t, inputs], [outputs, columns]) = (x.matrix("linear")?, weight.matrix("linear")?);
     if inputs != columns {
-        return Err(Error::shape("linear", "x: [t, in] and w: [out, in]", &[&[t, inputs], &[outputs, columns]]));
+        return Err(Error::shape(
+            "linear",
+            "x: [t, in] and w: [out, in]",
+            &[&[t, inputs], &[outputs, columns]],
+        ));
     }
     Ok((t, inputs, outputs))
 }

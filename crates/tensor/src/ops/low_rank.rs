@@ -30,8 +30,7 @@ pub fn low_rank(x: &Tensor, weight: &Tensor, branch: Branch<'_>) -> Result<Tenso
     if weight.is_tracked() {
         return plain(x, weight, branch);
     }
-    let Some([x_array, w, a, b, seen]) =
-        arrays([x, weight, branch.a, branch.b, branch.input.unwrap_or(x)])
+    let Some([x_array, w, a, b, seen]) = arrays([x, weight, branch.a, branch.b, branch.input.unwrap_or(x)])
     else {
         return plain(x, weight, branch);
     };
@@ -64,12 +63,16 @@ struct Sizes {
 impl Sizes {
     fn check(x: &Tensor, weight: &Tensor, branch: Branch<'_>) -> Result<Self> {
         let ([t, inputs], [outputs, columns]) = (x.matrix("low_rank")?, weight.matrix("low_rank")?);
-        let ([rank, a_columns], [b_rows, b_columns]) = (branch.a.matrix("low_rank")?, branch.b.matrix("low_rank")?);
+        let ([rank, a_columns], [b_rows, b_columns]) =
+            (branch.a.matrix("low_rank")?, branch.b.matrix("low_rank")?);
         let seen = branch.input.map_or(Ok([t, inputs]), |seen| seen.matrix("low_rank"))?;
-        let fits = [columns, a_columns] == [inputs; 2] && [b_rows, b_columns] == [outputs, rank] && seen == [t, inputs];
+        let fits = [columns, a_columns] == [inputs; 2]
+            && [b_rows, b_columns] == [outputs, rank]
+            && seen == [t, inputs];
         if !fits {
             let expected = "x: [t, in], w: [out, in], a: [r, in], b: [out, r]";
-            let found: [&[usize]; 4] = [&[t, inputs], &[outputs, columns], &[rank, a_columns], &[b_rows, b_columns]];
+            let found: [&[usize]; 4] =
+                [&[t, inputs], &[outputs, columns], &[rank, a_columns], &[b_rows, b_columns]];
             return Err(Error::shape("low_rank", expected, &found));
         }
         Ok(Self { t, inputs, outputs, rank })

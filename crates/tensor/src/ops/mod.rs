@@ -26,8 +26,9 @@ pub use swiglu::swiglu;
 /// The compositions of backend operations that the fused operations must equal.
 pub mod plain {
     pub use super::{
-        attention::plain as attention, head::plain as losses, linear::plain as linear, low_rank::plain as low_rank,
-        rms_norm::plain as rms_norm, rope::plain as rotate, swiglu::plain as swiglu,
+        attention::plain as attention, head::plain as losses, linear::plain as linear,
+        low_rank::plain as low_rank, rms_norm::plain as rms_norm, rope::plain as rotate,
+        swiglu::plain as swiglu,
     };
 }
 

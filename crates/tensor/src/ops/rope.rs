@@ -56,9 +56,14 @@ impl Rotation {
     fn check(&self, x: &Tensor) -> Result<[usize; 2]> {
         let shape = x.matrix("rotate")?;
         let half = self.size / 2;
-        let inside = self.positions.iter().all(|&p| (p as usize + 1) * half <= self.cos.len().min(self.sin.len()));
+        let inside =
+            self.positions.iter().all(|&p| (p as usize + 1) * half <= self.cos.len().min(self.sin.len()));
         if self.size == 0 || shape[1] % self.size != 0 || self.positions.len() != shape[0] || !inside {
-            let expected = format!("x: [{}, h·{}] and a table that reaches its positions", self.positions.len(), self.size);
+            let expected = format!(
+                "x: [{}, h·{}] and a table that reaches its positions",
+                self.positions.len(),
+                self.size
+            );
             return Err(Error::shape("rotate", expected, &[&shape]));
         }
         Ok(shape)

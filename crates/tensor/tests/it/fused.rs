@@ -9,7 +9,8 @@ type Operation<'a> = &'a dyn Fn(&[Tensor]) -> Result<Tensor>;
 
 /// A value and its gradients with respect to every input, through Σ y∘c with a fixed random c.
 fn evaluate(operation: Operation<'_>, inputs: &[(Vec<f32>, Vec<usize>)]) -> (Vec<f32>, Vec<Vec<f32>>) {
-    let variables: Vec<Var> = inputs.iter().map(|(values, shape)| Var::new(values.clone(), shape).unwrap()).collect();
+    let variables: Vec<Var> =
+        inputs.iter().map(|(values, shape)| Var::new(values.clone(), shape).unwrap()).collect();
     let tensors: Vec<Tensor> = variables.iter().map(Var::tensor).collect();
     let y = operation(&tensors).unwrap();
     let direction = Rng::new(99).normals(y.elements(), 1.0);
@@ -53,7 +54,8 @@ fn along_a_line(
     let at = |step: f32| {
         let mut moved = inputs.to_vec();
         moved[index].0.iter_mut().zip(&direction).for_each(|(x, d)| *x += step * d);
-        let tensors: Vec<Tensor> = moved.into_iter().map(|(x, shape)| Tensor::new(x, &shape).unwrap()).collect();
+        let tensors: Vec<Tensor> =
+            moved.into_iter().map(|(x, shape)| Tensor::new(x, &shape).unwrap()).collect();
         let y = operation(&tensors).unwrap().to_vec();
         let weights = Rng::new(99).normals(y.len(), 1.0);
         y.iter().zip(&weights).map(|(&y, &c)| f64::from(y) * f64::from(c)).sum::<f64>()
@@ -138,9 +140,9 @@ fn attention_inside_spans() {
     ] {
         let t: usize = lengths.iter().sum();
         let starts = lengths.iter().scan(0, |next, &length| Some(std::mem::replace(next, *next + length)));
-        let spans = starts.zip(&lengths).map(|(start, &length)| {
-            Span { queries: start..start + length, keys: start..start + length }
-        });
+        let spans = starts
+            .zip(&lengths)
+            .map(|(start, &length)| Span { queries: start..start + length, keys: start..start + length });
         let layout = Attention { heads, spans: spans.collect(), scale: 0.4, window };
         let key_width = heads.key_value * heads.size;
         let shapes: [&[usize]; 3] = [&[t, heads.query * heads.size], &[t, key_width], &[t, key_width]];

@@ -29,14 +29,26 @@ pub(super) struct Block {
 
 impl Block {
     /// x: [t, d] → [t, d], attention inside `spans`.
-    pub fn forward(&self, x: &Tensor, spans: &Arc<[Span]>, rotation: &Rotation, pass: &Pass<'_>) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        spans: &Arc<[Span]>,
+        rotation: &Rotation,
+        pass: &Pass<'_>,
+    ) -> Result<Tensor> {
         let [q, k, v] = self.projections(x, rotation, pass)?;
         let mixed = attention(&q, &k, &v, &self.layout(spans.clone()))?;
         self.finish(x, &mixed, pass)
     }
 
     /// The same for rows that continue the text in `cache`, off the tape.
-    pub fn extend(&self, x: &Tensor, span: &Span, rotation: &Rotation, cache: &mut LayerCache) -> Result<Tensor> {
+    pub fn extend(
+        &self,
+        x: &Tensor,
+        span: &Span,
+        rotation: &Rotation,
+        cache: &mut LayerCache,
+    ) -> Result<Tensor> {
         let pass = Pass::quiet();
         let [q, k, v] = self.projections(x, rotation, &pass)?;
         k.read(|keys| cache.keys.extend_from_slice(keys));

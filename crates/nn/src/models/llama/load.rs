@@ -13,7 +13,8 @@ impl Llama {
     pub fn load(config: &Config, tensors: &dyn Tensors) -> Result<Self> {
         let reader = Reader { tensors, config };
         let (vocabulary, width) = (config.vocabulary, config.hidden_size);
-        let embedding = reader.parameter("model.embed_tokens.weight", Kind::Embedding, &[vocabulary, width])?;
+        let embedding =
+            reader.parameter("model.embed_tokens.weight", Kind::Embedding, &[vocabulary, width])?;
         let separate = tensors.infos().contains_key("lm_head.weight") || !config.tied;
         let head = separate
             .then(|| reader.parameter("lm_head.weight", Kind::Head, &[vocabulary, width]))
@@ -32,13 +33,16 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn block(&self, layer: usize) -> Result<Block> {
-        let Config { hidden_size: d, intermediate_size: f, heads, key_value_heads, head_dim, .. } = *self.config;
+        let Config { hidden_size: d, intermediate_size: f, heads, key_value_heads, head_dim, .. } =
+            *self.config;
         let (queries, keys) = (heads * head_dim, key_value_heads * head_dim);
         let path = |name: &str| format!("model.layers.{layer}.{name}");
         let linear = |name: &str, outputs, inputs| self.linear(&path(name), outputs, inputs);
         let norm = |name: &str, size| self.norm(&path(name), size);
         let head_norms = match self.config.architecture {
-            Architecture::Qwen3 => Some([norm("self_attn.q_norm", head_dim)?, norm("self_attn.k_norm", head_dim)?]),
+            Architecture::Qwen3 => {
+                Some([norm("self_attn.q_norm", head_dim)?, norm("self_attn.k_norm", head_dim)?])
+            }
             _ => None,
         };
         Ok(Block {
@@ -61,7 +65,8 @@ impl Reader<'_> {
     fn linear(&self, module: &str, outputs: usize, inputs: usize) -> Result<Linear> {
         let weight = self.parameter(&format!("{module}.weight"), Kind::Linear, &[outputs, inputs])?;
         let bias = format!("{module}.bias");
-        let bias = self.tensors.infos().contains_key(&bias).then(|| self.parameter(&bias, Kind::Bias, &[outputs]));
+        let bias =
+            self.tensors.infos().contains_key(&bias).then(|| self.parameter(&bias, Kind::Bias, &[outputs]));
         Ok(Linear { weight, bias: bias.transpose()? })
     }
 

@@ -87,6 +87,13 @@ impl LanguageModel for Llama {
 
     fn extend(&self, ids: &[u32], cache: &mut Cache) -> Result<Tensor> {
         self.check(ids)?;
+        if ids.is_empty() {
+            return Err(Error::Setting {
+                name: "ids",
+                expected: "at least one token",
+                found: "none".to_owned(),
+            });
+        }
         let start = cache.length;
         let (tokens, context) = (start + ids.len(), self.config.context);
         if tokens > context {

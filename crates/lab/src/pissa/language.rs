@@ -1,0 +1,213 @@
+//! Experiment B: a language model is fine-tuned by LoRA and by PiSSA with the same settings.
+
+use super::{
+    Arm, mean,
+    spectra::{Spectra, spectra, value},
+};
+use crate::{Error, Language, Result, Scale};
+use rankine_data::{Batches, Batching, Dataset, Encoding, Share, Tokenizer, encode, split};
+use rankine_method::{
+    Choice, attach,
+    lora::Lora,
+    pissa::{Decomposition, Pissa},
+};
+use rankine_nn::{Kind, Model as _, models::Llama};
+use rankine_random::Rng;
+use rankine_train::{AdamW, Data, Event, NextToken, Plan, Schedule, Shape, run as train};
+use std::ops::ControlFlow;
+
+/// How it is fine-tuned; the same for both.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(super) struct Settings {
+    /// r, on every linear layer; α = r.
+    pub rank: usize,
+    /// Learning rate after a short warm-up; constant, so that the curves compare the starts alone.
+    pub learning_rate: f32,
+    /// Examples a step.
+    pub batch: usize,
+    /// Steps.
+    pub steps: usize,
+    /// Tokens of the longest example.
+    pub max_length: usize,
+    /// Examples held out, at most.
+    pub held_out: usize,
+    /// Power iterations of the randomised SVD; 16 in the paper's scripts.
+    pub iterations: usize,
+    /// Seed of data order, factors and split.
+    pub seed: u64,
+}
+
+impl Settings {
+    fn of(scale: Scale) -> Self {
+        let steps = match scale {
+            Scale::Quick => 60,
+            Scale::Full => 100,
+        };
+        Self {
+            rank: 16,
+            learning_rate: 2e-4,
+            batch: 4,
+            steps,
+            max_length: 256,
+            held_out: 32,
+            iterations: 16,
+            seed: 0,
+        }
+    }
+
+    fn method(&self, arm: Arm) -> Choice {
+        match arm {
+            Arm::Pissa => Choice::Pissa(Pissa {
+                rank: self.rank,
+                svd: Decomposition::Randomized,
+                iterations: self.iterations,
+                ..Pissa::default()
+            }),
+            Arm::Full | Arm::Lora => Choice::Lora(Lora { rank: self.rank, ..Lora::default() }),
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        let schedule = Schedule {
+            learning_rate: self.learning_rate,
+            warmup: (self.steps / 30).max(1),
+            steps: self.steps,
+            shape: Shape::Constant,
+        };
+        Plan {
+            schedule,
+            accumulation: 1,
+            clip: Some(1.0),
+            evaluate_every: 0,
+            save_every: 0,
+            patience: None,
+            recompute: false,
+            seed: self.seed,
+        }
+    }
+}
+
+/// Both runs.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(super) struct Tuning {
+    pub model: String,
+    pub data: String,
+    pub settings: Settings,
+    /// PiSSA, then LoRA.
+    pub runs: Vec<Run>,
+    pub spectra: Option<Spectra>,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(super) struct Run {
+    pub arm: Arm,
+    /// Numbers trained.
+    pub trained: usize,
+    /// Loss of every step.
+    pub losses: Vec<f64>,
+    /// Mean loss of the first third.
+    pub early: f64,
+    /// Mean loss of the last third.
+    pub late: f64,
+    /// Mean −ln p of held-out answer tokens at the end.
+    pub held_out: Option<f64>,
+}
+
+impl Tuning {
+    pub(super) fn of(&self, arm: Arm) -> Option<&Run> {
+        self.runs.iter().find(|run| run.arm == arm)
+    }
+
+    /// Whether PiSSA's early loss is the lower one.
+    pub(super) fn holds(&self) -> bool {
+        self.of(Arm::Pissa).zip(self.of(Arm::Lora)).is_some_and(|(pissa, lora)| pissa.early < lora.early)
+    }
+}
+
+pub(super) fn run(language: &Language<'_>, scale: Scale, watch: &mut dyn FnMut(&str)) -> Result<Tuning> {
+    let settings = Settings::of(scale);
+    let mut tuning = Tuning {
+        model: language.name.clone(),
+        data: language.data.display().to_string(),
+        settings: settings.clone(),
+        runs: Vec::new(),
+        spectra: None,
+    };
+    for arm in [Arm::Pissa, Arm::Lora] {
+        watch(&format!("{}: attaching {}", language.name, arm.name()));
+        let (mut model, tokenizer) =
+            (language.load)().map_err(|source| Error::Language { name: language.name.clone(), source })?;
+        let middle = middle_query(&model);
+        let before = value(&model, &middle)?;
+        let modules = linear_modules(&model);
+        let rng = Rng::new(settings.seed).fork("method");
+        let trained =
+            attach(&mut model, settings.method(arm).method(), &modules, &rng, &mut |_, _| {})?.trained;
+        if let (Arm::Pissa, Some(before)) = (arm, before) {
+            tuning.spectra = spectra(&model, &middle, &before)?;
+        }
+        let (train, held_out) = batches(language, &tokenizer, &settings)?;
+        let (losses, held_out) = tune(&mut model, (&train, &held_out), (&settings, arm), watch)?;
+        let third = (losses.len() / 3).max(1).min(losses.len());
+        let (early, late) = (mean(&losses[..third]), mean(&losses[losses.len() - third..]));
+        tuning.runs.push(Run { arm, trained, losses, early, late, held_out });
+    }
+    Ok(tuning)
+}
+
+fn batches(
+    language: &Language<'_>,
+    tokenizer: &Tokenizer,
+    settings: &Settings,
+) -> Result<(Batches, Batches)> {
+    let dataset = Dataset::read(&language.data, None, None)?;
+    let encoding = Encoding { max_length: settings.max_length, ..Encoding::default() };
+    let (examples, _) = encode(&dataset, tokenizer, &encoding)?;
+    let share = Share::Count((examples.len() / 10).min(settings.held_out));
+    let (train, mut held_out) = split(examples, share, settings.seed)?;
+    if held_out.is_empty() {
+        held_out.extend(train.first().cloned());
+    }
+    let batches = |examples| Batches::new(examples, Batching::Examples(settings.batch), settings.seed);
+    Ok((batches(train)?, batches(held_out)?))
+}
+
+fn tune(
+    model: &mut Llama,
+    (train_data, held_out): (&Batches, &Batches),
+    (settings, arm): (&Settings, Arm),
+    watch: &mut dyn FnMut(&str),
+) -> Result<(Vec<f64>, Option<f64>)> {
+    let (mut losses, mut score) = (Vec::new(), None);
+    let data = Data { train: train_data, validation: Some(held_out) };
+    train(model, data, (&NextToken, &mut AdamW::default()), &settings.plan(), None, &mut |event, _| {
+        match event {
+            Event::Step(step) => {
+                losses.push(step.loss);
+                watch(&format!(
+                    "{}: step {} of {}, loss {:.3}",
+                    arm.name(),
+                    step.step,
+                    settings.steps,
+                    step.loss
+                ));
+            }
+            Event::Evaluated { score: found, .. } => score = Some(found.nll),
+            Event::Save(_) => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok((losses, score))
+}
+
+/// Every linear layer but the head, peft's `all-linear`.
+fn linear_modules(model: &Llama) -> Vec<String> {
+    let parameters = model.parameters().into_iter();
+    parameters.filter(|parameter| parameter.kind() == Kind::Linear).map(|p| p.module().to_owned()).collect()
+}
+
+/// Path of the query weight of the middle layer.
+fn middle_query(model: &Llama) -> String {
+    format!("model.layers.{}.self_attn.q_proj.weight", model.config().layers / 2)
+}

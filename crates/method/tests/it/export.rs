@@ -1,0 +1,113 @@
+use crate::support::{attach_to, dense, distance, disturb_all, fixture, linear_modules};
+use rankine_checkpoint::{Adapter, Existing, OutputFolder};
+use rankine_method::{Choice, Error, export, train_whole};
+use rankine_nn::{Model, models::Llama};
+use rankine_tensor::Tensor;
+
+/// The model's adapter, written to a folder and read back.
+fn through_a_folder(model: &Llama) -> Adapter {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("adapter");
+    let output = OutputFolder::create(&target, Existing::Refuse).unwrap();
+    export(model, Some("base".to_owned())).unwrap().write(&output).unwrap();
+    output.finish().unwrap();
+    let adapter = Adapter::open(&target).unwrap();
+    assert!(adapter.mismatch.is_empty(), "{:?}", adapter.mismatch);
+    let opened =
+        rankine_checkpoint::Checkpoint::open(rankine_testkit::fixtures::path("models/llama_untied")).unwrap();
+    adapter.check(opened.tensors()).unwrap();
+    adapter
+}
+
+/// Base and adapter together are the model's dense weights.
+fn agrees(adapter: &Adapter, model: &Llama) {
+    let mut weights = dense(&fixture());
+    for (module, low_rank) in &adapter.low_rank {
+        let a = Tensor::new(low_rank.a.clone(), &[low_rank.rank, low_rank.inputs]).unwrap();
+        let b = Tensor::new(low_rank.b.clone(), &[low_rank.outputs, low_rank.rank]).unwrap();
+        let delta = b.matmul(&a).unwrap().scale(low_rank.scaling).to_vec();
+        let weight = weights.get_mut(&format!("{module}.weight")).unwrap();
+        weight.iter_mut().zip(delta).for_each(|(value, by)| *value += by);
+    }
+    for (name, replacement) in &adapter.replaced {
+        weights.insert(name.clone(), replacement.values.clone());
+    }
+    for (path, expected) in dense(model) {
+        let error = distance(&weights[&path], &expected);
+        assert!(error < 1e-5, "{path}: {error:e}");
+    }
+}
+
+fn named(name: &str, settings: &str) -> Choice {
+    Choice::named(name).unwrap().with(&settings.parse().unwrap()).unwrap()
+}
+
+#[test]
+fn an_adapter_on_the_base_is_the_trained_model() {
+    for choice in Choice::all() {
+        for settings in ["rank = 4", "rank = 4\nalpha = 7.0", "rank = 3\nalpha = 5.0\nrslora = true"] {
+            let choice = choice.clone().with(&settings.parse().unwrap()).unwrap();
+            let mut model = fixture();
+            let modules = linear_modules(&model);
+            attach_to(&mut model, &choice, &modules, 0).unwrap();
+            disturb_all(&mut model);
+            let adapter = through_a_folder(&model);
+            assert_eq!(adapter.low_rank.len(), modules.len());
+            assert!(adapter.config.rank_pattern.is_empty(), "one rank for all needs no pattern");
+            agrees(&adapter, &model);
+        }
+    }
+}
+
+#[test]
+fn a_pissa_update_has_twice_the_rank() {
+    let mut model = fixture();
+    let modules = linear_modules(&model);
+    attach_to(&mut model, &named("pissa", "rank = 4"), &modules, 0).unwrap();
+    disturb_all(&mut model);
+    let adapter = through_a_folder(&model);
+    assert_eq!((adapter.config.rank, adapter.config.initialisation.alters_base()), (8, false));
+    assert!(adapter.low_rank.values().all(|low_rank| low_rank.rank == 8));
+}
+
+#[test]
+fn ranks_and_scalings_that_differ_go_into_the_patterns() {
+    let mut model = fixture();
+    let modules = linear_modules(&model);
+    for (index, module) in modules.iter().enumerate() {
+        let choice = match index % 4 {
+            0 => named("lora", "rank = 2\nalpha = 3.0"),
+            1 => named("pissa", "rank = 3\nrslora = true\nalpha = 5.0"),
+            2 => named("lora", "rank = 2"),
+            _ => named("pissa", "rank = 1"),
+        };
+        attach_to(&mut model, &choice, std::slice::from_ref(module), 0).unwrap();
+    }
+    disturb_all(&mut model);
+    let adapter = through_a_folder(&model);
+    assert!(!adapter.config.rank_pattern.is_empty() && !adapter.config.alpha_pattern.is_empty());
+    agrees(&adapter, &model);
+}
+
+#[test]
+fn the_head_and_whole_modules_go_along() {
+    let mut model = fixture();
+    let modules = ["lm_head".to_owned(), "model.layers.0.mlp.up_proj".to_owned()];
+    attach_to(&mut model, &named("lora", "rank = 2"), &modules, 0).unwrap();
+    let trained = train_whole(&mut model, &["embed_tokens".to_owned(), "model.norm".to_owned()]).unwrap();
+    assert_eq!(trained, 96 * 32 + 32);
+    disturb_all(&mut model);
+    let adapter = through_a_folder(&model);
+    assert_eq!((adapter.low_rank.len(), adapter.replaced.len()), (2, 2));
+    agrees(&adapter, &model);
+}
+
+#[test]
+fn what_cannot_be_trained_or_exported_is_named() {
+    let mut model = fixture();
+    let error = train_whole(&mut model, &["embed_tokenz".to_owned()]).unwrap_err();
+    assert!(matches!(error, Error::Module { .. }) && error.hint().is_some());
+    assert_eq!(model.parameters().len(), 2 * 16 + 3);
+    let untouched = export(&model, None).unwrap();
+    assert!(untouched.low_rank.is_empty() && untouched.replaced.is_empty());
+}

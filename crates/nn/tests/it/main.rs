@@ -1,0 +1,13 @@
+//! Models against transformers (fixtures of `rankine-testkit`), gradients with and without checkpointing, and the
+//! weight structures against their dense values.
+
+#[cfg(test)]
+mod checkpointing;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod low_rank;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod transformers;

@@ -1,0 +1,4 @@
+//! Whole runs on a tiny model.
+
+#[cfg(test)]
+mod runs;

@@ -1,0 +1,126 @@
+use rankine_method::Choice;
+use rankine_run::{Notice, Outcome, Recipe, Result, Source, fine_tune, load};
+use rankine_testkit::tiny;
+use rankine_train::Ending;
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+struct Bench {
+    folder: tempfile::TempDir,
+    model: PathBuf,
+    recipe: Recipe,
+}
+
+impl Bench {
+    fn new(method: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, data) = (folder.path().join("model"), folder.path().join("data.json"));
+        tiny::llama(&model, &tiny::TinyLlama::default(), 3);
+        tiny::tokenizer(&model);
+        std::fs::write(&data, tiny::alpaca_json(24)).unwrap();
+        let changes = [
+            "train.steps=6",
+            "train.batch_size=2",
+            "train.accumulation=2",
+            "train.evaluate_every=3",
+            "train.save_every=4",
+            "train.learning_rate=0.01",
+            "data.validation=0.2",
+            "data.max_length=200",
+        ];
+        let mut recipe = Recipe::new(model.display().to_string(), data);
+        recipe.method = Choice::named(method).unwrap();
+        let rank = [format!("method.{method}.rank=2"), format!("method.{method}.dropout=0.1")];
+        let changes: Vec<String> = changes.into_iter().map(str::to_owned).chain(rank).collect();
+        Self { recipe: recipe.with(&changes).unwrap(), folder, model }
+    }
+
+    fn output(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A run that is asked to stop after `stop` steps.
+    fn run(&self, output: &Path, resume: bool, stop: Option<usize>) -> Result<Outcome> {
+        let source = Source { model: &self.model, dataset: None, resume, force: false };
+        fine_tune(&self.recipe, source, output, &mut |notice| match notice {
+            Notice::Step(step, _) if Some(step.step) == stop => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+    }
+}
+
+fn adapter(folder: &Path) -> Vec<u8> {
+    std::fs::read(folder.join("adapter_model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_resumed_run_ends_with_the_bytes_of_one_that_never_stopped() {
+    for method in ["lora", "pissa"] {
+        let bench = Bench::new(method);
+        let whole = bench.output("whole");
+        assert_eq!(bench.run(&whole, false, None).unwrap().ending, Ending::Finished);
+        for stop in 1..6 {
+            let parts = bench.output(&format!("parts-{stop}"));
+            assert_eq!(bench.run(&parts, false, Some(stop)).unwrap().ending, Ending::Interrupted);
+            let outcome = bench.run(&parts, true, None).unwrap();
+            assert_eq!((outcome.ending, outcome.steps), (Ending::Finished, 6));
+            assert_eq!(adapter(&parts), adapter(&whole), "{method}, stopped after {stop}");
+            let steps = |folder: &Path| {
+                let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+                text.lines().filter(|line| line.contains("\"kind\":\"step\"")).count()
+            };
+            assert_eq!((steps(&parts), steps(&whole)), (6, 6));
+        }
+    }
+}
+
+#[test]
+fn a_run_leaves_everything_in_its_folder() {
+    let bench = Bench::new("pissa");
+    let output = bench.output("run");
+    let outcome = bench.run(&output, false, None).unwrap();
+    for name in ["adapter_config.json", "adapter_model.safetensors", "recipe.toml", "metrics.jsonl", "report.html"] {
+        assert!(output.join(name).is_file(), "{name}");
+    }
+    assert!(output.join("best/adapter_config.json").is_file());
+    assert!(output.join("state/state.safetensors").is_file());
+    assert!(!output.join("adapter.partial").exists());
+    let written = Recipe::parse(&std::fs::read_to_string(output.join("recipe.toml")).unwrap(), &output).unwrap();
+    assert_eq!(written, bench.recipe);
+    assert!(outcome.best.is_some());
+    assert!(load(&bench.model, Some(&output)).is_ok());
+    let html = std::fs::read_to_string(output.join("report.html")).unwrap();
+    assert!(html.contains("Held out") || html.contains("held out"));
+}
+
+#[test]
+fn a_folder_is_not_overwritten_and_another_recipe_not_resumed() {
+    let mut bench = Bench::new("lora");
+    let output = bench.output("run");
+    bench.run(&output, false, Some(2)).unwrap();
+    let again = bench.run(&output, false, None).unwrap_err();
+    assert!(again.to_string().contains("not empty") && again.hint().unwrap().contains("--force"), "{again}");
+    bench.recipe.train.learning_rate = 0.5;
+    let other = bench.run(&output, true, None).unwrap_err();
+    assert!(other.to_string().contains("train.learning_rate"), "{other}");
+    let nothing = bench.run(&bench.output("none"), true, None).unwrap_err();
+    assert!(nothing.hint().unwrap().contains("without"), "{nothing}");
+}
+
+#[test]
+fn wrong_recipes_leave_nothing_behind() {
+    let mut bench = Bench::new("lora");
+    bench.recipe.targets.modules = rankine_run::Modules::Names(vec!["q_prj".to_owned()]);
+    let output = bench.output("run");
+    let error = bench.run(&output, false, None).unwrap_err();
+    assert!(error.hint().is_some_and(|hint| hint.contains("q_proj")) || error.to_string().contains("q_proj"), "{error}");
+    assert!(!output.exists());
+    let mut bench = Bench::new("pissa");
+    bench.recipe = bench.recipe.clone().with(&["method.pissa.rank=0".to_owned()]).unwrap();
+    assert!(bench.run(&output, false, None).unwrap_err().to_string().contains("rank 0"));
+    bench.recipe = bench.recipe.clone().with(&["method.pissa.rank=2".to_owned(), "data.max_length=3".to_owned()]).unwrap();
+    assert!(bench.run(&output, false, None).unwrap_err().hint().is_some());
+    assert!(!bench.output("run").exists());
+}
