@@ -4,7 +4,8 @@ use anyhow::{Result, bail};
 use std::process::Command;
 
 /// Name of the chore, crate, and bench target.
-const BENCHES: [(&str, &str, &str); 2] = [("train", "rankine-run", "train"), ("merge", "rankine-surgery", "merge")];
+const BENCHES: [(&str, &str, &str); 2] =
+    [("train", "rankine-run", "train"), ("merge", "rankine-surgery", "merge")];
 
 /// Runs a benchmark, which prints its figures itself.
 pub fn run(name: &str) -> Result<bool> {
@@ -13,6 +14,7 @@ pub fn run(name: &str) -> Result<bool> {
         bail!("no benchmark `{name}`; there are: {}", known.join(", "));
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["bench", "--quiet", "--package", package, "--bench", bench]).status()?;
+    let status =
+        Command::new(cargo).args(["bench", "--quiet", "--package", package, "--bench", bench]).status()?;
     Ok(status.success())
 }

@@ -10,7 +10,12 @@ pub fn counting(context: &Context, what: &'static str, total: u64) -> Bar {
 
 /// The same in bytes.
 pub fn bytes(context: &Context, what: impl Into<String>, total: u64) -> Bar {
-    bar(context, what, total, "{msg}  {wide_bar}  {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}")
+    bar(
+        context,
+        what,
+        total,
+        "{msg}  {wide_bar}  {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}",
+    )
 }
 
 fn bar(context: &Context, what: impl Into<String>, total: u64, template: &str) -> Bar {
@@ -33,11 +38,6 @@ impl Bar {
     pub fn set_of(&self, done: u64, total: u64) {
         self.0.set_length(total);
         self.0.set_position(done);
-    }
-
-    /// Says what is being done now.
-    pub fn name(&self, what: String) {
-        self.0.set_message(what);
     }
 }
 

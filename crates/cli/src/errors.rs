@@ -50,10 +50,13 @@ pub fn show(error: &anyhow::Error, color: bool) {
 }
 
 fn render(error: &anyhow::Error, color: bool) -> String {
-    let paint = |style: &str, text: &str| if color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() };
+    let paint =
+        |style: &str, text: &str| if color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() };
     let messages: Vec<String> = error.chain().map(ToString::to_string).collect();
-    let (contexts, causes): (Vec<_>, Vec<_>) = messages.iter().partition(|message| message.starts_with("while "));
-    let (first, causes) = causes.split_first().map_or(("unknown", [].as_slice()), |(first, rest)| (first.as_str(), rest));
+    let (contexts, causes): (Vec<_>, Vec<_>) =
+        messages.iter().partition(|message| message.starts_with("while "));
+    let (first, causes) =
+        causes.split_first().map_or(("unknown", [].as_slice()), |(first, rest)| (first.as_str(), rest));
     let mut text = format!("{} {first}\n", paint("1;31", "error:"));
     // The innermost context is the nearest to the fault.
     for context in contexts.iter().rev() {
@@ -81,8 +84,17 @@ fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         };
     }
     libraries!(
-        rankine_run, rankine_surgery, rankine_train, rankine_method, rankine_nn, rankine_data, rankine_hub,
-        rankine_checkpoint, rankine_linalg, rankine_report, rankine_tensor
+        rankine_run,
+        rankine_surgery,
+        rankine_train,
+        rankine_method,
+        rankine_nn,
+        rankine_data,
+        rankine_hub,
+        rankine_checkpoint,
+        rankine_linalg,
+        rankine_report,
+        rankine_tensor
     );
     error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone())
 }
@@ -96,7 +108,8 @@ mod tests {
     fn the_fault_comes_first_and_the_hint_last() {
         let fault: Result<(), Failure> = Err(Failure::with_hint("the rank is 0", "give `--rank 8`"));
         let error = fault.context("while attaching `lora`").context("while training").unwrap_err();
-        let expected = "error: the rank is 0\n  while attaching `lora`\n  while training\n\nhint: give `--rank 8`\n";
+        let expected =
+            "error: the rank is 0\n  while attaching `lora`\n  while training\n\nhint: give `--rank 8`\n";
         assert_eq!(render(&error, false), expected);
         assert!(render(&error, true).starts_with("\x1b[1;31merror:\x1b[0m "));
     }

@@ -56,7 +56,8 @@ safetensors, or a .gguf file.";
 fn main() -> ExitCode {
     let stderr_color = context::wants_color(&std::io::stderr());
     let choice = if stderr_color { ColorChoice::Auto } else { ColorChoice::Never };
-    let parsed = Cli::command().color(choice).try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    let parsed =
+        Cli::command().color(choice).try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => error.exit(),

@@ -165,14 +165,17 @@ impl Talk<'_> {
             let tokens = chat_tokens(&self.loaded.tokenizer, &messages)?;
             if tokens.len() <= room {
                 if 0 < dropped {
-                    self.context.say(format!("(the oldest {dropped} turns no longer fit and were forgotten)"));
+                    self.context
+                        .say(format!("(the oldest {dropped} turns no longer fit and were forgotten)"));
                 }
                 return Ok(tokens);
             }
             // The last message is the question itself.
             if self.messages.len() <= 2 {
                 let (found, hint) = (tokens.len(), format!("shorten it to fewer than {room} tokens"));
-                return Err(Failure::with_hint(format!("{found} tokens leave no room for an answer"), hint).into());
+                return Err(
+                    Failure::with_hint(format!("{found} tokens leave no room for an answer"), hint).into()
+                );
             }
             self.messages.drain(..2);
             dropped += 1;

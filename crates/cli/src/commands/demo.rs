@@ -1,6 +1,6 @@
 //! `rankine demo`: fine-tunes a small real model on questions about Rankine, and shows what it learnt.
 
-use crate::{Context, Exit, commands::train, model, progress::Progress};
+use crate::{Context, Exit, commands::train, model, progress::Progress, stdout};
 use anyhow::Result;
 use clap::Args;
 use rankine_data::{ChatOptions, Dataset, Message};
@@ -52,12 +52,11 @@ impl Demo {
         let outcome = outcome?;
         let after = answers(&load(&path, Some(&self.output))?)?;
         for ((question, before), after) in QUESTIONS.iter().zip(&before).zip(&after) {
-            println!("\n{question}\n  before: {before}\n  after:  {after}");
+            stdout::write(&format!("\n{question}\n  before: {before}\n  after:  {after}\n"))?;
         }
         if let (Some(before), Some(best)) = (held_out, outcome.best) {
-            println!("\nheld-out loss: {before:.4} before, {:.4} after", best.nll);
+            stdout::write(&format!("\nheld-out loss: {before:.4} before, {:.4} after\n\n", best.nll))?;
         }
-        println!();
         train::summarise(&outcome, &self.output, &recipe);
         Ok(Exit::Done)
     }

@@ -145,7 +145,12 @@ impl Evaluate {
         Ok((examples, Some(summary)))
     }
 
-    fn measured<'a>(&'a self, examples: &[Example], score: &'a Score, summary: Option<&'a Summary>) -> Measured<'a> {
+    fn measured<'a>(
+        &'a self,
+        examples: &[Example],
+        score: &'a Score,
+        summary: Option<&'a Summary>,
+    ) -> Measured<'a> {
         let scored = examples.iter().zip(&score.examples);
         Measured {
             model: &self.model.model,
@@ -186,7 +191,8 @@ fn window(dataset: &Dataset, loaded: &Loaded, tokens: usize) -> anyhow::Result<E
     };
     let context = loaded.model.context();
     if tokens < 2 || context < tokens {
-        let message = format!("`--tokens` should be from 2 to the model's context of {context}; found {tokens}");
+        let message =
+            format!("`--tokens` should be from 2 to the model's context of {context}; found {tokens}");
         return Err(Failure::new(message).into());
     }
     let mut ids = loaded.tokenizer.encode(text, false)?;

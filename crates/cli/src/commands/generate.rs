@@ -109,7 +109,11 @@ fn read_prompt(prompt: &str) -> anyhow::Result<String> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("while reading the prompt from stdin")?;
     // A file's last line end is no part of a question.
-    Ok(text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text)).unwrap_or(&text).to_owned())
+    Ok(text
+        .strip_suffix('\n')
+        .map(|text| text.strip_suffix('\r').unwrap_or(text))
+        .unwrap_or(&text)
+        .to_owned())
 }
 
 fn ending_word(ending: Ending) -> &'static str {
@@ -124,5 +128,9 @@ fn summary(speech: &Speech) -> String {
     let speed = speech.tokens as f64 / speech.seconds.max(1e-9);
     let cut = if speech.ending == Ending::Length { "; cut at the limit, see `--max-tokens`" } else { "" };
     let tokens = format::count(speech.tokens as u64);
-    format!("{tokens} tokens in {}, {} tokens/s{cut}", format::duration(speech.seconds), format::number(speed, 3))
+    format!(
+        "{tokens} tokens in {}, {} tokens/s{cut}",
+        format::duration(speech.seconds),
+        format::number(speed, 3)
+    )
 }

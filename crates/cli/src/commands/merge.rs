@@ -83,7 +83,8 @@ impl Merge {
         }
         let mut watcher = Watcher { context, stage: None };
         let watch = &mut |progress: Progress| watcher.see(progress);
-        let report = rankine_surgery::merge(&base, &adapter, &self.output, &options, watch).with_context(merging)?;
+        let report =
+            rankine_surgery::merge(&base, &adapter, &self.output, &options, watch).with_context(merging)?;
         drop(watcher);
         drop(base);
         context.show(&report_page(&self.output, &report))?;
@@ -178,7 +179,10 @@ fn report_page(output: &Path, report: &MergeReport) -> Page {
         ("largest relative change", Cell::number(largest, 3)),
     ];
     if report.untied {
-        facts.push(("embedding and head", Cell::text("no longer one tensor: the adapter changes one of them")));
+        facts.push((
+            "embedding and head",
+            Cell::text("no longer one tensor: the adapter changes one of them"),
+        ));
     }
     page.facts(&facts);
     page.table(files(&report.plan));

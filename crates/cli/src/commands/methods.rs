@@ -68,9 +68,10 @@ fn one(choice: &Choice) -> anyhow::Result<Page> {
     let card = choice.card();
     let mut page = Page::new(card.name);
     page.lead(card.summary);
-    page.facts(&[("exact at the start", if card.exact { "yes" } else { "no" }), ("paper", card.paper)].map(
-        |(label, value)| (label, Cell::text(value)),
-    ));
+    page.facts(
+        &[("exact at the start", if card.exact { "yes" } else { "no" }), ("paper", card.paper)]
+            .map(|(label, value)| (label, Cell::text(value))),
+    );
     page.section("Formula").code(card.formula);
     page.section("Settings").code(toml::to_string(&Section { method: choice })?);
     Ok(page)

@@ -9,6 +9,7 @@ mod merge;
 mod methods;
 mod papers;
 mod pull;
+mod reproduce;
 mod train;
 
 use crate::{Context, Exit};
@@ -34,6 +35,8 @@ pub enum Command {
     Methods(methods::Methods),
     /// List the papers this program builds on and how far each is, or show one
     Papers(papers::Papers),
+    /// Run the experiment that shows a paper's claim
+    Reproduce(reproduce::Reproduce),
     /// Print a script that completes commands and options in a shell
     Completions(completions::Completions),
 }
@@ -51,6 +54,7 @@ impl Command {
             Self::Merge(command) => command.run(context),
             Self::Methods(command) => command.run(context),
             Self::Papers(command) => command.run(context),
+            Self::Reproduce(command) => command.run(context),
             Self::Completions(command) => command.run(context),
         }
     }

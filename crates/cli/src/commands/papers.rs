@@ -92,7 +92,13 @@ impl Library {
 
     fn page(&self) -> Page {
         let number = |name| Column::number(name);
-        let columns = [number("no."), Column::text("key"), Column::text("title"), number("year"), Column::text("status")];
+        let columns = [
+            number("no."),
+            Column::text("key"),
+            Column::text("title"),
+            number("year"),
+            Column::text("status"),
+        ];
         let mut table = Table::new(columns);
         for paper in &self.paper {
             table.row([
@@ -103,7 +109,8 @@ impl Library {
                 Cell::text(paper.status.as_deref().unwrap_or("–")),
             ]);
         }
-        let with = |wanted: &str| self.paper.iter().filter(|paper| paper.status.as_deref() == Some(wanted)).count();
+        let with =
+            |wanted: &str| self.paper.iter().filter(|paper| paper.status.as_deref() == Some(wanted)).count();
         let mut page = Page::new("Papers");
         page.lead(format!("{} of {} work, {} partly.", with("works"), self.paper.len(), with("partly")));
         page.table(table);
@@ -126,7 +133,8 @@ fn page(paper: &Paper) -> Page {
         ("code", Some(paper.code.join(", ")).filter(|code| !code.is_empty())),
         ("experiment", Some(paper.experiment.clone()).filter(|file| !file.is_empty())),
     ];
-    let given = |(label, value): (&'static str, Option<String>)| value.map(|value| (label, Cell::text(value)));
+    let given =
+        |(label, value): (&'static str, Option<String>)| value.map(|value| (label, Cell::text(value)));
     let mut page = Page::new(&paper.title);
     page.facts(&facts.into_iter().filter_map(given).collect::<Vec<_>>());
     page

@@ -91,7 +91,10 @@ fn list(context: &Context, hub: &Hub, known: Vec<Listed>, json: bool) -> anyhow:
         ]);
     }
     let mut page = Page::new("Known models");
-    page.lead(format!("Any other model: OWNER/NAME of the hub, a directory or a .gguf file. Cache: {}", hub.cache.display()));
+    page.lead(format!(
+        "Any other model: OWNER/NAME of the hub, a directory or a .gguf file. Cache: {}",
+        hub.cache.display()
+    ));
     context.show(page.table(table))?;
     Ok(Exit::Done)
 }

@@ -126,7 +126,8 @@ impl Train {
                 names => Modules::Names(names.split(',').map(|name| name.trim().to_owned()).collect()),
             };
         }
-        recipe.train.steps = self.steps.or(recipe.train.steps).filter(|_| self.epochs.is_none() || self.steps.is_some());
+        recipe.train.steps =
+            self.steps.or(recipe.train.steps).filter(|_| self.epochs.is_none() || self.steps.is_some());
         recipe.train.epochs = self.epochs.unwrap_or(recipe.train.epochs);
         recipe.train.batch_size = self.batch_size.unwrap_or(recipe.train.batch_size);
         recipe.train.learning_rate = self.learning_rate.unwrap_or(recipe.train.learning_rate);
@@ -137,7 +138,8 @@ impl Train {
     }
 
     fn default_output(&self, recipe: &Recipe) -> PathBuf {
-        let stem = Path::new(&self.model).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
+        let stem =
+            Path::new(&self.model).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
         Path::new("runs").join(format!("{stem}-{}", recipe.method.card().name))
     }
 }
@@ -145,17 +147,24 @@ impl Train {
 /// Says on the terminal how a run ended and what to do next.
 pub fn summarise(outcome: &Outcome, output: &Path, recipe: &Recipe) {
     let place = output.display();
-    let losses = outcome.losses.map_or_else(String::new, |(first, last)| format!("; loss {first:.4} → {last:.4}"));
+    let losses =
+        outcome.losses.map_or_else(String::new, |(first, last)| format!("; loss {first:.4} → {last:.4}"));
     match outcome.ending {
         Ending::Interrupted => {
             eprintln!("stopped after step {} and saved{losses}", outcome.steps);
             eprintln!("go on with: rankine train {place}/recipe.toml --output {place} --resume");
         }
-        Ending::EarlyStop => eprintln!("held-out loss no longer fell: ended after step {}{losses}", outcome.steps),
+        Ending::EarlyStop => {
+            eprintln!("held-out loss no longer fell: ended after step {}{losses}", outcome.steps)
+        }
         Ending::Finished => eprintln!("finished {} steps{losses}", outcome.steps),
     }
     if let Some(best) = outcome.best {
-        eprintln!("best held-out loss {} after step {}, in {place}/best", format::fixed(best.nll, 4), best.step);
+        eprintln!(
+            "best held-out loss {} after step {}, in {place}/best",
+            format::fixed(best.nll, 4),
+            best.step
+        );
     }
     eprintln!("adapter: {place}   report: {place}/report.html");
     eprintln!("try it:  rankine generate {} --adapter {place} --prompt \"…\"", recipe.model);

@@ -81,13 +81,16 @@ fn a_run_leaves_everything_in_its_folder() {
     let bench = Bench::new("pissa");
     let output = bench.output("run");
     let outcome = bench.run(&output, false, None).unwrap();
-    for name in ["adapter_config.json", "adapter_model.safetensors", "recipe.toml", "metrics.jsonl", "report.html"] {
+    for name in
+        ["adapter_config.json", "adapter_model.safetensors", "recipe.toml", "metrics.jsonl", "report.html"]
+    {
         assert!(output.join(name).is_file(), "{name}");
     }
     assert!(output.join("best/adapter_config.json").is_file());
     assert!(output.join("state/state.safetensors").is_file());
     assert!(!output.join("adapter.partial").exists());
-    let written = Recipe::parse(&std::fs::read_to_string(output.join("recipe.toml")).unwrap(), &output).unwrap();
+    let written =
+        Recipe::parse(&std::fs::read_to_string(output.join("recipe.toml")).unwrap(), &output).unwrap();
     assert_eq!(written, bench.recipe);
     assert!(outcome.best.is_some());
     assert!(load(&bench.model, Some(&output)).is_ok());
@@ -115,12 +118,19 @@ fn wrong_recipes_leave_nothing_behind() {
     bench.recipe.targets.modules = rankine_run::Modules::Names(vec!["q_prj".to_owned()]);
     let output = bench.output("run");
     let error = bench.run(&output, false, None).unwrap_err();
-    assert!(error.hint().is_some_and(|hint| hint.contains("q_proj")) || error.to_string().contains("q_proj"), "{error}");
+    assert!(
+        error.hint().is_some_and(|hint| hint.contains("q_proj")) || error.to_string().contains("q_proj"),
+        "{error}"
+    );
     assert!(!output.exists());
     let mut bench = Bench::new("pissa");
     bench.recipe = bench.recipe.clone().with(&["method.pissa.rank=0".to_owned()]).unwrap();
     assert!(bench.run(&output, false, None).unwrap_err().to_string().contains("rank 0"));
-    bench.recipe = bench.recipe.clone().with(&["method.pissa.rank=2".to_owned(), "data.max_length=3".to_owned()]).unwrap();
+    bench.recipe = bench
+        .recipe
+        .clone()
+        .with(&["method.pissa.rank=2".to_owned(), "data.max_length=3".to_owned()])
+        .unwrap();
     assert!(bench.run(&output, false, None).unwrap_err().hint().is_some());
     assert!(!bench.output("run").exists());
 }
