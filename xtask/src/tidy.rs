@@ -48,15 +48,12 @@ pub fn run() -> Result<bool> {
     let mut remarks = Vec::new();
     for package in &packages {
         errors.extend(arrows::check(root, package)?);
-        let mut unsafe_words = 0;
         for path in workspace::rust_files(root, package)? {
             let source = Source::read(root, &path)?;
             errors.extend(words::check(package, &source));
             errors.extend(papers::check_keys(&papers, &source));
             remarks.extend(sizes::check(&source));
-            unsafe_words += words::unsafe_words(&source);
         }
-        errors.extend(words::check_unsafe(package, unsafe_words));
     }
     report(&errors, &remarks);
     Ok(errors.is_empty())

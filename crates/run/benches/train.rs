@@ -2,6 +2,8 @@
 //!
 //! Weights are random, so nothing is downloaded. The share is of the matrix-product rate measured in the same run.
 
+#![expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
+
 use rankine_checkpoint::Checkpoint;
 use rankine_data::{Batches, Batching, Example};
 use rankine_kernels::gemm::{Matrix, matmul};

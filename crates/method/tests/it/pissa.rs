@@ -4,7 +4,7 @@ use rankine_method::{
     lora::Lora,
     pissa::{Decomposition, Pissa},
 };
-use rankine_nn::{Kind, Leaves, Weight, for_each_trained};
+use rankine_nn::{Kind, Weight, for_each_trained};
 use rankine_random::Rng;
 use rankine_tensor::Tensor;
 use rankine_testkit::{assert_close, fixtures};

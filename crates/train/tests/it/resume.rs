@@ -70,7 +70,7 @@ fn a_run_that_ended_early_stays_ended() {
     );
     let state = log.states.last().unwrap();
     assert_eq!((state.step, state.stale), (log.steps.len(), 2));
-    let best = evaluations.iter().filter(|&&(_, _, best)| best).next_back().unwrap();
+    let best = evaluations.iter().rfind(|&&(_, _, best)| best).unwrap();
     assert_eq!((state.best.unwrap().step, state.best.unwrap().nll), (best.0, best.1));
     let before = leaves(&model);
     let (ending, log) = train(&mut model, &mut optimizer, data, &plan, (Some(state), None));
