@@ -7,15 +7,24 @@ use crate::{Error, Result};
 use rankine_checkpoint::adapter::{
     Adapter, AdapterConfig, LayerKind, LowRank, Origin, Replacement, Selection, Targets,
 };
-use rankine_nn::{Factors, Kind, Model, Parameter};
+use rankine_nn::{Factors, Kind, Model, Parameter, Weight};
 use std::collections::BTreeSet;
 
-/// The adapter of everything trained in `model`; `base` is what its configuration names as the base model.
-pub fn export(model: &dyn Model, base: Option<String>) -> Result<Adapter> {
+/// What an adapter is relative to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// The model as it was before the method was attached.
+    Original,
+    /// The model that the method left: where a branch started as a part of a weight, the weight without it.
+    Residual,
+}
+
+/// The adapter of everything trained in `model`; `name` is what its configuration names as the base model.
+pub fn export(model: &dyn Model, base: Base, name: Option<String>) -> Result<Adapter> {
     let mut adapter = Adapter::default();
     let mut whole = BTreeSet::new();
     for parameter in model.parameters() {
-        if let Some(factors) = parameter.weight.update() {
+        if let Some(factors) = update(parameter.weight.as_ref(), base) {
             let low_rank = low_rank(parameter, factors)?;
             adapter.low_rank.insert(parameter.module().to_owned(), low_rank);
         } else if is_trained(parameter) {
@@ -29,8 +38,13 @@ pub fn export(model: &dyn Model, base: Option<String>) -> Result<Adapter> {
             whole.insert(parameter.module().to_owned());
         }
     }
-    adapter.config = config(&adapter, base, whole);
+    adapter.config = config(&adapter, name, whole);
     Ok(adapter)
+}
+
+fn update(weight: &dyn Weight, base: Base) -> Option<Factors> {
+    let branch = weight.residual().filter(|_| base == Base::Residual).map(|(_, branch)| branch);
+    branch.or_else(|| weight.update())
 }
 
 fn is_trained(parameter: &Parameter) -> bool {
@@ -57,13 +71,13 @@ fn low_rank(parameter: &Parameter, factors: Factors) -> Result<LowRank> {
 }
 
 /// The most common rank and alpha in front, the others as patterns.
-fn config(adapter: &Adapter, base: Option<String>, whole: BTreeSet<String>) -> AdapterConfig {
+fn config(adapter: &Adapter, name: Option<String>, whole: BTreeSet<String>) -> AdapterConfig {
     let settings = |low_rank: &LowRank| (low_rank.rank, f64::from(low_rank.scaling) * low_rank.rank as f64);
     let all: Vec<(usize, f64)> = adapter.low_rank.values().map(settings).collect();
     let frequency = |wanted: &&(usize, f64)| all.iter().filter(|found| found == wanted).count();
     let (rank, alpha) = all.iter().max_by_key(frequency).copied().unwrap_or((8, 8.0));
     let mut config = AdapterConfig {
-        base_model: base,
+        base_model: name,
         task: Some("CAUSAL_LM".to_owned()),
         rank,
         alpha,

@@ -13,7 +13,7 @@ mod registry;
 
 pub use attach::{Attached, attach, train_whole};
 pub use error::{Error, Result};
-pub use export::export;
+pub use export::{Base, export};
 pub use registry::{Choice, Fields};
 
 use rankine_nn::{Kind, Weight};

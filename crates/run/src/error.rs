@@ -45,6 +45,14 @@ pub enum Error {
         /// The first key that differs.
         key: String,
     },
+    /// The adapter stands on the residual base of its run, and another model was given.
+    #[error("the adapter `{}` was trained on the residual base `{}`", adapter.display(), residual.display())]
+    OtherBase {
+        /// The adapter.
+        adapter: PathBuf,
+        /// Its base.
+        residual: PathBuf,
+    },
     /// Reading or writing failed.
     #[error("`{}`: {source}", path.display())]
     Io {
@@ -99,6 +107,7 @@ impl Error {
             Self::OtherRecipe { .. } => {
                 Some("resume with the folder's own `recipe.toml`, or choose another `--output`".to_owned())
             }
+            Self::OtherBase { residual, .. } => Some(format!("give `{}` as the model", residual.display())),
             Self::Stopped { source, last_good } => {
                 let saved =
                     last_good.as_ref().map(|path| format!("the last good state is in `{}`", path.display()));

@@ -1,6 +1,6 @@
 //! The files of a run, each written beside its place and renamed.
 
-use crate::{Error, Recipe, Result};
+use crate::{Error, Recipe, Result, residual};
 use rankine_checkpoint::{Adapter, Existing, OutputFolder, write_file_atomically};
 use rankine_train::State;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,28 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// A fresh folder, or the one that is gone on with.
-    pub fn open(path: &Path, recipe: &Recipe, resume: bool, force: bool) -> Result<Self> {
+    /// A folder that may be written: fresh, to be replaced, or the one that is gone on with. Nothing is changed yet.
+    pub fn check(path: &Path, recipe: &Recipe, resume: bool, force: bool) -> Result<Self> {
         let folder = Self { path: path.to_owned() };
-        let occupied = fs_err::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         if resume {
             folder.check_resumable(recipe)?;
-        } else if occupied && !force {
+        } else if folder.is_occupied() && !force {
             return Err(Error::Exists { path: path.to_owned() });
-        } else if occupied {
-            folder.clear()?;
         }
-        fs_err::create_dir_all(path).map_err(folder.io(path))?;
-        folder.write("recipe.toml", recipe.to_toml()?.as_bytes())?;
         Ok(folder)
+    }
+
+    /// Makes it ready: what an earlier run left is removed unless it is gone on with.
+    pub fn open(&self, recipe: &Recipe, resume: bool) -> Result<()> {
+        if !resume && self.is_occupied() {
+            self.clear()?;
+        }
+        fs_err::create_dir_all(&self.path).map_err(self.io(&self.path))?;
+        self.write("recipe.toml", recipe.to_toml()?.as_bytes())
+    }
+
+    fn is_occupied(&self) -> bool {
+        fs_err::read_dir(&self.path).is_ok_and(|mut entries| entries.next().is_some())
     }
 
     fn check_resumable(&self, recipe: &Recipe) -> Result<()> {
@@ -53,7 +61,7 @@ impl Folder {
             let entry = entry.map_err(self.io(&self.path))?;
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
-            if ["state", "best", "residual"].contains(&name.as_ref()) {
+            if ["state", "best", residual::FOLDER].contains(&name.as_ref()) {
                 fs_err::remove_dir_all(&path).map_err(self.io(&path))?;
             } else if FILES.contains(&name.as_ref()) || name.starts_with("events.out.tfevents.") {
                 fs_err::remove_file(&path).map_err(self.io(&path))?;

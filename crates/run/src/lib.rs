@@ -21,10 +21,11 @@ mod loading;
 mod metrics;
 mod page;
 mod recipe;
+mod residual;
 mod run;
 
 pub use error::{Error, Result};
-pub use loading::{Loaded, load, module_names, open_adapter, tokenizer};
+pub use loading::{Loaded, load, module_names, open_adapter, tokenizer, tokenizer_companions};
 pub use metrics::Metrics;
 pub use recipe::{DataSection, Modules, Recipe, TargetSection, TrainSection};
 pub use run::{Notice, Outcome, Source, fine_tune};

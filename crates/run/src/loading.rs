@@ -1,6 +1,6 @@
 //! From files to a model with its tokenizer.
 
-use crate::Result;
+use crate::{Result, residual};
 use rankine_checkpoint::{
     Adapter, Checkpoint, Config, TokenizerFiles,
     adapter::{ModuleName, modules_of},
@@ -31,16 +31,18 @@ pub fn load(path: &Path, adapter: Option<&Path>) -> Result<Loaded> {
     let model = match adapter {
         None => Llama::load(&config, checkpoint.tensors())?,
         Some(folder) => {
-            let adapter = open_adapter(folder)?;
+            let adapter = open_adapter(path, folder)?;
             Llama::load(&config, &Merged::new(checkpoint.tensors(), &adapter)?)?
         }
     };
     Ok(Loaded { model, tokenizer, config, path: path.to_owned() })
 }
 
-/// The adapter in a folder; a run's folder is one.
-pub fn open_adapter(folder: &Path) -> Result<Adapter> {
-    Ok(Adapter::open(folder)?)
+/// The adapter in a folder, for the model at `base`; a run's folder is one.
+pub fn open_adapter(base: &Path, folder: &Path) -> Result<Adapter> {
+    let adapter = Adapter::open(folder)?;
+    residual::check(base, folder, &adapter)?;
+    Ok(adapter)
 }
 
 /// The tokenizer and chat template of a model; its ending tokens are those of the configuration too.
@@ -68,6 +70,24 @@ pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
     };
     tokenizer.add_eos_ids(&checkpoint.config().eos);
     Ok(tokenizer)
+}
+
+/// The tokenizer and chat template inside a GGUF file as the files that transformers reads; none for a folder, whose
+/// own are copied as they are.
+pub fn tokenizer_companions(base: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
+    if !matches!(base.tokenizer_files()?, TokenizerFiles::Gguf(_)) {
+        return Ok(Vec::new());
+    }
+    let tokenizer = tokenizer(base)?;
+    let config = format!("{:#}\n", tokenizer.tokenizer_config_json());
+    let mut files = vec![
+        ("tokenizer.json".to_owned(), tokenizer.to_json()?),
+        ("tokenizer_config.json".to_owned(), config.into_bytes()),
+    ];
+    if let Some(template) = tokenizer.chat_template() {
+        files.push(("chat_template.jinja".to_owned(), template.as_bytes().to_vec()));
+    }
+    Ok(files)
 }
 
 /// ggml's number of a kind of token.

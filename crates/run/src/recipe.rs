@@ -19,6 +19,10 @@ pub struct Recipe {
     /// Seed of everything random.
     #[serde(default)]
     pub seed: u64,
+    /// Write the factors themselves and the base they stand on to `residual/`, instead of an adapter of the original
+    /// base: for methods that start as a part of the weights.
+    #[serde(default)]
+    pub keep_residual: bool,
     /// What is learnt from.
     pub data: DataSection,
     /// How weights are structured.
@@ -223,6 +227,7 @@ impl Recipe {
         Self {
             model: model.into(),
             seed: 0,
+            keep_residual: false,
             data: DataSection::new(data),
             method: default_method(),
             targets: TargetSection::default(),

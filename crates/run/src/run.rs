@@ -6,10 +6,11 @@ use crate::{
     loading::{module_names, tokenizer},
     metrics::Line,
     page::page,
+    residual,
 };
 use rankine_checkpoint::{Adapter, Checkpoint};
 use rankine_data::{Batches, Batching, Dataset, Encoding, Summary, encode, split};
-use rankine_method::{attach, export, train_whole};
+use rankine_method::{Base, attach, export, train_whole};
 use rankine_nn::{LanguageModel, models::Llama};
 use rankine_random::Rng;
 use rankine_train::{AdamW, Best, Data, Ending, Event, NextToken, Plan, Score, Step};
@@ -72,6 +73,7 @@ type Watch<'a> = &'a mut dyn FnMut(Notice<'_>) -> ControlFlow<()>;
 
 /// Fine-tunes a model as the recipe says, into `output`.
 pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watch<'_>) -> Result<Outcome> {
+    let folder = Folder::check(output, recipe, source.resume, source.force)?;
     let checkpoint = Checkpoint::open(source.model)?;
     let (train, validation, summary) = batches(recipe, &checkpoint, source.dataset)?;
     let held_out = validation.as_ref().map_or(0, |batches| batches.examples().len());
@@ -85,7 +87,13 @@ pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watc
         let _ = watch(Notice::Attaching(done, total));
     })?;
     let whole = train_whole(&mut model, &recipe.targets.whole)?;
-    let folder = Folder::open(output, recipe, source.resume, source.force)?;
+    if recipe.keep_residual {
+        residual::require(&model)?;
+    }
+    folder.open(recipe, source.resume)?;
+    if recipe.keep_residual {
+        residual::write(&model, &checkpoint, &folder.path().join(residual::FOLDER))?;
+    }
     let state = if source.resume { Some(folder.state()?) } else { None };
     let done = state.as_ref().map_or(0, |state| state.step);
     let (weights, trained) = (attached.sites.len(), attached.trained + whole);
@@ -220,7 +228,11 @@ impl Recorder<'_, '_> {
     }
 
     fn adapter(&self, model: &dyn LanguageModel) -> Result<Adapter> {
-        Ok(export(model, Some(self.recipe.model.clone()))?)
+        let residual = || self.folder.path().join(residual::FOLDER).display().to_string();
+        Ok(match self.recipe.keep_residual {
+            true => export(model, Base::Residual, Some(residual()))?,
+            false => export(model, Base::Original, Some(self.recipe.model.clone()))?,
+        })
     }
 
     fn finish(mut self, model: &Llama, summary: &Summary, ending: Ending) -> Result<Outcome> {

@@ -2,7 +2,7 @@
 
 use super::Document;
 use anyhow::{Context, Result, bail, ensure};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Columns that help texts are wrapped to, whatever the terminal.
@@ -12,11 +12,12 @@ const COLUMNS: &str = "100";
 const OURS: [&str; 2] = ["RANKINE_", "HF_"];
 
 pub fn document(root: &Path) -> Result<Document> {
+    let program = build(root)?;
     let mut text =
         "<!-- Written by `cargo xtask generate` from the program's help. -->\n\n# Command line\n".to_owned();
     let mut waiting = vec![Vec::new()];
     while let Some(command) = waiting.pop() {
-        let help = help(root, &command)?;
+        let help = help(&program, &command)?;
         let below = subcommands(&help);
         ensure!(!command.is_empty() || !below.is_empty(), "`rankine --help` lists no commands");
         text += &section(&command, &help);
@@ -25,10 +26,20 @@ pub fn document(root: &Path) -> Result<Document> {
     Ok(Document { path: "docs/cli.md", text })
 }
 
+/// Builds what the tests need, the program among it: dependencies are not compiled twice for the two.
+fn build(root: &Path) -> Result<PathBuf> {
+    let mut build = Command::new(env!("CARGO"));
+    let built =
+        build.args(["test", "--quiet", "--workspace", "--no-run"]).current_dir(root).stdout(Stdio::null());
+    ensure!(built.status().context("cannot run cargo")?.success(), "the workspace does not compile");
+    let own = std::env::current_exe().context("cannot find the target folder")?;
+    Ok(own.with_file_name(format!("rankine{}", std::env::consts::EXE_SUFFIX)))
+}
+
 /// What `rankine <command> --help` says.
-fn help(root: &Path, command: &[String]) -> Result<String> {
-    let mut program = Command::new(env!("CARGO"));
-    program.args(["run", "--quiet", "--package", "rankine", "--"]).args(command).arg("--help");
+fn help(program: &Path, command: &[String]) -> Result<String> {
+    let mut program = Command::new(program);
+    program.args(command).arg("--help");
     // Help shows the values of environment variables and the width of a terminal: neither belongs into the file.
     for (name, _) in std::env::vars_os() {
         if OURS.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes())) {
@@ -36,7 +47,7 @@ fn help(root: &Path, command: &[String]) -> Result<String> {
         }
     }
     program.env("COLUMNS", COLUMNS).env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
-    let output = program.current_dir(root).stdin(Stdio::null()).output().context("cannot run cargo")?;
+    let output = program.stdin(Stdio::null()).output().context("cannot run the built program")?;
     if !output.status.success() {
         bail!(
             "`rankine {} --help` failed: {}",

@@ -4,7 +4,7 @@ use crate::bar::{self, Bar};
 use crate::errors::Failure;
 use crate::{Context, Exit, model, units};
 use anyhow::Context as _;
-use rankine_checkpoint::{Checkpoint, Dtype, Existing, TokenizerFiles};
+use rankine_checkpoint::{Checkpoint, Dtype, Existing};
 use rankine_nn::{LanguageModel as _, Pass, Tokens};
 use rankine_report::{Cell, Column, Page, Table};
 use rankine_surgery::{MergeReport, Plan, Progress, Stage, WriteOptions};
@@ -73,7 +73,7 @@ impl Merge {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = model::find(context, &self.model)?;
         let base = Checkpoint::open(&path)?;
-        let adapter = rankine_run::open_adapter(&self.adapter)?;
+        let adapter = rankine_run::open_adapter(&path, &self.adapter)?;
         let options = self.options(&base)?;
         let merging = || format!("while merging `{}` into `{}`", self.adapter.display(), self.model);
         if self.dry_run {
@@ -96,7 +96,7 @@ impl Merge {
             dtype: self.dtype.map(StoredType::dtype),
             shard_bytes: self.shard_size,
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
-            extra_files: tokenizer_files(base)?,
+            extra_files: rankine_run::tokenizer_companions(base)?,
             ..WriteOptions::default()
         })
     }
@@ -133,16 +133,6 @@ fn tolerance(merged: &Path) -> anyhow::Result<f32> {
         Some(Dtype::Bf16) => 4e-2,
         _ => 1e-3,
     })
-}
-
-/// The tokenizer inside a GGUF file as files; a folder's are copied as they are.
-fn tokenizer_files(base: &Checkpoint) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-    if !matches!(base.tokenizer_files()?, TokenizerFiles::Gguf(_)) {
-        return Ok(Vec::new());
-    }
-    let tokenizer = rankine_run::tokenizer(base)?;
-    let config = serde_json::to_vec_pretty(&tokenizer.tokenizer_config_json())?;
-    Ok(vec![("tokenizer.json".into(), tokenizer.to_json()?), ("tokenizer_config.json".into(), config)])
 }
 
 /// Logits of every token of a short text; [t · v].

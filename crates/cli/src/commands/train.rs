@@ -60,6 +60,9 @@ pub struct Train {
     /// Seed of everything random
     #[arg(long)]
     seed: Option<u64>,
+    /// Write the factors as trained and the base they stand on, not an adapter of the original base (PiSSA)
+    #[arg(long)]
+    keep_residual: bool,
     /// Any key of the recipe, for example `train.clip=0.5`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
@@ -133,11 +136,17 @@ impl Train {
         recipe.train.learning_rate = self.learning_rate.unwrap_or(recipe.train.learning_rate);
         recipe.data.max_length = self.max_length.unwrap_or(recipe.data.max_length);
         recipe.data.train_on_prompt |= self.train_on_prompt;
+        recipe.keep_residual |= self.keep_residual;
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         Ok(())
     }
 
+    /// The folder of the recipe when its run is gone on with, else one named after what is trained.
     fn default_output(&self, recipe: &Recipe) -> PathBuf {
+        let beside = Path::new(&self.model).parent().filter(|folder| folder.join("state").is_dir());
+        if let Some(folder) = beside.filter(|_| self.resume) {
+            return folder.to_owned();
+        }
         let stem =
             Path::new(&self.model).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
         Path::new("runs").join(format!("{stem}-{}", recipe.method.card().name))
@@ -167,5 +176,7 @@ pub fn summarise(outcome: &Outcome, output: &Path, recipe: &Recipe) {
         );
     }
     eprintln!("adapter: {place}   report: {place}/report.html");
-    eprintln!("try it:  rankine generate {} --adapter {place} --prompt \"…\"", recipe.model);
+    let residual = output.join("residual").display().to_string();
+    let base = if recipe.keep_residual { &residual } else { &recipe.model };
+    eprintln!("try it:  rankine generate {base} --adapter {place} --prompt \"…\"");
 }

@@ -164,7 +164,8 @@ fn shape(
         .ok_or_else(|| Fault::UnknownFields { found: names(first.fields.keys().map(String::as_str)) })
 }
 
-/// The container, by the ending; by the first byte where the ending tells nothing.
+/// The container, by the ending; by the first byte where the ending tells nothing. A file without an ending that is no
+/// JSON is plain text.
 fn container(path: &Path, text: &str, format: Option<Format>) -> Result<Container> {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     let looks_like_json = text.trim_start().starts_with(['[', '{']);
@@ -173,8 +174,8 @@ fn container(path: &Path, text: &str, format: Option<Format>) -> Result<Containe
         "csv" => Container::Table(b','),
         "tsv" => Container::Table(b'\t'),
         "txt" | "md" | "text" | "markdown" => Container::Plain,
-        _ if format == Some(Format::Text) && !looks_like_json => Container::Plain,
         _ if looks_like_json => Container::Json,
+        ending if ending.is_empty() || format == Some(Format::Text) => Container::Plain,
         _ => return Err(Error::UnknownFormat { path: path.to_owned() }),
     })
 }

@@ -1,6 +1,6 @@
 use crate::support::{attach_to, dense, distance, disturb_all, fixture, linear_modules};
 use rankine_checkpoint::{Adapter, Existing, OutputFolder};
-use rankine_method::{Choice, Error, export, train_whole};
+use rankine_method::{Base, Choice, Error, export, train_whole};
 use rankine_nn::{Model, models::Llama};
 use rankine_tensor::Tensor;
 
@@ -9,7 +9,7 @@ fn through_a_folder(model: &Llama) -> Adapter {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("adapter");
     let output = OutputFolder::create(&target, Existing::Refuse).unwrap();
-    export(model, Some("base".to_owned())).unwrap().write(&output).unwrap();
+    export(model, Base::Original, Some("base".to_owned())).unwrap().write(&output).unwrap();
     output.finish().unwrap();
     let adapter = Adapter::open(&target).unwrap();
     assert!(adapter.mismatch.is_empty(), "{:?}", adapter.mismatch);
@@ -108,6 +108,6 @@ fn what_cannot_be_trained_or_exported_is_named() {
     let error = train_whole(&mut model, &["embed_tokenz".to_owned()]).unwrap_err();
     assert!(matches!(error, Error::Module { .. }) && error.hint().is_some());
     assert_eq!(model.parameters().len(), 2 * 16 + 3);
-    let untouched = export(&model, None).unwrap();
+    let untouched = export(&model, Base::Original, None).unwrap();
     assert!(untouched.low_rank.is_empty() && untouched.replaced.is_empty());
 }

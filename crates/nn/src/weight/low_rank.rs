@@ -41,6 +41,12 @@ impl LowRank {
         Self { dropout, ..self }
     }
 
+    /// a and b as they are now.
+    fn branch(&self) -> Factors {
+        let (a, b) = (self.a.tensor(), self.b.tensor());
+        Factors { rank: a.shape()[0], a: a.to_vec(), b: b.to_vec(), scale: self.scale }
+    }
+
     /// The frozen part; [out, in].
     pub fn base(&self) -> Tensor {
         self.base.tensor()
@@ -90,12 +96,15 @@ impl Weight for LowRank {
         Ok(rows.add(&branch.scale(self.scale))?)
     }
 
+    fn residual(&self) -> Option<(Tensor, Factors)> {
+        self.start.as_ref().map(|_| (self.base(), self.branch()))
+    }
+
     fn update(&self) -> Option<Factors> {
-        let (a, b) = (self.a.tensor().to_vec(), self.b.tensor().to_vec());
-        let rank = self.a.tensor().shape()[0];
         let Some((a_start, b_start)) = &self.start else {
-            return Some(Factors { a, b, rank, scale: self.scale });
+            return Some(self.branch());
         };
+        let Factors { a, b, rank, .. } = self.branch();
         let a = [a, a_start.to_vec()].concat();
         let rows = b.chunks(rank).zip(b_start.to_vec().chunks(rank).map(<[f32]>::to_vec).collect::<Vec<_>>());
         let b = rows.flat_map(|(now, then)| {

@@ -110,6 +110,12 @@ pub trait Weight: Leaves + Send + Sync {
     fn update(&self) -> Option<Factors> {
         None
     }
+
+    /// Where the branch started as a part of the original weight: what is left of that weight without it, and the
+    /// branch as it is now.
+    fn residual(&self) -> Option<(Tensor, Factors)> {
+        None
+    }
 }
 
 /// How many numbers of `weight` are trained, and how many it holds in all.

@@ -1,4 +1,5 @@
 use rankine_method::Choice;
+use rankine_nn::{LanguageModel as _, Pass, Tokens};
 use rankine_run::{Notice, Outcome, Recipe, Result, Source, fine_tune, load};
 use rankine_testkit::tiny;
 use rankine_train::Ending;
@@ -133,4 +134,37 @@ fn wrong_recipes_leave_nothing_behind() {
         .unwrap();
     assert!(bench.run(&output, false, None).unwrap_err().hint().is_some());
     assert!(!bench.output("run").exists());
+}
+
+#[test]
+fn factors_on_the_kept_residual_are_the_adapter_on_the_original() {
+    let mut bench = Bench::new("pissa");
+    let (converted, kept) = (bench.output("converted"), bench.output("kept"));
+    bench.run(&converted, false, None).unwrap();
+    bench.recipe.keep_residual = true;
+    bench.run(&kept, false, None).unwrap();
+    let residual = kept.join("residual");
+    let tokens = [1, 5, 9, 2];
+    let logits = |model: &Path, adapter: &Path| {
+        let model = load(model, Some(adapter)).unwrap().model;
+        let hidden = model.hidden(&Tokens::single(&tokens), &mut Pass::quiet()).unwrap();
+        model.logits(&hidden).unwrap().to_vec()
+    };
+    for adapter in [kept.clone(), kept.join("best")] {
+        let config = std::fs::read_to_string(adapter.join("adapter_config.json")).unwrap();
+        assert!(config.contains("\"r\": 2,"), "{config}");
+        let error = load(&bench.model, Some(&adapter)).map(|_| ()).unwrap_err();
+        assert!(error.hint().unwrap().contains("residual"), "{error}");
+    }
+    let expected = logits(&bench.model, &converted);
+    rankine_testkit::assert_close(&logits(&residual, &kept), &expected, 1e-4, 1e-4);
+}
+
+#[test]
+fn a_method_that_takes_nothing_out_keeps_no_residual() {
+    let mut bench = Bench::new("lora");
+    bench.recipe.keep_residual = true;
+    let error = bench.run(&bench.output("kept"), false, None).unwrap_err();
+    assert!(error.to_string().contains("keep_residual"), "{error}");
+    assert!(!bench.output("kept").exists());
 }

@@ -1,0 +1,97 @@
+//! The base that a method left: the original model without what the branches started as.
+//!
+//! Written beside the adapter on request, for programs that want the factors themselves on the base they were trained
+//! on. All weights are f32 there, whatever the original was stored as: the branch was trained against these very numbers.
+
+use crate::{Error, Result, loading::tokenizer_companions};
+use indexmap::IndexMap;
+use rankine_checkpoint::{Adapter, Checkpoint, Dtype, Existing, TensorInfo, Tensors};
+use rankine_nn::Model;
+use rankine_surgery::{WriteOptions, write_model};
+use rankine_tensor::Tensor;
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+/// Name of its folder in a run's folder.
+pub(crate) const FOLDER: &str = "residual";
+
+/// The original's tensors, some of them without their branch.
+struct Residual<'a> {
+    original: &'a dyn Tensors,
+    left: HashMap<&'a str, Tensor>,
+}
+
+impl Tensors for Residual<'_> {
+    fn infos(&self) -> &IndexMap<String, TensorInfo> {
+        self.original.infos()
+    }
+
+    fn read_into(&self, name: &str, out: &mut [f32]) -> rankine_checkpoint::Result<()> {
+        let rows = self.infos().get(name).map_or(0, TensorInfo::rows);
+        self.read_rows(name, 0..rows, out)
+    }
+
+    /// Of the original: all weights are stored anew as f32.
+    fn raw(&self, name: &str) -> rankine_checkpoint::Result<Cow<'_, [u8]>> {
+        self.original.raw(name)
+    }
+
+    fn read_rows(&self, name: &str, rows: Range<usize>, out: &mut [f32]) -> rankine_checkpoint::Result<()> {
+        let (Some(left), Some(info)) = (self.left.get(name), self.infos().get(name)) else {
+            return self.original.read_rows(name, rows, out);
+        };
+        info.check_rows(name, &rows, out.len())?;
+        let width = info.row_elements();
+        out.copy_from_slice(&left.to_vec()[rows.start * width..rows.end * width]);
+        Ok(())
+    }
+}
+
+/// An error unless some weight of `model` has a part taken out.
+pub(crate) fn require(model: &dyn Model) -> Result<()> {
+    match model.parameters().iter().any(|parameter| parameter.weight.residual().is_some()) {
+        true => Ok(()),
+        false => Err(Error::Setting {
+            key: "keep_residual",
+            expected: "left out: this method takes nothing out of the base",
+            found: "true".to_owned(),
+        }),
+    }
+}
+
+/// Writes the base that `model`'s branches stand beside, as a model that transformers loads.
+pub(crate) fn write(model: &dyn Model, original: &Checkpoint, folder: &Path) -> Result<()> {
+    let parameters = model.parameters();
+    let left = parameters
+        .iter()
+        .filter_map(|parameter| parameter.weight.residual().map(|(left, _)| (parameter.path(), left)));
+    let source = Residual { original: original.tensors(), left: left.collect() };
+    let options = WriteOptions {
+        dtype: Some(Dtype::F32),
+        existing: Existing::Replace,
+        companions: original.companions(),
+        extra_files: tokenizer_companions(original)?,
+        ..WriteOptions::default()
+    };
+    write_model(&source, original.config(), folder, &options, &mut |_| ())?;
+    Ok(())
+}
+
+/// An error when the adapter in `folder` stands on a residual and `model` is another model: it would run, and be wrong.
+pub(crate) fn check(model: &Path, folder: &Path, adapter: &Adapter) -> Result<()> {
+    let named = adapter.config.base_model.as_deref().map(Path::new);
+    if named.and_then(Path::file_name).is_none_or(|name| name != FOLDER) {
+        return Ok(());
+    }
+    let places = [folder.join(FOLDER), folder.join("..").join(FOLDER)];
+    let there = |place: &PathBuf| place.join("config.json").is_file();
+    let residual = places.into_iter().find(there).or(named.map(PathBuf::from)).unwrap_or_default();
+    let same = fs_err::canonicalize(&residual)
+        .and_then(|residual| Ok(residual == fs_err::canonicalize(model)?))
+        .unwrap_or(false);
+    if same { Ok(()) } else { Err(Error::OtherBase { adapter: folder.to_owned(), residual }) }
+}
