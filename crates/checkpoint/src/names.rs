@@ -1,4 +1,4 @@
-//! Names that are nearly right: the edit distance behind "the nearest names are …".
+//! Names that are nearly right, behind "the nearest names are …".
 
 /// Longer names are not compared: the cost is the product of the lengths.
 const LONGEST: usize = 256;
@@ -13,7 +13,7 @@ pub(crate) fn nearest<'a>(
     let mut scored: Vec<(usize, &str)> = names
         .into_iter()
         .filter(|name| name.len() <= LONGEST && wanted.len() <= LONGEST)
-        .map(|name| (edit_distance(wanted, name), name))
+        .map(|name| (strsim::levenshtein(wanted, name), name))
         .filter(|&(distance, _)| distance <= limit)
         .collect();
     scored.sort();
@@ -21,32 +21,9 @@ pub(crate) fn nearest<'a>(
     scored.into_iter().take(count).map(|(_, name)| name.to_owned()).collect()
 }
 
-/// Levenshtein: the fewest insertions, deletions and replacements that turn `left` into `right`.
-fn edit_distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, from) in left.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, &to) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_are_levenshtein() {
-        for (left, right, distance) in [("kitten", "sitting", 3), ("", "abc", 3), ("q_proj", "q_proj", 0)] {
-            assert_eq!(edit_distance(left, right), distance);
-            assert_eq!(edit_distance(right, left), distance);
-        }
-    }
 
     #[test]
     fn the_nearest_come_first_and_strangers_do_not_come() {

@@ -2,7 +2,7 @@
 
 use crate::stdout;
 use rankine_data::Tokenizer;
-use rankine_nn::generate::{Ending, Request, Sampling, generate};
+use rankine_nn::generate::{Ending, Reading, Request, Sampling};
 use rankine_run::Loaded;
 use std::time::Instant;
 
@@ -72,14 +72,20 @@ pub struct Speaker<'a> {
 }
 
 impl Speaker<'_> {
-    /// Continues `prompt`.
-    pub fn speak(&self, prompt: &[u32], limit: usize, sampling: &Sampling) -> anyhow::Result<Speech> {
+    /// Continues `prompt`, of which `reading` may have read a part.
+    pub fn speak(
+        &self,
+        reading: &mut Reading,
+        prompt: &[u32],
+        limit: usize,
+        sampling: &Sampling,
+    ) -> anyhow::Result<Speech> {
         let tokenizer: &Tokenizer = &self.loaded.tokenizer;
         let start = Instant::now();
         let mut stream = tokenizer.stream();
         let (mut text, mut tokens, mut fault) = (String::new(), 0, None);
         let request = Request { prompt, limit, stops: tokenizer.eos_ids(), sampling };
-        let ending = generate(&self.loaded.model, &request, &mut |token| {
+        let ending = reading.generate(&self.loaded.model, &request, &mut |token| {
             tokens += 1;
             if let Some(piece) = stream.push(token) {
                 text += &piece;

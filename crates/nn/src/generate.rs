@@ -3,8 +3,9 @@
 //!
 //! The order is transformers': repetition penalty, temperature, top-k, top-p. A seed gives the same text byte for byte.
 
-use crate::{Error, LanguageModel, Result};
+use crate::{Cache, Error, LanguageModel, Result};
 use rankine_random::Rng;
+use rankine_tensor::Tensor;
 
 /// How the next token is chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,39 +134,79 @@ pub fn generate(
     request: &Request<'_>,
     listen: &mut dyn FnMut(u32) -> bool,
 ) -> Result<Ending> {
-    request.sampling.check()?;
-    if request.prompt.is_empty() {
-        return Err(Error::Setting {
-            name: "prompt",
-            expected: "at least one token",
-            found: "none".to_owned(),
-        });
+    Reading::new(model).generate(model, request, listen)
+}
+
+/// What a model has read so far. The next text is read from where it parts from this one: a conversation is not read
+/// again with every turn.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    tokens: Vec<u32>,
+    cache: Cache,
+}
+
+impl Reading {
+    /// Nothing read yet.
+    pub fn new(model: &dyn LanguageModel) -> Self {
+        Self { tokens: Vec::new(), cache: model.cache() }
     }
-    let mut rng = Rng::new(request.sampling.seed).fork("generate");
-    let mut cache = model.cache();
-    let mut said = request.prompt.to_vec();
-    let mut hidden = model.extend(request.prompt, &mut cache)?;
-    for _ in 0..request.limit {
-        let mut scores = model.logits(&hidden)?.to_vec();
-        if scores.iter().any(|score| !score.is_finite()) {
-            return Err(Error::NotFinite { position: said.len() });
+
+    /// Continues a text, as [`generate`]; `model` is the one that has read so far.
+    pub fn generate(
+        &mut self,
+        model: &dyn LanguageModel,
+        request: &Request<'_>,
+        listen: &mut dyn FnMut(u32) -> bool,
+    ) -> Result<Ending> {
+        request.sampling.check()?;
+        let mut rng = Rng::new(request.sampling.seed).fork("generate");
+        let mut hidden = self.follow(model, request.prompt)?;
+        for left in (0..request.limit).rev() {
+            let mut scores = model.logits(&hidden)?.to_vec();
+            if scores.iter().any(|score| !score.is_finite()) {
+                return Err(Error::NotFinite { position: self.tokens.len() });
+            }
+            let Some(token) = request.sampling.choose(&mut scores, &self.tokens, &mut rng) else {
+                return Ok(Ending::Length);
+            };
+            if request.stops.contains(&token) {
+                return Ok(Ending::Stop);
+            }
+            if !listen(token) {
+                return Ok(Ending::Interrupted);
+            }
+            if left == 0 || self.tokens.len() == model.context() {
+                return Ok(Ending::Length);
+            }
+            hidden = self.read(model, &[token])?;
         }
-        let Some(token) = request.sampling.choose(&mut scores, &said, &mut rng) else {
-            return Ok(Ending::Length);
+        Ok(Ending::Length)
+    }
+
+    /// Reads `text` from where it parts from what was read; its last token is always read, for the state after it.
+    fn follow(&mut self, model: &dyn LanguageModel, text: &[u32]) -> Result<Tensor> {
+        let Some(last) = text.len().checked_sub(1) else {
+            return Err(Error::Setting {
+                name: "prompt",
+                expected: "at least one token",
+                found: "none".to_owned(),
+            });
         };
-        if request.stops.contains(&token) {
-            return Ok(Ending::Stop);
-        }
-        said.push(token);
-        if !listen(token) {
-            return Ok(Ending::Interrupted);
-        }
-        if cache.tokens() == model.context() {
-            return Ok(Ending::Length);
-        }
-        hidden = model.extend(&[token], &mut cache)?;
+        let same = self.tokens.iter().zip(&text[..last]).take_while(|(read, next)| read == next).count();
+        self.tokens.truncate(same);
+        self.cache.truncate(same);
+        self.read(model, &text[same..])
     }
-    Ok(Ending::Length)
+
+    fn read(&mut self, model: &dyn LanguageModel, ids: &[u32]) -> Result<Tensor> {
+        let hidden = model.extend(ids, &mut self.cache);
+        match hidden {
+            Ok(_) => self.tokens.extend_from_slice(ids),
+            // Some layers may have read further than others.
+            Err(_) => *self = Self::new(model),
+        }
+        hidden
+    }
 }
 
 #[cfg(test)]

@@ -237,8 +237,9 @@ impl Recipe {
 
     /// Reads a recipe; `name` stands for the file in messages.
     pub fn parse(text: &str, name: &Path) -> Result<Self> {
-        toml::from_str(text)
-            .map_err(|error| Error::Recipe { message: format!("`{}`: {error}", name.display()) })
+        toml::from_str(text).map_err(|error| Error::Recipe {
+            message: format!("`{}`: {error}", name.display()).trim_end().to_owned(),
+        })
     }
 
     /// The recipe with some keys changed: `train.steps=200`. Values are TOML; what is none is taken as text.

@@ -79,7 +79,7 @@ pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watc
     let held_out = validation.as_ref().map_or(0, |batches| batches.examples().len());
     let _ = watch(Notice::Data(&summary, train.examples().len(), held_out));
     let plan = recipe.plan(train.steps_per_epoch())?;
-    let modules = recipe.targets.targets().select(&module_names(&checkpoint))?;
+    let modules = recipe.targets.targets().select_strictly(&module_names(&checkpoint))?;
     let mut model = Llama::load(checkpoint.config(), checkpoint.tensors())?;
     let all = model_size(&model);
     let rng = Rng::new(recipe.seed).fork("attach");

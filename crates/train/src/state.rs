@@ -57,16 +57,14 @@ impl State {
         state
     }
 
-    /// Puts leaves and memories back where they were.
+    /// Puts leaves and memories back where they were; nothing is changed when the state is of another model.
     pub fn restore(&self, model: &mut dyn Model, optimizer: &mut dyn Optimizer) -> Result<()> {
         let mut names = Vec::new();
         let mut fault = None;
-        for_each_trained_mut(model, &mut |place, variable| {
+        for_each_trained(model, &mut |place, variable| {
             let saved = self.tensors.get(&format!("leaf/{}", place.name));
-            let fits = saved.filter(|saved| saved.len() == variable.tensor().elements());
-            match fits {
-                Some(saved) => variable.update(|values| values.copy_from_slice(saved)),
-                None => fault = fault.take().or(Some(place.name.clone())),
+            if saved.is_none_or(|saved| saved.len() != variable.tensor().elements()) {
+                fault = fault.take().or(Some(place.name.clone()));
             }
             names.push(place.name);
         });
@@ -77,6 +75,11 @@ impl State {
         if leaves != names.len() {
             return Err(self.foreign(format!("it holds {leaves} leaves, the model trains {}", names.len())));
         }
+        for_each_trained_mut(model, &mut |place, variable| {
+            if let Some(saved) = self.tensors.get(&format!("leaf/{}", place.name)) {
+                variable.update(|values| values.copy_from_slice(saved));
+            }
+        });
         for (kind, memory) in optimizer.memory() {
             let saved =
                 |name| self.tensors.get(&format!("optimizer/{kind}/{name}")).cloned().unwrap_or_default();

@@ -99,8 +99,19 @@ impl Targets {
         if selected.is_empty() { Err(self.no_match(modules, excluded).into()) } else { Ok(selected) }
     }
 
-    /// Names of a list of targets that no module bears; peft passes over them in silence.
-    pub fn unmatched(&self, modules: &[ModuleName]) -> Vec<String> {
+    /// As [`select`](Self::select); every name of a list must be borne by a module, where peft passes over a misspelt one
+    /// in silence.
+    pub fn select_strictly(&self, modules: &[ModuleName]) -> Result<Vec<String>> {
+        let unmatched = self.unmatched(modules);
+        if !unmatched.is_empty() {
+            let alone = Self { modules: Selection::Names(unmatched), ..Self::default() };
+            return Err(alone.no_match(modules, false).into());
+        }
+        self.select(modules)
+    }
+
+    /// Names of a list of targets that no module bears.
+    fn unmatched(&self, modules: &[ModuleName]) -> Vec<String> {
         let Selection::Names(names) = &self.modules else { return Vec::new() };
         let borne = |name: &&String| modules.iter().any(|module| is_suffix(&module.path, name));
         names.iter().filter(|name| !borne(name)).cloned().collect()

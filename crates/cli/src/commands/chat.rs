@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use errors::Failure;
 use rankine_data::Message;
 use rankine_nn::LanguageModel as _;
-use rankine_nn::generate::Ending;
+use rankine_nn::generate::{Ending, Reading};
 use rankine_run::Loaded;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -57,6 +57,7 @@ impl Chat {
             signals,
             system: self.system,
             messages: Vec::new(),
+            reading: Reading::new(&loaded.model),
             turns: 0,
         };
         let typed = std::io::stdin().is_terminal();
@@ -77,6 +78,7 @@ struct Talk<'a> {
     system: Option<String>,
     /// Questions and answers in turn.
     messages: Vec<Message>,
+    reading: Reading,
     turns: u64,
 }
 
@@ -142,7 +144,7 @@ impl Talk<'_> {
         self.signals.begin();
         let interrupted = || self.signals.stopped();
         let speaker = Speaker { loaded: self.loaded, aloud: true, interrupted: &interrupted };
-        let speech = speaker.speak(&prompt, self.sampling.limit(), &sampling);
+        let speech = speaker.speak(&mut self.reading, &prompt, self.sampling.limit(), &sampling);
         self.signals.end();
         let speech = speech?;
         stdout::write("\n")?;

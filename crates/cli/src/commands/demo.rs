@@ -1,9 +1,15 @@
 //! `rankine demo`: fine-tunes a small real model on questions about Rankine, and shows what it learnt.
 
-use crate::{Context, Exit, commands::train, model, progress::Progress, stdout};
+use crate::{
+    Context, Exit,
+    commands::{generate::chat_tokens, train},
+    model,
+    progress::Progress,
+    stdout,
+};
 use anyhow::Result;
 use clap::Args;
-use rankine_data::{ChatOptions, Dataset, Message};
+use rankine_data::{Dataset, Message};
 use rankine_nn::generate::{Request, Sampling, generate};
 use rankine_run::{Loaded, Recipe, Source, fine_tune, load};
 use std::path::{Path, PathBuf};
@@ -82,9 +88,7 @@ fn answers(loaded: &Loaded) -> Result<Vec<String>> {
 }
 
 fn answer(loaded: &Loaded, question: &str) -> Result<String> {
-    let options = ChatOptions { add_generation_prompt: true, ..ChatOptions::default() };
-    let text = loaded.tokenizer.render(&[Message::user(question)], &options)?;
-    let prompt = loaded.tokenizer.encode(&text, false)?;
+    let prompt = chat_tokens(&loaded.tokenizer, &[Message::user(question)])?;
     let sampling = Sampling::default();
     let request =
         Request { prompt: &prompt, limit: 80, stops: loaded.tokenizer.eos_ids(), sampling: &sampling };

@@ -4,12 +4,13 @@ use crate::model::ModelArgs;
 use crate::sampling::{SamplingArgs, Speaker, Speech};
 use crate::{Context, Exit, stdout};
 use anyhow::Context as _;
-use rankine_data::{ChatOptions, Message, Tokenizer};
-use rankine_nn::generate::Ending;
+use rankine_data::{ChatOptions, Message, Moment, Tokenizer};
+use rankine_nn::generate::{Ending, Reading};
 use rankine_report::format;
 use serde::Serialize;
 use std::io::Read as _;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Continue or answer a prompt
 ///
@@ -62,7 +63,8 @@ impl Generate {
         let loaded = self.model.load(context)?;
         let tokens = self.tokens(&loaded.tokenizer, &prompt)?;
         let speaker = Speaker { loaded: &loaded, aloud: !self.json, interrupted: &|| false };
-        let speech = speaker.speak(&tokens, self.sampling.limit(), &sampling)?;
+        let speech =
+            speaker.speak(&mut Reading::new(&loaded.model), &tokens, self.sampling.limit(), &sampling)?;
         match self.json {
             true => context.show_json(&self.answer(&prompt, tokens.len(), &speech))?,
             false if speech.text.ends_with('\n') => {}
@@ -97,7 +99,9 @@ impl Generate {
 
 /// A conversation that ends with the opening of an answer.
 pub fn chat_tokens(tokenizer: &Tokenizer, messages: &[Message]) -> anyhow::Result<Vec<u32>> {
-    let options = ChatOptions { add_generation_prompt: true, ..ChatOptions::default() };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = Some(Moment::from_unix(now.cast_signed()));
+    let options = ChatOptions { add_generation_prompt: true, now, ..ChatOptions::default() };
     // The template writes the special tokens itself.
     Ok(tokenizer.encode(&tokenizer.render(messages, &options)?, false)?)
 }

@@ -76,11 +76,12 @@ impl Library {
         Ok(found.ok_or_else(unknown)?)
     }
 
-    /// Keys and titles that contain the word.
+    /// Keys and titles that contain the word, and keys that resemble it.
     fn nearest(&self, key: &str) -> String {
         let word = key.to_lowercase();
         let near = |paper: &&Paper| {
-            !word.is_empty() && (paper.key.contains(&word) || paper.title.to_lowercase().contains(&word))
+            let contains = paper.key.contains(&word) || paper.title.to_lowercase().contains(&word);
+            !word.is_empty() && (contains || 3 * strsim::levenshtein(&paper.key, &word) <= word.len())
         };
         let all = self.paper.iter().chain(&self.reference);
         let keys: Vec<String> = all.filter(near).take(5).map(|paper| format!("`{}`", paper.key)).collect();

@@ -111,6 +111,8 @@ fn what_is_no_text_is_named() {
         assert!(error.to_string().contains(words) && error.hint().is_some(), "{error}");
     }
     assert!(matches!(error("data.bin", b"words"), Error::UnknownFormat { .. }));
+    let plain = Dataset::read_bytes("LICENCE", b"words", None, None).unwrap();
+    assert_eq!((plain.format, plain.records.len()), (Format::Text, 1));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use crate::support::{attach_to, dense, distance, disturb_all, fixture, linear_modules};
+use crate::support::{attach_to, dense, distance, disturb_all, fixture, linear_modules, named};
 use rankine_checkpoint::{Adapter, Existing, OutputFolder};
 use rankine_method::{Base, Choice, Error, export, train_whole};
 use rankine_nn::{Model, models::Llama};
@@ -36,10 +36,6 @@ fn agrees(adapter: &Adapter, model: &Llama) {
         let error = distance(&weights[&path], &expected);
         assert!(error < 1e-5, "{path}: {error:e}");
     }
-}
-
-fn named(name: &str, settings: &str) -> Choice {
-    Choice::named(name).unwrap().with(&settings.parse().unwrap()).unwrap()
 }
 
 #[test]

@@ -8,3 +8,5 @@ mod laws;
 mod pissa;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod written;

@@ -15,6 +15,11 @@ pub fn linear_modules(model: &Llama) -> Vec<String> {
     linear.map(|parameter| parameter.module().to_owned()).collect()
 }
 
+/// A method with some of its fields given as TOML.
+pub fn named(name: &str, settings: &str) -> Choice {
+    Choice::named(name).unwrap().with(&settings.parse().unwrap()).unwrap()
+}
+
 pub fn attach_to(model: &mut Llama, choice: &Choice, modules: &[String], seed: u64) -> Result<Attached> {
     attach(model, choice.method(), modules, &Rng::new(seed), &mut |_, _| ())
 }

@@ -96,6 +96,19 @@ impl Cache {
         Self { layers: vec![LayerCache::default(); layers], length: 0 }
     }
 
+    /// Forgets all but the first `tokens`.
+    pub fn truncate(&mut self, tokens: usize) {
+        if tokens >= self.length {
+            return;
+        }
+        for layer in &mut self.layers {
+            for side in [&mut layer.keys, &mut layer.values] {
+                side.truncate(side.len() / self.length * tokens);
+            }
+        }
+        self.length = tokens;
+    }
+
     /// How many tokens it holds.
     pub fn tokens(&self) -> usize {
         self.length

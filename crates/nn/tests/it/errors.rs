@@ -80,6 +80,8 @@ fn a_text_beyond_the_context_is_an_error() {
     let mut cache = model.cache();
     let long = vec![1; model.context() + 1];
     assert!(matches!(model.extend(&long, &mut cache), Err(Error::Context { .. })));
+    let hidden = model.hidden(&Tokens::single(&long), &mut Pass::quiet());
+    assert!(matches!(hidden, Err(Error::Context { .. })));
     model.extend(&long[1..], &mut cache).unwrap();
     assert_eq!(cache.tokens(), model.context());
     assert!(matches!(model.extend(&[1], &mut cache), Err(Error::Context { .. })));

@@ -1,7 +1,7 @@
 use crate::support::{fixture, gradients, logits, next_tokens, train_all};
 use rankine_nn::{
     LanguageModel, Pass, Tokens,
-    generate::{Ending, Request, Sampling, generate},
+    generate::{Ending, Reading, Request, Sampling, generate},
 };
 use rankine_tensor::ops;
 use rankine_testkit::{assert_close, fixtures};
@@ -190,4 +190,22 @@ fn a_seed_gives_the_same_text() {
     };
     assert_eq!(text(1), text(1));
     assert_ne!(text(1), text(2));
+}
+
+#[test]
+fn a_conversation_goes_on_as_if_it_were_read_anew() {
+    let model = fixture("llama_untied");
+    let mut reading = Reading::new(&model);
+    let prompts: [&[u32]; 4] = [&[5, 17, 3], &[5, 17, 3, 9, 8, 7], &[5, 17, 4], &[5, 17, 4]];
+    for prompt in prompts {
+        let request = Request { prompt, limit: 6, stops: &[], sampling: &Sampling::default() };
+        let (mut fresh, mut gone_on) = (Vec::new(), Vec::new());
+        let listen = |said: &mut Vec<u32>, token| {
+            said.push(token);
+            true
+        };
+        generate(&model, &request, &mut |token| listen(&mut fresh, token)).unwrap();
+        reading.generate(&model, &request, &mut |token| listen(&mut gone_on, token)).unwrap();
+        assert_eq!((fresh.len(), &gone_on), (6, &fresh), "{prompt:?}");
+    }
 }

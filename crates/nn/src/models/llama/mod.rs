@@ -42,6 +42,11 @@ impl Llama {
             None => Ok(()),
         }
     }
+
+    fn check_length(&self, tokens: usize) -> Result<()> {
+        let context = self.config.context;
+        if tokens > context { Err(Error::Context { tokens, context }) } else { Ok(()) }
+    }
 }
 
 impl Model for Llama {
@@ -60,6 +65,8 @@ impl Model for Llama {
 impl LanguageModel for Llama {
     fn hidden<'m>(&'m self, tokens: &Tokens, pass: &mut Pass<'m>) -> Result<Tensor> {
         self.check(&tokens.ids)?;
+        let longest = tokens.positions.iter().max().map_or(0, |&last| last as usize + 1);
+        self.check_length(longest)?;
         let mut x = self.embedding.weight.rows(&tokens.ids)?;
         let rotation = self.rotary.at(tokens.positions.clone())?;
         for block in &self.blocks {
@@ -95,10 +102,8 @@ impl LanguageModel for Llama {
             });
         }
         let start = cache.length;
-        let (tokens, context) = (start + ids.len(), self.config.context);
-        if tokens > context {
-            return Err(Error::Context { tokens, context });
-        }
+        let tokens = start + ids.len();
+        self.check_length(tokens)?;
         untaped(|| {
             let rotation = self.rotary.at((start as u32..tokens as u32).collect())?;
             let span = Span { queries: 0..ids.len(), keys: 0..tokens };
