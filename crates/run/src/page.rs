@@ -1,6 +1,7 @@
 //! The report of a run.
 
 use crate::{Metrics, Recipe, Result};
+use indexmap::IndexMap;
 use rankine_checkpoint::Adapter;
 use rankine_data::Summary;
 use rankine_linalg::{LowRank, effective_rank};
@@ -51,7 +52,7 @@ fn spectra(page: &mut Page, adapter: &Adapter) -> Result<()> {
         Column::number("effective rank"),
     ])
     .caption("Updates, weight by weight; the effective rank is the exponential of the spectrum's entropy");
-    let (mut rows, mut names) = (Vec::new(), Vec::new());
+    let mut groups: IndexMap<String, (Vec<String>, Vec<Vec<f64>>)> = IndexMap::new();
     for (module, update) in &adapter.low_rank {
         let product = LowRank {
             b: &update.b,
@@ -71,13 +72,31 @@ fn spectra(page: &mut Page, adapter: &Adapter) -> Result<()> {
             Cell::number(largest, 3),
             Cell::fixed(effective_rank(&s), 1),
         ]);
-        names.push(module.clone());
-        rows.push(s.iter().take(SHOWN).map(|&s| f64::from(s)).collect::<Vec<_>>());
+        let (group, layer) = role(module);
+        let (layers, rows) = groups.entry(group).or_default();
+        layers.push(layer);
+        rows.push(s.iter().take(SHOWN).map(|&s| f64::from(s)).collect());
     }
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    rows.iter_mut().for_each(|row| row.resize(columns, f64::NAN));
-    let heat = Heat::new("Singular values of the updates", Axis::linear("singular value"), rows)
-        .names(names, (1..=columns).map(|index| index.to_string()));
-    page.section("Spectra of the update").plot(heat).table(table);
+    let section = page.section("Spectra of the update");
+    for (group, (layers, mut rows)) in groups {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        rows.iter_mut().for_each(|row| row.resize(columns, f64::NAN));
+        let title = format!("Singular values of the updates of {group}, layer by layer");
+        let columns = (1..=columns).map(|index| index.to_string());
+        section.plot(Heat::new(title, Axis::linear("singular value"), rows).names(layers, columns));
+    }
+    section.table(table);
     Ok(())
+}
+
+/// What a module is in every layer, and its layer: `model.layers.3.mlp.up_proj` is `mlp.up_proj` of `3`.
+fn role(module: &str) -> (String, String) {
+    let numbered = module.split('.').position(|part| part.parse::<usize>().is_ok());
+    match numbered {
+        Some(at) => {
+            let parts: Vec<&str> = module.split('.').collect();
+            (parts[at + 1..].join("."), parts[at].to_owned())
+        }
+        None => (module.to_owned(), String::new()),
+    }
 }
