@@ -69,8 +69,12 @@ impl Checkpoint {
 
     fn open_folder(path: &Path) -> Result<Self> {
         let config = Config::read(path)?;
-        let source = Source::Folder(Box::new(Safetensors::open(path)?));
-        Ok(Self { path: path.to_owned(), config, source })
+        let mut tensors = Safetensors::open(path)?;
+        // Some programs write the tied head out; as long as it is the embedding, it is no tensor of its own.
+        if config.tied && tensors.is_copy("lm_head.weight", "model.embed_tokens.weight") {
+            tensors.remove("lm_head.weight");
+        }
+        Ok(Self { path: path.to_owned(), config, source: Source::Folder(Box::new(tensors)) })
     }
 
     fn open_gguf(path: &Path) -> Result<Self> {
@@ -83,6 +87,19 @@ impl Checkpoint {
     /// The folder or the GGUF file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it is a GGUF file.
+    pub fn is_gguf(&self) -> bool {
+        matches!(self.source, Source::Gguf(_))
+    }
+
+    /// Whether a tokenizer came with it, of a kind that [`tokenizer_files`](Self::tokenizer_files) reads.
+    pub fn has_tokenizer(&self) -> bool {
+        match &self.source {
+            Source::Folder(_) => self.path.join("tokenizer.json").is_file(),
+            Source::Gguf(gguf) => gguf.metadata().get("tokenizer.ggml.tokens").is_some(),
+        }
     }
 
     /// Shape and constants of the model.
@@ -243,6 +260,27 @@ mod tests {
             assert!(matches!(error, Error::MissingTokenizer { .. }));
             assert!(error.hint().unwrap().contains(hint), "{:?}", error.hint());
         }
+    }
+
+    #[test]
+    fn a_tokenizer_is_known_before_it_is_read() {
+        for (files, there) in [(vec![], false), (vec![("tokenizer.json", "{}")], true)] {
+            let opened =
+                Checkpoint::open(model(&files).path()).map(|one| (one.is_gguf(), one.has_tokenizer()));
+            assert_eq!(opened.unwrap(), (false, there));
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gguf/tiny-llama.gguf");
+        let opened = Checkpoint::open(&path).unwrap();
+        assert!(opened.is_gguf() && opened.has_tokenizer());
+        // The same file, with its list of tokens under another name.
+        let mut bytes = std::fs::read(&path).unwrap();
+        let key = b"tokenizer.ggml.tokens";
+        let at = bytes.windows(key.len()).position(|window| window == key).unwrap();
+        bytes[at] = b'x';
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("x.gguf"), bytes).unwrap();
+        let opened = Checkpoint::open(folder.path()).unwrap();
+        assert!(opened.is_gguf() && !opened.has_tokenizer());
     }
 
     #[test]

@@ -222,10 +222,13 @@ impl Error {
 }
 
 fn io_hint(kind: std::io::ErrorKind) -> Option<String> {
-    use std::io::ErrorKind::{NotFound, PermissionDenied};
+    use std::io::ErrorKind::{AlreadyExists, NotADirectory, NotFound, PermissionDenied};
     match kind {
         NotFound => Some("check the path".to_owned()),
         PermissionDenied => Some("check who may read and write there".to_owned()),
+        AlreadyExists | NotADirectory => {
+            Some("a part of the path is a file where a folder is needed; check the path".to_owned())
+        }
         _ => None,
     }
 }

@@ -73,6 +73,11 @@ pub trait Tensors: Send + Sync {
     /// The little-endian row-major bytes of `name` when its dtype is a plain one; borrowed where the file holds them so.
     fn raw(&self, name: &str) -> Result<Cow<'_, [u8]>>;
 
+    /// How `name` is stored and its bytes, block formats too, permutations undone; `None` where it is made from others.
+    fn encoded(&self, _name: &str) -> Result<Option<(Dtype, Cow<'_, [u8]>)>> {
+        Ok(None)
+    }
+
     /// The numbers of some rows of `name` (slices along its first axis) as f32 into `out`, without reading the others
     /// where the container allows it.
     fn read_rows(&self, name: &str, rows: Range<usize>, out: &mut [f32]) -> Result<()> {

@@ -10,6 +10,7 @@ mod bar;
 mod commands;
 mod context;
 mod errors;
+mod interrupt;
 mod model;
 mod progress;
 mod sampling;

@@ -28,10 +28,12 @@ impl ModelArgs {
 /// Finds, perhaps pulls, and loads a model.
 pub fn load(context: &Context, model: &str, adapter: Option<&Path>) -> anyhow::Result<Loaded> {
     let path = find(context, model)?;
-    rankine_run::load(&path, adapter).with_context(|| match adapter {
+    let loaded = rankine_run::load(&path, adapter).with_context(|| match adapter {
         Some(folder) => format!("while loading `{model}` with the adapter `{}`", folder.display()),
         None => format!("while loading `{model}`"),
-    })
+    })?;
+    loaded.warnings.iter().for_each(|warning| context.say(warning));
+    Ok(loaded)
 }
 
 /// Where the model lies; a known name that is not in the cache is pulled first.

@@ -2,24 +2,21 @@
 //!
 //! On a terminal one line is rewritten; elsewhere a plain line follows at every tenth of the run.
 
+use crate::interrupt::Interrupt;
 use indicatif::{ProgressBar, ProgressStyle};
 use rankine_report::format;
 use rankine_run::Notice;
 use rankine_train::Step;
 use std::{
-    io::IsTerminal as _,
+    io::{IsTerminal as _, Write as _},
     ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
 };
 
 /// Shows a run, and stops it after the step in which Ctrl-C was pressed.
 pub struct Progress {
     bar: Option<ProgressBar>,
     quiet: bool,
-    interrupted: Arc<AtomicBool>,
+    interrupt: Interrupt,
     steps: usize,
     done: usize,
     seconds: f64,
@@ -30,17 +27,10 @@ pub struct Progress {
 impl Progress {
     /// Takes over Ctrl-C; a second one ends the program at once.
     pub fn new(quiet: bool) -> Self {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = interrupted.clone();
-        // A program that cannot catch Ctrl-C still trains.
-        let _ = ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
-            }
-        });
+        let interrupt = Interrupt::listen();
         let terminal = std::io::stderr().is_terminal() && !quiet;
         let bar = terminal.then(|| ProgressBar::new(0).with_style(style()));
-        Self { bar, quiet, interrupted, steps: 0, done: 0, seconds: 0.0, tokens: 0, made: 0 }
+        Self { bar, quiet, interrupt, steps: 0, done: 0, seconds: 0.0, tokens: 0, made: 0 }
     }
 
     /// Shows what happened; the answer is whether to go on.
@@ -81,7 +71,7 @@ impl Progress {
             )),
             Notice::Saved(_) => {}
         }
-        match self.interrupted.load(Ordering::SeqCst) {
+        match self.interrupt.is_asked() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
@@ -111,10 +101,12 @@ impl Progress {
     }
 
     fn say(&self, line: &str) {
+        // Training goes on when nobody reads stderr any more.
+        let write = || drop(writeln!(std::io::stderr(), "{line}"));
         if let Some(bar) = &self.bar {
-            bar.suspend(|| eprintln!("{line}"));
+            bar.suspend(write);
         } else if !self.quiet {
-            eprintln!("{line}");
+            write();
         }
     }
 

@@ -13,6 +13,7 @@
 mod segment;
 
 use crate::gemm::{Matrix, MatrixMut, matmul_alone};
+use crate::stored::Operand;
 use crate::tasks;
 use segment::Segment;
 use std::ops::Range;
@@ -36,7 +37,7 @@ const BATCH: usize = 1024;
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     /// W; [vocabulary, width].
-    pub weight: &'a [f32],
+    pub weight: Operand<'a>,
     /// Rows of W.
     pub vocabulary: usize,
     /// Numbers in a row of W.
@@ -81,6 +82,7 @@ impl Head<'_> {
             assert_eq!(greedy.len(), targets.len(), "length of the predictions");
             greedy.fill(0);
         }
+        let mut buffer = Vec::new();
         for batch in live_rows(targets).chunks(BATCH) {
             let live = self.gather(batch, x, targets);
             let total = self.walk(&live, dx.is_some());
@@ -90,7 +92,8 @@ impl Head<'_> {
                     greedy[row] = total.best[at];
                 }
                 if let Some(dx) = dx.as_deref_mut() {
-                    let own = &self.weight[live.targets[at] as usize * self.width..][..self.width];
+                    let own = live.targets[at] as usize;
+                    let own = self.weight.rows(own..own + 1, self.width, &mut buffer);
                     total.gradient(at, own, &mut dx[row * self.width..][..self.width]);
                 }
             }
@@ -106,7 +109,7 @@ impl Head<'_> {
     pub fn weight_gradient(&self, x: &[f32], targets: &[u32], row_scale: &[f32], dw: &mut [f32]) {
         self.check(x, targets);
         assert_eq!(row_scale.len(), targets.len(), "length of the gradient of the losses");
-        assert_eq!(dw.len(), self.weight.len(), "length of the gradient of a head's weight");
+        assert_eq!(dw.len(), self.weight.elements(), "length of the gradient of a head's weight");
         for batch in live_rows(targets).chunks(BATCH) {
             let live = self.gather(batch, x, targets);
             let total = self.walk(&live, false);
@@ -129,10 +132,12 @@ impl Head<'_> {
         factors: &[f32],
         dw: &mut [f32],
     ) {
-        let mut logits = Vec::new();
+        let (mut logits, mut buffer) = (Vec::new(), Vec::new());
+        let weight =
+            Matrix::new(self.weight.rows(words.clone(), self.width, &mut buffer), words.len(), self.width);
         for start in (0..live.rows.len()).step_by(ROWS) {
             let rows = start..(start + ROWS).min(live.rows.len());
-            self.logits(&live.x, &rows, &words, &mut logits);
+            self.logits(&live.x, &rows, weight, &mut logits);
             for (z, row) in logits.chunks_exact_mut(words.len()).zip(rows.clone()) {
                 segment::probabilities(z, log_sum_exp[row], factors[row]);
                 let target = live.targets[row] as usize;
@@ -168,10 +173,12 @@ impl Head<'_> {
     /// Walks some of the vocabulary for some rows.
     fn segment(&self, live: &Live, rows: Range<usize>, words: Range<usize>, accumulate: bool) -> Segment {
         let mut segment = Segment::new(rows.len(), if accumulate { self.width } else { 0 });
-        let mut logits = Vec::new();
+        let (mut logits, mut buffer) = (Vec::new(), Vec::new());
         for start in words.clone().step_by(COLUMNS) {
             let chunk = start..(start + COLUMNS).min(words.end);
-            self.logits(&live.x, &rows, &chunk, &mut logits);
+            let weight = self.weight.rows(chunk.clone(), self.width, &mut buffer);
+            let weight = Matrix::new(weight, chunk.len(), self.width);
+            self.logits(&live.x, &rows, weight, &mut logits);
             segment.absorb(&mut logits, &chunk, &live.targets[rows.clone()]);
             if accumulate {
                 let p = Matrix::new(&logits, rows.len(), chunk.len());
@@ -181,17 +188,18 @@ impl Head<'_> {
                     columns: self.width,
                     stride: self.width,
                 };
-                matmul_alone(sum, p, self.rows(self.weight, &chunk), 1.0, true);
+                matmul_alone(sum, p, weight, 1.0, true);
             }
         }
         segment
     }
 
-    /// z = x·Wᵀ for some rows and words; logits: [rows, words].
-    fn logits(&self, x: &[f32], rows: &Range<usize>, words: &Range<usize>, logits: &mut Vec<f32>) {
-        logits.resize(rows.len() * words.len(), 0.0);
-        let product = MatrixMut { data: logits, rows: rows.len(), columns: words.len(), stride: words.len() };
-        matmul_alone(product, self.rows(x, rows), self.rows(self.weight, words).t(), 1.0, false);
+    /// z = x·Wᵀ for some rows of x and some words' weights; logits: [rows, words].
+    fn logits(&self, x: &[f32], rows: &Range<usize>, weight: Matrix<'_>, logits: &mut Vec<f32>) {
+        let words = weight.rows;
+        logits.resize(rows.len() * words, 0.0);
+        let product = MatrixMut { data: logits, rows: rows.len(), columns: words, stride: words };
+        matmul_alone(product, self.rows(x, rows), weight.t(), 1.0, false);
     }
 
     /// Some rows of a matrix with `width` numbers a row.
@@ -208,7 +216,7 @@ impl Head<'_> {
     }
 
     fn check(&self, x: &[f32], targets: &[u32]) {
-        assert_eq!(self.weight.len(), self.vocabulary * self.width, "length of a head's weight");
+        assert_eq!(self.weight.elements(), self.vocabulary * self.width, "length of a head's weight");
         assert_eq!(x.len(), targets.len() * self.width, "length of a head's input");
         let known = |&target: &u32| target == IGNORED || (target as usize) < self.vocabulary;
         assert!(targets.iter().all(known), "a target is beyond the vocabulary of {}", self.vocabulary);

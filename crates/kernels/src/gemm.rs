@@ -138,6 +138,46 @@ fn matmul_shared(c: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, scale: f32, acc
     tasks::run(tiles, |tile| destination.fill(&tile, a, b, scale, accumulate));
 }
 
+/// A product whose right operand is made piece by piece: threads share ranges of at most `most` columns of c (rounded up
+/// to a multiple of `unit`), and `make` fills each.
+pub(crate) fn matmul_columns(
+    c: MatrixMut<'_>,
+    (most, unit): (usize, usize),
+    make: impl Fn(&Range<usize>, Columns<'_>) + Send + Sync,
+) {
+    assert!(
+        fits(c.data.len(), [(c.rows, c.stride), (c.columns, 1)]),
+        "the product is shorter than its shape"
+    );
+    let destination = Destination { start: c.data.as_mut_ptr(), stride: c.stride };
+    tasks::run(pieces(c.columns, most, unit).collect(), |columns: Range<usize>| {
+        let tile = Tile { rows: 0..c.rows, columns: columns.clone() };
+        make(&columns, Columns { destination: &destination, tile: &tile });
+    });
+}
+
+/// Some columns of a product, which belong to one task.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a> {
+    destination: &'a Destination,
+    tile: &'a Tile,
+}
+
+impl Columns<'_> {
+    /// `c = a·b` in these columns, plus the old c when `accumulate`; a: [c.rows, depth], b: [depth, columns].
+    pub fn fill(self, a: Matrix<'_>, b: Matrix<'_>, accumulate: bool) {
+        let Tile { rows, columns } = self.tile;
+        assert!(
+            a.columns == b.rows && a.rows == rows.len() && b.columns == columns.len(),
+            "shape of a piece"
+        );
+        assert!(a.fits() && b.fits(), "an operand of a piece is shorter than its shape");
+        let whole = Tile { rows: rows.clone(), columns: 0..columns.len() };
+        let destination = self.destination.from_column(columns.start);
+        destination.fill(&whole, a, b, 1.0, accumulate);
+    }
+}
+
 /// A part of the product: what one thread makes.
 struct Tile {
     rows: Range<usize>,
@@ -148,17 +188,17 @@ impl Tile {
     /// Disjoint tiles that cover [rows, columns].
     fn cut(rows: usize, columns: usize) -> Vec<Self> {
         let (tall, wide) = if columns > TILE { (TALL, TILE) } else { (TILE, TILE) };
-        let across: Vec<_> = pieces(columns, wide).collect();
-        let cells =
-            pieces(rows, tall).flat_map(|rows| across.iter().map(move |at| (rows.clone(), at.clone())));
+        let across: Vec<_> = pieces(columns, wide, LANES).collect();
+        let cells = pieces(rows, tall, LANES)
+            .flat_map(|rows| across.iter().map(move |at| (rows.clone(), at.clone())));
         cells.map(|(rows, columns)| Self { rows, columns }).collect()
     }
 }
 
-/// 0..length in about equal pieces of at most `most`: one, or an even number, which two threads share evenly.
-fn pieces(length: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+/// 0..length in about equal pieces of at most `most`, up to a multiple of `unit`: one, or an even number, which two threads share evenly.
+fn pieces(length: usize, most: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
     let count = if length <= most { 1 } else { length.div_ceil(most).next_multiple_of(2) };
-    let size = length.div_ceil(count).next_multiple_of(LANES);
+    let size = length.div_ceil(count).next_multiple_of(unit);
     (0..length).step_by(size.max(1)).map(move |start| start..(start + size).min(length))
 }
 
@@ -174,6 +214,11 @@ struct Destination {
 unsafe impl Sync for Destination {}
 
 impl Destination {
+    /// The same product without its first columns. The address is computed, not read: who fills it says how much is there.
+    fn from_column(&self, column: usize) -> Self {
+        Self { start: self.start.wrapping_add(column), stride: self.stride }
+    }
+
     /// Makes one tile, by way of a transposed copy of its part of b where that is faster.
     fn fill(&self, tile: &Tile, a: Matrix<'_>, b: Matrix<'_>, scale: f32, accumulate: bool) {
         let Tile { rows, columns } = tile;

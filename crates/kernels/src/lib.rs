@@ -22,5 +22,6 @@ mod matvec;
 pub mod norm;
 pub mod reduce;
 pub mod rope;
+pub mod stored;
 pub mod swiglu;
 mod transpose;

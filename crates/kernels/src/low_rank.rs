@@ -9,12 +9,13 @@
 //! are r/in or r/out of them. r may be 0, which leaves the frozen weight.
 
 use crate::gemm::{Matrix, matmul};
+use crate::stored::Operand;
 
 /// A frozen weight and its branch.
 #[derive(Clone, Copy, Debug)]
 pub struct LowRank<'a> {
     /// W; [outputs, inputs].
-    pub weight: &'a [f32],
+    pub weight: Operand<'a>,
     /// A; [rank, inputs].
     pub a: &'a [f32],
     /// B; [outputs, rank].
@@ -37,7 +38,12 @@ impl LowRank<'_> {
     /// When the lengths do not fit together.
     pub fn forward(&self, x: &[f32], branch_input: &[f32], y: &mut [f32], projected: &mut [f32]) {
         let rows = self.rows(branch_input, projected);
-        matmul(y, self.input(x, rows), self.weight().t(), 1.0, false);
+        assert_eq!(
+            self.weight.elements(),
+            self.outputs * self.inputs,
+            "numbers of a low-rank layer's weight"
+        );
+        self.weight.times_transposed(x, y, self.inputs);
         matmul(projected, self.input(branch_input, rows), self.a().t(), 1.0, false);
         if self.rank > 0 {
             matmul(y, Matrix::new(projected, rows, self.rank), self.b().t(), self.scale, true);
@@ -67,7 +73,7 @@ impl LowRank<'_> {
         matmul(&mut dp, dy, self.b(), self.scale, false);
         let dp = Matrix::new(&dp, rows, self.rank);
         if let Some(dx) = dx.as_deref_mut() {
-            matmul(dx, dy, self.weight(), 1.0, false);
+            self.weight.times(dy.data, dx, self.inputs);
         }
         match (dbranch, dx) {
             (Some(dbranch), _) => matmul(dbranch, dp, self.a(), 1.0, false),
@@ -88,10 +94,6 @@ impl LowRank<'_> {
 
     fn input<'a>(&self, x: &'a [f32], rows: usize) -> Matrix<'a> {
         Matrix::new(x, rows, self.inputs)
-    }
-
-    fn weight(&self) -> Matrix<'_> {
-        Matrix::new(self.weight, self.outputs, self.inputs)
     }
 
     fn a(&self) -> Matrix<'_> {

@@ -37,6 +37,25 @@ pub(crate) fn shared(y: MatrixMut<'_>, x: Matrix<'_>, w: Matrix<'_>, scale: f32,
     put(y, &parts, scale, accumulate);
 }
 
+/// `y = x · wᵀ` with rows of w that are made when they are needed, `step` at a time; y: [x.rows, rows]. They are
+/// made in a buffer of the thread.
+pub(crate) fn made(
+    y: &mut [f32],
+    x: Matrix<'_>,
+    rows: usize,
+    step: usize,
+    make: impl Fn(Range<usize>, &mut [f32]) + Send + Sync,
+) {
+    let ranges = (0..rows).step_by(step).map(|start| start..(start + step).min(rows)).collect();
+    let parts = tasks::collect(ranges, |range: Range<usize>| {
+        tasks::with_buffer(range.len() * x.columns, |piece| {
+            make(range.clone(), piece);
+            part(x, Matrix::new(piece, range.len(), x.columns), &(0..range.len()))
+        })
+    });
+    put(MatrixMut { data: y, rows: x.rows, columns: rows, stride: rows }, &parts, 1.0, false);
+}
+
 /// The same on the calling thread.
 pub(crate) fn alone(y: MatrixMut<'_>, x: Matrix<'_>, w: Matrix<'_>, scale: f32, accumulate: bool) {
     put(y, &[part(x, w, &(0..w.rows))], scale, accumulate);

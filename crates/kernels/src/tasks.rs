@@ -4,6 +4,7 @@
 //! threads take them cannot be seen in the result.
 
 use rayon::prelude::*;
+use std::cell::Cell;
 
 /// Elements of one elementwise task: 128 KiB of f32, a few times what waking a thread costs.
 pub(crate) const CHUNK: usize = 32 * 1024;
@@ -24,6 +25,21 @@ pub(crate) fn collect<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> R + S
     } else {
         tasks.into_par_iter().with_max_len(1).map(work).collect()
     }
+}
+
+/// Lends a buffer of the thread to `work`; what stands in it is left over from before. A second one must not be asked for
+/// inside.
+pub(crate) fn with_buffer<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+    thread_local! {
+        static BUFFER: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    }
+    let mut buffer = BUFFER.take();
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
+    let result = work(&mut buffer[..length]);
+    BUFFER.set(buffer);
+    result
 }
 
 /// Rows of `width` numbers that make one elementwise task; at least 1.

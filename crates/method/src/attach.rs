@@ -30,6 +30,10 @@ pub fn attach(
         matches!(parameter.kind(), Kind::Linear | Kind::Head)
             && modules.iter().any(|name| name == parameter.module())
     });
+    let missing = modules.iter().find(|name| !parameters.iter().any(|found| found.module() == *name));
+    if let Some(name) = missing {
+        return Err(Error::NotAdaptable { name: name.clone() });
+    }
     let ranks = plan(method, &parameters)?;
     let mut attached = Attached::default();
     // A few at a time: the old and the new weights of a whole model at once would double its memory.

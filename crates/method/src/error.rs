@@ -43,6 +43,12 @@ pub enum Error {
         /// What there is.
         known: Vec<String>,
     },
+    /// A module that a method cannot take over.
+    #[error("`{name}` is no linear layer of its own: an embedding, or a head that is the embedding")]
+    NotAdaptable {
+        /// Its name.
+        name: String,
+    },
     /// What was learnt at a weight is not a low-rank update.
     #[error("`{path}`: what was learnt is not a low-rank update")]
     NotLowRank {
@@ -81,6 +87,9 @@ impl Error {
                 shape[0].min(shape[1])
             )),
             Self::Module { known, .. } => Some(format!("there are: {}", known.join(", "))),
+            Self::NotAdaptable { name } => Some(format!(
+                "leave `{name}` out of the targets; an embedding is trained as a whole with `targets.whole = [\"embed_tokens\"]`"
+            )),
             Self::NotLowRank { .. } => Some("merge the run instead of exporting its adapter".to_owned()),
             Self::Decomposition { source, .. } => source.hint(),
             Self::Tensor(error) => error.hint(),

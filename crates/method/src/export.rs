@@ -10,6 +10,9 @@ use rankine_checkpoint::adapter::{
 use rankine_nn::{Factors, Kind, Model, Parameter, Weight};
 use std::collections::BTreeSet;
 
+/// Name of the head in a checkpoint.
+const HEAD: &str = "lm_head";
+
 /// What an adapter is relative to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
@@ -38,8 +41,22 @@ pub fn export(model: &dyn Model, base: Base, name: Option<String>) -> Result<Ada
             whole.insert(parameter.module().to_owned());
         }
     }
+    untie(model, &mut adapter, &mut whole);
     adapter.config = config(&adapter, name, whole);
     Ok(adapter)
+}
+
+/// An embedding that is the head too was trained at both ends: the adapter says so for both, as readers untie them.
+fn untie(model: &dyn Model, adapter: &mut Adapter, whole: &mut BTreeSet<String>) {
+    let parameters = model.parameters();
+    let tied = !parameters.iter().any(|parameter| parameter.kind() == Kind::Head);
+    let embedding = parameters.iter().find(|parameter| parameter.kind() == Kind::Embedding);
+    if let Some(embedding) = embedding.filter(|_| tied)
+        && let Some(trained) = adapter.replaced.get(embedding.path()).cloned()
+    {
+        adapter.replaced.insert(format!("{HEAD}.weight"), trained);
+        whole.insert(HEAD.to_owned());
+    }
 }
 
 fn update(weight: &dyn Weight, base: Base) -> Option<Factors> {
@@ -70,9 +87,16 @@ fn low_rank(parameter: &Parameter, factors: Factors) -> Result<LowRank> {
     Ok(LowRank { a, b, rank, inputs, outputs, scaling: scale, magnitude: None, output_bias: None, kind })
 }
 
+/// Alpha whose share of the rank is the scaling; the whole number that it was, where it was one.
+fn alpha(low_rank: &LowRank) -> f64 {
+    let rank = low_rank.rank as f64;
+    let alpha = f64::from(low_rank.scaling) * rank;
+    if (alpha.round() / rank) as f32 == low_rank.scaling { alpha.round() } else { alpha }
+}
+
 /// The most common rank and alpha in front, the others as patterns.
 fn config(adapter: &Adapter, name: Option<String>, whole: BTreeSet<String>) -> AdapterConfig {
-    let settings = |low_rank: &LowRank| (low_rank.rank, f64::from(low_rank.scaling) * low_rank.rank as f64);
+    let settings = |low_rank: &LowRank| (low_rank.rank, alpha(low_rank));
     let all: Vec<(usize, f64)> = adapter.low_rank.values().map(settings).collect();
     let frequency = |wanted: &&(usize, f64)| all.iter().filter(|found| found == wanted).count();
     let (rank, alpha) = all.iter().max_by_key(frequency).copied().unwrap_or((8, 8.0));

@@ -1,7 +1,7 @@
 //! A weight with its place in a model.
 
 use crate::{Leaf, Model, Weight, weight::Dense};
-use rankine_tensor::{Tensor, Var};
+use rankine_tensor::{Frozen, Var};
 
 /// What a weight does in its model: which methods may take it over, and whether it decays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ pub struct Parameter {
 
 impl Parameter {
     /// A frozen parameter.
-    pub fn frozen(path: String, kind: Kind, value: Tensor) -> Self {
+    pub fn frozen(path: String, kind: Kind, value: impl Into<Frozen>) -> Self {
         Self { path, kind, weight: Box::new(Dense::frozen(value)) }
     }
 

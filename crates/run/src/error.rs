@@ -30,6 +30,22 @@ pub enum Error {
     Exists {
         /// The folder.
         path: PathBuf,
+        /// Whether it holds a run that can be gone on with.
+        resumable: bool,
+    },
+    /// The output cannot be a folder, or not be written.
+    #[error("`{}`: no folder can be written here: {source}", path.display())]
+    Unwritable {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The data are not those that the run was started with.
+    #[error("`{}` was started with other data", path.display())]
+    OtherData {
+        /// The folder of the run.
+        path: PathBuf,
     },
     /// There is nothing to resume.
     #[error("`{}` has no saved state to resume from", path.display())]
@@ -102,17 +118,32 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Exists { .. } => Some("`--resume` goes on with it, `--force` replaces it".to_owned()),
+            Self::Exists { resumable: true, .. } => {
+                Some("`--resume` goes on with it, `--force` replaces it".to_owned())
+            }
+            Self::Exists { .. } => Some("`--force` replaces it; or choose another `--output`".to_owned()),
+            Self::Unwritable { .. } => Some("choose another `--output`".to_owned()),
+            Self::OtherData { .. } => {
+                Some("bring the data back, or start a new run with another `--output`".to_owned())
+            }
+            Self::NoState { path } if path.exists() => {
+                Some("nothing was saved yet: start it anew with `--force`, without `--resume`".to_owned())
+            }
             Self::NoState { .. } => Some("start it without `--resume`".to_owned()),
+            Self::OtherRecipe { key, .. } if key == "train.steps" || key == "train.epochs" => Some(
+                "the schedule depends on the number of steps: resume with the old one, or start a new run"
+                    .to_owned(),
+            ),
             Self::OtherRecipe { .. } => {
                 Some("resume with the folder's own `recipe.toml`, or choose another `--output`".to_owned())
             }
             Self::OtherBase { residual, .. } => Some(format!("give `{}` as the model", residual.display())),
             Self::Stopped { source, last_good } => {
-                let saved =
-                    last_good.as_ref().map(|path| format!("the last good state is in `{}`", path.display()));
-                let hints: Vec<String> = source.hint().into_iter().chain(saved).collect();
-                Some(hints.join("; ")).filter(|hint| !hint.is_empty())
+                let saved = match last_good {
+                    Some(path) => format!("the last good weights are in `{}`", path.display()),
+                    None => "nothing was saved yet".to_owned(),
+                };
+                Some(source.hint().into_iter().chain([saved]).collect::<Vec<_>>().join("; "))
             }
             Self::Surgery(error) => error.hint(),
             Self::Checkpoint(error) => error.hint(),

@@ -5,6 +5,9 @@ use rankine_checkpoint::{Adapter, Existing, OutputFolder, write_file_atomically}
 use rankine_train::State;
 use std::path::{Path, PathBuf};
 
+/// The checksum of the examples, as tokens.
+const DATA: &str = "data.sha256";
+
 /// The folder of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
@@ -18,17 +21,27 @@ impl Folder {
         if resume {
             folder.check_resumable(recipe)?;
         } else if folder.is_occupied() && !force {
-            return Err(Error::Exists { path: path.to_owned() });
+            let resumable = folder.state_file().is_file();
+            return Err(Error::Exists { path: path.to_owned(), resumable });
         }
+        let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
+        let there = path.ancestors().find(|place| place.exists() || place.as_os_str().is_empty());
+        let there = there.filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Gone again when it is dropped: whether it can be made is found before a large model is loaded.
+        tempfile::tempfile_in(there).map_err(unwritable)?;
         Ok(folder)
     }
 
-    /// Makes it ready: what an earlier run left is removed unless it is gone on with.
-    pub fn open(&self, recipe: &Recipe, resume: bool) -> Result<()> {
+    /// Makes it ready: what an earlier run left is removed unless it is gone on with, which must be with the same data.
+    pub fn open(&self, recipe: &Recipe, data: &str, resume: bool) -> Result<()> {
         if !resume && self.is_occupied() {
             self.clear()?;
         }
         fs_err::create_dir_all(&self.path).map_err(self.io(&self.path))?;
+        if resume && fs_err::read_to_string(self.path.join(DATA)).is_ok_and(|old| old != data) {
+            return Err(Error::OtherData { path: self.path.clone() });
+        }
+        self.write(DATA, data.as_bytes())?;
         self.write("recipe.toml", recipe.to_toml()?.as_bytes())
     }
 
@@ -37,8 +50,8 @@ impl Folder {
     }
 
     fn check_resumable(&self, recipe: &Recipe) -> Result<()> {
-        let (state, file) = (self.path.join("state"), self.path.join("recipe.toml"));
-        if !state.join("state.json").is_file() {
+        let file = self.path.join("recipe.toml");
+        if !self.state_file().is_file() {
             return Err(Error::NoState { path: self.path.clone() });
         }
         let text = fs_err::read_to_string(&file).map_err(self.io(&file))?;
@@ -48,9 +61,14 @@ impl Folder {
         }
     }
 
+    fn state_file(&self) -> PathBuf {
+        self.path.join("state/state.json")
+    }
+
     /// Removes the files of an earlier run, and nothing else.
     fn clear(&self) -> Result<()> {
-        const FILES: [&str; 5] = [
+        const FILES: [&str; 6] = [
+            DATA,
             "adapter_config.json",
             "adapter_model.safetensors",
             "recipe.toml",
@@ -83,8 +101,13 @@ impl Folder {
         Ok(State::read(&self.path.join("state"))?)
     }
 
-    pub fn has_state(&self) -> bool {
-        self.path.join("state/state.json").is_file()
+    /// The last saved state, else the best adapter, which is there since the first evaluation.
+    pub fn last_good(&self) -> Option<PathBuf> {
+        let state = self.path.join("state");
+        let best = self.path.join("best");
+        [(state, "state.json"), (best, "adapter_config.json")]
+            .into_iter()
+            .find_map(|(folder, file)| folder.join(file).is_file().then_some(folder))
     }
 
     pub fn write_state(&self, state: &State) -> Result<()> {

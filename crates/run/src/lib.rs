@@ -25,7 +25,9 @@ mod residual;
 mod run;
 
 pub use error::{Error, Result};
-pub use loading::{Loaded, load, module_names, open_adapter, tokenizer, tokenizer_companions};
+pub use loading::{
+    Loaded, load, load_model, module_names, open_adapter, tokenizer, tokenizer_companions, warning,
+};
 pub use metrics::Metrics;
 pub use recipe::{DataSection, Modules, Recipe, TargetSection, TrainSection};
 pub use run::{Notice, Outcome, Source, fine_tune};

@@ -21,21 +21,43 @@ pub struct Loaded {
     pub config: Config,
     /// Where it came from.
     pub path: PathBuf,
+    /// What the user should know about the adapter.
+    pub warnings: Vec<String>,
 }
 
 /// Opens a folder or `.gguf` file, with an adapter applied in memory.
 pub fn load(path: &Path, adapter: Option<&Path>) -> Result<Loaded> {
     let checkpoint = Checkpoint::open(path)?;
     let tokenizer = tokenizer(&checkpoint)?;
-    let config = checkpoint.config().clone();
-    let model = match adapter {
-        None => Llama::load(&config, checkpoint.tensors())?,
-        Some(folder) => {
-            let adapter = open_adapter(path, folder)?;
-            Llama::load(&config, &Merged::new(checkpoint.tensors(), &adapter)?)?
-        }
+    let mut warnings = Vec::new();
+    let model = apply(&checkpoint, adapter, &mut warnings)?;
+    Ok(Loaded { model, tokenizer, config: checkpoint.config().clone(), path: path.to_owned(), warnings })
+}
+
+/// The same without a tokenizer, which not every model has.
+pub fn load_model(path: &Path, adapter: Option<&Path>) -> Result<(Llama, Config)> {
+    let checkpoint = Checkpoint::open(path)?;
+    let model = apply(&checkpoint, adapter, &mut Vec::new())?;
+    Ok((model, checkpoint.config().clone()))
+}
+
+fn apply(checkpoint: &Checkpoint, adapter: Option<&Path>, warnings: &mut Vec<String>) -> Result<Llama> {
+    let (config, tensors) = (checkpoint.config(), checkpoint.tensors());
+    let Some(folder) = adapter else {
+        return Ok(Llama::load(config, tensors)?);
     };
-    Ok(Loaded { model, tokenizer, config, path: path.to_owned() })
+    let adapter = open_adapter(checkpoint.path(), folder)?;
+    warnings.extend(warning(folder, &adapter));
+    Ok(Llama::load(config, &Merged::new(tensors, &adapter)?)?)
+}
+
+/// What an adapter asks for that nobody here knows.
+pub fn warning(folder: &Path, adapter: &Adapter) -> Option<String> {
+    let keys = adapter.config.unknown_keys.join("`, `");
+    let folder = folder.display();
+    (!keys.is_empty()).then(|| {
+        format!("warning: `{folder}/adapter_config.json`: `{keys}` is not known here and has no effect")
+    })
 }
 
 /// The adapter in a folder, for the model at `base`; a run's folder is one.
@@ -72,10 +94,10 @@ pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
     Ok(tokenizer)
 }
 
-/// The tokenizer and chat template inside a GGUF file as the files that transformers reads; none for a folder, whose
-/// own are copied as they are.
+/// The tokenizer and chat template inside a GGUF file as the files that transformers reads; none where it has none, and
+/// none for a folder, whose own are copied as they are.
 pub fn tokenizer_companions(base: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>> {
-    if !matches!(base.tokenizer_files()?, TokenizerFiles::Gguf(_)) {
+    if !base.is_gguf() || !base.has_tokenizer() {
         return Ok(Vec::new());
     }
     let tokenizer = tokenizer(base)?;

@@ -276,27 +276,22 @@ impl Recipe {
     /// How the loop goes when an epoch has `per_epoch` batches.
     pub(crate) fn plan(&self, per_epoch: usize) -> Result<Plan> {
         let train = &self.train;
-        if train.accumulation == 0 {
-            return Err(Error::Setting {
-                key: "train.accumulation",
-                expected: "1 or more",
-                found: "0".to_owned(),
-            });
-        }
-        if !(train.epochs > 0.0 && train.epochs.is_finite()) {
-            return Err(Error::Setting {
-                key: "train.epochs",
-                expected: "above 0",
-                found: train.epochs.to_string(),
-            });
-        }
-        if !(0.0..=1.0).contains(&train.warmup) {
-            return Err(Error::Setting {
-                key: "train.warmup",
-                expected: "0 to 1",
-                found: train.warmup.to_string(),
-            });
-        }
+        let setting = |key, expected, good: bool, found: &dyn std::fmt::Display| match good {
+            true => Ok(()),
+            false => Err(Error::Setting { key, expected, found: found.to_string() }),
+        };
+        let positive = |number: f32| number > 0.0 && number.is_finite();
+        let share = |number: f32| (0.0..1.0).contains(&number);
+        let (rate, decay, clip) = (train.learning_rate, train.weight_decay, train.clip);
+        setting("train.steps", "1 or more", train.steps != Some(0), &0)?;
+        setting("train.accumulation", "1 or more", train.accumulation > 0, &train.accumulation)?;
+        setting("train.epochs", "above 0", train.epochs > 0.0 && train.epochs.is_finite(), &train.epochs)?;
+        setting("train.warmup", "0 to 1", (0.0..=1.0).contains(&train.warmup), &train.warmup)?;
+        setting("train.learning_rate", "above 0", positive(rate), &rate)?;
+        setting("train.weight_decay", "0 or more", decay >= 0.0 && decay.is_finite(), &decay)?;
+        setting("train.clip", "0 or more", clip >= 0.0 && clip.is_finite(), &clip)?;
+        setting("train.beta1", "0 or more and below 1", share(train.beta1), &train.beta1)?;
+        setting("train.beta2", "0 or more and below 1", share(train.beta2), &train.beta2)?;
         let from_epochs = (train.epochs * per_epoch as f64 / train.accumulation as f64).ceil() as usize;
         let steps = train.steps.unwrap_or(from_epochs.max(1));
         let warmup = (train.warmup * steps as f64).round() as usize;
@@ -381,6 +376,18 @@ mod tests {
         assert_eq!(recipe.difference(&other).unwrap(), None);
         other.train.learning_rate = 1.0;
         assert_eq!(recipe.difference(&other).unwrap().as_deref(), Some("train.learning_rate"));
+    }
+
+    #[test]
+    fn settings_outside_their_range_are_named() {
+        let changes =
+            ["steps=0", "learning_rate=nan", "clip=-1.0", "beta1=1.0", "beta2=nan", "weight_decay=-5.0"];
+        for change in changes {
+            let change = format!("train.{change}");
+            let recipe = Recipe::new("model", "data.json").with(std::slice::from_ref(&change)).unwrap();
+            let message = recipe.plan(7).unwrap_err().to_string();
+            assert!(message.contains(change.split('=').next().unwrap()), "{change}: {message}");
+        }
     }
 
     #[test]

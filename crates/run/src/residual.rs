@@ -12,7 +12,7 @@ use rankine_tensor::Tensor;
 use std::{
     borrow::Cow,
     collections::HashMap,
-    ops::Range,
+    ops::{ControlFlow, Range},
     path::{Path, PathBuf},
 };
 
@@ -46,7 +46,7 @@ impl Tensors for Residual<'_> {
         };
         info.check_rows(name, &rows, out.len())?;
         let width = info.row_elements();
-        out.copy_from_slice(&left.to_vec()[rows.start * width..rows.end * width]);
+        left.read(|values| out.copy_from_slice(&values[rows.start * width..rows.end * width]));
         Ok(())
     }
 }
@@ -74,10 +74,11 @@ pub(crate) fn write(model: &dyn Model, original: &Checkpoint, folder: &Path) -> 
         dtype: Some(Dtype::F32),
         existing: Existing::Replace,
         companions: original.companions(),
+        inputs: vec![original.path().to_owned()],
         extra_files: tokenizer_companions(original)?,
         ..WriteOptions::default()
     };
-    write_model(&source, original.config(), folder, &options, &mut |_| ())?;
+    write_model(&source, original.config(), folder, &options, &mut |_| ControlFlow::Continue(()))?;
     Ok(())
 }
 

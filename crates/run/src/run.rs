@@ -14,14 +14,13 @@ use rankine_method::{Base, attach, export, train_whole};
 use rankine_nn::{LanguageModel, models::Llama};
 use rankine_random::Rng;
 use rankine_train::{AdamW, Best, Data, Ending, Event, NextToken, Plan, Score, Step};
+use sha2::{Digest as _, Sha256};
 use std::{ops::ControlFlow, path::Path, time::Instant};
 
 /// Where a run's input lies.
 pub struct Source<'a> {
     /// The model's folder or `.gguf` file.
     pub model: &'a Path,
-    /// Data already in memory, instead of the recipe's file.
-    pub dataset: Option<Dataset>,
     /// Go on with what the folder holds.
     pub resume: bool,
     /// Replace what the folder holds.
@@ -75,7 +74,7 @@ type Watch<'a> = &'a mut dyn FnMut(Notice<'_>) -> ControlFlow<()>;
 pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watch<'_>) -> Result<Outcome> {
     let folder = Folder::check(output, recipe, source.resume, source.force)?;
     let checkpoint = Checkpoint::open(source.model)?;
-    let (train, validation, summary) = batches(recipe, &checkpoint, source.dataset)?;
+    let (train, validation, summary) = batches(recipe, &checkpoint)?;
     let held_out = validation.as_ref().map_or(0, |batches| batches.examples().len());
     let _ = watch(Notice::Data(&summary, train.examples().len(), held_out));
     let plan = recipe.plan(train.steps_per_epoch())?;
@@ -90,7 +89,7 @@ pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watc
     if recipe.keep_residual {
         residual::require(&model)?;
     }
-    folder.open(recipe, source.resume)?;
+    folder.open(recipe, &checksum(&train, validation.as_ref()), source.resume)?;
     if recipe.keep_residual {
         residual::write(&model, &checkpoint, &folder.path().join(residual::FOLDER))?;
     }
@@ -115,16 +114,9 @@ pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watc
     recorder.finish(&model, &summary, ended)
 }
 
-fn batches(
-    recipe: &Recipe,
-    checkpoint: &Checkpoint,
-    dataset: Option<Dataset>,
-) -> Result<(Batches, Option<Batches>, Summary)> {
+fn batches(recipe: &Recipe, checkpoint: &Checkpoint) -> Result<(Batches, Option<Batches>, Summary)> {
     let section = &recipe.data;
-    let dataset = match dataset {
-        Some(dataset) => dataset,
-        None => Dataset::read(&section.path, section.format, section.columns()?)?,
-    };
+    let dataset = Dataset::read(&section.path, section.format, section.columns()?)?;
     let max_length = section.max_length.min(checkpoint.config().context);
     let encoding = Encoding { max_length, train_on_prompt: section.train_on_prompt, ..Encoding::default() };
     let (examples, summary) = encode(&dataset, &tokenizer(checkpoint)?, &encoding)?;
@@ -139,6 +131,18 @@ fn batches(
         false => Some(Batches::new(validation, batching, recipe.seed)?),
     };
     Ok((train, validation, summary))
+}
+
+/// SHA-256 over tokens and answers of all examples, those to learn from first.
+fn checksum(train: &Batches, validation: Option<&Batches>) -> String {
+    let mut hash = Sha256::new();
+    for example in [Some(train), validation].into_iter().flatten().flat_map(Batches::examples) {
+        hash.update((example.tokens.len() as u64).to_le_bytes());
+        example.tokens.iter().for_each(|token| hash.update(token.to_le_bytes()));
+        example.answers.iter().for_each(|&answer| hash.update([u8::from(answer)]));
+    }
+    let bytes: [u8; 32] = hash.finalize().into();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn model_size(model: &Llama) -> usize {
@@ -183,10 +187,8 @@ impl Recorder<'_, '_> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        ended.map_err(|source| {
-            let last_good = self.folder.has_state().then(|| self.folder.path().join("state"));
-            Error::Stopped { source: Box::new(source), last_good }
-        })
+        ended
+            .map_err(|source| Error::Stopped { source: Box::new(source), last_good: self.folder.last_good() })
     }
 
     fn record(&mut self, event: &Event<'_>, model: &dyn LanguageModel) -> Result<ControlFlow<()>> {

@@ -16,6 +16,7 @@ use rankine_checkpoint::{
 use rankine_random::Rng;
 use rankine_surgery::{WriteOptions, merge};
 use std::error::Error;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -43,7 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = WriteOptions { shard_bytes: SHARD_BYTES, ..WriteOptions::default() };
     forget_peak()?;
     let begin = Instant::now();
-    let report = merge(&base, &adapter, &root.path().join("merged"), &options, &mut |_| {})?;
+    let report =
+        merge(&base, &adapter, &root.path().join("merged"), &options, &mut |_| ControlFlow::Continue(()))?;
     let seconds = begin.elapsed().as_secs_f64();
     let gigabytes = report.plan.bytes as f64 / 1e9;
     println!("model          {gigabytes:.2} GB, largest tensor {:.0} MB", largest as f64 / 1e6);

@@ -1,7 +1,8 @@
 //! What keeps a model from being merged or written, and how to mend it.
 
-use rankine_checkpoint::adapter::Initialisation;
+use rankine_checkpoint::adapter::{Initialisation, Misshapen};
 use rankine_checkpoint::{Dtype, config::Architecture};
+use std::path::PathBuf;
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -13,6 +14,33 @@ pub enum Error {
     /// A file could not be read or written, or the adapter does not fit its base.
     #[error(transparent)]
     Checkpoint(#[from] rankine_checkpoint::Error),
+    /// The output that is to be replaced is read, or holds what is read.
+    #[error("`{}` would be replaced, but `{}` is read from it", output.display(), input.display())]
+    OutputIsInput {
+        /// The output.
+        output: PathBuf,
+        /// What is read: base or adapter.
+        input: PathBuf,
+    },
+    /// The output that is to be replaced is nothing that this program writes.
+    #[error("`{}` holds no model, adapter or run, so it is not replaced", output.display())]
+    OutputIsForeign {
+        /// The output.
+        output: PathBuf,
+    },
+    /// The base is not the model that its configuration describes.
+    #[error("`{}`: the tensors are not those of the configuration{}", path.display(), lines(missing, misshapen))]
+    Base {
+        /// The folder or GGUF file.
+        path: PathBuf,
+        /// Tensors that are called for and not there.
+        missing: Vec<String>,
+        /// Tensors of another shape.
+        misshapen: Vec<Misshapen>,
+    },
+    /// The caller wanted no more.
+    #[error("interrupted")]
+    Interrupted,
     /// The part that an initialisation took out of a weight could not be found again.
     #[error("`{name}`: {source}")]
     Decomposition {
@@ -70,6 +98,10 @@ impl Error {
         let hint = match self {
             Self::Checkpoint(error) => return error.hint(),
             Self::Decomposition { source, .. } => return source.hint(),
+            Self::OutputIsInput { .. } => "choose another output",
+            Self::OutputIsForeign { .. } => "choose another output, or remove this one yourself",
+            Self::Base { .. } => "the files are not complete or not of one model: download the model again",
+            Self::Interrupted => return None,
             Self::AlteredBase { initialisation, .. } => altered_hint(*initialisation),
             Self::Factors { .. } => "read the adapter again from its folder",
             Self::BiasShape { .. } => "this adapter was made for another base model",
@@ -78,6 +110,15 @@ impl Error {
         };
         Some(hint.to_owned())
     }
+}
+
+/// A line for every tensor.
+fn lines(missing: &[String], misshapen: &[Misshapen]) -> String {
+    let missing = missing.iter().map(|name| format!("\n  missing: `{name}`"));
+    let misshapen = misshapen.iter().map(|Misshapen { key, expected, found }| {
+        format!("\n  misshapen: `{key}` is {found:?}, not {expected:?}")
+    });
+    missing.chain(misshapen).collect()
 }
 
 /// The value of `init_lora_weights`.

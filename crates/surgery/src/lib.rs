@@ -7,12 +7,14 @@
 
 #![forbid(unsafe_code)]
 
+mod base;
 mod error;
 mod merge;
 mod merged;
+mod output;
 mod write;
 
 pub use error::{Error, Result};
 pub use merge::{MergeReport, TensorChange, merge, plan_merge};
 pub use merged::Merged;
-pub use write::{Plan, Progress, Stage, WriteOptions, write_model};
+pub use write::{Plan, Progress, Stage, Watch, WriteOptions, write_model};

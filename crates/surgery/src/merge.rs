@@ -1,8 +1,8 @@
 //! Merging: an adapter's changes written into a copy of its base.
 
-use crate::Result;
 use crate::merged::{Merged, Squares};
-use crate::write::{Plan, Progress, Weights, WriteOptions, shard_plan, summary};
+use crate::write::{Plan, Watch, Weights, WriteOptions, shard_plan, summary};
+use crate::{Result, base, output};
 use rankine_checkpoint::{Adapter, Checkpoint};
 use std::ops::Range;
 use std::path::Path;
@@ -31,23 +31,28 @@ pub struct TensorChange {
 /// and generation settings. For a GGUF base the caller gives the tokenizer in [`WriteOptions::extra_files`].
 ///
 /// # Errors
-/// When the adapter does not fit the base or the base it was trained on cannot be recomputed, when `target` exists and
-/// may not be replaced, or writing fails; nothing is left behind then.
+/// When the base is not what its configuration says, the adapter does not fit it or the base it was trained on cannot be
+/// recomputed, when `target` exists and may not be replaced (base and adapter never are), writing fails, or `watch`
+/// breaks off; nothing is left behind then.
 pub fn merge(
     base: &Checkpoint,
     adapter: &Adapter,
     target: &Path,
     options: &WriteOptions,
-    watch: &mut dyn FnMut(Progress),
+    watch: &mut Watch,
 ) -> Result<MergeReport> {
+    base::check(base)?;
+    let mut options = options.clone();
+    options.inputs.push(base.path().to_owned());
+    options.inputs.extend(adapter.folder().into_iter().chain([adapter.path.as_path()]).map(Path::to_owned));
+    options.companions.extend(base.companions());
     // The decompositions may take long: what can be known before comes before.
+    output::check(target, &options)?;
     drop(rankine_checkpoint::OutputFolder::create(target, options.existing)?);
     let mut merged = Merged::draft(base.tensors(), adapter)?;
     let config = merged.configure(base.config())?;
-    shard_plan(&merged, options)?;
+    shard_plan(&merged, &options)?;
     merged.prepare(watch)?;
-    let mut options = options.clone();
-    options.companions.extend(base.companions());
     let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| merged.measured_rows(name, rows, out);
     let copied = |name: &str| !merged.is_changed(name);
     let written =
@@ -65,6 +70,7 @@ pub fn merge(
 /// # Errors
 /// As [`merge`], as far as names and shapes tell.
 pub fn plan_merge(base: &Checkpoint, adapter: &Adapter, options: &WriteOptions) -> Result<Plan> {
+    base::check(base)?;
     let mut merged = Merged::draft(base.tensors(), adapter)?;
     merged.configure(base.config())?;
     Ok(summary(&shard_plan(&merged, options)?))

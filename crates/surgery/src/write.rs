@@ -4,7 +4,7 @@
 //! that is stored as it was read is copied byte for byte. The folder appears when it is complete.
 
 use crate::merged::{Squares, row_blocks};
-use crate::{Error, Result};
+use crate::{Error, Result, output};
 use indexmap::IndexMap;
 use rankine_checkpoint::{
     Config, Dtype, Existing, ModelWriter, OutputFolder, ShardPlan, TensorInfo, Tensors,
@@ -12,7 +12,7 @@ use rankine_checkpoint::{
 use rayon::prelude::*;
 use serde_json::json;
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 /// Blocks a thread makes between two reports of progress: some 16 MiB of f32.
@@ -28,6 +28,9 @@ pub struct WriteOptions {
     pub shard_bytes: u64,
     /// What to do with an output that is there already.
     pub existing: Existing,
+    /// Further files and folders that are read: an output that is one of them, or holds one, is not replaced.
+    /// [`merge`](crate::merge) adds base and adapter, and the companions count too.
+    pub inputs: Vec<PathBuf>,
     /// Files that are copied beside the weights under their own names.
     pub companions: Vec<PathBuf>,
     /// Name and content of further files; they go before companions of the same name.
@@ -41,6 +44,7 @@ impl Default for WriteOptions {
             // What transformers 4 used; its readers take any size.
             shard_bytes: 5_000_000_000,
             existing: Existing::Refuse,
+            inputs: Vec::new(),
             companions: Vec::new(),
             extra_files: Vec::new(),
         }
@@ -78,16 +82,31 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// Writes all tensors of `source` as a model with this configuration into the folder `target`.
+/// Hears of progress; breaking off ends the work, of which nothing is left behind.
+pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+
+impl Progress {
+    /// An error when the caller wants no more.
+    pub(crate) fn tell(self, watch: &mut Watch) -> Result<()> {
+        match watch(self) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Interrupted),
+        }
+    }
+}
+
+/// Writes all tensors of `source` as a model with this configuration into the folder `target`. What `source` is read
+/// from stands in [`WriteOptions::inputs`].
 ///
 /// # Errors
-/// When `target` exists and may not be replaced, a weight cannot be read, or writing fails; nothing is left behind then.
+/// When `target` exists and may not be replaced, a weight cannot be read, writing fails, or `watch` breaks off; nothing
+/// is left behind then.
 pub fn write_model(
     source: &dyn Tensors,
     config: &Config,
     target: &Path,
     options: &WriteOptions,
-    watch: &mut dyn FnMut(Progress),
+    watch: &mut Watch,
 ) -> Result<Plan> {
     let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| {
         source.read_rows(name, rows, out)?;
@@ -129,14 +148,17 @@ impl Weights<'_> {
         config: &Config,
         target: &Path,
         options: &WriteOptions,
-        watch: &mut dyn FnMut(Progress),
+        watch: &mut Watch,
     ) -> Result<Written> {
         let plan = shard_plan(self.source, options)?;
+        output::check(target, options)?;
         let folder = OutputFolder::create(target, options.existing)?;
         write_companions(&folder, &stored_config(self.source, &plan, config, options), options)?;
         let writer = ModelWriter::create(&folder, &plan)?;
         let moved = self.write_blocks(&writer, &plan, watch)?;
         writer.finish()?;
+        // Once more: writing took its time.
+        output::check(target, options)?;
         folder.finish()?;
         Ok(Written { plan: summary(&plan), moved })
     }
@@ -145,7 +167,7 @@ impl Weights<'_> {
         &self,
         writer: &ModelWriter,
         plan: &ShardPlan,
-        watch: &mut dyn FnMut(Progress),
+        watch: &mut Watch,
     ) -> Result<IndexMap<String, Squares>> {
         let blocks = self.blocks(plan);
         let mut moved: IndexMap<String, Squares> = IndexMap::new();
@@ -162,7 +184,7 @@ impl Weights<'_> {
                 sum.moved += squares.moved;
                 progress.done += block.stored_bytes();
             }
-            watch(progress);
+            progress.tell(watch)?;
         }
         Ok(moved)
     }

@@ -9,11 +9,14 @@
 
 mod arithmetic;
 mod error;
+mod frozen;
 pub mod ops;
 mod record;
 mod tensor;
 mod variable;
 
 pub use error::{Error, Result};
+pub use frozen::Frozen;
+pub use rankine_kernels::stored::{Encoding, Stored};
 pub use tensor::Tensor;
 pub use variable::{Gradients, Var, untaped};

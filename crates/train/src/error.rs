@@ -10,11 +10,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The loss or its gradient is NaN or infinite.
-    #[error("the {what} is not finite at step {step} (learning rate {learning_rate:e})")]
+    #[error("the {what} is not finite at step {step} (learning rate {learning_rate:.2e})")]
     NotFinite {
-        /// `loss` or `gradient`.
+        /// `loss` or `gradient`, say.
         what: &'static str,
-        /// The step, from 1.
+        /// The step, from 1; 0 before the first.
         step: usize,
         /// The learning rate of that step.
         learning_rate: f32,
@@ -61,8 +61,11 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::NotFinite { step: 0, .. } => {
+                Some("the model itself gives no finite loss on these data".to_owned())
+            }
             Self::NotFinite { learning_rate, .. } => Some(format!(
-                "lower the learning rate, for example to {:e}, or clip harder",
+                "lower the learning rate, for example to {:.1e}, or clip harder",
                 learning_rate / 3.0
             )),
             Self::NothingTrained => Some("check the targets: which modules were selected".to_owned()),

@@ -40,11 +40,10 @@ pub fn evaluate(
 ) -> Result<Score> {
     let mut score = Score::default();
     let (mut sum, mut correct) = (0.0, 0.0);
-    let head = untaped(|| model.head().weight.dense())?;
     for batch in batches {
         let tokens = Tokens::packed(&batch.tokens, &batch.lengths);
         let hidden = untaped(|| model.hidden(&tokens, &mut Pass::quiet()))?;
-        let scored = ops::score(&hidden, &head, &batch.targets)?;
+        let scored = untaped(|| model.head().weight.score(&hidden, &batch.targets))?;
         let mut start = 0;
         for &length in &batch.lengths {
             let example = example(&batch.targets[start..][..length], &scored, start);

@@ -3,7 +3,7 @@
 use crate::Result;
 use rankine_data::Batch;
 use rankine_nn::{LanguageModel, Pass, Place, Tokens};
-use rankine_tensor::{Tensor, Var, ops};
+use rankine_tensor::{Tensor, Var};
 use std::sync::Arc;
 
 /// What is minimised: one loss a row, 0 where nothing is to be learnt.
@@ -20,7 +20,7 @@ impl Objective for NextToken {
     fn losses<'m>(&self, model: &'m dyn LanguageModel, batch: &Batch, pass: &mut Pass<'m>) -> Result<Tensor> {
         let hidden = model.hidden(&Tokens::packed(&batch.tokens, &batch.lengths), pass)?;
         let targets: Arc<[u32]> = batch.targets.as_slice().into();
-        Ok(ops::losses(&hidden, &model.head().weight.dense()?, &targets)?)
+        Ok(model.head().weight.losses(&hidden, &targets)?)
     }
 }
 

@@ -4,8 +4,9 @@ use crate::{
     Best, Error, Objective, Optimizer, Result, Schedule, Score, State, evaluate, gradient::gradient,
 };
 use rankine_data::Batches;
-use rankine_nn::{LanguageModel, Model, for_each_trained, for_each_trained_mut};
+use rankine_nn::{LanguageModel, Model, Pass, for_each_trained, for_each_trained_mut};
 use rankine_random::Rng;
+use rankine_tensor::untaped;
 use std::ops::ControlFlow;
 
 /// How a run goes.
@@ -107,7 +108,7 @@ pub fn run<M: LanguageModel>(
     }
     let rng = Rng::new(plan.seed).fork("train");
     if progress.step == 0 {
-        progress.evaluate(model, data, watch)?;
+        progress.evaluate(model, data, 0.0, watch)?;
     }
     while progress.step < plan.schedule.steps {
         let step = advance(model, data.train, (objective, &mut *optimizer), plan, (&rng, progress.step))?;
@@ -116,10 +117,11 @@ pub fn run<M: LanguageModel>(
         let last = progress.step == plan.schedule.steps;
         // Also when it is time to stop: a resumed run must know what an unbroken one knows.
         if last || due(progress.step, plan.evaluate_every) {
-            progress.evaluate(model, data, watch)?;
+            progress.evaluate(model, data, step.learning_rate, watch)?;
         }
         let stale = progress.is_stale(plan);
         if last || stale || interrupted || due(progress.step, plan.save_every) {
+            verify(model, objective, data.train, plan, step)?;
             let state = State::capture(model, optimizer, progress.step, progress.best, progress.stale);
             if watch(&Event::Save(&state), model).is_break() && !last && !stale {
                 return Ok(Ending::Interrupted);
@@ -161,6 +163,31 @@ fn advance<M: LanguageModel>(
     Ok(Step { step, loss: gradient.loss, gradient_norm, learning_rate, tokens: gradient.tokens })
 }
 
+/// Refuses weights that give no finite loss on the data of the next step: what is saved can be gone on with.
+fn verify(
+    model: &dyn LanguageModel,
+    objective: &dyn Objective,
+    batches: &Batches,
+    plan: &Plan,
+    Step { step, learning_rate, .. }: Step,
+) -> Result<()> {
+    let not_finite = |what| Err(Error::NotFinite { what, step, learning_rate });
+    let mut finite = true;
+    for_each_trained(model, &mut |_, variable| {
+        finite &= variable.tensor().read(|values| values.iter().all(|value| value.is_finite()));
+    });
+    if !finite {
+        return not_finite("update");
+    }
+    let batch = batches.get(step * plan.accumulation);
+    let losses = untaped(|| objective.losses(model, &batch, &mut Pass::quiet()))?;
+    if losses.read(|losses| losses.iter().all(|loss| loss.is_finite())) {
+        Ok(())
+    } else {
+        not_finite("loss after the update")
+    }
+}
+
 fn due(step: usize, every: usize) -> bool {
     every > 0 && step.is_multiple_of(every)
 }
@@ -177,12 +204,21 @@ impl Progress {
         plan.patience.is_some_and(|patience| self.stale >= patience)
     }
 
-    fn evaluate(&mut self, model: &dyn LanguageModel, data: Data<'_>, watch: Watch<'_>) -> Result<()> {
+    fn evaluate(
+        &mut self,
+        model: &dyn LanguageModel,
+        data: Data<'_>,
+        learning_rate: f32,
+        watch: Watch<'_>,
+    ) -> Result<()> {
         let Some(validation) = data.validation else {
             return Ok(());
         };
         let score = evaluate(model, &mut validation.sequential(), &mut |_| {})?;
-        let best = score.nll.is_finite() && self.best.is_none_or(|best| score.nll < best.nll);
+        if !score.nll.is_finite() {
+            return Err(Error::NotFinite { what: "held-out loss", step: self.step, learning_rate });
+        }
+        let best = self.best.is_none_or(|best| score.nll < best.nll);
         self.stale = if best { 0 } else { self.stale + 1 };
         if best {
             self.best = Some(Best { step: self.step, nll: score.nll });

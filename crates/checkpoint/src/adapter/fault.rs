@@ -1,5 +1,6 @@
 //! What makes an adapter unusable.
 
+use super::keys::{PREFIX, parse};
 use crate::error::nearest_hint;
 use crate::fields::WrongValue;
 
@@ -13,6 +14,9 @@ pub enum Fault {
         /// Subfolders that have one.
         nested: Vec<String>,
     },
+    /// The path leads to a file.
+    #[error("a file, not an adapter's folder")]
+    File,
     /// The folder has no weights.
     #[error("no `adapter_model.safetensors` in this folder")]
     NoWeights,
@@ -52,6 +56,22 @@ pub enum Fault {
         /// The largest that is accepted.
         limit: usize,
     },
+    /// An alpha that no f32 can hold.
+    #[error("`{key}`: {found} is too large to compute with")]
+    Alpha {
+        /// `lora_alpha` or the key of `alpha_pattern`.
+        key: String,
+        /// The alpha.
+        found: f64,
+    },
+    /// A tensor with an infinity or a NaN in it.
+    #[error("tensor `{key}` holds {value}, which is no finite number")]
+    NotFinite {
+        /// Its key.
+        key: String,
+        /// The first such number.
+        value: f32,
+    },
     /// The targets contradict themselves.
     #[error(transparent)]
     Targets(#[from] TargetFault),
@@ -67,10 +87,19 @@ impl Fault {
             Self::NoConfig { nested } if !nested.is_empty() => {
                 return Some(format!("there is one in `{}`: name that folder", nested.join("`, `")));
             }
+            Self::File => {
+                "name the folder in which `adapter_config.json` and `adapter_model.safetensors` lie"
+            }
             Self::NoConfig { .. } | Self::NoWeights => "name the folder that peft's `save_pretrained` wrote",
             Self::NoType => "add `\"peft_type\": \"LORA\"` if it is a LoRA adapter",
             Self::Type { found } => return Some(type_hint(found).to_owned()),
-            Self::Value(_) | Self::Rank { .. } => "compare with the `adapter_config.json` that peft wrote",
+            Self::Value(_) | Self::Rank { .. } | Self::Alpha { .. } => {
+                "compare with the `adapter_config.json` that peft wrote"
+            }
+            Self::NotFinite { .. } => {
+                "the training diverged or the file is damaged: use an adapter that was saved earlier, or train with a \
+                 smaller learning rate"
+            }
             Self::Feature { .. } => "merge it in Python with peft's `merge_and_unload`, where peft can",
             Self::Initialisation { .. } => {
                 "if the base weights were not altered by it, set the key to true: the factors are in the file"
@@ -156,7 +185,12 @@ impl Mismatch {
         let resized = |misshapen: &Misshapen| {
             misshapen.key.contains("embed_tokens") || misshapen.key.contains("lm_head")
         };
-        if self.misshapen.iter().any(resized) {
+        let unprefixed =
+            |key: &String| !key.starts_with(PREFIX) && parse(&format!("{PREFIX}{key}")).is_some();
+        if self.unexpected.iter().any(unprefixed) {
+            "the keys lack the prefix `base_model.model.`: save the adapter with peft's `save_pretrained`, or put the \
+             prefix before every key"
+        } else if self.misshapen.iter().any(resized) {
             "the vocabulary was resized before training: use the base model with the same vocabulary"
         } else if !self.misshapen.is_empty() {
             "this adapter was made for another base model, or its ranks are not those of its configuration"
@@ -234,6 +268,14 @@ pub enum TargetFault {
         key: &'static str,
     },
     /// A layer pattern without layers.
+    #[error("there is no layer {layer}: the model has {count}")]
+    NoLayer {
+        /// Its index.
+        layer: usize,
+        /// How many layers there are.
+        count: usize,
+    },
+    /// A pattern for layers without a choice of layers.
     #[error("`layers_pattern` needs `layers_to_transform`")]
     LayersMissing,
     /// No targets were given and the model type has no usual ones.
@@ -259,6 +301,7 @@ impl TargetFault {
             Self::LayersWithPattern { .. } => {
                 "write the layers into the expression: `.*layers\\.(0|1)\\..*q_proj`"
             }
+            Self::NoLayer { .. } => "layers are counted from 0",
             Self::LayersMissing => "say which layers, or leave the pattern out",
             Self::NoDefault { .. } => "name the targets, such as `q_proj` and `v_proj`, or use `all-linear`",
         };

@@ -29,8 +29,8 @@ pub(super) enum Part<'a> {
     Base(&'a str),
     /// A parameter of a module that was trained whole, under the name of its wrapper.
     Wrapped(&'a str),
-    /// The parameter as it was before; of no use.
-    Original,
+    /// The parameter as it was before, or what only training needs; of no use.
+    Unused,
     /// A parameter under its own name.
     Plain(&'a str),
 }
@@ -45,12 +45,13 @@ pub(super) fn parse(key: &str) -> Option<(&str, Part<'_>)> {
     })
 }
 
-const MARKERS: [&str; 9] = [
+const MARKERS: [&str; 10] = [
     "lora_A",
     "lora_B",
     "lora_embedding_A",
     "lora_embedding_B",
     "lora_magnitude_vector",
+    "lora_velora_embed",
     "token_adapter",
     "base_layer",
     "modules_to_save",
@@ -82,7 +83,9 @@ fn part<'a>(marker: &str, rest: &'a str) -> Option<Part<'a>> {
         ("token_adapter", _, 1..=2) if rest.starts_with("trainable_tokens_delta") => Part::Rows,
         ("base_layer", "weight" | "bias", 1) => Part::Base(rest),
         ("modules_to_save", _, 1..) => Part::Wrapped(rest.strip_prefix("default.").unwrap_or(rest)),
-        ("original_module", _, 1..) => Part::Original,
+        ("original_module", _, 1..) => Part::Unused,
+        // VeLoRA compresses what is kept for the gradient; the forward pass is that of LoRA.
+        ("lora_velora_embed", _, 0..=1) => Part::Unused,
         _ => return None,
     })
 }
@@ -111,13 +114,15 @@ mod tests {
             ("lora_magnitude_vector", Part::Magnitude),
             ("lora_magnitude_vector.default", Part::Magnitude),
             ("lora_magnitude_vector.default.weight", Part::Magnitude),
+            ("lora_velora_embed", Part::Unused),
+            ("lora_velora_embed.default", Part::Unused),
             ("token_adapter.trainable_tokens_delta", Part::Rows),
             ("token_adapter.trainable_tokens_delta.default", Part::Rows),
             ("base_layer.weight", Part::Base("weight")),
             ("base_layer.bias", Part::Base("bias")),
             ("modules_to_save.bias", Part::Wrapped("bias")),
             ("modules_to_save.default.dense.weight", Part::Wrapped("dense.weight")),
-            ("original_module.bias", Part::Original),
+            ("original_module.bias", Part::Unused),
             ("weight", Part::Plain("weight")),
             ("bias", Part::Plain("bias")),
         ];

@@ -110,16 +110,21 @@ impl Adapter {
         Self::read(config, &Safetensors::open(&path)?, &path)
     }
 
+    /// The folder it was read from.
+    pub fn folder(&self) -> Option<&Path> {
+        self.path.parent().filter(|folder| *folder != Path::new(""))
+    }
+
     /// The adapter in `tensors`; `path` is for messages.
     pub(super) fn read(config: AdapterConfig, tensors: &dyn Tensors, path: &Path) -> Result<Self> {
         let at = |fault: super::TargetFault| Error::Adapter { path: path.to_owned(), fault: fault.into() };
-        let mut reader = Reader { tensors, mismatch: Mismatch::default(), modules: IndexMap::new() };
+        let mut reader = Reader { tensors, path, mismatch: Mismatch::default(), modules: IndexMap::new() };
         let mut adapter = Self { path: path.to_owned(), ..Self::default() };
         let mut wrapped = Vec::new();
         for key in tensors.infos().keys() {
             match keys::parse(key) {
                 None => reader.mismatch.unexpected.push(key.clone()),
-                Some((_, Part::Original)) => {}
+                Some((_, Part::Unused)) => {}
                 Some((module, Part::Wrapped(parameter))) => {
                     wrapped.push((key, format!("{module}.{parameter}")))
                 }
@@ -169,6 +174,7 @@ struct Parts<'a> {
 
 struct Reader<'a> {
     tensors: &'a dyn Tensors,
+    path: &'a Path,
     mismatch: Mismatch,
     modules: IndexMap<&'a str, Parts<'a>>,
 }
@@ -185,7 +191,7 @@ impl<'a> Reader<'a> {
             Part::OutputBias => &mut parts.output_bias,
             Part::Magnitude => &mut parts.magnitude,
             Part::Rows => &mut parts.rows,
-            Part::Base(_) | Part::Wrapped(_) | Part::Original | Part::Plain(_) => return,
+            Part::Base(_) | Part::Wrapped(_) | Part::Unused | Part::Plain(_) => return,
         };
         match place {
             None => *place = Some(key),
@@ -201,7 +207,13 @@ impl<'a> Reader<'a> {
     fn values(&self, key: &str) -> Result<Vec<f32>> {
         let mut values = vec![0.0; self.info(key).elements()];
         self.tensors.read_into(key, &mut values)?;
-        Ok(values)
+        match values.iter().find(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(&value) => {
+                let fault = Fault::NotFinite { key: key.to_owned(), value };
+                Err(Error::Adapter { path: self.path.to_owned(), fault })
+            }
+        }
     }
 
     fn replace(&mut self, adapter: &mut Adapter, key: &str, name: String, origin: Origin) -> Result<()> {

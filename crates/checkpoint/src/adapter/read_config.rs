@@ -74,6 +74,9 @@ const REFUSED: [(&str, &str); 9] = [
 impl AdapterConfig {
     /// Reads `adapter_config.json` of `folder`.
     pub fn read(folder: &Path) -> Result<Self> {
+        if folder.is_file() {
+            return Err(Error::Adapter { path: folder.to_owned(), fault: Fault::File });
+        }
         let path = folder.join("adapter_config.json");
         if !path.is_file() && folder.is_dir() {
             let fault = Fault::NoConfig { nested: nested(folder) };
@@ -111,7 +114,7 @@ fn read(json: &Value) -> Result<AdapterConfig, Fault> {
         revision: text("revision")?,
         task: text("task_type")?,
         rank: rank("r", fields.number("r")?.unwrap_or(8.0))?,
-        alpha: fields.number("lora_alpha")?.unwrap_or(8.0),
+        alpha: alpha("lora_alpha", fields.number("lora_alpha")?.unwrap_or(8.0))?,
         dropout: fields.number("lora_dropout")?.unwrap_or(0.0),
         targets: targets(fields)?,
         fan_in_fan_out: flag("fan_in_fan_out")?,
@@ -121,11 +124,11 @@ fn read(json: &Value) -> Result<AdapterConfig, Fault> {
         lora_bias: flag("lora_bias")?,
         initialisation: initialisation(fields)?,
         rank_pattern: rank_pattern(fields)?,
-        alpha_pattern: fields.numbers("alpha_pattern")?.unwrap_or_default(),
+        alpha_pattern: alpha_pattern(fields)?,
         trainable_tokens: trainable_tokens(fields)?,
         ensure_weight_tying: flag("ensure_weight_tying")?,
         auto_mapping: fields.get("auto_mapping").cloned(),
-        unknown_keys: fields.0.keys().filter(|key| !KNOWN.contains(&key.as_str())).cloned().collect(),
+        unknown_keys: unknown(&fields.0),
     };
     config.targets.check()?;
     // Compiled to find an expression that does not; the modules are not known yet.
@@ -150,6 +153,16 @@ fn rank(key: &str, found: f64) -> Result<usize, Fault> {
         return Ok(found as usize);
     }
     Err(Fault::Rank { key: shorten(key), found, limit: RANK_LIMIT })
+}
+
+/// Ranks are 1 or more, so a scaling is never larger than its alpha.
+fn alpha(key: &str, found: f64) -> Result<f64, Fault> {
+    if (found as f32).is_finite() { Ok(found) } else { Err(Fault::Alpha { key: shorten(key), found }) }
+}
+
+fn alpha_pattern(fields: Fields) -> Result<IndexMap<String, f64>, Fault> {
+    let patterns = fields.numbers("alpha_pattern")?.unwrap_or_default();
+    patterns.into_iter().map(|(key, found)| Ok((key.clone(), alpha(&key, found)?))).collect()
 }
 
 fn rank_pattern(fields: Fields) -> Result<IndexMap<String, usize>, Fault> {
@@ -207,4 +220,16 @@ fn trainable_tokens(fields: Fields) -> Result<TrainableTokens, Fault> {
     };
     Ok(tokens
         .ok_or_else(|| WrongValue::new(key, "a list of token ids, or an object of such lists", value))?)
+}
+
+/// Keys that nobody here knows and that ask for something; a later peft writes the defaults of all its own.
+fn unknown(fields: &serde_json::Map<String, Value>) -> Vec<String> {
+    let asks = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    };
+    let unknown = fields.iter().filter(|(key, value)| !KNOWN.contains(&key.as_str()) && asks(value));
+    unknown.map(|(key, _)| key.clone()).collect()
 }

@@ -99,15 +99,35 @@ impl Targets {
         if selected.is_empty() { Err(self.no_match(modules, excluded).into()) } else { Ok(selected) }
     }
 
-    /// As [`select`](Self::select); every name of a list must be borne by a module, where peft passes over a misspelt one
-    /// in silence.
+    /// As [`select`](Self::select), but nothing that was asked for is passed over in silence: every name of a list is
+    /// borne by a module, every layer is there, and the choice of layers holds for `all-linear` and expressions too,
+    /// where peft refuses it.
     pub fn select_strictly(&self, modules: &[ModuleName]) -> Result<Vec<String>> {
         let unmatched = self.unmatched(modules);
         if !unmatched.is_empty() {
             let alone = Self { modules: Selection::Names(unmatched), ..Self::default() };
             return Err(alone.no_match(modules, false).into());
         }
-        self.select(modules)
+        let mut selected = self.select(modules)?;
+        let rules = Rules::compile(self)?;
+        if !self.layers.is_empty() && !matches!(self.modules, Selection::Names(_)) {
+            let mut kept = Vec::new();
+            for path in selected {
+                if rules.layer_of(&path)?.is_some_and(|layer| self.layers.contains(&layer)) {
+                    kept.push(path);
+                }
+            }
+            selected = kept;
+        }
+        let mut there = BTreeSet::new();
+        for module in modules {
+            there.extend(rules.layer_of(&module.path)?);
+        }
+        match self.layers.iter().find(|layer| !there.contains(layer)) {
+            Some(&layer) => Err(TargetFault::NoLayer { layer, count: there.len() }.into()),
+            None if selected.is_empty() => Err(self.no_match(modules, false).into()),
+            None => Ok(selected),
+        }
     }
 
     /// Names of a list of targets that no module bears.

@@ -277,6 +277,14 @@ fn a_target_that_matches_nothing_shows_the_nearest() {
     let names = ["q_proj", "nope"].map(str::to_owned).to_vec();
     let partly = Targets { modules: Selection::Names(names), ..Default::default() };
     assert!(partly.select(&modules).is_ok());
+    let layered = |layers: &[usize]| {
+        let targets =
+            Targets { modules: Selection::AllLinear, layers: layers.to_vec(), ..Default::default() };
+        targets.select_strictly(&modules)
+    };
+    assert!(layered(&[0]).unwrap().iter().all(|path| path.contains("layers.0.")));
+    let error = layered(&[99]).unwrap_err();
+    assert!(error.to_string().contains("no layer 99"), "{error}");
     let error = partly.select_strictly(&modules).unwrap_err();
     assert!(error.to_string().contains("`nope`") && !error.to_string().contains("q_proj"), "{error}");
 }
@@ -384,6 +392,8 @@ fn what_cannot_be_used_is_named_with_a_hint() {
         (json!({ "rank_pattern": { "q": 0 } }), "`q`"),
         (json!({ "rank_pattern": { "(": 1 } }), "`(`"),
         (json!({ "alpha_pattern": [1] }), "`alpha_pattern`"),
+        (json!({ "lora_alpha": 1e39 }), "`lora_alpha`"),
+        (json!({ "alpha_pattern": { "q_proj": 1e300 } }), "`q_proj`"),
         (json!({ "bias": "some" }), "`bias`"),
         (json!({ "init_lora_weights": "magic" }), "`magic`"),
         (json!({ "init_lora_weights": "pissa_niter_x" }), "`pissa_niter_x`"),
@@ -408,6 +418,7 @@ fn harmless_features_and_unknown_keys_do_not_stop_reading() {
     let json = json!({
         "peft_type": "LORA", "velora_config": { "scale": 1.0 }, "target_parameters": [], "use_qalora": false,
         "init_lora_weights": "pissa_niter_4", "lora_alpha": 9.899, "brand_new": 1, "eva_config": {},
+        "later_default": null, "later_switch": false, "later_list": [],
     });
     let config = AdapterConfig::parse(Path::new("x"), &json).unwrap();
     assert_eq!(config.unknown_keys, ["brand_new"]);
@@ -436,6 +447,52 @@ fn folders_without_an_adapter_say_what_is_missing() {
     std::fs::write(folder.path().join("mine/adapter_model.bin"), "").unwrap();
     let error = Adapter::open(&folder.path().join("mine")).unwrap_err();
     assert!(matches!(error, Error::Pickle { .. }));
+}
+
+#[test]
+fn a_file_is_no_folder_of_an_adapter() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("adapter_model.safetensors");
+    std::fs::write(&file, "").unwrap();
+    let error = Adapter::open(&file).unwrap_err();
+    assert!(matches!(error, Error::Adapter { fault: Fault::File, .. }), "{error}");
+    assert!(error.hint().unwrap().contains("folder"));
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_refused_by_key() {
+    let config = json!({ "peft_type": "LORA", "r": 2, "target_modules": ["q_proj"] });
+    let (a, b) = (format!("{Q}.lora_A.weight"), format!("{Q}.lora_B.weight"));
+    for value in [f32::NAN, f32::INFINITY] {
+        let folder = folder_of(&config, &[(&a, &[2, 4]), (&b, &[4, 2])]);
+        let path = folder.path().join("adapter_model.safetensors");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = bytes.len() - 4;
+        bytes[at..].copy_from_slice(&value.to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let error = Adapter::open(folder.path()).unwrap_err();
+        assert!(error.to_string().contains(&b) && error.hint().is_some(), "{error}");
+    }
+}
+
+#[test]
+fn what_only_the_gradient_needs_is_passed_over() {
+    let config = json!({ "peft_type": "LORA", "r": 2, "target_modules": ["q_proj"], "velora_config": { "scale": 1.0 } });
+    let keys = ["lora_A.weight", "lora_B.weight", "lora_velora_embed"].map(|part| format!("{Q}.{part}"));
+    let adapter = checked(&config, &[(&keys[0], &[2, 4]), (&keys[1], &[4, 2]), (&keys[2], &[1])]).unwrap();
+    assert_eq!(adapter.low_rank.len(), 1);
+}
+
+#[test]
+fn keys_without_their_prefix_are_named() {
+    let config = json!({ "peft_type": "LORA", "r": 2, "target_modules": ["q_proj"] });
+    let [a, b] =
+        ["lora_A.weight", "lora_B.weight"].map(|part| format!("model.layers.0.self_attn.q_proj.{part}"));
+    let error = checked(&config, &[(&a, &[2, 4]), (&b, &[4, 2])]).unwrap_err();
+    assert!(error.hint().unwrap().contains("prefix `base_model.model.`"), "{:?}", error.hint());
+    let keys = ["lora_A.weight", "lora_B.weight", "lora_diag"].map(|part| format!("{Q}.{part}"));
+    let error = checked(&config, &[(&keys[0], &[2, 4]), (&keys[1], &[4, 2]), (&keys[2], &[2])]).unwrap_err();
+    assert!(error.hint().unwrap().contains("another base model"), "{:?}", error.hint());
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod architecture;
 mod fault;
 mod read;
 mod rope;
+mod tensors;
 #[cfg(test)]
 mod tests;
 

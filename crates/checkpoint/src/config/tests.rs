@@ -148,3 +148,17 @@ fn unusable_configurations_are_named_with_a_hint() {
     assert!(Config::parse(Path::new("x"), json!([]), None).is_err());
     assert!(Config::parse(Path::new("x"), json!({}), None).is_err());
 }
+
+#[test]
+fn the_tensors_called_for_are_those_of_real_files() {
+    for name in ["llama_tied", "llama_untied", "llama_bf16", "llama_sharded", "mistral", "qwen2", "qwen3"] {
+        let folder = rankine_testkit::fixtures::path(&format!("models/{name}"));
+        let opened = crate::Checkpoint::open(folder).unwrap();
+        let mut expected = opened.config().tensors();
+        expected.sort();
+        let there = opened.tensors().infos().iter().filter(|(tensor, _)| !tensor.ends_with(".bias"));
+        let mut found: Vec<_> = there.map(|(tensor, info)| (tensor.clone(), info.shape.clone())).collect();
+        found.sort();
+        assert_eq!(found, expected, "{name}");
+    }
+}

@@ -12,7 +12,7 @@ use super::vocabulary::token;
 use crate::config::{Activation, Architecture};
 use crate::{Config, Dtype};
 
-/// Which member of the llama family; mistral and smollm call themselves `llama` in GGUF files.
+/// Which member of the llama family, by name; mistral and smollm call themselves `llama` in GGUF files.
 pub(super) fn architecture(metadata: &Metadata) -> Result<Architecture, Fault> {
     let key = "general.architecture";
     match required(key, metadata.string(key)?)? {
@@ -26,7 +26,11 @@ pub(super) fn architecture(metadata: &Metadata) -> Result<Architecture, Fault> {
 /// `rope_factors` are the numbers of `rope_freqs.weight`, where there is one.
 pub(super) fn from_header(header: &Header, rope_factors: Option<&[f32]>) -> Result<Config, Fault> {
     let keys = Keys::new(&header.metadata)?;
-    let architecture = architecture(&header.metadata)?;
+    let window = keys.optional("attention.sliding_window")?.filter(|&window| window != 0);
+    let architecture = match (architecture(&header.metadata)?, window) {
+        (Architecture::Llama, Some(_)) => mistral(header, &keys)?,
+        (named, _) => named,
+    };
     keys.refuse_features()?;
     let layers = layers(header, &keys)?;
     let (hidden_size, heads) = (keys.count("embedding_length")?, keys.count("attention.head_count")?);
@@ -34,7 +38,6 @@ pub(super) fn from_header(header: &Header, rope_factors: Option<&[f32]>) -> Resu
     let vocabulary = vocabulary(header)?;
     let there = |name: &str| header.tensors.contains_key(name);
     let special = |key| token(&header.metadata, key, vocabulary);
-    let window = keys.optional("attention.sliding_window")?.filter(|&window| window != 0);
     Ok(Config {
         architecture,
         hidden_size,
@@ -58,6 +61,15 @@ pub(super) fn from_header(header: &Header, rope_factors: Option<&[f32]>) -> Resu
         eos: ends(special("tokenizer.ggml.eos_token_id")?, special("tokenizer.ggml.eot_token_id")?),
         raw: serde_json::Value::Null,
     })
+}
+
+/// In Hugging Face's files a llama has no window, and a mistral no biases.
+fn mistral(header: &Header, keys: &Keys) -> Result<Architecture, Fault> {
+    if header.tensors.keys().any(|name| name.starts_with("blk.") && name.ends_with(".bias")) {
+        let (what, key) = ("biases together with a sliding window", keys.key("attention.sliding_window"));
+        return Err(Fault::Feature { what, key });
+    }
+    Ok(Architecture::Mistral)
 }
 
 /// Keys that begin with the architecture.

@@ -186,6 +186,11 @@ impl Tensors for Gguf {
         }
     }
 
+    fn encoded(&self, name: &str) -> Result<Option<(Dtype, Cow<'_, [u8]>)>> {
+        let (info, bytes) = self.stored(name, None)?;
+        Ok(Some((info.dtype, bytes)))
+    }
+
     fn raw(&self, name: &str) -> Result<Cow<'_, [u8]>> {
         match self.stored(name, None)? {
             (TensorInfo { dtype: Dtype::Quantized(_), .. }, _) => {

@@ -11,7 +11,7 @@ mod tests;
 pub use fault::Fault;
 pub(crate) use header::name_of;
 
-use crate::{Error, Result, TensorInfo, Tensors, convert, mapping};
+use crate::{Dtype, Error, Result, TensorInfo, Tensors, convert, mapping};
 use header::Header;
 use indexmap::IndexMap;
 use memmap2::Mmap;
@@ -110,6 +110,24 @@ impl Safetensors {
         Ok(metadata)
     }
 
+    /// Whether `name` and `other` are both there, and alike to the last bit.
+    pub(crate) fn is_copy(&self, name: &str, other: &str) -> bool {
+        let (Ok((info, bytes)), Ok((other_info, other_bytes))) = (self.bytes(name), self.bytes(other)) else {
+            return false;
+        };
+        let same = info == other_info && bytes == other_bytes;
+        self.release(name, 0..info.rows());
+        self.release(other, 0..other_info.rows());
+        same
+    }
+
+    /// Passes over the tensor `name` from now on.
+    pub(crate) fn remove(&mut self, name: &str) {
+        if let Some((index, ..)) = self.infos.shift_remove_full(name) {
+            self.places.remove(index);
+        }
+    }
+
     fn place(&self, name: &str) -> Result<(&TensorInfo, &Mmap, Range<usize>)> {
         let missing = || Error::missing_tensor(&self.path, name, self.infos.keys());
         let (index, _, info) = self.infos.get_full(name).ok_or_else(missing)?;
@@ -132,6 +150,11 @@ impl Tensors for Safetensors {
     fn read_into(&self, name: &str, out: &mut [f32]) -> Result<()> {
         let (info, bytes) = self.bytes(name)?;
         convert::to_f32(name, info.dtype, bytes, out)
+    }
+
+    fn encoded(&self, name: &str) -> Result<Option<(Dtype, Cow<'_, [u8]>)>> {
+        let (info, bytes) = self.bytes(name)?;
+        Ok(Some((info.dtype, bytes.into())))
     }
 
     fn raw(&self, name: &str) -> Result<Cow<'_, [u8]>> {

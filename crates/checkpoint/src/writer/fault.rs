@@ -12,6 +12,12 @@ pub enum Fault {
     /// The path has no last component that could be created.
     #[error("not a path at which an output can be made")]
     Path,
+    /// The path leads through a file.
+    #[error("`{}` is a file, in which no folder can be made", file.display())]
+    InFile {
+        /// The file.
+        file: std::path::PathBuf,
+    },
     /// A name that would leave the output folder.
     #[error("`{name}` is not a name inside the output folder")]
     Name {
@@ -76,6 +82,7 @@ impl Fault {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Exists => "choose another output, or replace this one with `--force`",
+            Self::InFile { .. } => "choose an output inside a folder",
             Self::Path => "name a folder that does not exist yet",
             Self::Overflow { .. } => "write it as bf16 or f32",
             Self::Dtype { .. } => "write it as f32, f16 or bf16",

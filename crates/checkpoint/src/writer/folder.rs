@@ -22,6 +22,8 @@ pub struct OutputFolder {
     target: PathBuf,
     existing: Existing,
     temporary: TempDir,
+    // Dropped after the folder inside it.
+    parents: MadeParents,
 }
 
 impl OutputFolder {
@@ -31,7 +33,7 @@ impl OutputFolder {
             target.file_name().and_then(|name| name.to_str()).ok_or_else(|| fault(target, Fault::Path))?;
         refuse_existing(target, existing)?;
         let parent = parent_of(target);
-        std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+        let parents = MadeParents::make(target, parent)?;
         let mut builder = Builder::new();
         let (prefix, permissions) = (format!(".{name}."), folder_permissions());
         builder.prefix(&prefix).suffix(".partial");
@@ -39,7 +41,7 @@ impl OutputFolder {
             builder.permissions(permissions);
         }
         let temporary = builder.tempdir_in(parent).map_err(|source| Error::io(parent, source))?;
-        Ok(Self { target: target.to_owned(), existing, temporary })
+        Ok(Self { target: target.to_owned(), existing, temporary, parents })
     }
 
     /// Where the finished folder will be.
@@ -82,7 +84,8 @@ impl OutputFolder {
 
     /// Gives the folder its name. What was there under this name is removed only after that.
     pub fn finish(self) -> Result<()> {
-        let Self { target, existing, temporary } = self;
+        // The first of them is dropped last.
+        let Self { parents: _parents, target, existing, temporary } = self;
         refuse_existing(&target, existing)?;
         let io = |source| Error::io(&target, source);
         let displaced = displace(&target)?;
@@ -98,6 +101,32 @@ impl OutputFolder {
         match displaced {
             Some(displaced) => displaced.close().map_err(io),
             None => Ok(()),
+        }
+    }
+}
+
+/// Folders above an output that were made for it, the lowest first; dropped, it removes those that are empty.
+#[derive(Debug)]
+struct MadeParents(Vec<PathBuf>);
+
+impl MadeParents {
+    fn make(target: &Path, parent: &Path) -> Result<Self> {
+        let there = |path: &Path| path.symlink_metadata().is_ok();
+        if let Some(file) = parent.ancestors().find(|path| there(path)).filter(|path| !path.is_dir()) {
+            return Err(fault(target, Fault::InFile { file: file.to_owned() }));
+        }
+        let absent = parent.ancestors().take_while(|path| *path != Path::new("") && !there(path));
+        let made = Self(absent.map(Path::to_owned).collect());
+        std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+        Ok(made)
+    }
+}
+
+impl Drop for MadeParents {
+    fn drop(&mut self) {
+        for folder in &self.0 {
+            // Refused where something is inside, as it should be.
+            let _ = std::fs::remove_dir(folder);
         }
     }
 }

@@ -158,6 +158,36 @@ fn a_dropped_folder_leaves_nothing() {
 }
 
 #[test]
+fn parents_made_for_a_dropped_folder_go_with_it() {
+    let root = TempDir::new().unwrap();
+    std::fs::create_dir(root.path().join("old")).unwrap();
+    drop(OutputFolder::create(&root.path().join("old/a/b/out"), Existing::Refuse).unwrap());
+    assert_eq!(names(root.path()), ["old"]);
+    assert!(names(&root.path().join("old")).is_empty());
+    let folder = OutputFolder::create(&root.path().join("new/a/out"), Existing::Refuse).unwrap();
+    std::fs::write(root.path().join("new/mine"), "").unwrap();
+    drop(folder);
+    assert_eq!(names(&root.path().join("new")), ["mine"]);
+    OutputFolder::create(&root.path().join("deep/a/out"), Existing::Refuse).unwrap().finish().unwrap();
+    assert!(root.path().join("deep/a/out").is_dir());
+}
+
+#[test]
+fn an_output_below_a_file_is_refused_with_a_hint() {
+    let root = TempDir::new().unwrap();
+    let file = root.path().join("file");
+    std::fs::write(&file, "mine").unwrap();
+    for target in ["file/out", "file/deep/out"] {
+        let error = OutputFolder::create(&root.path().join(target), Existing::Replace).unwrap_err();
+        let expected = Fault::InFile { file: file.clone() };
+        assert!(error.hint().is_some() && error.to_string().contains("is a file"), "{error}");
+        assert!(matches!(error, Error::Output { fault, .. } if fault == expected));
+    }
+    let error = write_file_atomically(&file.join("x"), b"").unwrap_err();
+    assert!(error.hint().unwrap().contains("a file where a folder is needed"), "{error}");
+}
+
+#[test]
 fn an_existing_output_is_refused_or_replaced_whole() {
     let root = TempDir::new().unwrap();
     let target = root.path().join("out");

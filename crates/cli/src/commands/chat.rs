@@ -3,6 +3,7 @@
 //! Answers go to stdout, everything else to stderr, so that a conversation can be piped in and its answers out.
 
 use super::generate::chat_tokens;
+use crate::interrupt::INTERRUPTED;
 use crate::model::ModelArgs;
 use crate::sampling::{SamplingArgs, Speaker};
 use crate::{Context, Exit, errors, stdout};
@@ -37,9 +38,6 @@ Examples:
   rankine chat smollm2-135m
   rankine chat smollm2-135m --adapter runs/first --temperature 0.7 --top-p 0.9
   printf 'Hello!\\nWhat did I just say?\\n' | rankine chat smollm2-135m";
-
-/// Exit code of a process that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
 
 /// Share of the context, as a divisor, that is kept free for an answer at most.
 const ANSWER_SHARE: usize = 4;
@@ -167,8 +165,9 @@ impl Talk<'_> {
             let tokens = chat_tokens(&self.loaded.tokenizer, &messages)?;
             if tokens.len() <= room {
                 if 0 < dropped {
-                    self.context
-                        .say(format!("(the oldest {dropped} turns no longer fit and were forgotten)"));
+                    self.context.say(format!(
+                        "(the conversation no longer fits: its oldest turns were forgotten, {dropped} in number)"
+                    ));
                 }
                 return Ok(tokens);
             }

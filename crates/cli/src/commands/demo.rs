@@ -9,10 +9,10 @@ use crate::{
 };
 use anyhow::Result;
 use clap::Args;
-use rankine_data::{Dataset, Message};
+use rankine_data::Message;
 use rankine_nn::generate::{Request, Sampling, generate};
 use rankine_run::{Loaded, Recipe, Source, fine_tune, load};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Questions and answers about Rankine, written for this demonstration.
 const DATA: &[u8] = include_bytes!("../../data/rankine_qa.jsonl");
@@ -44,8 +44,10 @@ impl Demo {
         let path = model::find(context, &self.model)?;
         let before = answers(&load(&path, None)?)?;
         let recipe = self.recipe()?;
-        let dataset = Dataset::read_bytes("rankine_qa.jsonl", DATA, None, None)?;
-        let source = Source { model: &path, dataset: Some(dataset), resume: false, force: true };
+        fs_err::create_dir_all(&self.output)?;
+        // Beside the run, so that its recipe makes the run again.
+        rankine_checkpoint::write_file_atomically(&recipe.data.path, DATA)?;
+        let source = Source { model: &path, resume: false, force: true };
         let mut progress = Progress::new(context.quiet);
         let mut held_out = None;
         let outcome = fine_tune(&recipe, source, &self.output, &mut |notice| {
@@ -63,7 +65,7 @@ impl Demo {
         if let (Some(before), Some(best)) = (held_out, outcome.best) {
             stdout::write(&format!("\nheld-out loss: {before:.4} before, {:.4} after\n\n", best.nll))?;
         }
-        train::summarise(&outcome, &self.output, &recipe);
+        train::summarise(context, &outcome, &self.output, &recipe);
         Ok(Exit::Done)
     }
 
@@ -76,7 +78,8 @@ impl Demo {
             "data.validation=0.1".to_owned(),
             "data.max_length=256".to_owned(),
         ];
-        let mut recipe = Recipe::new(self.model.clone(), Path::new("rankine_qa.jsonl"));
+        let data = std::path::absolute(self.output.join("rankine_qa.jsonl"))?;
+        let mut recipe = Recipe::new(self.model.clone(), data);
         recipe.method = rankine_method::Choice::named(&self.method)?;
         Ok(recipe.with(&changes)?)
     }

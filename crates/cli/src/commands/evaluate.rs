@@ -187,7 +187,7 @@ impl Evaluate {
 fn window(dataset: &Dataset, loaded: &Loaded, tokens: usize) -> anyhow::Result<Example> {
     let [Record { content: Content::Text(text), line }] = dataset.records.as_slice() else {
         let message = format!("`--tokens` is for one plain text; `{}` has rows", dataset.path.display());
-        return Err(Failure::with_hint(message, "leave out `--tokens`, or give `--format text`").into());
+        return Err(Failure::with_hint(message, "leave out `--tokens`").into());
     };
     let context = loaded.model.context();
     if tokens < 2 || context < tokens {

@@ -1,13 +1,14 @@
 //! `rankine merge`: an adapter's changes written into a copy of its base.
 
 use crate::bar::{self, Bar};
-use crate::errors::Failure;
+use crate::interrupt::Interrupt;
 use crate::{Context, Exit, model, units};
 use anyhow::Context as _;
 use rankine_checkpoint::{Checkpoint, Dtype, Existing};
 use rankine_nn::{LanguageModel as _, Pass, Tokens};
 use rankine_report::{Cell, Column, Page, Table};
 use rankine_surgery::{MergeReport, Plan, Progress, Stage, WriteOptions};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Write an adapter's changes into a copy of its base model
@@ -47,8 +48,8 @@ Examples:
   rankine merge smollm2-135m runs/first --output merged --dtype bf16 --shard-size 2GB --verify
   rankine merge smollm2-135m runs/first --output merged --dry-run";
 
-/// A text whose logits are compared.
-const PROBE: &str = "The quick brown fox jumps over the lazy dog. 1 + 1 = 2, and then?";
+/// Length of the text whose logits are compared.
+const PROBE_TOKENS: usize = 32;
 
 /// Words of the command line.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -74,6 +75,7 @@ impl Merge {
         let path = model::find(context, &self.model)?;
         let base = Checkpoint::open(&path)?;
         let adapter = rankine_run::open_adapter(&path, &self.adapter)?;
+        rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
         let options = self.options(&base)?;
         let merging = || format!("while merging `{}` into `{}`", self.adapter.display(), self.model);
         if self.dry_run {
@@ -82,7 +84,11 @@ impl Merge {
             return Ok(Exit::Done);
         }
         let mut watcher = Watcher { context, stage: None };
-        let watch = &mut |progress: Progress| watcher.see(progress);
+        let interrupt = Interrupt::listen();
+        let watch = &mut |progress: Progress| {
+            watcher.see(progress);
+            if interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
         let report =
             rankine_surgery::merge(&base, &adapter, &self.output, &options, watch).with_context(merging)?;
         drop(watcher);
@@ -103,44 +109,67 @@ impl Merge {
 
     /// Compares base and adapter in memory with what was written.
     fn check(&self, context: &Context, base: &Path) -> anyhow::Result<Exit> {
-        let expected = probe(base, Some(&self.adapter)).context("while verifying the merged model")?;
-        let merged = probe(&self.output, None).context("while verifying the merged model")?;
-        if expected.len() != merged.len() {
-            let (found, expected) = (merged.len(), expected.len());
-            return Err(Failure::new(format!("the merged model gives {found} logits, not {expected}")).into());
-        }
-        let scale = expected.iter().fold(0.0_f32, |scale, logit| scale.max(logit.abs()));
-        let differences = expected.iter().zip(&merged).map(|(a, b)| (a - b).abs());
-        // A NaN is larger than every limit.
-        let largest = differences.fold(0.0_f32, |most, next| if next <= most { most } else { next });
-        let limit = scale * tolerance(&self.output)?;
-        let same = largest <= limit;
-        let verdict = if same { "the same model" } else { "NOT the same model" };
-        context.show(Page::new("Verification").facts(&[
-            ("largest difference of logits", Cell::number(largest, 3)),
-            ("largest logit", Cell::number(scale, 3)),
-            ("limit", Cell::number(limit, 3)),
-            ("verdict", Cell::text(verdict)),
-        ]))?;
-        Ok(if same { Exit::Done } else { Exit::CheckFailed })
+        let verifying = "while verifying the merged model";
+        let expected = probe(base, Some(&self.adapter)).context(verifying)?;
+        let merged = probe(&self.output, None).context(verifying)?;
+        let comparison = Comparison::of(&expected, &merged, tolerance(&self.output)?);
+        context.show(&comparison.page())?;
+        Ok(if comparison.same { Exit::Done } else { Exit::CheckFailed })
+    }
+}
+
+/// How far the logits of two models are apart.
+#[derive(Debug, PartialEq)]
+struct Comparison {
+    difference: f32,
+    largest: f32,
+    limit: f32,
+    same: bool,
+}
+
+impl Comparison {
+    /// `tolerance` is a share of the largest logit. Models that give other numbers than finite ones are not the same.
+    fn of(expected: &[f32], found: &[f32], tolerance: f32) -> Self {
+        let finite = expected.iter().chain(found).all(|logit| logit.is_finite());
+        let largest = expected.iter().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
+        let differences = expected.iter().zip(found).map(|(a, b)| (a - b).abs());
+        let difference = if finite { differences.fold(0.0, f32::max) } else { f32::NAN };
+        let limit = largest * tolerance;
+        let same = finite && expected.len() == found.len() && difference <= limit;
+        Self { difference, largest, limit, same }
+    }
+
+    fn page(&self) -> Page {
+        let mut page = Page::new("Verification");
+        page.facts(&[
+            ("largest difference of logits", Cell::number(f64::from(self.difference), 3)),
+            ("largest logit", Cell::number(f64::from(self.largest), 3)),
+            ("limit", Cell::number(f64::from(self.limit), 3)),
+            ("verdict", Cell::text(if self.same { "the same model" } else { "NOT the same model" })),
+        ]);
+        page
     }
 }
 
 /// Largest share of the largest logit by which logits may differ. Weights rounded to 11 or 8 bits move them.
 fn tolerance(merged: &Path) -> anyhow::Result<f32> {
-    Ok(match Checkpoint::open(merged)?.config().dtype {
-        Some(Dtype::F16) => 5e-3,
-        Some(Dtype::Bf16) => 4e-2,
+    let merged = Checkpoint::open(merged)?;
+    let tolerances = merged.tensors().infos().values().map(|info| match info.dtype {
+        Dtype::F16 => 5e-3,
+        Dtype::Bf16 => 4e-2,
         _ => 1e-3,
-    })
+    });
+    Ok(tolerances.fold(1e-3, f32::max))
 }
 
-/// Logits of every token of a short text; [t · v].
+/// Logits of every token of a short text that any model can read; [t · v].
 fn probe(model: &Path, adapter: Option<&Path>) -> anyhow::Result<Vec<f32>> {
-    let loaded = rankine_run::load(model, adapter)?;
-    let tokens = loaded.tokenizer.encode(PROBE, true)?;
-    let hidden = loaded.model.hidden(&Tokens::single(&tokens), &mut Pass::quiet())?;
-    Ok(loaded.model.logits(&hidden)?.to_vec())
+    let (model, config) = rankine_run::load_model(model, adapter)?;
+    let length = config.context.min(PROBE_TOKENS);
+    // Spread over the vocabulary: the factor is a prime.
+    let tokens: Vec<u32> = (0..length).map(|at| ((at * 7919 + 1) % config.vocabulary) as u32).collect();
+    let hidden = model.hidden(&Tokens::single(&tokens), &mut Pass::quiet())?;
+    Ok(model.logits(&hidden)?.to_vec())
 }
 
 fn files(plan: &Plan) -> Table {
@@ -197,6 +226,26 @@ impl Watcher<'_> {
         }
         if let Some((_, bar)) = &self.stage {
             bar.set(done);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_the_same_within_the_tolerance_only() {
+        assert!(Comparison::of(&[1.0, -8.0], &[1.0, -8.007], 1e-3).same);
+        assert!(!Comparison::of(&[1.0, -8.0], &[1.0, -8.009], 1e-3).same);
+        assert!(!Comparison::of(&[1.0, -8.0], &[1.0], 1e-3).same);
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_never_the_same() {
+        for broken in [[f32::NAN, 1.0], [1.0, f32::INFINITY]] {
+            assert!(!Comparison::of(&[1.0, 1.0], &broken, 1e-3).same);
+            assert!(!Comparison::of(&broken, &broken, 1e-3).same);
         }
     }
 }

@@ -9,6 +9,9 @@ use rankine_run::{DataSection, Modules, Outcome, Recipe, Source, fine_tune};
 use rankine_train::Ending;
 use std::path::{Path, PathBuf};
 
+/// Name of the recipe in a run's folder.
+const RECIPE: &str = "recipe.toml";
+
 /// Fine-tune a model: LoRA, PiSSA
 ///
 /// The output folder is a peft adapter: `generate`, `chat`, `evaluate` and `merge` take it, and so does
@@ -17,9 +20,9 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   rankine train smollm2-135m --data alpaca.json --method pissa --rank 16 --output runs/first
   rankine train recipe.toml --set train.steps=200
-  rankine train recipe.toml --resume --output runs/first")]
+  rankine train runs/first --resume")]
 pub struct Train {
-    /// A model (known name, hub repository, folder, `.gguf` file) or a recipe (`.toml`)
+    /// A model (known name, hub repository, folder, `.gguf` file), a recipe (`.toml`), or the folder of a run
     model: String,
     /// Alpaca, ShareGPT or `messages` JSON/JSONL, CSV, or plain text
     #[arg(long)]
@@ -80,21 +83,19 @@ impl Train {
         let recipe = self.recipe()?;
         let output = self.output.clone().unwrap_or_else(|| self.default_output(&recipe));
         let model = model::find(context, &recipe.model)?;
-        let source = Source { model: &model, dataset: None, resume: self.resume, force: self.force };
+        let source = Source { model: &model, resume: self.resume, force: self.force };
         let mut progress = Progress::new(context.quiet);
         let outcome = fine_tune(&recipe, source, &output, &mut |notice| progress.notice(&notice));
         progress.finish();
         let outcome = outcome?;
-        summarise(&outcome, &output, &recipe);
-        Ok(Exit::Done)
+        summarise(context, &outcome, &output, &recipe);
+        Ok(if outcome.ending == Ending::Interrupted { Exit::CheckFailed } else { Exit::Done })
     }
 
     fn recipe(&self) -> Result<Recipe> {
-        let file = Path::new(&self.model);
-        let from_file = file.extension().is_some_and(|extension| extension == "toml");
-        let mut recipe = if from_file {
-            let text = fs_err::read_to_string(file)?;
-            Recipe::parse(&text, file)?
+        let mut recipe = if let Some(file) = self.recipe_file() {
+            let text = fs_err::read_to_string(&file)?;
+            Recipe::parse(&text, &file)?
         } else {
             let Some(data) = &self.data else {
                 bail!("`rankine train {}` needs `--data FILE`: what should the model learn?", self.model);
@@ -102,7 +103,23 @@ impl Train {
             Recipe { data: DataSection::new(data), ..Recipe::new(self.model.clone(), data) }
         };
         self.overwrite(&mut recipe)?;
-        recipe.with(&self.changes).context("while applying `--set`")
+        let mut recipe = recipe.with(&self.changes).context("while applying `--set`")?;
+        // A written recipe makes the same run wherever it is read.
+        recipe.data.path = std::path::absolute(&recipe.data.path)?;
+        if Path::new(&recipe.model).exists() {
+            recipe.model = std::path::absolute(&recipe.model)?.display().to_string();
+        }
+        Ok(recipe)
+    }
+
+    /// The recipe that was named, by itself or by the folder of its run.
+    fn recipe_file(&self) -> Option<PathBuf> {
+        let named = Path::new(&self.model);
+        let inside = named.join(RECIPE);
+        match named.extension().is_some_and(|extension| extension == "toml") && !named.is_dir() {
+            true => Some(named.to_owned()),
+            false => inside.is_file().then_some(inside),
+        }
     }
 
     /// Options win over the recipe.
@@ -143,8 +160,9 @@ impl Train {
 
     /// The folder of the recipe when its run is gone on with, else one named after what is trained.
     fn default_output(&self, recipe: &Recipe) -> PathBuf {
-        let beside = Path::new(&self.model).parent().filter(|folder| folder.join("state").is_dir());
-        if let Some(folder) = beside.filter(|_| self.resume) {
+        let file = self.recipe_file();
+        let folder = file.as_deref().filter(|file| file.ends_with(RECIPE)).and_then(Path::parent);
+        if let Some(folder) = folder.filter(|folder| self.resume && folder.join("metrics.jsonl").is_file()) {
             return folder.to_owned();
         }
         let stem =
@@ -153,30 +171,38 @@ impl Train {
     }
 }
 
-/// Says on the terminal how a run ended and what to do next.
-pub fn summarise(outcome: &Outcome, output: &Path, recipe: &Recipe) {
-    let place = output.display();
+/// Says how a run ended and what to do next.
+pub fn summarise(context: &Context, outcome: &Outcome, output: &Path, recipe: &Recipe) {
+    let place = quoted(output);
     let losses =
         outcome.losses.map_or_else(String::new, |(first, last)| format!("; loss {first:.4} → {last:.4}"));
     match outcome.ending {
         Ending::Interrupted => {
-            eprintln!("stopped after step {} and saved{losses}", outcome.steps);
-            eprintln!("go on with: rankine train {place}/recipe.toml --output {place} --resume");
+            context.say(format!("stopped after step {} and saved{losses}", outcome.steps));
+            context.say(format!("go on with: rankine train {place} --resume"));
         }
         Ending::EarlyStop => {
-            eprintln!("held-out loss no longer fell: ended after step {}{losses}", outcome.steps)
+            context.say(format!("held-out loss no longer fell: ended after step {}{losses}", outcome.steps))
         }
-        Ending::Finished => eprintln!("finished {} steps{losses}", outcome.steps),
+        Ending::Finished => context.say(format!("finished {} steps{losses}", outcome.steps)),
     }
     if let Some(best) = outcome.best {
-        eprintln!(
-            "best held-out loss {} after step {}, in {place}/best",
-            format::fixed(best.nll, 4),
-            best.step
-        );
+        let loss = format::fixed(best.nll, 4);
+        context.say(format!(
+            "best held-out loss {loss} after step {}, in {}",
+            best.step,
+            quoted(&output.join("best"))
+        ));
     }
-    eprintln!("adapter: {place}   report: {place}/report.html");
-    let residual = output.join("residual").display().to_string();
-    let base = if recipe.keep_residual { &residual } else { &recipe.model };
-    eprintln!("try it:  rankine generate {base} --adapter {place} --prompt \"…\"");
+    context.say(format!("adapter: {place}   report: {}", quoted(&output.join("report.html"))));
+    let residual = quoted(&output.join("residual"));
+    let base = if recipe.keep_residual { residual } else { quoted(Path::new(&recipe.model)) };
+    context.say(format!("try it:  rankine generate {base} --adapter {place} --prompt \"…\""));
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,~".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -27,8 +27,8 @@ pub struct ChatOptions {
     pub add_generation_prompt: bool,
     /// The tools the model may call, each a JSON schema.
     pub tools: Vec<Value>,
-    /// The time that `strftime_now` tells. Without it the function is not defined, and most templates then use a
-    /// fixed date: what training wants.
+    /// The time that `strftime_now` tells. Without it a template that asks for the function uses a date of its own, and
+    /// any other is told [`Moment::FIXED`]: training wants the same text every day.
     pub now: Option<Moment>,
     /// More variables for the template: `enable_thinking`, say.
     pub variables: Map<String, Value>,

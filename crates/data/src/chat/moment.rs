@@ -34,6 +34,9 @@ const MONTHS: [&str; 12] = [
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 impl Moment {
+    /// The date that templates of the llama family fall back to where nobody tells the time.
+    pub const FIXED: Self = Self { year: 2024, month: 7, day: 26, hour: 0, minute: 0, second: 0 };
+
     /// The moment so many seconds after the beginning of 1970, in universal time.
     pub fn from_unix(seconds: i64) -> Self {
         let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));

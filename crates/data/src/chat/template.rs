@@ -9,7 +9,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, ErrorKind};
 
-use super::{ChatOptions, Message, json, methods, python};
+use super::{ChatOptions, Message, Moment, json, methods, python};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 
@@ -84,11 +84,11 @@ impl Template {
         ];
         variables.extend(tokenizer.special_tokens().map(|(name, token)| (name.to_owned(), token.into())));
         variables.extend(options.variables.iter().map(|(name, item)| (name.clone(), value(item))));
-        if let Some(now) = options.now {
-            variables.push((
-                "strftime_now".into(),
-                Value::from_function(move |pattern: &str| now.format(pattern)),
-            ));
+        // A template that asks whether it can be told the time has a date of its own.
+        let fixed = || Some(Moment::FIXED).filter(|_| !self.source.contains("strftime_now is defined"));
+        if let Some(now) = options.now.or_else(fixed) {
+            let tell = Value::from_function(move |pattern: &str| now.format(pattern));
+            variables.push(("strftime_now".into(), tell));
         }
         Value::from_pairs(variables)
     }

@@ -96,7 +96,7 @@ fn part(value: &Value, at: &str) -> Result<String, Fault> {
     field::string(fields, &format!("{at}."), name).map(str::to_owned)
 }
 
-fn learn(fields: &Map<String, Value>, at: &str) -> Result<bool, Fault> {
+pub(super) fn learn(fields: &Map<String, Value>, at: &str) -> Result<bool, Fault> {
     let Some((name, weight)) = WEIGHTS.iter().find_map(|name| Some((name, fields.get(*name)?))) else {
         return Ok(true);
     };

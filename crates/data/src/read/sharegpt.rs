@@ -58,7 +58,9 @@ fn turn(value: &Value, at: &str) -> Result<Message, Fault> {
     let speaker =
         messages::role(format!("{dotted}{from}"), field::string(fields, &dotted, from)?, &SPEAKERS)?;
     let text = field::string(fields, &dotted, value)?;
-    Ok(if speaker == CALL { calling(text) } else { Message::new(speaker, text) })
+    let mut message = if speaker == CALL { calling(text) } else { Message::new(speaker, text) };
+    message.learn = messages::learn(fields, &dotted)?;
+    Ok(message)
 }
 
 /// An answer that calls tools. Text that is not JSON of a call stays text.

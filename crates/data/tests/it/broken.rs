@@ -99,6 +99,22 @@ fn broken_tables_have_their_line() {
 }
 
 #[test]
+fn rows_of_tables_have_the_line_where_they_begin() {
+    let lines = |text: &str| -> Vec<usize> {
+        let dataset = Dataset::read_bytes("data.csv", text.as_bytes(), None, None).unwrap();
+        dataset.records.iter().map(|record| record.line).collect()
+    };
+    assert_eq!(lines("prompt,completion\na,b\nc,d\n"), [2, 3]);
+    assert_eq!(lines("prompt,completion\r\na,b\r\nc,d\r\n"), [2, 3]);
+    assert_eq!(lines("prompt,completion\na,b\n\n\nc,\"d\ne\"\nf,g\n"), [2, 5, 7]);
+    assert_eq!(fault("data.csv", b"prompt,completion\r\na,b\r\n\r\nc,d,e\r\n").0, 4);
+    let (line, words) = fault("data.csv", b"prompt,completion\na,b\nc,\"d\ne,f\n");
+    assert!(line == 3 && words.contains("never closed"), "{line} {words}");
+    let (line, words) = fault("data.csv", b"prompt,completion,prompt\na,b,c\n");
+    assert!(line == 1 && words.contains("second time"), "{line} {words}");
+}
+
+#[test]
 fn what_is_no_text_is_named() {
     assert_eq!(fault("data.jsonl", b"{}\nab\xFFc"), (2, "invalid UTF-8 at byte 3 of the line".into()));
     for (bytes, words) in [

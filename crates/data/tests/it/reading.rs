@@ -133,3 +133,12 @@ fn files_are_read_from_disk() {
     assert_eq!(Dataset::read(&path, None, None).unwrap().format, Format::Pairs);
     assert!(Dataset::read(&folder.path().join("none.json"), None, None).is_err());
 }
+
+#[test]
+fn an_answer_of_weight_0_is_not_learnt_in_sharegpt_either() {
+    let turns = r#"[{"from": "human", "value": "a"}, {"from": "gpt", "value": "b", "weight": 0},
+        {"from": "human", "value": "c"}, {"from": "gpt", "value": "d", "loss_weight": 1}]"#;
+    let dataset = read("data.json", &format!(r#"[{{"conversations": {turns}}}]"#));
+    let rankine_data::Content::Chat { messages, .. } = &dataset.records[0].content else { panic!("no chat") };
+    assert_eq!(messages.iter().map(|message| message.learn).collect::<Vec<_>>(), [true, false, true, true]);
+}

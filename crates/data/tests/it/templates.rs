@@ -64,6 +64,9 @@ fn without_a_time_a_template_uses_its_own_date() {
     let tokenizer = tokenizer(Some(&source("headers")));
     let text = tokenizer.render(&[Message::user("Hi")], &ChatOptions::default()).unwrap();
     assert!(text.contains("Today: 1 Jan 2025\n"), "{text}");
+    let unconditional = crate::fixtures::tokenizer(Some("{{ strftime_now('%Y-%m-%d') }}"));
+    let text = unconditional.render(&[Message::user("Hi")], &ChatOptions::default()).unwrap();
+    assert_eq!(text, "2024-07-26");
 }
 
 #[test]

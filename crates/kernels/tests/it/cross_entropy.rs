@@ -25,7 +25,7 @@ fn check(rows: usize, vocabulary: usize, width: usize, ignored: impl Fn(usize) -
     for (row, x) in x.chunks_mut(width).enumerate().filter(|&(row, _)| ignored(row)) {
         x.fill(if row % 2 == 0 { f32::NAN } else { 1e30 });
     }
-    let head = Head { weight: &weight, vocabulary, width };
+    let head = Head { weight: weight.as_slice().into(), vocabulary, width };
     let (mut losses, mut dx) = (vec![f32::NAN; rows], vec![f32::NAN; x.len()]);
     let (mut alone, mut greedy) = (vec![f32::NAN; rows], vec![9; rows]);
     head.losses(&x, &targets, &mut losses, Some(&mut dx), None);
@@ -71,7 +71,7 @@ fn more_rows_than_a_batch() {
 #[test]
 fn the_first_of_equal_words_is_the_greedy_one_and_large_logits_do_not_overflow() {
     let weight = [1.0, 300.0, 300.0, -300.0];
-    let head = Head { weight: &weight, vocabulary: 4, width: 1 };
+    let head = Head { weight: weight.as_slice().into(), vocabulary: 4, width: 1 };
     let (mut losses, mut dx, mut greedy) = ([0.0; 2], [0.0; 2], [9; 2]);
     head.losses(&[300.0, -300.0], &[0, 3], &mut losses, Some(&mut dx), Some(&mut greedy));
     assert_eq!(greedy, [1, 3]);

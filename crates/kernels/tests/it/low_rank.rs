@@ -21,7 +21,8 @@ fn check(rows: usize, [inputs, outputs, rank]: [usize; 3]) {
     let (x, seen) = (normals("x", rows * inputs), normals("x~", rows * inputs));
     let (weight, a) = (normals("w", outputs * inputs), normals("a", rank * inputs));
     let (b, dy) = (normals("b", outputs * rank), normals("dy", rows * outputs));
-    let layer = LowRank { weight: &weight, a: &a, b: &b, scale: SCALE, inputs, outputs, rank };
+    let layer =
+        LowRank { weight: weight.as_slice().into(), a: &a, b: &b, scale: SCALE, inputs, outputs, rank };
     let (mut y, mut projected) = (vec![f32::NAN; rows * outputs], vec![f32::NAN; rows * rank]);
     let nans = |like: &[f32]| vec![f32::NAN; like.len()];
     let (mut dx, mut dseen, mut da, mut db) = (nans(&x), nans(&x), nans(&a), nans(&b));

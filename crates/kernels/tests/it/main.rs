@@ -15,6 +15,8 @@ mod refusals;
 #[cfg(test)]
 mod rowwise;
 #[cfg(test)]
+mod stored;
+#[cfg(test)]
 mod threads;
 
 #[cfg(test)]

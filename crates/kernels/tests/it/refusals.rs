@@ -24,8 +24,15 @@ fn products() {
     assert!(refused(|| matmul(&mut [0.0; 16], long, long, 1.0, false)).contains("shorter than its [4, 4]"));
     let wrapping = Matrix { data: &x, rows: 3, columns: 3, row_stride: usize::MAX, column_stride: 1 };
     assert!(refused(|| matmul(&mut [0.0; 9], wrapping, wrapping, 1.0, false)).contains("shorter"));
-    let layer =
-        LowRank { weight: &x, a: &[0.0; 4], b: &[0.0; 3], scale: 1.0, inputs: 4, outputs: 3, rank: 1 };
+    let layer = LowRank {
+        weight: x.as_slice().into(),
+        a: &[0.0; 4],
+        b: &[0.0; 3],
+        scale: 1.0,
+        inputs: 4,
+        outputs: 3,
+        rank: 1,
+    };
     assert!(refused(|| layer.forward(&x, &x, &mut [0.0; 9], &mut [0.0; 2])).contains("projected"));
 }
 
@@ -68,7 +75,7 @@ fn attention_and_head() {
     assert!(layout(&[span(0..4, 0..9)], heads, 5).contains("of 5 keys"));
     assert!(layout(&[span(0..4, 0..3)], heads, 5).contains("4 queries but 3 keys"));
     assert!(layout(&[span(2..4, 0..3), span(0..1, 0..1)], heads, 5).contains("out of order"));
-    let head = Head { weight: &[0.0; 6], vocabulary: 3, width: 2 };
+    let head = Head { weight: [0.0; 6].as_slice().into(), vocabulary: 3, width: 2 };
     assert!(
         refused(|| head.losses(&[0.0; 2], &[3], &mut [0.0], None, None))
             .contains("beyond the vocabulary of 3")

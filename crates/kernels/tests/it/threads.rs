@@ -42,7 +42,7 @@ fn attention(out: &mut Vec<u32>) {
 fn head(out: &mut Vec<u32>) {
     let (x, weight) = (normals("x", 300 * 8), normals("w", 5000 * 8));
     let targets: Vec<u32> = (0..300).map(|row| row * 11).collect();
-    let head = Head { weight: &weight, vocabulary: 5000, width: 8 };
+    let head = Head { weight: weight.as_slice().into(), vocabulary: 5000, width: 8 };
     let (mut losses, mut dx, mut dw) = (vec![0.0; 300], vec![0.0; x.len()], vec![0.0; weight.len()]);
     head.losses(&x, &targets, &mut losses, Some(&mut dx), None);
     head.weight_gradient(&x, &targets, &losses, &mut dw);

@@ -107,3 +107,26 @@ fn what_cannot_be_trained_or_exported_is_named() {
     let untouched = export(&model, Base::Original, None).unwrap();
     assert!(untouched.low_rank.is_empty() && untouched.replaced.is_empty());
 }
+
+#[test]
+fn an_embedding_that_is_the_head_is_exported_as_both() {
+    let opened =
+        rankine_checkpoint::Checkpoint::open(rankine_testkit::fixtures::path("models/llama_tied")).unwrap();
+    let mut model = Llama::load(opened.config(), opened.tensors()).unwrap();
+    train_whole(&mut model, &["embed_tokens".to_owned()]).unwrap();
+    disturb_all(&mut model);
+    let adapter = export(&model, Base::Original, None).unwrap();
+    let [embedding, head] =
+        ["model.embed_tokens.weight", "lm_head.weight"].map(|name| &adapter.replaced[name]);
+    assert_eq!(embedding.values, head.values);
+    assert_eq!(adapter.config.targets.saved, ["lm_head", "model.embed_tokens"]);
+}
+
+#[test]
+fn a_module_that_no_method_can_take_over_is_named() {
+    let mut model = fixture();
+    let modules = ["model.layers.0.self_attn.q_proj", "model.embed_tokens"].map(str::to_owned);
+    let error = attach_to(&mut model, &named("lora", "rank = 2"), &modules, 0).unwrap_err();
+    assert!(matches!(&error, Error::NotAdaptable { name } if name == "model.embed_tokens"), "{error}");
+    assert!(error.hint().unwrap().contains("targets.whole"));
+}

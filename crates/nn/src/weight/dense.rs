@@ -2,9 +2,10 @@
 //!
 //! Trained as a whole (`full`, norms, biases), or frozen as it was loaded.
 
-use super::{Leaf, Leaves, Weight};
+use super::{Leaf, Leaves, Scope, Weight};
 use crate::Result;
-use rankine_tensor::{Tensor, Var};
+use rankine_tensor::{Frozen, Tensor, Var, ops};
+use std::sync::Arc;
 
 /// One tensor of any shape.
 #[derive(Debug)]
@@ -14,8 +15,8 @@ pub struct Dense {
 
 impl Dense {
     /// A frozen weight.
-    pub fn frozen(value: Tensor) -> Self {
-        Self { value: Leaf::Frozen(value) }
+    pub fn frozen(value: impl Into<Frozen>) -> Self {
+        Self { value: Leaf::Frozen(value.into()) }
     }
 
     /// A weight that is trained as a whole, from `value` on.
@@ -37,5 +38,30 @@ impl Leaves for Dense {
 impl Weight for Dense {
     fn dense(&self) -> Result<Tensor> {
         Ok(self.value.tensor())
+    }
+
+    fn apply(&self, x: &Tensor, _scope: Scope<'_>) -> Result<Tensor> {
+        Ok(match &self.value {
+            Leaf::Trained(variable) => ops::linear(x, &variable.tensor())?,
+            Leaf::Frozen(value) => ops::frozen_linear(x, value)?,
+        })
+    }
+
+    fn rows(&self, ids: &Arc<[u32]>) -> Result<Tensor> {
+        Ok(match &self.value {
+            Leaf::Trained(variable) => ops::embedding(&variable.tensor(), ids)?,
+            Leaf::Frozen(value) => ops::frozen_rows(value, ids)?,
+        })
+    }
+
+    fn losses(&self, x: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
+        Ok(match &self.value {
+            Leaf::Trained(variable) => ops::losses(x, &variable.tensor(), targets)?,
+            Leaf::Frozen(value) => ops::frozen_losses(x, value, targets)?,
+        })
+    }
+
+    fn score(&self, x: &Tensor, targets: &[u32]) -> Result<ops::Scored> {
+        Ok(ops::frozen_score(x, &self.value.constant(), targets)?)
     }
 }

@@ -9,7 +9,7 @@
 
 use super::{Factors, Leaf, Leaves, Scope, Weight};
 use crate::Result;
-use rankine_tensor::{Tensor, Var, ops};
+use rankine_tensor::{Frozen, Tensor, Var, ops};
 use std::sync::Arc;
 
 /// A frozen base with a low-rank branch.
@@ -25,9 +25,9 @@ pub struct LowRank {
 
 impl LowRank {
     /// A branch beside `base`; a: [r, in], b: [out, r].
-    pub fn new(base: Tensor, a: &Tensor, b: &Tensor, scale: f32) -> Self {
+    pub fn new(base: impl Into<Frozen>, a: &Tensor, b: &Tensor, scale: f32) -> Self {
         let (a, b) = (Leaf::Trained(Var::from_tensor(a)), Leaf::Trained(Var::from_tensor(b)));
-        Self { base: Leaf::Frozen(base), a, b, scale, dropout: 0.0, start: None }
+        Self { base: Leaf::Frozen(base.into()), a, b, scale, dropout: 0.0, start: None }
     }
 
     /// The branch starts as a part of the original weight: its start is taken out of the base.
@@ -87,11 +87,11 @@ impl Weight for LowRank {
         let input = self.dropped(x, scope)?;
         let (a, b) = (self.a.tensor(), self.b.tensor());
         let branch = ops::Branch { a: &a, b: &b, scale: self.scale, input: input.as_ref() };
-        Ok(ops::low_rank(x, &self.base.tensor(), branch)?)
+        Ok(ops::low_rank(x, &self.base.constant(), branch)?)
     }
 
     fn rows(&self, ids: &Arc<[u32]>) -> Result<Tensor> {
-        let rows = ops::embedding(&self.base.tensor(), ids)?;
+        let rows = ops::frozen_rows(&self.base.constant(), ids)?;
         let branch = ops::embedding(&self.b.tensor(), ids)?.matmul(&self.a.tensor())?;
         Ok(rows.add(&branch.scale(self.scale))?)
     }

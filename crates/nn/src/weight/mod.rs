@@ -8,7 +8,7 @@ pub use low_rank::LowRank;
 
 use crate::Result;
 use rankine_random::Rng;
-use rankine_tensor::{Tensor, Var, ops};
+use rankine_tensor::{Frozen, Tensor, Var, ops};
 use std::sync::Arc;
 
 /// One named tensor of a weight: trained, or kept as it was.
@@ -17,7 +17,7 @@ pub enum Leaf {
     /// Changed by the optimizer.
     Trained(Var),
     /// Never changed.
-    Frozen(Tensor),
+    Frozen(Frozen),
 }
 
 impl Leaf {
@@ -25,7 +25,15 @@ impl Leaf {
     pub fn tensor(&self) -> Tensor {
         match self {
             Self::Trained(variable) => variable.tensor(),
-            Self::Frozen(tensor) => tensor.clone(),
+            Self::Frozen(constant) => constant.tensor(),
+        }
+    }
+
+    /// The current value as a constant, in its storage type where it has one.
+    pub fn constant(&self) -> Frozen {
+        match self {
+            Self::Trained(variable) => variable.tensor().detach().into(),
+            Self::Frozen(constant) => constant.clone(),
         }
     }
 
@@ -41,7 +49,7 @@ impl Leaf {
     pub fn elements(&self) -> usize {
         match self {
             Self::Trained(variable) => variable.tensor().elements(),
-            Self::Frozen(tensor) => tensor.elements(),
+            Self::Frozen(constant) => constant.elements(),
         }
     }
 }
@@ -99,6 +107,16 @@ pub trait Weight: Leaves + Send + Sync {
     /// Rows of the dense weight, as a table; [ids, in].
     fn rows(&self, ids: &Arc<[u32]>) -> Result<Tensor> {
         Ok(ops::embedding(&self.dense()?, ids)?)
+    }
+
+    /// Cross-entropy of every row when this is the output head; x: [t, in], targets: [t] → [t].
+    fn losses(&self, x: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
+        Ok(ops::losses(x, &self.dense()?, targets)?)
+    }
+
+    /// Losses and most probable tokens when this is the output head, off the tape; x: [t, in], targets: [t].
+    fn score(&self, x: &Tensor, targets: &[u32]) -> Result<ops::Scored> {
+        Ok(ops::score(x, &self.dense()?, targets)?)
     }
 
     /// Added to the loss; shape [1].

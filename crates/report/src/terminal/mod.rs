@@ -19,6 +19,9 @@ const NARROWEST: usize = 24;
 /// Running text is not set wider: long lines are hard to read.
 const WIDEST_TEXT: usize = 100;
 
+/// Plots are not drawn wider: a page in a file has no width of its own.
+const WIDEST_PLOT: usize = 120;
+
 /// Labels of facts up to this width stand beside their values.
 const WIDEST_LABEL: usize = 30;
 
@@ -132,10 +135,11 @@ impl Screen {
         for line in wrap(&clean_line(plot.title()), self.width) {
             self.lines.push(self.paint.tone(Tone::Bold, &line));
         }
+        let width = self.width.min(WIDEST_PLOT);
         self.lines.extend(match plot {
-            Plot::Lines(lines) => lines::show(lines, self.width, self.paint),
-            Plot::Bars(bars) => bars::show(bars, self.width, self.paint),
-            Plot::Heat(heat) => heat::show(heat, self.width, self.paint),
+            Plot::Lines(lines) => lines::show(lines, width, self.paint),
+            Plot::Bars(bars) => bars::show(bars, width, self.paint),
+            Plot::Heat(heat) => heat::show(heat, width, self.paint),
         });
     }
 }

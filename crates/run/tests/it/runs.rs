@@ -44,7 +44,7 @@ impl Bench {
 
     /// A run that is asked to stop after `stop` steps.
     fn run(&self, output: &Path, resume: bool, stop: Option<usize>) -> Result<Outcome> {
-        let source = Source { model: &self.model, dataset: None, resume, force: false };
+        let source = Source { model: &self.model, resume, force: false };
         fine_tune(&self.recipe, source, output, &mut |notice| match notice {
             Notice::Step(step, _) if Some(step.step) == stop => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
@@ -167,4 +167,44 @@ fn a_method_that_takes_nothing_out_keeps_no_residual() {
     let error = bench.run(&bench.output("kept"), false, None).unwrap_err();
     assert!(error.to_string().contains("keep_residual"), "{error}");
     assert!(!bench.output("kept").exists());
+}
+
+#[test]
+fn a_run_is_not_gone_on_with_on_other_data() {
+    let bench = Bench::new("lora");
+    let output = bench.output("run");
+    bench.run(&output, false, Some(2)).unwrap();
+    std::fs::write(&bench.recipe.data.path, tiny::alpaca_json(20)).unwrap();
+    let error = bench.run(&output, true, None).unwrap_err();
+    assert!(matches!(error, rankine_run::Error::OtherData { .. }), "{error}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_refused_at_once() {
+    let mut bench = Bench::new("lora");
+    std::fs::write(bench.output("file"), "").unwrap();
+    // A model that cannot be opened: the output is looked at before.
+    bench.model = bench.output("nothing");
+    for output in ["file", "file/run"] {
+        let error = bench.run(&bench.output(output), false, None).unwrap_err();
+        assert!(matches!(error, rankine_run::Error::Unwritable { .. }), "{output}: {error}");
+    }
+}
+
+#[test]
+fn weights_that_give_no_finite_loss_are_not_saved() {
+    let mut bench = Bench::new("lora");
+    bench.recipe = bench
+        .recipe
+        .clone()
+        .with(
+            &["train.learning_rate=1e30", "train.warmup=0.0", "train.save_every=1", "train.clip=0.0"]
+                .map(str::to_owned),
+        )
+        .unwrap();
+    let output = bench.output("run");
+    let error = bench.run(&output, false, None).unwrap_err();
+    assert!(error.to_string().contains("not finite"), "{error}");
+    assert!(error.hint().unwrap().contains("best"), "{error}");
+    assert!(!output.join("state").exists() && !output.join("adapter_model.safetensors").exists());
 }

@@ -5,7 +5,7 @@
 //!     DoRA          W' = diag(m / ‖V‖)·V    V = W + s·B·A        norms of the rows of the [out, in] form
 //!     lora_bias     b' = b + s·β                                 b, β: [out]
 //!     pissa, olora  W' = W − s·B₀·A₀ + s·B·A                     B₀·A₀ recomputed from W
-//!     rows          W'[t] = the new row of token t
+//!     rows          W'[t] = the new row of token t, before s·B·A, which adds to it: a tied head can have both
 //!     otherwise     W' = the tensor in the adapter
 //!
 //! The result has the logits of the model with the adapter beside it, as peft's `PeftModel.from_pretrained` gives
@@ -18,7 +18,7 @@ mod recipe;
 mod residual;
 mod ties;
 
-use crate::{Progress, Result, Stage};
+use crate::{Progress, Result, Stage, Watch};
 use half::{bf16, f16};
 use indexmap::IndexMap;
 use rankine_checkpoint::{Adapter, Dtype, TensorInfo, Tensors};
@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use recipe::Recipe;
 pub(crate) use recipe::{Squares, row_blocks};
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 /// The input embedding of the llama family.
 pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
@@ -47,18 +47,14 @@ impl<'a> Merged<'a> {
     /// When the adapter does not fit the base ([`Adapter::check`]), or the base that it was trained on cannot be
     /// recomputed.
     pub fn new(base: &'a dyn Tensors, adapter: &'a Adapter) -> Result<Self> {
-        Self::watched(base, adapter, &mut |_| {})
+        Self::watched(base, adapter, &mut |_| ControlFlow::Continue(()))
     }
 
     /// As [`new`](Self::new), and tells how far the decompositions are.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn watched(
-        base: &'a dyn Tensors,
-        adapter: &'a Adapter,
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Self> {
+    pub fn watched(base: &'a dyn Tensors, adapter: &'a Adapter, watch: &mut Watch) -> Result<Self> {
         let mut merged = Self::draft(base, adapter)?;
         merged.prepare(watch)?;
         Ok(merged)
@@ -73,7 +69,7 @@ impl<'a> Merged<'a> {
     }
 
     /// Recomputes what decompositions took away and the norms that need a pass over a whole weight.
-    pub(crate) fn prepare(&mut self, watch: &mut dyn FnMut(Progress)) -> Result<()> {
+    pub(crate) fn prepare(&mut self, watch: &mut Watch) -> Result<()> {
         let base = self.base;
         let mut pending: Vec<_> =
             self.recipes.iter_mut().filter(|(_, recipe)| recipe.needs_preparation()).collect();
@@ -83,7 +79,7 @@ impl<'a> Merged<'a> {
         for group in pending.chunks_mut(rayon::current_num_threads()) {
             group.par_iter_mut().try_for_each(|(name, recipe)| recipe.prepare(base, name))?;
             done += group.len() as u64;
-            watch(Progress { stage: Stage::Decomposing, done, total });
+            Progress { stage: Stage::Decomposing, done, total }.tell(watch)?;
         }
         Ok(())
     }
@@ -140,6 +136,10 @@ impl Tensors for Merged<'_> {
             rest = after;
         }
         parts.into_par_iter().try_for_each(|(rows, part)| recipe.rows(self.base, rows, part))
+    }
+
+    fn encoded(&self, name: &str) -> rankine_checkpoint::Result<Option<(Dtype, Cow<'_, [u8]>)>> {
+        if self.recipes.contains_key(name) { Ok(None) } else { self.base.encoded(name) }
     }
 
     fn raw(&self, name: &str) -> rankine_checkpoint::Result<Cow<'_, [u8]>> {

@@ -23,10 +23,10 @@ pub(crate) struct Recipe<'a> {
     pub source: Source<'a>,
     /// What an initialisation took out of the weight.
     pub residual: Option<Residual>,
+    /// Rows that are replaced. To peft they are part of what the branch stands beside.
+    pub rows: Option<&'a NewRows>,
     /// What the adapter adds.
     pub branch: Option<Branch<'a>>,
-    /// Rows that are replaced at the end.
-    pub rows: Option<&'a NewRows>,
     /// A vector that is added, and its factor.
     pub bias: Option<(&'a [f32], f32)>,
 }
@@ -237,19 +237,19 @@ impl<'a> Recipe<'a> {
         if let Some(branch) = &self.branch {
             branch.rescale(rows, out);
         }
-        if let Some(new) = self.rows {
-            replace(new, rows, out);
-        }
         if let Some((values, scale)) = self.bias {
             reduce::axpy(scale, &values[rows.clone()], out);
         }
     }
 
-    /// What comes before DoRA: − s·B₀·A₀ + s·B·A.
+    /// What comes before DoRA: − s·B₀·A₀, new rows, + s·B·A.
     fn add(&self, rows: &Range<usize>, out: &mut [f32]) {
         if let Some(residual) = &self.residual {
             residual.subtract(rows, out);
             round(self.info.dtype, out);
+        }
+        if let Some(new) = self.rows {
+            replace(new, rows, out);
         }
         if let Some(branch) = &self.branch {
             branch.add(rows, out);

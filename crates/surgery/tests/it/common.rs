@@ -1,9 +1,13 @@
 //! Fixtures and small makers that several tests share.
 
+use indexmap::IndexMap;
 use rankine_checkpoint::adapter::{LayerKind, LowRank, Selection, Targets};
-use rankine_checkpoint::{Adapter, AdapterConfig, Checkpoint, Tensors};
+use rankine_checkpoint::{Adapter, AdapterConfig, Checkpoint, Dtype, TensorInfo, Tensors};
 use rankine_random::Rng;
+use rankine_surgery::Progress;
 use rankine_testkit::fixtures;
+use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Where an adapter of a test lies: `testkit/NAME` or `surgery/NAME`.
@@ -48,10 +52,58 @@ pub fn random_lora(base: &dyn Tensors, targets: &[&str]) -> Adapter {
     adapter
 }
 
+/// Watches and does not break off.
+pub fn on(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
 /// Names of the files in a folder, sorted.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// Tensors in memory, as f32.
+pub struct Held {
+    infos: IndexMap<String, TensorInfo>,
+    values: IndexMap<String, Vec<f32>>,
+}
+
+impl Held {
+    pub fn of(tensors: &dyn Tensors) -> Self {
+        let mut held = Self { infos: IndexMap::new(), values: IndexMap::new() };
+        for (name, info) in tensors.infos() {
+            held.insert(name, &info.shape, &read(tensors, name));
+        }
+        held
+    }
+
+    pub fn insert(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        let bytes = values.len() as u64 * 4;
+        let info = TensorInfo { shape: shape.to_vec(), dtype: Dtype::F32, bytes };
+        self.infos.insert(name.to_owned(), info);
+        self.values.insert(name.to_owned(), values.to_vec());
+    }
+
+    pub fn remove(&mut self, name: &str) {
+        self.infos.shift_remove(name).unwrap();
+        self.values.shift_remove(name).unwrap();
+    }
+}
+
+impl Tensors for Held {
+    fn infos(&self) -> &IndexMap<String, TensorInfo> {
+        &self.infos
+    }
+
+    fn read_into(&self, name: &str, out: &mut [f32]) -> rankine_checkpoint::Result<()> {
+        out.copy_from_slice(&self.values[name]);
+        Ok(())
+    }
+
+    fn raw(&self, name: &str) -> rankine_checkpoint::Result<Cow<'_, [u8]>> {
+        Ok(self.values[name].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>().into())
+    }
 }

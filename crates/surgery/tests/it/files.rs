@@ -1,18 +1,19 @@
 //! Merged models on the disk.
 
-use crate::common::{adapter, base, names, random_lora, read};
+use crate::common::{Held, adapter, base, names, on, random_lora, read};
 use rankine_checkpoint::{Adapter, Checkpoint, Dtype, Existing, Tensors};
 use rankine_surgery::{Merged, Progress, Stage, WriteOptions, merge, plan_merge, write_model};
 use rankine_testkit::tiny::{self, TinyLlama, TinyType};
 use rankine_testkit::{assert_close, fixtures};
 use serde_json::Value;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 fn merged(base: &Checkpoint, adapter: &Adapter, options: &WriteOptions) -> (TempDir, PathBuf) {
     let root = TempDir::new().unwrap();
     let target = root.path().join("merged");
-    merge(base, adapter, &target, options, &mut |_| {}).unwrap();
+    merge(base, adapter, &target, options, &mut on).unwrap();
     assert_eq!(names(root.path()), ["merged"]);
     (root, target)
 }
@@ -175,9 +176,11 @@ fn the_report_says_how_far_each_tensor_moved() {
     let (base, adapter) = (base("llama_untied"), adapter("testkit/bias_all"));
     let mut reports: Vec<Progress> = Vec::new();
     let target = root.path().join("merged");
-    let report =
-        merge(&base, &adapter, &target, &WriteOptions::default(), &mut |progress| reports.push(progress))
-            .unwrap();
+    let report = merge(&base, &adapter, &target, &WriteOptions::default(), &mut |progress| {
+        reports.push(progress);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     assert_eq!(report.changes.len(), 20);
     assert!(!report.untied);
     for change in &report.changes {
@@ -201,7 +204,10 @@ fn decompositions_are_counted_before_the_writing() {
     let root = TempDir::new().unwrap();
     let (base, adapter) = (base("llama_untied"), adapter("testkit/pissa"));
     let mut stages = Vec::new();
-    let mut watch = |progress: Progress| stages.push((progress.stage, progress.done == progress.total));
+    let mut watch = |progress: Progress| {
+        stages.push((progress.stage, progress.done == progress.total));
+        ControlFlow::Continue(())
+    };
     merge(&base, &adapter, &root.path().join("merged"), &WriteOptions::default(), &mut watch).unwrap();
     assert!(stages.contains(&(Stage::Decomposing, true)));
     assert!(stages.is_sorted_by_key(|(stage, _)| *stage == Stage::Writing));
@@ -245,7 +251,7 @@ fn any_tensors_are_written_as_a_model() {
     let (base, target) = (base("llama_bf16"), root.path().join("copy"));
     let companions = vec![fixtures::path("models/llama_bf16/expected.json")];
     let options = WriteOptions { companions, ..WriteOptions::default() };
-    let plan = write_model(base.tensors(), base.config(), &target, &options, &mut |_| {}).unwrap();
+    let plan = write_model(base.tensors(), base.config(), &target, &options, &mut on).unwrap();
     assert_eq!(names(&target), ["config.json", "expected.json", "model.safetensors"]);
     let opened = Checkpoint::open(&target).unwrap();
     assert_eq!(plan.bytes, base.tensors().infos().values().map(|info| info.bytes).sum::<u64>());
@@ -255,16 +261,45 @@ fn any_tensors_are_written_as_a_model() {
 }
 
 #[test]
-fn a_model_may_be_replaced_by_its_own_merge() {
+fn a_model_an_adapter_a_run_and_nothing_may_be_replaced() {
     let root = TempDir::new().unwrap();
-    let folder = root.path().join("model");
-    tiny::llama(&folder, &TinyLlama::default(), 3);
-    let base = Checkpoint::open(&folder).unwrap();
+    let (base, target) = (base("llama_untied"), root.path().join("merged"));
     let adapter = random_lora(base.tensors(), &["q_proj"]);
     let options = WriteOptions { existing: Existing::Replace, ..WriteOptions::default() };
-    merge(&base, &adapter, &folder, &options, &mut |_| {}).unwrap();
-    let name = "model.layers.0.self_attn.q_proj.weight";
-    let view = Merged::new(base.tensors(), &adapter).unwrap();
-    assert_eq!(Checkpoint::open(&folder).unwrap().read(name).unwrap(), read(&view, name));
-    assert_eq!(names(root.path()), ["model"]);
+    for file in ["", "config.json", "adapter_config.json", "recipe.toml", "state.json", "a.safetensors"] {
+        std::fs::create_dir(&target).unwrap();
+        if !file.is_empty() {
+            std::fs::write(target.join(file), "old").unwrap();
+            std::fs::write(target.join("notes.txt"), "old").unwrap();
+        }
+        merge(&base, &adapter, &target, &options, &mut on).unwrap();
+        assert_eq!(names(&target), ["config.json", "model.safetensors"], "{file}");
+        std::fs::remove_dir_all(&target).unwrap();
+    }
+}
+
+/// The head of a tied model is read away where some program wrote it out, and merging goes on as for any tied model.
+#[test]
+fn a_tied_head_that_was_written_out_is_no_second_tensor() {
+    let root = TempDir::new().unwrap();
+    let (base, folder) = (base("llama_tied"), root.path().join("base"));
+    let copy = |head: &[f32]| {
+        let mut tensors = Held::of(base.tensors());
+        tensors.insert("lm_head.weight", &base.tensors().infos()["model.embed_tokens.weight"].shape, head);
+        let options = WriteOptions { existing: Existing::Replace, ..WriteOptions::default() };
+        write_model(&tensors, base.config(), &folder, &options, &mut on).unwrap();
+        Checkpoint::open(&folder).unwrap()
+    };
+    let mut head = base.read("model.embed_tokens.weight").unwrap();
+    let alike = copy(&head);
+    assert!(!alike.contains("lm_head.weight"));
+    for name in base.tensors().infos().keys() {
+        assert_eq!(alike.read(name).unwrap(), base.read(name).unwrap(), "{name}");
+    }
+    let adapter = adapter("testkit/trainable_tokens_tied");
+    let (_root, target) = merged(&alike, &adapter, &WriteOptions::default());
+    assert!(!Checkpoint::open(&target).unwrap().contains("lm_head.weight"));
+    head[0] += 1.0;
+    drop(alike);
+    assert_eq!(copy(&head).read("lm_head.weight").unwrap(), head);
 }

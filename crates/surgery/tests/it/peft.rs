@@ -15,7 +15,7 @@ fn cases() -> Map<String, Value> {
 #[test]
 fn every_adapter_changes_what_it_changes_in_peft() {
     let cases = cases();
-    assert_eq!(cases.len(), 52);
+    assert_eq!(cases.len(), 54);
     for (name, case) in &cases {
         let (base, adapter) = (base(case["base"].as_str().unwrap()), adapter(name));
         let mut merged =

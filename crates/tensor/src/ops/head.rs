@@ -28,7 +28,7 @@ pub struct Scored {
 
 /// Cross-entropy of every row; x: [t, d], weight: [v, d], targets: [t] → [t].
 pub fn losses(x: &Tensor, weight: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
-    let [t, width] = check(x, weight, targets)?;
+    let [t, width] = check(x, weight.matrix("losses")?, targets)?;
     let Some([x_array, w_array]) = arrays([x, weight]) else {
         return plain(x, weight, targets);
     };
@@ -46,10 +46,10 @@ pub fn losses(x: &Tensor, weight: &Tensor, targets: &Arc<[u32]>) -> Result<Tenso
 
 /// Losses and most probable tokens, off the tape; x: [t, d], weight: [v, d], targets: [t].
 pub fn score(x: &Tensor, weight: &Tensor, targets: &[u32]) -> Result<Scored> {
-    let [t, width] = check(x, weight, targets)?;
+    let [t, width] = check(x, weight.matrix("losses")?, targets)?;
     let (mut losses, mut greedy) = (vec![0.0; t], vec![0; t]);
     weight.read(|w| {
-        let head = Head { weight: w, vocabulary: w.len().checked_div(width).unwrap_or(0), width };
+        let head = Head { weight: w.into(), vocabulary: w.len().checked_div(width).unwrap_or(0), width };
         x.read(|x| head.losses(x, targets, &mut losses, None, Some(&mut greedy)));
     });
     Ok(Scored { losses, greedy })
@@ -57,7 +57,7 @@ pub fn score(x: &Tensor, weight: &Tensor, targets: &[u32]) -> Result<Scored> {
 
 /// The same as [`losses`] from backend operations, with all logits.
 pub fn plain(x: &Tensor, weight: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
-    let [t, _] = check(x, weight, targets)?;
+    let [t, _] = check(x, weight.matrix("losses")?, targets)?;
     let logits = x.matmul(&weight.t()?)?;
     let vocabulary = weight.shape()[0];
     let (mut chosen, mut live) = (vec![0.0; t * vocabulary], vec![0.0; t]);
@@ -69,8 +69,8 @@ pub fn plain(x: &Tensor, weight: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor
     logits.log_sum_exp(1)?.sub(&picked)?.reshape(&[t])?.mul(&Tensor::constant(live, &[t]))
 }
 
-fn check(x: &Tensor, weight: &Tensor, targets: &[u32]) -> Result<[usize; 2]> {
-    let (shape, table) = (x.matrix("losses")?, weight.matrix("losses")?);
+pub(super) fn check(x: &Tensor, table: [usize; 2], targets: &[u32]) -> Result<[usize; 2]> {
+    let shape = x.matrix("losses")?;
     let inside = targets.iter().all(|&target| target == IGNORED || (target as usize) < table[0]);
     if shape[1] != table[1] || targets.len() != shape[0] || !inside {
         let expected = format!("x: [{}, d], w: [v, d] and targets below v", targets.len());
@@ -81,7 +81,13 @@ fn check(x: &Tensor, weight: &Tensor, targets: &[u32]) -> Result<[usize; 2]> {
 
 fn head(weight: &FlexTensor, width: usize) -> Head<'_> {
     let weight = numbers(weight);
-    Head { weight, vocabulary: weight.len().checked_div(width).unwrap_or(0), width }
+    Head { weight: weight.into(), vocabulary: weight.len().checked_div(width).unwrap_or(0), width }
+}
+
+/// Rows of `width` numbers, each times its factor.
+pub(super) fn scaled(rows: &[f32], factors: &[f32], width: usize) -> Vec<f32> {
+    let rows = rows.chunks(width.max(1)).zip(factors);
+    rows.flat_map(|(row, factor)| row.iter().map(move |value| value * factor)).collect()
 }
 
 #[derive(Clone, Debug)]
@@ -97,10 +103,7 @@ impl Grad for Saved {
     fn gradients(&self, output: &[f32], needed: &[bool]) -> Vec<Option<Vec<f32>>> {
         let x = numbers(&self.x);
         let width = x.len().checked_div(self.targets.len()).unwrap_or(0);
-        let dx = self.dx.as_ref().filter(|_| needed[0]).map(|unit| {
-            let scaled = unit.chunks(width.max(1)).zip(output);
-            scaled.flat_map(|(row, factor)| row.iter().map(move |value| value * factor)).collect()
-        });
+        let dx = self.dx.as_ref().filter(|_| needed[0]).map(|unit| scaled(unit, output, width));
         let dw = needed[1].then(|| {
             let mut dw = vec![0.0; numbers(&self.weight).len()];
             head(&self.weight, width).weight_gradient(x, &self.targets, output, &mut dw);

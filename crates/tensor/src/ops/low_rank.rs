@@ -3,9 +3,9 @@
 //! x̃ is x, or x after the branch's dropout. Backward, with p = x̃·aᵀ and q = dy·b: db = s·dyᵀ·p, da = s·qᵀ·x̃,
 //! dx = dy·w, dx̃ = s·q·a. The gradient of w is never formed.
 
-use super::numbers;
+use super::{Constant, numbers};
 use crate::{
-    Error, Result, Tensor,
+    Error, Frozen, Result, Tensor,
     record::{Grad, arrays, record},
 };
 use burn::backend::flex::FlexTensor;
@@ -25,14 +25,11 @@ pub struct Branch<'a> {
 }
 
 /// y = x·wᵀ + s·(x̃·aᵀ)·bᵀ; x: [t, in], weight: [out, in] → [t, out].
-pub fn low_rank(x: &Tensor, weight: &Tensor, branch: Branch<'_>) -> Result<Tensor> {
-    let sizes = Sizes::check(x, weight, branch)?;
-    if weight.is_tracked() {
-        return plain(x, weight, branch);
-    }
-    let Some([x_array, w, a, b, seen]) = arrays([x, weight, branch.a, branch.b, branch.input.unwrap_or(x)])
-    else {
-        return plain(x, weight, branch);
+pub fn low_rank(x: &Tensor, weight: &Frozen, branch: Branch<'_>) -> Result<Tensor> {
+    let sizes = Sizes::check(x, weight.matrix("low_rank")?, branch)?;
+    let inputs = arrays([x, branch.a, branch.b, branch.input.unwrap_or(x)]);
+    let (Some([x_array, a, b, seen]), Some(w)) = (inputs, Constant::of(weight)) else {
+        return plain(x, &weight.tensor(), branch);
     };
     let mut saved = Saved { seen, w, a, b, projected: Vec::new(), scale: branch.scale, sizes };
     let (mut y, mut projected) = (vec![0.0; sizes.t * sizes.outputs], vec![0.0; sizes.t * sizes.rank]);
@@ -47,7 +44,7 @@ pub fn low_rank(x: &Tensor, weight: &Tensor, branch: Branch<'_>) -> Result<Tenso
 
 /// The same from backend operations.
 pub fn plain(x: &Tensor, weight: &Tensor, branch: Branch<'_>) -> Result<Tensor> {
-    Sizes::check(x, weight, branch)?;
+    Sizes::check(x, weight.matrix("low_rank")?, branch)?;
     let projected = branch.input.unwrap_or(x).matmul(&branch.a.t()?)?;
     x.matmul(&weight.t()?)?.add(&projected.matmul(&branch.b.t()?)?.scale(branch.scale))
 }
@@ -61,8 +58,8 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn check(x: &Tensor, weight: &Tensor, branch: Branch<'_>) -> Result<Self> {
-        let ([t, inputs], [outputs, columns]) = (x.matrix("low_rank")?, weight.matrix("low_rank")?);
+    fn check(x: &Tensor, [outputs, columns]: [usize; 2], branch: Branch<'_>) -> Result<Self> {
+        let [t, inputs] = x.matrix("low_rank")?;
         let ([rank, a_columns], [b_rows, b_columns]) =
             (branch.a.matrix("low_rank")?, branch.b.matrix("low_rank")?);
         let seen = branch.input.map_or(Ok([t, inputs]), |seen| seen.matrix("low_rank"))?;
@@ -82,7 +79,7 @@ impl Sizes {
 #[derive(Clone, Debug)]
 struct Saved {
     seen: FlexTensor,
-    w: FlexTensor,
+    w: Constant,
     a: FlexTensor,
     b: FlexTensor,
     /// x̃·aᵀ; [t, r].
@@ -94,7 +91,7 @@ struct Saved {
 impl Saved {
     fn kernel(&self) -> LowRank<'_> {
         LowRank {
-            weight: numbers(&self.w),
+            weight: self.w.operand(),
             a: numbers(&self.a),
             b: numbers(&self.b),
             scale: self.scale,

@@ -6,6 +6,7 @@
 
 mod attention;
 mod embedding;
+mod frozen;
 mod head;
 mod linear;
 mod low_rank;
@@ -15,6 +16,7 @@ mod swiglu;
 
 pub use attention::{Attention, attention, attention_cached};
 pub use embedding::embedding;
+pub use frozen::{frozen_linear, frozen_losses, frozen_rows, frozen_score};
 pub use head::{IGNORED, Scored, losses, score};
 pub use linear::linear;
 pub use low_rank::{Branch, low_rank};
@@ -32,9 +34,35 @@ pub mod plain {
     };
 }
 
+use crate::Frozen;
 use burn::backend::flex::FlexTensor;
+use rankine_kernels::stored::{Operand, Stored};
+use std::sync::Arc;
 
 /// The numbers of an array that is known to be contiguous.
 fn numbers(array: &FlexTensor) -> &[f32] {
     array.as_slice::<f32>().unwrap_or_default()
+}
+
+/// A frozen matrix that lies on the CPU.
+#[derive(Clone, Debug)]
+enum Constant {
+    Wide(FlexTensor),
+    Stored(Arc<Stored>),
+}
+
+impl Constant {
+    fn of(weight: &Frozen) -> Option<Self> {
+        match weight {
+            Frozen::Wide(tensor) => tensor.flex().map(Self::Wide),
+            Frozen::Stored(stored) => Some(Self::Stored(stored.clone())),
+        }
+    }
+
+    fn operand(&self) -> Operand<'_> {
+        match self {
+            Self::Wide(array) => Operand::Wide(numbers(array)),
+            Self::Stored(stored) => Operand::Stored(stored),
+        }
+    }
 }

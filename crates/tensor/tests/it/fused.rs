@@ -1,6 +1,6 @@
 use rankine_random::Rng;
 use rankine_tensor::{
-    Result, Tensor, Var,
+    Frozen, Result, Stored, Tensor, Var,
     ops::{self, Attention, Branch, Heads, IGNORED, Rotation, Span, plain},
 };
 use std::sync::Arc;
@@ -81,7 +81,11 @@ fn low_rank_with_a_frozen_weight() {
         let weight = Tensor::new(Rng::new(3).normals(outputs * inputs, 0.3), &[outputs, inputs]).unwrap();
         let shapes: [&[usize]; 3] = [&[t, inputs], &[rank, inputs], &[outputs, rank]];
         let fused = |x: &[Tensor]| {
-            ops::low_rank(&x[0], &weight, Branch { a: &x[1], b: &x[2], scale: 0.5, input: None })
+            ops::low_rank(
+                &x[0],
+                &weight.clone().into(),
+                Branch { a: &x[1], b: &x[2], scale: 0.5, input: None },
+            )
         };
         let oracle = |x: &[Tensor]| {
             plain::low_rank(&x[0], &weight, Branch { a: &x[1], b: &x[2], scale: 0.5, input: None })
@@ -97,7 +101,7 @@ fn low_rank_with_another_branch_input() {
     let branch = |x: &[Tensor], f: &dyn Fn(Branch<'_>) -> Result<Tensor>| {
         f(Branch { a: &x[1], b: &x[2], scale: 1.5, input: Some(&x[3]) })
     };
-    let fused = |x: &[Tensor]| branch(x, &|branch| ops::low_rank(&x[0], &weight, branch));
+    let fused = |x: &[Tensor]| branch(x, &|branch| ops::low_rank(&x[0], &weight.clone().into(), branch));
     let oracle = |x: &[Tensor]| branch(x, &|branch| plain::low_rank(&x[0], &weight, branch));
     agree("low_rank dropout", &fused, &oracle, &shapes);
 }
@@ -215,4 +219,31 @@ fn wrong_shapes_are_errors() {
     assert!(x.narrow(1, 2, 2).is_err());
     assert!(x.reshape(&[7]).is_err());
     assert!(Tensor::new(vec![0.0; 3], &[2]).is_err());
+}
+
+#[test]
+fn a_stored_matrix_counts_as_the_numbers_it_holds() {
+    let (columns, rows) = (24, 70);
+    let values = Rng::new(4).normals(rows * columns, 1.0);
+    let stored = Frozen::from(Stored::bf16(&values, rows, columns));
+    let wide = stored.tensor();
+    let targets: Arc<[u32]> = Arc::from([1, IGNORED, 4, 69, 0, 7, 7, 2, 3]);
+    let x: &[usize] = &[9, columns];
+    agree("frozen linear", &|x| ops::frozen_linear(&x[0], &stored), &|x| plain::linear(&x[0], &wide), &[x]);
+    let losses = |x: &[Tensor]| ops::frozen_losses(&x[0], &stored, &targets);
+    agree("frozen losses", &losses, &|x| plain::losses(&x[0], &wide, &targets), &[x]);
+    let branch = |x: &[Tensor], then: &dyn Fn(Branch<'_>) -> Result<Tensor>| {
+        then(Branch { a: &x[1], b: &x[2], scale: 0.5, input: None })
+    };
+    let fused = |x: &[Tensor]| branch(x, &|branch| ops::low_rank(&x[0], &stored, branch));
+    let oracle = |x: &[Tensor]| branch(x, &|branch| plain::low_rank(&x[0], &wide, branch));
+    agree("frozen low rank", &fused, &oracle, &[x, &[3, columns], &[rows, 3]]);
+    let x = Tensor::new(Rng::new(5).normals(9 * columns, 1.0), &[9, columns]).unwrap();
+    let (found, expected) = (ops::frozen_score(&x, &stored, &targets), ops::score(&x, &wide, &targets));
+    assert_eq!(found.unwrap().greedy, expected.unwrap().greedy);
+    let ids: Arc<[u32]> = Arc::from([2, 69, 2]);
+    let rows = ops::frozen_rows(&stored, &ids).unwrap();
+    assert_eq!(rows.to_vec(), ops::embedding(&wide, &ids).unwrap().to_vec());
+    assert!(ops::frozen_rows(&stored, &Arc::from([70])).is_err());
+    assert!(ops::frozen_linear(&x, &Frozen::from(Stored::bf16(&values, columns, rows))).is_err());
 }

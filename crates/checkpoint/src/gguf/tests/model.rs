@@ -237,6 +237,24 @@ fn configuration_seen_from_the_tensors() {
     assert_eq!(config.dtype, Some(Dtype::F16));
 }
 
+/// llama.cpp's llama may have a window, Hugging Face's has none: there it is a mistral.
+#[test]
+fn a_llama_with_a_window_is_a_mistral() {
+    let mut writer = tiny("llama");
+    writer.set("llama.attention.sliding_window", Value::U32(32));
+    let config = open(&writer).unwrap().config().unwrap();
+    assert_eq!((config.architecture, config.windows.as_slice()), (Architecture::Mistral, &[Some(32)][..]));
+    let json = config.to_json();
+    assert_eq!((&json["model_type"], &json["sliding_window"]), (&"mistral".into(), &32.into()));
+    assert_eq!(read(&open(&writer).unwrap(), "model.layers.0.self_attn.k_proj.weight")[64], 128.0);
+    writer.floats("blk.0.attn_v.bias", &[32], 0);
+    let error = open(&writer).unwrap().config().unwrap_err();
+    assert!(error.to_string().contains("biases together with a sliding window"), "{error}");
+    assert!(error.hint().is_some());
+    writer.set("llama.attention.sliding_window", Value::U32(0));
+    assert_eq!(open(&writer).unwrap().config().unwrap().architecture, Architecture::Llama);
+}
+
 #[test]
 fn vocabulary_of_a_tiny_llama() {
     let mut writer = tiny("llama");

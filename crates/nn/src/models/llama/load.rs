@@ -5,11 +5,12 @@ use crate::{
     Error, Kind, Parameter, Result,
     layers::{Linear, RmsNorm, Rotary},
 };
-use rankine_checkpoint::{Config, Tensors, config::Architecture};
-use rankine_tensor::{Tensor, ops::Heads};
+use rankine_checkpoint::{Config, Dtype, Tensors, config::Architecture};
+
+use rankine_tensor::{Encoding, Frozen, Stored, Tensor, ops::Heads};
 
 impl Llama {
-    /// Reads every weight as f32, all frozen. `tensors` may be a checkpoint, or one with an adapter merged in.
+    /// Reads every weight, all frozen. `tensors` may be a checkpoint, or one with an adapter merged in.
     pub fn load(config: &Config, tensors: &dyn Tensors) -> Result<Self> {
         let reader = Reader { tensors, config };
         let (vocabulary, width) = (config.vocabulary, config.hidden_size);
@@ -23,6 +24,15 @@ impl Llama {
         let norm = reader.norm("model.norm", width)?;
         let rotary = Rotary::new(&config.rope, config.head_dim);
         Ok(Self { config: config.clone(), embedding, blocks, norm, head, rotary })
+    }
+}
+
+fn encoding(dtype: Dtype) -> Option<Encoding> {
+    match dtype {
+        Dtype::Bf16 => Some(Encoding::Bf16),
+        Dtype::F16 => Some(Encoding::F16),
+        Dtype::Quantized(format) => Some(Encoding::Blocks(format)),
+        _ => None,
     }
 }
 
@@ -80,8 +90,22 @@ impl Reader<'_> {
             let (expected, found) = (shape.to_vec(), info.shape.clone());
             return Err(Error::TensorShape { name: name.to_owned(), expected, found });
         }
+        let value = self.value(name, shape)?;
+        self.tensors.release(name, 0..shape[0]);
+        Ok(Parameter::frozen(name.to_owned(), kind, value))
+    }
+
+    /// A matrix stays in the type of its file, where products know that type; everything else is read as f32.
+    fn value(&self, name: &str, shape: &[usize]) -> Result<Frozen> {
+        if let &[rows, columns] = shape
+            && let Some((dtype, bytes)) = self.tensors.encoded(name)?
+            && let Some(encoding) = encoding(dtype)
+            && let Ok(stored) = Stored::new(encoding, rows, columns, bytes.into_owned())
+        {
+            return Ok(stored.into());
+        }
         let mut values = vec![0.0; shape.iter().product()];
         self.tensors.read_into(name, &mut values)?;
-        Ok(Parameter::frozen(name.to_owned(), kind, Tensor::new(values, shape)?))
+        Ok(Tensor::new(values, shape)?.into())
     }
 }

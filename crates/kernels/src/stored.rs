@@ -1,0 +1,288 @@
+//! Products with a frozen matrix that stays in the type of its file: bf16, f16, or blocks of ggml.
+//!
+//!     y = x·Wᵀ    dx = dy·W        W: [rows, columns]  x, dx: [t, columns]  y, dy: [t, rows]
+//!
+//! W is never widened as a whole. A task widens a piece of at most `PIECE` numbers to f32, into a buffer that stays in the
+//! second-level cache, and multiplies it there: forward a range of W's rows, which is a range of y's columns;
+//! backward a range of W's columns, over all of its rows piece by piece. Every number of W is widened once a product, which
+//! costs one pass beside t multiply-adds; memory traffic for W is that of its stored size. Widening is exact, so the
+//! products are those of the widened matrix up to the order of sums.
+//!
+//! A few rows of x (a generated token) meet the pieces as dot products, as in `matvec.rs`.
+
+use crate::dequantize::{self, Format, LengthMismatch};
+use crate::gemm::{Matrix, MatrixMut, matmul, matmul_columns};
+use crate::vectorise::LANES;
+use crate::{matvec, tasks};
+use std::ops::Range;
+
+/// Numbers in a widened piece: 512 KiB of f32.
+const PIECE: usize = 128 * 1024;
+
+/// The most columns of a piece in the backward product.
+const WIDE: usize = 256;
+
+/// How the numbers of a stored matrix are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// The upper half of an f32.
+    Bf16,
+    /// IEEE 754 binary16.
+    F16,
+    /// Blocks of ggml.
+    Blocks(Format),
+}
+
+impl Encoding {
+    /// Numbers that are decoded together.
+    pub const fn block_elements(self) -> usize {
+        match self {
+            Self::Bf16 | Self::F16 => 1,
+            Self::Blocks(format) => format.block_elements(),
+        }
+    }
+
+    /// Bytes that they take.
+    pub const fn block_bytes(self) -> usize {
+        match self {
+            Self::Bf16 | Self::F16 => 2,
+            Self::Blocks(format) => format.block_bytes(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bf16 => "BF16",
+            Self::F16 => "F16",
+            Self::Blocks(format) => format.name(),
+        }
+    }
+
+    fn widen(self, bytes: &[u8], out: &mut [f32]) -> Result<(), LengthMismatch> {
+        match self {
+            Self::Bf16 => dequantize::bf16_to_f32(bytes, out),
+            Self::F16 => dequantize::f16_to_f32(bytes, out),
+            Self::Blocks(format) => dequantize::dequantize(format, bytes, out),
+        }
+    }
+}
+
+/// A frozen matrix; row-major, every row a whole number of blocks.
+#[derive(Clone, PartialEq)]
+pub struct Stored {
+    encoding: Encoding,
+    rows: usize,
+    columns: usize,
+    bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { encoding, rows, columns, .. } = self;
+        f.debug_struct("Stored").field("encoding", encoding).field("shape", &[rows, columns]).finish()
+    }
+}
+
+impl Stored {
+    /// A matrix from its bytes.
+    ///
+    /// # Errors
+    /// When the bytes are not those of `rows` rows of whole blocks.
+    pub fn new(
+        encoding: Encoding,
+        rows: usize,
+        columns: usize,
+        bytes: Vec<u8>,
+    ) -> Result<Self, LengthMismatch> {
+        let blocks = rows.checked_mul(columns / encoding.block_elements());
+        let expected = blocks.and_then(|blocks| blocks.checked_mul(encoding.block_bytes()));
+        if !columns.is_multiple_of(encoding.block_elements()) || expected != Some(bytes.len()) {
+            let elements = rows.saturating_mul(columns);
+            return Err(LengthMismatch { format: encoding.name(), bytes: bytes.len(), elements });
+        }
+        Ok(Self { encoding, rows, columns, bytes })
+    }
+
+    /// A matrix rounded to bf16, to nearest with ties to even; `values`: [rows, columns].
+    ///
+    /// # Panics
+    /// When there are not as many values.
+    pub fn bf16(values: &[f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(values.len(), rows * columns, "numbers of a [{rows}, {columns}] matrix");
+        let bytes = values.iter().flat_map(|&value| half::bf16::from_f32(value).to_le_bytes()).collect();
+        Self { encoding: Encoding::Bf16, rows, columns, bytes }
+    }
+
+    /// How its numbers are written.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Rows and columns.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    /// Bytes it takes.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Some rows as f32 into `out`: [rows, columns].
+    ///
+    /// # Panics
+    /// When they are not rows of it, or `out` has another length.
+    pub fn widen(&self, rows: Range<usize>, out: &mut [f32]) {
+        assert!(rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
+        let row = self.row_bytes();
+        let widened = self.encoding.widen(&self.bytes[rows.start * row..rows.end * row], out);
+        assert!(widened.is_ok(), "length of {} widened rows", rows.len());
+    }
+
+    /// `y = x·Wᵀ`; x: [t, columns], y: [t, rows].
+    ///
+    /// # Panics
+    /// When lengths do not fit together.
+    pub fn times_transposed(&self, x: &[f32], y: &mut [f32]) {
+        let t = self.tokens(x.len(), y.len());
+        let x = Matrix::new(x, t, self.columns);
+        if (1..=matvec::ROWS).contains(&t) {
+            let step = (PIECE / 2 / self.columns.max(1)).max(1);
+            return matvec::made(y, x, self.rows, step, |rows, piece| self.widen(rows, piece));
+        }
+        let step = (PIECE / self.columns.max(1)).clamp(1, WIDE / 2);
+        let y = MatrixMut { data: y, rows: t, columns: self.rows, stride: self.rows };
+        matmul_columns(y, (step, LANES), |columns, target| {
+            tasks::with_buffer(columns.len() * self.columns, |piece| {
+                self.widen(columns.clone(), piece);
+                target.fill(x, Matrix::new(piece, columns.len(), self.columns).t(), false);
+            });
+        });
+    }
+
+    /// `dx = dy·W`; dy: [t, rows], dx: [t, columns].
+    ///
+    /// # Panics
+    /// When lengths do not fit together.
+    pub fn times(&self, dy: &[f32], dx: &mut [f32]) {
+        let t = self.tokens(dx.len(), dy.len());
+        let unit = self.encoding.block_elements().next_multiple_of(LANES);
+        let dx = MatrixMut { data: dx, rows: t, columns: self.columns, stride: self.columns };
+        matmul_columns(dx, (WIDE, unit), |columns, target| {
+            let deep = (PIECE / columns.len()).max(1).min(self.rows);
+            tasks::with_buffer(deep * columns.len(), |buffer| {
+                for start in (0..self.rows).step_by(deep) {
+                    let rows = start..(start + deep).min(self.rows);
+                    let piece = &mut buffer[..rows.len() * columns.len()];
+                    self.part(rows.clone(), columns, piece);
+                    let dy = Matrix {
+                        data: &dy[rows.start.min(dy.len())..],
+                        rows: t,
+                        columns: rows.len(),
+                        row_stride: self.rows,
+                        column_stride: 1,
+                    };
+                    target.fill(dy, Matrix::new(piece, rows.len(), columns.len()), start > 0);
+                }
+            });
+        });
+    }
+
+    /// Some rows and some columns, which are whole blocks, as f32.
+    fn part(&self, rows: Range<usize>, columns: &Range<usize>, piece: &mut [f32]) {
+        let (elements, bytes) = (self.encoding.block_elements(), self.encoding.block_bytes());
+        let inside = columns.start / elements * bytes..columns.end / elements * bytes;
+        for (row, out) in rows.zip(piece.chunks_exact_mut(columns.len())) {
+            let start = row * self.row_bytes();
+            let widened = self.encoding.widen(&self.bytes[start + inside.start..start + inside.end], out);
+            debug_assert!(widened.is_ok(), "a row is whole blocks");
+        }
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.columns / self.encoding.block_elements() * self.encoding.block_bytes()
+    }
+
+    /// t, from the lengths of a [t, columns] and a [t, rows] matrix.
+    fn tokens(&self, wide: usize, tall: usize) -> usize {
+        let t = wide.checked_div(self.columns).unwrap_or(0);
+        assert!(
+            wide == t * self.columns && tall == t * self.rows,
+            "[t, {}] and [t, {}] of {wide} and {tall} numbers",
+            self.columns,
+            self.rows
+        );
+        t
+    }
+}
+
+/// A frozen matrix [rows, columns] as kernels take it: f32, or stored.
+#[derive(Clone, Copy, Debug)]
+pub enum Operand<'a> {
+    /// In f32, row-major.
+    Wide(&'a [f32]),
+    /// In a storage type.
+    Stored(&'a Stored),
+}
+
+impl<'a> From<&'a [f32]> for Operand<'a> {
+    fn from(numbers: &'a [f32]) -> Self {
+        Self::Wide(numbers)
+    }
+}
+
+impl<'a> Operand<'a> {
+    /// How many numbers it holds.
+    pub fn elements(&self) -> usize {
+        match self {
+            Self::Wide(numbers) => numbers.len(),
+            Self::Stored(stored) => stored.rows * stored.columns,
+        }
+    }
+
+    /// `y = x·Wᵀ`; x: [t, columns], y: [t, rows].
+    ///
+    /// # Panics
+    /// When lengths do not fit together.
+    pub fn times_transposed(&self, x: &[f32], y: &mut [f32], columns: usize) {
+        match self {
+            Self::Wide(numbers) => {
+                let [t, rows] =
+                    [x.len(), numbers.len()].map(|length| length.checked_div(columns).unwrap_or(0));
+                let weight = Matrix::new(numbers, rows, columns);
+                matmul(y, Matrix::new(x, t, columns), weight.t(), 1.0, false);
+            }
+            Self::Stored(stored) => stored.times_transposed(x, y),
+        }
+    }
+
+    /// `dx = dy·W`; dy: [t, rows], dx: [t, columns].
+    ///
+    /// # Panics
+    /// When lengths do not fit together.
+    pub fn times(&self, dy: &[f32], dx: &mut [f32], columns: usize) {
+        match self {
+            Self::Wide(numbers) => {
+                let [t, rows] =
+                    [dx.len(), numbers.len()].map(|length| length.checked_div(columns).unwrap_or(0));
+                matmul(dx, Matrix::new(dy, t, rows), Matrix::new(numbers, rows, columns), 1.0, false);
+            }
+            Self::Stored(stored) => stored.times(dy, dx),
+        }
+    }
+
+    /// Some rows, in `buffer` where they have to be widened.
+    pub(crate) fn rows<'b>(&self, rows: Range<usize>, columns: usize, buffer: &'b mut Vec<f32>) -> &'b [f32]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Wide(numbers) => &numbers[rows.start * columns..rows.end * columns],
+            Self::Stored(stored) => {
+                buffer.resize(rows.len() * columns, 0.0);
+                stored.widen(rows, buffer);
+                buffer
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Whether an output may be replaced: it is not what is being read, and it is something that we could have written.
+
+use crate::{Error, Result, WriteOptions};
+use rankine_checkpoint::Existing;
+use std::path::{Path, PathBuf};
+
+/// An error where `target` is there, may be replaced as far as `options` say, and yet should not be.
+pub(crate) fn check(target: &Path, options: &WriteOptions) -> Result<()> {
+    if options.existing != Existing::Replace || target.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    if let Ok(whole) = target.canonicalize() {
+        let mut inputs = options.inputs.iter().chain(&options.companions);
+        if let Some(input) = inputs.find(|input| places(input).iter().any(|place| place.starts_with(&whole)))
+        {
+            return Err(Error::OutputIsInput { output: target.to_owned(), input: input.clone() });
+        }
+    }
+    if is_ours(target) { Ok(()) } else { Err(Error::OutputIsForeign { output: target.to_owned() }) }
+}
+
+/// Where `input` lies, and where it leads to if it is a link.
+fn places(input: &Path) -> Vec<PathBuf> {
+    let parent = match input.parent() {
+        Some(parent) if parent == Path::new("") => Path::new("."),
+        Some(parent) => parent,
+        None => input,
+    };
+    let beside = parent.canonicalize().ok().zip(input.file_name()).map(|(parent, name)| parent.join(name));
+    input.canonicalize().into_iter().chain(beside).collect()
+}
+
+/// Whether this is a folder with a model, an adapter or a run in it, or with nothing.
+fn is_ours(target: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(target) else { return false };
+    let names: Vec<PathBuf> = entries.flatten().map(|entry| entry.file_name().into()).collect();
+    let known = ["config.json", "adapter_config.json", "recipe.toml", "state.json"].map(Path::new);
+    let is_known = |name: &PathBuf| {
+        known.contains(&name.as_path())
+            || name.extension().is_some_and(|extension| extension == "safetensors")
+    };
+    names.is_empty() || names.iter().any(is_known)
+}
