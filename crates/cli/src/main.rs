@@ -4,7 +4,6 @@
 //! what was asked for; 2 could not do it.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stderr, reason = "a program talks to its user on stderr")]
 
 mod bar;
 mod commands;

@@ -173,7 +173,7 @@ impl Columns<'_> {
         );
         assert!(a.fits() && b.fits(), "an operand of a piece is shorter than its shape");
         let whole = Tile { rows: rows.clone(), columns: 0..columns.len() };
-        let destination = self.destination.from_column(columns.start);
+        let destination = self.destination.shifted(columns.start);
         destination.fill(&whole, a, b, 1.0, accumulate);
     }
 }
@@ -215,7 +215,7 @@ unsafe impl Sync for Destination {}
 
 impl Destination {
     /// The same product without its first columns. The address is computed, not read: who fills it says how much is there.
-    fn from_column(&self, column: usize) -> Self {
+    fn shifted(&self, column: usize) -> Self {
         Self { start: self.start.wrapping_add(column), stride: self.stride }
     }
 

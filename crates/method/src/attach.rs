@@ -3,7 +3,7 @@
 use crate::{Error, Method, Result, Site};
 use rankine_nn::{Kind, Model, Parameter, Weight, weight::Dense};
 use rankine_random::Rng;
-use rankine_tensor::Tensor;
+use rankine_tensor::Frozen;
 use rayon::prelude::*;
 
 /// What a method took over.
@@ -57,7 +57,7 @@ pub fn attach(
 
 fn plan(method: &dyn Method, parameters: &[&mut Parameter]) -> Result<Vec<usize>> {
     let weights =
-        parameters.iter().map(|parameter| parameter.weight.dense()).collect::<Result<Vec<Tensor>, _>>()?;
+        parameters.iter().map(|parameter| parameter.weight.constant()).collect::<Result<Vec<Frozen>, _>>()?;
     let sites: Vec<Site<'_>> =
         parameters.iter().zip(&weights).map(|(parameter, weight)| site(parameter, weight)).collect();
     method.plan(&sites)
@@ -76,7 +76,7 @@ fn structures(
         if rank == 0 {
             return Ok(None);
         }
-        let weight = parameter.weight.dense()?;
+        let weight = parameter.weight.constant()?;
         let site = site(parameter, &weight);
         let trained = method.trained(&site, rank)?;
         Ok(Some((method.attach(&site, rank, rng.fork(site.path))?, trained)))
@@ -84,7 +84,7 @@ fn structures(
     parameters.par_iter().zip(ranks).map(structure).collect()
 }
 
-fn site<'a>(parameter: &'a Parameter, weight: &'a Tensor) -> Site<'a> {
+fn site<'a>(parameter: &'a Parameter, weight: &'a Frozen) -> Site<'a> {
     Site { path: parameter.path(), kind: parameter.kind(), weight }
 }
 

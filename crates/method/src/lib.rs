@@ -18,7 +18,7 @@ pub use registry::{Choice, Fields};
 
 use rankine_nn::{Kind, Weight};
 use rankine_random::Rng;
-use rankine_tensor::Tensor;
+use rankine_tensor::Frozen;
 
 /// What a method is, for `rankine methods` and its documentation.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -42,8 +42,8 @@ pub struct Site<'a> {
     pub path: &'a str,
     /// What it does there.
     pub kind: Kind,
-    /// Its value; [out, in].
-    pub weight: &'a Tensor,
+    /// Its value, in the type it is kept in; [out, in].
+    pub weight: &'a Frozen,
 }
 
 impl Site<'_> {

@@ -96,8 +96,8 @@ impl Method for Pissa {
                 seed: rng.bits(),
             },
         };
-        let principal = site
-            .weight
+        let original = site.weight.tensor();
+        let principal = original
             .read(|w| truncated(w, outputs, inputs, rank, how))
             .map_err(|source| Error::Decomposition { path: site.path.to_owned(), source })?;
         let scale = scale(self.alpha, rank, self.rslora);
@@ -106,6 +106,6 @@ impl Method for Pissa {
         let a = rows.flat_map(|(row, root)| row.iter().map(move |v| v * root)).collect();
         let b = principal.u.iter().enumerate().map(|(index, u)| u * roots[index % rank]).collect();
         let (a, b) = (Tensor::new(a, &[rank, inputs])?, Tensor::new(b, &[outputs, rank])?);
-        Ok(Box::new(weight::LowRank::taken_out(site.weight, &a, &b, scale)?.with_dropout(self.dropout)))
+        Ok(Box::new(weight::LowRank::taken_out(&original, &a, &b, scale)?.with_dropout(self.dropout)))
     }
 }

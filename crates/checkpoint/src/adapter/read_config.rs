@@ -128,7 +128,7 @@ fn read(json: &Value) -> Result<AdapterConfig, Fault> {
         trainable_tokens: trainable_tokens(fields)?,
         ensure_weight_tying: flag("ensure_weight_tying")?,
         auto_mapping: fields.get("auto_mapping").cloned(),
-        unknown_keys: unknown(&fields.0),
+        unknown_keys: unknown(fields.0),
     };
     config.targets.check()?;
     // Compiled to find an expression that does not; the modules are not known yet.

@@ -33,6 +33,7 @@ fn weight(shape: [usize; 2]) -> Tensor {
 }
 
 fn attached(choice: &Choice, weight: &Tensor) -> Box<dyn Weight> {
+    let weight = &weight.clone().into();
     let site = Site { path: "w.weight", kind: Kind::Linear, weight };
     let rank = choice.method().plan(&[site]).unwrap()[0];
     let structure = choice.method().attach(&site, rank, Rng::new(2)).unwrap();

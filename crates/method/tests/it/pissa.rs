@@ -25,6 +25,7 @@ fn parts(structure: &dyn Weight) -> [Tensor; 3] {
 }
 
 fn attach(method: &Pissa, weight: &Tensor) -> [Tensor; 3] {
+    let weight = &weight.clone().into();
     let site = Site { path: "w.weight", kind: Kind::Linear, weight };
     parts(method.attach(&site, method.rank, Rng::new(2)).unwrap().as_ref())
 }
@@ -137,7 +138,7 @@ fn pissa_moves_both_factors_at_once_and_lora_only_one() {
 fn a_weight_of_zeros_and_one_with_nan() {
     let [base, a, b] = attach(&Pissa { rank: 2, ..Pissa::default() }, &Tensor::zeros(&SHAPE));
     assert!([base, a, b].iter().all(|part| part.to_vec().iter().all(|&x| x == 0.0)));
-    let broken = Tensor::new(vec![f32::NAN; 24 * 16], &SHAPE).unwrap();
+    let broken = Tensor::new(vec![f32::NAN; 24 * 16], &SHAPE).unwrap().into();
     let site = Site { path: "w.weight", kind: Kind::Linear, weight: &broken };
     let error = Pissa::default().attach(&site, 2, Rng::new(0)).err().unwrap();
     assert!(error.to_string().contains("w.weight"), "{error}");

@@ -40,6 +40,10 @@ impl Weight for Dense {
         Ok(self.value.tensor())
     }
 
+    fn constant(&self) -> Result<Frozen> {
+        Ok(self.value.constant())
+    }
+
     fn apply(&self, x: &Tensor, _scope: Scope<'_>) -> Result<Tensor> {
         Ok(match &self.value {
             Leaf::Trained(variable) => ops::linear(x, &variable.tensor())?,

@@ -99,6 +99,11 @@ pub trait Weight: Leaves + Send + Sync {
     /// The effective weight; [out, in] (or [d] for a norm or a bias).
     fn dense(&self) -> Result<Tensor>;
 
+    /// The effective weight as a constant, in its storage type where it has one.
+    fn constant(&self) -> Result<Frozen> {
+        Ok(self.dense()?.detach().into())
+    }
+
     /// x·denseᵀ; x: [t, in] → [t, out].
     fn apply(&self, x: &Tensor, _scope: Scope<'_>) -> Result<Tensor> {
         Ok(ops::linear(x, &self.dense()?)?)

@@ -242,8 +242,8 @@ fn a_stored_matrix_counts_as_the_numbers_it_holds() {
     let (found, expected) = (ops::frozen_score(&x, &stored, &targets), ops::score(&x, &wide, &targets));
     assert_eq!(found.unwrap().greedy, expected.unwrap().greedy);
     let ids: Arc<[u32]> = Arc::from([2, 69, 2]);
-    let rows = ops::frozen_rows(&stored, &ids).unwrap();
-    assert_eq!(rows.to_vec(), ops::embedding(&wide, &ids).unwrap().to_vec());
+    let picked = ops::frozen_rows(&stored, &ids).unwrap();
+    assert_eq!(picked.to_vec(), ops::embedding(&wide, &ids).unwrap().to_vec());
     assert!(ops::frozen_rows(&stored, &Arc::from([70])).is_err());
     assert!(ops::frozen_linear(&x, &Frozen::from(Stored::bf16(&values, columns, rows))).is_err());
 }
