@@ -4,8 +4,11 @@ use anyhow::{Result, bail};
 use std::process::Command;
 
 /// Name of the chore, crate, and bench target.
-const BENCHES: [(&str, &str, &str); 2] =
-    [("train", "rankine-run", "train"), ("merge", "rankine-surgery", "merge")];
+const BENCHES: [(&str, &str, &str); 3] = [
+    ("train", "rankine-run", "train"),
+    ("attach", "rankine-run", "attach"),
+    ("merge", "rankine-surgery", "merge"),
+];
 
 /// Runs a benchmark, which prints its figures itself.
 pub fn run(name: &str) -> Result<bool> {

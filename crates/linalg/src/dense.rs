@@ -11,6 +11,7 @@ use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_with_conj as apply_householder,
 };
 use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::qr::no_pivoting::factor as qr;
 use faer::linalg::svd::{self, ComputeSvdVectors, SvdError};
 use faer::{Accum, Conj, Mat, MatRef, Par};
@@ -72,6 +73,20 @@ pub(crate) fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64
     let mut product = Mat::zeros(left.nrows(), right.ncols());
     matmul(product.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
     product
+}
+
+/// A·Aᵀ; [a.nrows, a.nrows].
+pub(crate) fn gram(a: MatRef<'_, f64>) -> Mat<f64> {
+    let mut gram = Mat::zeros(a.nrows(), a.nrows());
+    let (half, whole) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+    let target = gram.as_mut();
+    triangular::matmul(target, half, Accum::Replace, a, whole, a.transpose(), whole, 1.0, Par::Seq);
+    for column in 0..a.nrows() {
+        for row in 0..column {
+            gram[(row, column)] = gram[(column, row)];
+        }
+    }
+    gram
 }
 
 /// The thin SVD.

@@ -15,6 +15,7 @@
 mod dense;
 mod error;
 mod estimate;
+mod leading;
 mod low_rank;
 mod qr;
 mod randomized;

@@ -3,13 +3,14 @@
 //! By Eckart–Young the first r singular triples give the nearest matrix of rank r, at the distance √(Σ_{i>r} s²).
 
 use crate::randomized::{self, Search};
-use crate::{Error, Result, Svd, dense};
+use crate::{Error, Result, Svd, dense, leading};
 use rankine_kernels::gemm::Matrix;
 
 /// How the leading singular triples are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Truncation {
-    /// The whole SVD, cut: O(rows · columns · min(rows, columns)).
+    /// As the whole SVD, cut, would give them: by a certified iteration where the rank is a small part of the smaller
+    /// side, else from all of them. O(rows · columns · min(rows, columns)).
     #[default]
     Exact,
     /// A random range finder: O(rows · columns · rank), a little above the smallest error.
@@ -56,5 +57,11 @@ pub fn truncated(a: &[f32], rows: usize, columns: usize, rank: usize, how: Trunc
         let search = Search { samples, power_iterations, seed };
         return randomized::decompose(Matrix::new(a, rows, columns), rank, &search, largest);
     }
-    Svd::from_factors(&dense::thin_svd(dense::widen(a, rows, columns).as_ref())?, rank, 1.0)
+    let wide = dense::widen(a, rows, columns);
+    if leading::applies(rows, columns, rank)
+        && let Some(leading) = leading::triples(wide.as_ref(), rank)?
+    {
+        return Ok(leading);
+    }
+    Svd::from_factors(&dense::thin_svd(wide.as_ref())?, rank, 1.0)
 }

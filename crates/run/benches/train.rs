@@ -4,13 +4,12 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
 
-use rankine_checkpoint::Checkpoint;
+mod common;
+
 use rankine_data::{Batches, Batching, Example};
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_method::{attach, lora::Lora};
-use rankine_nn::{Kind, Model as _, models::Llama};
 use rankine_random::Rng;
-use rankine_testkit::tiny;
 use rankine_train::{AdamW, Data, Event, NextToken, Plan, Schedule, Shape, run};
 use std::{ops::ControlFlow, time::Instant};
 
@@ -19,29 +18,8 @@ const BATCH: usize = 2;
 const STEPS: usize = 8;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = tempfile::tempdir()?;
-    let shape = tiny::TinyLlama {
-        vocabulary: 49152,
-        hidden: 576,
-        inner: 1536,
-        layers: 30,
-        heads: 9,
-        key_value_heads: 3,
-        head_dim: 64,
-        deviation: 0.02,
-        ..tiny::TinyLlama::default()
-    };
-    tiny::llama(folder.path(), &shape, 1);
-    let checkpoint = Checkpoint::open(folder.path())?;
-    let mut model = Llama::load(checkpoint.config(), checkpoint.tensors())?;
-    let linear = |model: &Llama| -> Vec<(String, usize)> {
-        let parameters = model.parameters().into_iter().filter(|parameter| parameter.kind() == Kind::Linear);
-        let sized = |parameter: &rankine_nn::Parameter| {
-            (parameter.module().to_owned(), parameter.weight.dense().map_or(0, |weight| weight.elements()))
-        };
-        parameters.map(sized).collect()
-    };
-    let weights = linear(&model);
+    let mut model = common::model()?;
+    let weights = common::linear(&model);
     let modules: Vec<String> = weights.iter().map(|(module, _)| module.clone()).collect();
     attach(&mut model, &Lora::default(), &modules, &Rng::new(0), &mut |_, _| {})?;
 

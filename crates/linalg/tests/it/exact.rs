@@ -48,6 +48,37 @@ fn a_cut_at_any_rank_leaves_the_tail_of_the_spectrum() {
 }
 
 #[test]
+fn a_small_part_of_a_large_matrix_is_the_beginning_of_the_svd() {
+    let geometric = |ratio: f64| (0..150).map(|i| ratio.powi(i)).collect::<Vec<_>>();
+    let repeated: Vec<f64> = (0..150).map(|i| if i < 5 { 3.0 } else { 1.0 - 0.002 * f64::from(i) }).collect();
+    let spiked: Vec<f64> = (0..150).map(|i| if i == 0 { 1e4 } else { 1.0 / f64::from(i) }).collect();
+    let cases = [
+        ("gaussian", gaussian(160, 300, 5), 160, 300),
+        ("steep", with_spectrum(160, 200, &geometric(0.8), 2), 160, 200),
+        ("flat", with_spectrum(200, 160, &geometric(0.998), 3), 200, 160),
+        ("repeated", with_spectrum(160, 170, &repeated, 4), 160, 170),
+        ("spiked", with_spectrum(170, 160, &spiked, 6), 170, 160),
+        ("of rank 3", with_spectrum(160, 180, &[3.0, 2.0, 1.0], 7), 160, 180),
+        ("zero", vec![0.0; 160 * 160], 160, 160),
+    ];
+    for (name, a, rows, columns) in cases {
+        let rank = 8;
+        let (whole, cut) =
+            (svd(&a, rows, columns).unwrap(), truncated(&a, rows, columns, rank, Truncation::Exact).unwrap());
+        let largest = f64::from(whole.s[0]).max(f64::MIN_POSITIVE);
+        for (found, expected) in cut.s.iter().zip(&whole.s) {
+            assert!(f64::from((found - expected).abs()) <= 3e-7 * largest, "{name}: {found}, {expected}");
+        }
+        assert!(cut.orthonormality_defect().unwrap() < 1e-6, "{name}");
+        assert_signs_fixed(&cut, name);
+        // By Eckart–Young nothing of this rank comes nearer.
+        let tail = whole.s[rank..].iter().map(|&s| f64::from(s).powi(2)).sum::<f64>().sqrt();
+        let left = norm(&residual(&a, &cut));
+        assert!(left <= tail + 3e-7 * norm(&a), "{name}: {left}, at best {tail}");
+    }
+}
+
+#[test]
 fn an_exact_cut_is_the_beginning_of_the_svd() {
     let a = gaussian(12, 9, 3);
     let (whole, cut) = (svd(&a, 12, 9).unwrap(), truncated(&a, 12, 9, 4, Truncation::Exact).unwrap());
