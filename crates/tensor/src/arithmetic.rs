@@ -5,6 +5,7 @@
 use crate::{Error, Result, Tensor};
 use burn::backend::{Dispatch, ops::FloatTensorOps};
 use burn::tensor::{Shape, Slice};
+use rankine_kernels::gemm::{self, Matrix};
 
 macro_rules! unary {
     ($($(#[$doc:meta])* $name:ident => $operation:ident;)*) => {
@@ -98,6 +99,24 @@ impl Tensor {
             return Err(Error::shape("matmul", "inner sizes that agree", &[&a, &b]));
         }
         Ok(Self { handle: Dispatch::float_matmul(self.handle.clone(), other.handle.clone()) })
+    }
+
+    /// self − scale·b·a off the tape, in one pass over new memory; self: [m, n], b: [m, r], a: [r, n].
+    pub fn minus_product(&self, b: &Self, a: &Self, scale: f32) -> Result<Self> {
+        let ([m, n], left, right) =
+            (self.matrix("minus_product")?, b.matrix("minus_product")?, a.matrix("minus_product")?);
+        if left[0] != m || right[1] != n || left[1] != right[0] {
+            let expected = "shapes [m, n], [m, r] and [r, n]";
+            return Err(Error::shape("minus_product", expected, &[&[m, n], &left, &right]));
+        }
+        let mut values = self.to_vec();
+        b.read(|b| {
+            a.read(|a| {
+                let (b, a) = (Matrix::new(b, m, left[1]), Matrix::new(a, left[1], n));
+                gemm::matmul(&mut values, b, a, -scale, true);
+            });
+        });
+        Self::new(values, &[m, n])
     }
 
     /// The last two axes swapped.

@@ -32,7 +32,7 @@ impl LowRank {
 
     /// The branch starts as a part of the original weight: its start is taken out of the base.
     pub fn taken_out(original: &Tensor, a: &Tensor, b: &Tensor, scale: f32) -> Result<Self> {
-        let base = original.sub(&b.matmul(a)?.scale(scale))?;
+        let base = original.minus_product(b, a, scale)?;
         Ok(Self { start: Some((a.clone(), b.clone())), ..Self::new(base, a, b, scale) })
     }
 

@@ -247,3 +247,15 @@ fn a_stored_matrix_counts_as_the_numbers_it_holds() {
     assert!(ops::frozen_rows(&stored, &Arc::from([70])).is_err());
     assert!(ops::frozen_linear(&x, &Frozen::from(Stored::bf16(&values, columns, rows))).is_err());
 }
+
+#[test]
+fn a_product_taken_away_in_one_pass() {
+    let tensor = |shape: &[usize], seed| {
+        Tensor::new(Rng::new(seed).normals(shape.iter().product(), 1.0), shape).unwrap()
+    };
+    let (w, b, a) = (tensor(&[40, 24], 1), tensor(&[40, 3], 2), tensor(&[3, 24], 3));
+    let expected = w.sub(&b.matmul(&a).unwrap().scale(0.75)).unwrap();
+    let found = w.minus_product(&b, &a, 0.75).unwrap();
+    assert!(distance(&found.to_vec(), &expected.to_vec()) < 1e-6);
+    assert!(w.minus_product(&a, &b, 1.0).is_err());
+}
