@@ -8,11 +8,11 @@
 //!
 //! The filter keeps [0, μ] within ±1 and lets what lies above grow as fast as a polynomial can. Its degree is held so
 //! low that the first vector left does not drown the others. Costs one product of A with itself and some tens of products
-//! G·X, where the whole SVD costs about 20 · n · rows · columns multiply-adds that no cache can hold.
+//! G·X.
 //!
 //! A kept vector is certified: with s = √λ and the other vector from A, ‖A·v − s·u‖ ≤ TOLERANCE·s₁, below the
-//! rounding of the result to f32. G in f64 loses what lies 1e-7 below s₁; then, and where the iteration does not
-//! end, the whole SVD answers. That no larger triple was missed is certain but for a random start orthogonal to it.
+//! rounding of the result to f32. G squares the spectrum: where the last triple lies below 1e-5·s₁, and where the
+//! iteration does not end, the whole SVD answers. That no larger triple was missed is certain but for a random start orthogonal to it.
 
 use crate::dense::{self, Factors};
 use crate::{Result, Svd};

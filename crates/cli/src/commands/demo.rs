@@ -5,17 +5,21 @@ use crate::{
     commands::{generate::chat_tokens, train},
     model,
     progress::Progress,
+    sampling::Speaker,
     stdout,
 };
 use anyhow::Result;
 use clap::Args;
 use rankine_data::Message;
-use rankine_nn::generate::{Request, Sampling, generate};
+use rankine_nn::generate::{Reading, Sampling};
 use rankine_run::{Loaded, Recipe, Source, fine_tune, load};
 use std::path::PathBuf;
 
 /// Questions and answers about Rankine, written for this demonstration.
 const DATA: &[u8] = include_bytes!("../../data/rankine_qa.jsonl");
+/// Most tokens of a shown answer.
+const ANSWER: usize = 80;
+
 const QUESTIONS: [&str; 3] = ["What is Rankine?", "What does `rankine merge` do?", "What is PiSSA?"];
 
 /// Fine-tune a small real model and show what it learnt: a few minutes on a laptop
@@ -92,13 +96,7 @@ fn answers(loaded: &Loaded) -> Result<Vec<String>> {
 
 fn answer(loaded: &Loaded, question: &str) -> Result<String> {
     let prompt = chat_tokens(&loaded.tokenizer, &[Message::user(question)])?;
-    let sampling = Sampling::default();
-    let request =
-        Request { prompt: &prompt, limit: 80, stops: loaded.tokenizer.eos_ids(), sampling: &sampling };
-    let mut tokens = Vec::new();
-    generate(&loaded.model, &request, &mut |token| {
-        tokens.push(token);
-        true
-    })?;
-    Ok(loaded.tokenizer.decode(&tokens, true)?.trim().replace('\n', " "))
+    let speaker = Speaker { loaded, aloud: false, interrupted: &|| false };
+    let speech = speaker.speak(&mut Reading::new(&loaded.model), &prompt, ANSWER, &Sampling::default())?;
+    Ok(speech.text.trim().replace('\n', " "))
 }
