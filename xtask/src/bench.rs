@@ -1,23 +1,16 @@
-//! Benchmarks by name: each is a `harness = false` bench of the crate that it measures, built with optimisation.
+//! Benchmarks: builds the program and `crates/bench` with optimisation and runs the latter.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 use std::process::Command;
 
-/// Name of the chore, crate, and bench target.
-const BENCHES: [(&str, &str, &str); 3] = [
-    ("train", "rankine-run", "train"),
-    ("attach", "rankine-run", "attach"),
-    ("merge", "rankine-surgery", "merge"),
-];
-
-/// Runs a benchmark, which prints its figures itself.
-pub fn run(name: &str) -> Result<bool> {
-    let Some((_, package, bench)) = BENCHES.iter().find(|(known, ..)| *known == name) else {
-        let known: Vec<&str> = BENCHES.iter().map(|(known, ..)| *known).collect();
-        bail!("no benchmark `{name}`; there are: {}", known.join(", "));
-    };
+/// Runs benchmarks by name, all without one; they print their figures themselves.
+pub fn run(words: &[&str]) -> Result<bool> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status =
-        Command::new(cargo).args(["bench", "--quiet", "--package", package, "--bench", bench]).status()?;
-    Ok(status.success())
+    let packages = ["--package", "rankine", "--package", "rankine-bench"];
+    let built = Command::new(&cargo).args(["build", "--quiet", "--release"]).args(packages).status();
+    if !built.context("while starting cargo")?.success() {
+        return Ok(false);
+    }
+    let run = ["run", "--quiet", "--release", "--package", "rankine-bench", "--"];
+    Ok(Command::new(cargo).args(run).args(words).status()?.success())
 }

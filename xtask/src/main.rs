@@ -15,7 +15,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask <chore>
 
   tidy                 check the rules of the house; sizes are reported, broken rules are errors
-  bench train|merge    speed and memory on this machine, beside its own limits
+  bench [NAME…]        speed and memory on this machine, beside its own limits; `--json` for programs
   generate [--check]   write docs/papers.md and docs/cli.md; with --check, fail where they are stale";
 
 /// Exit codes as those of `rankine`: 0 done, 1 a check failed, 2 could not do it.
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["tidy"] => tidy::run(),
-        ["bench", name] => bench::run(name),
+        ["bench", names @ ..] => bench::run(names),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),
         [] | ["help" | "--help" | "-h"] => {

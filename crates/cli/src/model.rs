@@ -3,7 +3,9 @@
 use crate::Context;
 use crate::bar::{self, Bar};
 use anyhow::Context as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rankine_hub::{Error, Hub, Known, Progress, Spec, Stage};
+use rankine_nn::models::Storage;
 use rankine_report::format;
 use rankine_run::Loaded;
 use std::path::{Path, PathBuf};
@@ -16,19 +18,36 @@ pub struct ModelArgs {
     /// Directory of a peft adapter, such as the output of `rankine train`
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,
+    /// Type of the matrices in memory: the file's own, or widened or rounded to this one
+    #[arg(long, value_name = "TYPE", default_value = "file", value_parser = storage_parser())]
+    pub weights: Storage,
+}
+
+/// Words for a type of matrices in memory.
+pub fn storage_parser() -> impl TypedValueParser<Value = Storage> {
+    const WORDS: [(&str, Storage); 3] =
+        [("file", Storage::File), ("f32", Storage::F32), ("bf16", Storage::Bf16)];
+    PossibleValuesParser::new(WORDS.map(|(word, _)| word)).map(|found| {
+        WORDS.into_iter().find(|(word, _)| *word == found).map_or(Storage::File, |(_, storage)| storage)
+    })
 }
 
 impl ModelArgs {
     /// The model in memory, with the adapter in its weights.
     pub fn load(&self, context: &Context) -> anyhow::Result<Loaded> {
-        load(context, &self.model, self.adapter.as_deref())
+        load(context, &self.model, self.adapter.as_deref(), self.weights)
     }
 }
 
 /// Finds, perhaps pulls, and loads a model.
-pub fn load(context: &Context, model: &str, adapter: Option<&Path>) -> anyhow::Result<Loaded> {
+pub fn load(
+    context: &Context,
+    model: &str,
+    adapter: Option<&Path>,
+    storage: Storage,
+) -> anyhow::Result<Loaded> {
     let path = find(context, model)?;
-    let loaded = rankine_run::load(&path, adapter).with_context(|| match adapter {
+    let loaded = rankine_run::load(&path, adapter, storage).with_context(|| match adapter {
         Some(folder) => format!("while loading `{model}` with the adapter `{}`", folder.display()),
         None => format!("while loading `{model}`"),
     })?;

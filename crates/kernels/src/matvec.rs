@@ -16,7 +16,7 @@ use std::ops::Range;
 pub(crate) const ROWS: usize = 15;
 
 /// Most rows of x whose products wait for memory.
-const STREAM: usize = 2;
+pub(crate) const STREAM: usize = 2;
 
 /// Rows of W that are multiplied abreast beyond that.
 const WIDTH: usize = 4;
@@ -32,28 +32,53 @@ pub(crate) fn applies(a: &Matrix<'_>, b: &Matrix<'_>) -> bool {
 /// `y = scale · x · wᵀ`, plus the old `y` when `accumulate`, shared between threads; w: [out, in].
 pub(crate) fn shared(y: MatrixMut<'_>, x: Matrix<'_>, w: Matrix<'_>, scale: f32, accumulate: bool) {
     let step = (TASK / w.columns.max(1)).next_multiple_of(WIDTH).max(WIDTH);
-    let ranges = (0..w.rows).step_by(step).map(|start| start..(start + step).min(w.rows)).collect();
-    let parts = tasks::collect(ranges, |range: Range<usize>| part(x, w, &range));
-    put(y, &parts, scale, accumulate);
+    put(y, &in_parts(w.rows, step, |range| part(x, w, &range)), scale, accumulate);
 }
 
-/// `y = x · wᵀ` with rows of w that are made when they are needed, `step` at a time; y: [x.rows, rows]. They are
-/// made in a buffer of the thread.
+/// `y = x · wᵀ` with rows of w that are made when they are needed, in a buffer of the thread; y: [x.rows, rows].
 pub(crate) fn made(
     y: &mut [f32],
     x: Matrix<'_>,
     rows: usize,
-    step: usize,
     make: impl Fn(Range<usize>, &mut [f32]) + Send + Sync,
 ) {
-    let ranges = (0..rows).step_by(step).map(|start| start..(start + step).min(rows)).collect();
-    let parts = tasks::collect(ranges, |range: Range<usize>| {
+    let parts = in_parts(rows, (TASK / x.columns.max(1)).max(1), |range| {
         tasks::with_buffer(range.len() * x.columns, |piece| {
             make(range.clone(), piece);
             part(x, Matrix::new(piece, range.len(), x.columns), &(0..range.len()))
         })
     });
     put(MatrixMut { data: y, rows: x.rows, columns: rows, stride: rows }, &parts, 1.0, false);
+}
+
+/// `y = x · wᵀ` with rows of w that `dots` multiplies as they are stored: it gets some of them and a row of x, and
+/// writes their products; y: [x.rows, rows].
+pub(crate) fn stored(
+    y: &mut [f32],
+    x: Matrix<'_>,
+    rows: usize,
+    dots: impl Fn(Range<usize>, &[f32], &mut [f32]) + Send + Sync,
+) {
+    let parts = in_parts(rows, (TASK / x.columns.max(1)).max(1), |range| {
+        let (mut part, mut products) = (vec![0.0; range.len() * x.rows], vec![0.0; range.len()]);
+        for row in 0..x.rows {
+            dots(range.clone(), row_of(x, row), &mut products);
+            for (part, product) in part.iter_mut().skip(row).step_by(x.rows).zip(&products) {
+                *part = *product;
+            }
+        }
+        part
+    });
+    put(MatrixMut { data: y, rows: x.rows, columns: rows, stride: rows }, &parts, 1.0, false);
+}
+
+/// `part` of every `step` of the rows of w.
+fn in_parts(
+    rows: usize,
+    step: usize,
+    part: impl Fn(Range<usize>) -> Vec<f32> + Send + Sync,
+) -> Vec<Vec<f32>> {
+    tasks::collect((0..rows).step_by(step).map(|start| start..(start + step).min(rows)).collect(), part)
 }
 
 /// The same on the calling thread.

@@ -8,7 +8,8 @@
 //! costs one pass beside t multiply-adds; memory traffic for W is that of its stored size. Widening is exact, so the
 //! products are those of the widened matrix up to the order of sums.
 //!
-//! A few rows of x (a generated token) meet the pieces as dot products, as in `matvec.rs`.
+//! One or two rows of x (a generated token) meet W as it is stored: a dot product widens in registers. A few more rows meet
+//! the pieces as dot products, as in `matvec.rs`.
 
 use crate::dequantize::{self, Format, LengthMismatch};
 use crate::gemm::{Matrix, MatrixMut, matmul, matmul_columns};
@@ -63,6 +64,15 @@ impl Encoding {
             Self::Bf16 => dequantize::bf16_to_f32(bytes, out),
             Self::F16 => dequantize::f16_to_f32(bytes, out),
             Self::Blocks(format) => dequantize::dequantize(format, bytes, out),
+        }
+    }
+
+    /// The dot product of every row with x; rows: [y, x].
+    fn dots(self, rows: &[u8], x: &[f32], y: &mut [f32]) {
+        match self {
+            Self::Bf16 => dequantize::bf16_dots(rows, x, y),
+            Self::F16 => dequantize::f16_dots(rows, x, y),
+            Self::Blocks(format) => dequantize::dots(format, rows, x, y),
         }
     }
 }
@@ -146,9 +156,14 @@ impl Stored {
     pub fn times_transposed(&self, x: &[f32], y: &mut [f32]) {
         let t = self.tokens(x.len(), y.len());
         let x = Matrix::new(x, t, self.columns);
+        if (1..=matvec::STREAM).contains(&t) {
+            let row = self.row_bytes();
+            return matvec::stored(y, x, self.rows, |rows, x, y| {
+                self.encoding.dots(&self.bytes[rows.start * row..rows.end * row], x, y);
+            });
+        }
         if (1..=matvec::ROWS).contains(&t) {
-            let step = (PIECE / 2 / self.columns.max(1)).max(1);
-            return matvec::made(y, x, self.rows, step, |rows, piece| self.widen(rows, piece));
+            return matvec::made(y, x, self.rows, |rows, piece| self.widen(rows, piece));
         }
         let step = (PIECE / self.columns.max(1)).clamp(1, WIDE / 2);
         let y = MatrixMut { data: y, rows: t, columns: self.rows, stride: self.rows };

@@ -20,6 +20,9 @@ pub(crate) trait Vector: Copy {
     /// How many sums to keep in registers; a multiple of 4.
     const SUMS: usize;
 
+    /// Sixteen bytes, on the way from a storage type.
+    type Bytes: Copy;
+
     fn splat(x: f32) -> Self;
     fn load(x: &[f32; LANES]) -> Self;
     fn store(self, x: &mut [f32; LANES]);
@@ -39,6 +42,24 @@ pub(crate) trait Vector: Copy {
     fn select_below(self, limit: Self, then: Self, otherwise: Self) -> Self;
     /// The sum of the lanes.
     fn sum(self) -> f32;
+
+    fn bytes(x: &[u8; LANES]) -> Self::Bytes;
+    /// `bits >> shift & mask` of every byte; shift ≤ 7.
+    fn field(bits: Self::Bytes, shift: u32, mask: u8) -> Self::Bytes;
+    /// `low | high << shift` of every byte, which must not overflow; shift ≤ 7.
+    fn join(low: Self::Bytes, high: Self::Bytes, shift: u32) -> Self::Bytes;
+    /// Bit i in byte i, as 0 or 1.
+    fn spread(bits: u16) -> Self::Bytes;
+    /// Bytes from 0 to 255 as numbers.
+    fn unsigned(bytes: Self::Bytes) -> Self;
+    /// Bytes from −128 to 127 as numbers.
+    fn signed(bytes: Self::Bytes) -> Self;
+    /// An IEEE half.
+    fn half(bits: u16) -> f32;
+    /// Sixteen IEEE halves, little-endian.
+    fn halves(x: &[[u8; 2]; LANES]) -> Self;
+    /// Sixteen upper halves of f32, little-endian.
+    fn upper_halves(x: &[[u8; 2]; LANES]) -> Self;
 }
 
 /// Defines functions whose bodies are compiled once per instruction set, with the type `V: Vector` in scope. What
@@ -55,9 +76,9 @@ macro_rules! vectorised {
             {
                 use $crate::vectorise::{Avx2, Avx512, Level, level};
 
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,f16c")]
                 fn avx512($($argument: $type),*) $(-> $output)? { generic::<Avx512>($($argument),*) }
-                #[target_feature(enable = "avx2,fma")]
+                #[target_feature(enable = "avx2,fma,f16c")]
                 fn avx2($($argument: $type),*) $(-> $output)? { generic::<Avx2>($($argument),*) }
 
                 #[expect(unsafe_code, reason = "calling functions compiled for more than the baseline")]

@@ -7,7 +7,7 @@ use rankine_checkpoint::{
     gguf::TokenKind,
 };
 use rankine_data::{Tokenizer, Vocabulary};
-use rankine_nn::models::Llama;
+use rankine_nn::models::{Llama, Storage};
 use rankine_surgery::Merged;
 use std::path::{Path, PathBuf};
 
@@ -26,29 +26,34 @@ pub struct Loaded {
 }
 
 /// Opens a folder or `.gguf` file, with an adapter applied in memory.
-pub fn load(path: &Path, adapter: Option<&Path>) -> Result<Loaded> {
+pub fn load(path: &Path, adapter: Option<&Path>, storage: Storage) -> Result<Loaded> {
     let checkpoint = Checkpoint::open(path)?;
     let tokenizer = tokenizer(&checkpoint)?;
     let mut warnings = Vec::new();
-    let model = apply(&checkpoint, adapter, &mut warnings)?;
+    let model = apply(&checkpoint, adapter, storage, &mut warnings)?;
     Ok(Loaded { model, tokenizer, config: checkpoint.config().clone(), path: path.to_owned(), warnings })
 }
 
 /// The same without a tokenizer, which not every model has.
 pub fn load_model(path: &Path, adapter: Option<&Path>) -> Result<(Llama, Config)> {
     let checkpoint = Checkpoint::open(path)?;
-    let model = apply(&checkpoint, adapter, &mut Vec::new())?;
+    let model = apply(&checkpoint, adapter, Storage::File, &mut Vec::new())?;
     Ok((model, checkpoint.config().clone()))
 }
 
-fn apply(checkpoint: &Checkpoint, adapter: Option<&Path>, warnings: &mut Vec<String>) -> Result<Llama> {
+fn apply(
+    checkpoint: &Checkpoint,
+    adapter: Option<&Path>,
+    storage: Storage,
+    warnings: &mut Vec<String>,
+) -> Result<Llama> {
     let (config, tensors) = (checkpoint.config(), checkpoint.tensors());
     let Some(folder) = adapter else {
-        return Ok(Llama::load(config, tensors)?);
+        return Ok(Llama::load(config, tensors, storage)?);
     };
     let adapter = open_adapter(checkpoint.path(), folder)?;
     warnings.extend(warning(folder, &adapter));
-    Ok(Llama::load(config, &Merged::new(tensors, &adapter)?)?)
+    Ok(Llama::load(config, &Merged::new(tensors, &adapter)?, storage)?)
 }
 
 /// What an adapter asks for that nobody here knows.

@@ -6,6 +6,7 @@ use crate::{Error, Result};
 use rankine_checkpoint::adapter::{Exclusion, Selection, Targets};
 use rankine_data::{Columns, Format, Share};
 use rankine_method::Choice;
+use rankine_nn::models::Storage;
 use rankine_train::{Plan, Schedule, Shape};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ use std::path::{Path, PathBuf};
 pub struct Recipe {
     /// A known name, a hub repository, a folder or a `.gguf` file.
     pub model: String,
+    /// The type in which frozen matrices lie in memory.
+    #[serde(default)]
+    pub weights: Storage,
     /// Seed of everything random.
     #[serde(default)]
     pub seed: u64,
@@ -226,6 +230,7 @@ impl Recipe {
     pub fn new(model: impl Into<String>, data: impl Into<PathBuf>) -> Self {
         Self {
             model: model.into(),
+            weights: Storage::File,
             seed: 0,
             keep_residual: false,
             data: DataSection::new(data),

@@ -79,7 +79,7 @@ pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watc
     let _ = watch(Notice::Data(&summary, train.examples().len(), held_out));
     let plan = recipe.plan(train.steps_per_epoch())?;
     let modules = recipe.targets.targets().select_strictly(&module_names(&checkpoint))?;
-    let mut model = Llama::load(checkpoint.config(), checkpoint.tensors())?;
+    let mut model = Llama::load(checkpoint.config(), checkpoint.tensors(), recipe.weights)?;
     let all = model_size(&model);
     let rng = Rng::new(recipe.seed).fork("attach");
     let attached = attach(&mut model, recipe.method.method(), &modules, &rng, &mut |done, total| {

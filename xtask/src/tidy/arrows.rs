@@ -7,7 +7,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// What the code of a crate may use of ours. `random` is for all; tests may use whatever they like.
-const ARROWS: [(&str, Uses); 17] = [
+const ARROWS: [(&str, Uses); 18] = [
     ("random", Uses::Only(&[])),
     ("kernels", Uses::Only(&[])),
     ("report", Uses::Only(&[])),
@@ -28,6 +28,7 @@ const ARROWS: [(&str, Uses); 17] = [
     ),
     ("lab", Uses::Everything),
     ("cli", Uses::Everything),
+    ("bench", Uses::Everything),
 ];
 
 /// What a crate may use.

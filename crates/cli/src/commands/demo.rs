@@ -11,7 +11,10 @@ use crate::{
 use anyhow::Result;
 use clap::Args;
 use rankine_data::Message;
-use rankine_nn::generate::{Reading, Sampling};
+use rankine_nn::{
+    generate::{Reading, Sampling},
+    models::Storage,
+};
 use rankine_run::{Loaded, Recipe, Source, fine_tune, load};
 use std::path::PathBuf;
 
@@ -46,7 +49,7 @@ impl Demo {
     /// Runs the command.
     pub fn run(self, context: &Context) -> Result<Exit> {
         let path = model::find(context, &self.model)?;
-        let before = answers(&load(&path, None)?)?;
+        let before = answers(&load(&path, None, Storage::File)?)?;
         let recipe = self.recipe()?;
         fs_err::create_dir_all(&self.output)?;
         // Beside the run, so that its recipe makes the run again.
@@ -62,7 +65,7 @@ impl Demo {
         });
         progress.finish();
         let outcome = outcome?;
-        let after = answers(&load(&path, Some(&self.output))?)?;
+        let after = answers(&load(&path, Some(&self.output), Storage::File)?)?;
         for ((question, before), after) in QUESTIONS.iter().zip(&before).zip(&after) {
             stdout::write(&format!("\n{question}\n  before: {before}\n  after:  {after}\n"))?;
         }

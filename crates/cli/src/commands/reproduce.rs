@@ -4,6 +4,7 @@ use crate::{Context, Exit, model};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use rankine_lab::{Language, Materials, Scale, experiment};
+use rankine_nn::models::Storage;
 use std::path::PathBuf;
 
 /// Run the experiment that shows a paper's claim
@@ -42,7 +43,7 @@ impl Reproduce {
         let path = self.model.as_ref().map(|spec| model::find(context, spec)).transpose()?;
         let load = move || {
             let path = path.clone().unwrap_or_default();
-            let loaded = rankine_run::load(&path, None)?;
+            let loaded = rankine_run::load(&path, None, Storage::File)?;
             Ok((loaded.model, loaded.tokenizer))
         };
         let language = self.model.zip(self.data).map(|(name, data)| Language { name, load: &load, data });

@@ -4,6 +4,7 @@ use crate::{Context, Exit, model, progress::Progress};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use rankine_method::Choice;
+use rankine_nn::models::Storage;
 use rankine_report::format;
 use rankine_run::{DataSection, Modules, Outcome, Recipe, Source, fine_tune};
 use rankine_train::Ending;
@@ -63,6 +64,9 @@ pub struct Train {
     /// Seed of everything random
     #[arg(long)]
     seed: Option<u64>,
+    /// Type of the frozen matrices in memory: the file's own, or widened or rounded to this one
+    #[arg(long, value_name = "TYPE", value_parser = model::storage_parser())]
+    weights: Option<Storage>,
     /// Write the factors as trained and the base they stand on, not an adapter of the original base (PiSSA)
     #[arg(long)]
     keep_residual: bool,
@@ -154,6 +158,7 @@ impl Train {
         recipe.data.max_length = self.max_length.unwrap_or(recipe.data.max_length);
         recipe.data.train_on_prompt |= self.train_on_prompt;
         recipe.keep_residual |= self.keep_residual;
+        recipe.weights = self.weights.unwrap_or(recipe.weights);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         Ok(())
     }

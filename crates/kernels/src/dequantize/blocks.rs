@@ -12,54 +12,115 @@
 //! Byte `i` of `low` holds four bits of number `i` in its lower half and of number `i + 16` in its upper half; bit `i`
 //! of `high` is the fifth bit of number `i`.
 
-use super::f16;
+use super::block::{Block, f16, sixteen};
+use crate::vectorise::Vector;
 
-pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
-    let d = f16(block, 0);
-    nibbles(&block[2..], out, |_, q| d * (q as i32 - 8) as f32);
-}
+pub(super) struct Q4_0;
 
-pub(super) fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
-    let (d, m) = (f16(block, 0), f16(block, 2));
-    nibbles(&block[4..], out, |_, q| d * q as f32 + m);
-}
+impl Block<18> for Q4_0 {
+    const GROUPS: usize = 2;
 
-pub(super) fn q5_0(block: &[u8; 22], out: &mut [f32; 32]) {
-    let d = f16(block, 0);
-    let high = fifth_bits(block, 2);
-    nibbles(&block[6..], out, |i, q| d * ((q | (high >> i & 1) << 4) as i32 - 16) as f32);
-}
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 18]) -> [f32; 2] {
+        [f16::<V>(block, 0), 0.0]
+    }
 
-pub(super) fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
-    let (d, m) = (f16(block, 0), f16(block, 2));
-    let high = fifth_bits(block, 4);
-    nibbles(&block[8..], out, |i, q| d * (q | (high >> i & 1) << 4) as f32 + m);
-}
-
-pub(super) fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
-    signed_bytes(f16(block, 0), &block[2..], out);
-}
-
-pub(super) fn q8_1(block: &[u8; 36], out: &mut [f32; 32]) {
-    signed_bytes(f16(block, 0), &block[4..], out);
-}
-
-/// `out[i] = d · q[i]`.
-pub(super) fn signed_bytes(d: f32, bytes: &[u8], out: &mut [f32]) {
-    for (out, &q) in out.iter_mut().zip(bytes) {
-        *out = d * (q as i8) as f32;
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 18], [d, _]: [f32; 2], group: usize) -> V {
+        V::splat(d).mul(V::unsigned(nibbles::<V>(block, 2, group)).sub(V::splat(8.0)))
     }
 }
 
-/// `out[i] = number(i, q[i])` with `q` the halves of 16 bytes.
-fn nibbles(low: &[u8], out: &mut [f32; 32], number: impl Fn(usize, u32) -> f32) {
-    let (first, second) = out.split_at_mut(16);
-    for (i, ((first, second), &byte)) in first.iter_mut().zip(second).zip(low).enumerate() {
-        *first = number(i, (byte & 15) as u32);
-        *second = number(i + 16, (byte >> 4) as u32);
+pub(super) struct Q4_1;
+
+impl Block<20> for Q4_1 {
+    const GROUPS: usize = 2;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 20]) -> [f32; 2] {
+        [f16::<V>(block, 0), f16::<V>(block, 2)]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 20], [d, m]: [f32; 2], group: usize) -> V {
+        V::splat(d).mul(V::unsigned(nibbles::<V>(block, 4, group))).add(V::splat(m))
     }
 }
 
-fn fifth_bits(block: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]])
+pub(super) struct Q5_0;
+
+impl Block<22> for Q5_0 {
+    const GROUPS: usize = 2;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 22]) -> [f32; 2] {
+        [f16::<V>(block, 0), 0.0]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 22], [d, _]: [f32; 2], group: usize) -> V {
+        V::splat(d).mul(V::unsigned(five_bits::<V>(block, 2, group)).sub(V::splat(16.0)))
+    }
+}
+
+pub(super) struct Q5_1;
+
+impl Block<24> for Q5_1 {
+    const GROUPS: usize = 2;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 24]) -> [f32; 2] {
+        [f16::<V>(block, 0), f16::<V>(block, 2)]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 24], [d, m]: [f32; 2], group: usize) -> V {
+        V::splat(d).mul(V::unsigned(five_bits::<V>(block, 4, group))).add(V::splat(m))
+    }
+}
+
+pub(super) struct Q8_0;
+
+impl Block<34> for Q8_0 {
+    const GROUPS: usize = 2;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 34]) -> [f32; 2] {
+        [f16::<V>(block, 0), 0.0]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 34], [d, _]: [f32; 2], group: usize) -> V {
+        V::splat(d).mul(V::signed(sixteen::<V>(block, 2 + 16 * group)))
+    }
+}
+
+pub(super) struct Q8_1;
+
+impl Block<36> for Q8_1 {
+    const GROUPS: usize = 2;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 36]) -> [f32; 2] {
+        [f16::<V>(block, 0), 0.0]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 36], [d, _]: [f32; 2], group: usize) -> V {
+        V::splat(d).mul(V::signed(sixteen::<V>(block, 4 + 16 * group)))
+    }
+}
+
+/// Four bits of each number of a group, from the 16 bytes at `low`.
+#[inline(always)]
+fn nibbles<V: Vector>(block: &[u8], low: usize, group: usize) -> V::Bytes {
+    V::field(sixteen::<V>(block, low), 4 * group as u32, 15)
+}
+
+/// Five bits of each number of a group: four after the fifth ones, which are at `high`.
+#[inline(always)]
+fn five_bits<V: Vector>(block: &[u8], high: usize, group: usize) -> V::Bytes {
+    let at = high + 2 * group;
+    let fifth = V::spread(u16::from_le_bytes([block[at], block[at + 1]]));
+    V::join(nibbles::<V>(block, high + 4, group), fifth, 4)
 }

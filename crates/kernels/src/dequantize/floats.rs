@@ -4,6 +4,7 @@
 //! bf16: the upper half of an f32.
 
 use super::{GRAIN, LengthMismatch};
+use crate::vectorise::{LANES, Vector, load};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
@@ -48,4 +49,56 @@ fn each(
         chunks.for_each(|(pairs, out)| convert(pairs, out));
     }
     Ok(())
+}
+
+vectorised! {
+    /// The dot product of every row of f16 with x; rows: [y, x].
+    pub(crate) fn f16_dots<V>(rows: &[u8], x: &[f32], y: &mut [f32]) {
+        dots::<V, half::f16>(rows, x, y);
+    }
+
+    /// The dot product of every row of bf16 with x; rows: [y, x].
+    pub(crate) fn bf16_dots<V>(rows: &[u8], x: &[f32], y: &mut [f32]) {
+        dots::<V, half::bf16>(rows, x, y);
+    }
+}
+
+/// A 16-bit float, sixteen abreast.
+trait Wide {
+    fn wide<V: Vector>(x: &[[u8; 2]; LANES]) -> V;
+}
+
+impl Wide for half::f16 {
+    #[inline(always)]
+    fn wide<V: Vector>(x: &[[u8; 2]; LANES]) -> V {
+        V::halves(x)
+    }
+}
+
+impl Wide for half::bf16 {
+    #[inline(always)]
+    fn wide<V: Vector>(x: &[[u8; 2]; LANES]) -> V {
+        V::upper_halves(x)
+    }
+}
+
+#[inline(always)]
+fn dots<V: Vector, W: Wide>(rows: &[u8], x: &[f32], y: &mut [f32]) {
+    let rows = rows.as_chunks::<2>().0.chunks_exact(x.len().max(1));
+    for (row, y) in rows.zip(y) {
+        let (pairs, rest) = row.as_chunks::<LANES>();
+        let mut sums = [V::splat(0.0); 2];
+        for (w, x) in pairs.chunks(2).zip(x.chunks(2 * LANES)) {
+            sums[0] = W::wide::<V>(&w[0]).mul_add(load(x), sums[0]);
+            if let [_, w] = w {
+                sums[1] = W::wide::<V>(w).mul_add(load(&x[LANES..]), sums[1]);
+            }
+        }
+        if !rest.is_empty() {
+            let mut last = [[0; 2]; LANES];
+            last[..rest.len()].copy_from_slice(rest);
+            sums[1] = W::wide::<V>(&last).mul_add(load(&x[pairs.len() * LANES..]), sums[1]);
+        }
+        *y = sums[0].add(sums[1]).sum();
+    }
 }

@@ -9,11 +9,16 @@
 //! | `blocks.rs` | Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q8_1 | 32, one scale |
 //! | `superblocks.rs` | Q2_K … Q6_K, Q8_K | 256, a scale of scales |
 //! | `floats.rs` | f16, bf16 | 1 |
+//!
+//! `block.rs` has the loops over them.
 
+mod block;
 mod blocks;
 mod floats;
 mod superblocks;
 
+pub(crate) use block::dots;
+pub(crate) use floats::{bf16_dots, f16_dots};
 pub use floats::{bf16_to_f32, f16_to_f32};
 
 use rayon::prelude::*;
@@ -129,58 +134,23 @@ impl std::error::Error for LengthMismatch {}
 ///
 /// `blocks.len() = n · block_bytes`, `out.len() = n · block_elements`; anything else is an error and leaves `out` as it was.
 pub fn dequantize(format: Format, blocks: &[u8], out: &mut [f32]) -> Result<(), LengthMismatch> {
-    match format {
-        Format::Q4_0 => each(format, blocks, out, blocks::q4_0),
-        Format::Q4_1 => each(format, blocks, out, blocks::q4_1),
-        Format::Q5_0 => each(format, blocks, out, blocks::q5_0),
-        Format::Q5_1 => each(format, blocks, out, blocks::q5_1),
-        Format::Q8_0 => each(format, blocks, out, blocks::q8_0),
-        Format::Q8_1 => each(format, blocks, out, blocks::q8_1),
-        Format::Q2K => each(format, blocks, out, superblocks::q2_k),
-        Format::Q3K => each(format, blocks, out, superblocks::q3_k),
-        Format::Q4K => each(format, blocks, out, superblocks::q4_k),
-        Format::Q5K => each(format, blocks, out, superblocks::q5_k),
-        Format::Q6K => each(format, blocks, out, superblocks::q6_k),
-        Format::Q8K => each(format, blocks, out, superblocks::q8_k),
+    let (bytes, elements) = (format.block_bytes(), format.block_elements());
+    let whole = blocks.len().is_multiple_of(bytes) && out.len().is_multiple_of(elements);
+    if !whole || blocks.len() / bytes != out.len() / elements {
+        return Err(LengthMismatch { format: format.name(), bytes: blocks.len(), elements: out.len() });
     }
-}
-
-/// Numbers one task decodes: large enough that handing it to a thread costs nothing beside it.
-const GRAIN: usize = 1 << 15;
-
-/// Runs `decode` over every block. The constants are inferred from the decoder and checked against the format's.
-fn each<const BYTES: usize, const ELEMENTS: usize>(
-    format: Format,
-    bytes: &[u8],
-    out: &mut [f32],
-    decode: impl Fn(&[u8; BYTES], &mut [f32; ELEMENTS]) + Sync,
-) -> Result<(), LengthMismatch> {
-    debug_assert_eq!((BYTES, ELEMENTS), (format.block_bytes(), format.block_elements()));
-    let elements = out.len();
-    let (sources, torn) = bytes.as_chunks::<BYTES>();
-    let (targets, odd) = out.as_chunks_mut::<ELEMENTS>();
-    if !torn.is_empty() || !odd.is_empty() || sources.len() != targets.len() {
-        return Err(LengthMismatch { format: format.name(), bytes: bytes.len(), elements });
-    }
-    let run = |sources: &[[u8; BYTES]], targets: &mut [[f32; ELEMENTS]]| {
-        for (source, target) in sources.iter().zip(targets) {
-            decode(source, target);
-        }
-    };
-    let grain = GRAIN / ELEMENTS;
-    if sources.len() <= grain {
-        run(sources, targets);
+    let grain = GRAIN / elements;
+    if out.len() <= GRAIN {
+        block::widen(format, blocks, out);
     } else {
-        let pairs = sources.par_chunks(grain).zip(targets.par_chunks_mut(grain));
-        pairs.for_each(|(sources, targets)| run(sources, targets));
+        let pairs = blocks.par_chunks(grain * bytes).zip(out.par_chunks_mut(grain * elements));
+        pairs.for_each(|(blocks, out)| block::widen(format, blocks, out));
     }
     Ok(())
 }
 
-/// The f16 at byte `at` of a block.
-fn f16(block: &[u8], at: usize) -> f32 {
-    half::f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
-}
+/// Numbers one task decodes: large enough that handing it to a thread costs nothing beside it.
+const GRAIN: usize = 1 << 15;
 
 #[cfg(test)]
 mod tests;

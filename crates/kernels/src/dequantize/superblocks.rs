@@ -14,92 +14,144 @@
 //! `64 c + l` below and `64 c + 32 + l` above; in Q6_K byte `l` of the `h`-th 64 holds `128 h + l` below and
 //! `128 h + 64 + l` above. One-bit `high`: bit `g` of byte `l` belongs to number `32 g + l`.
 
-use super::{blocks::signed_bytes, f16};
+use super::block::{Block, f16, sixteen};
+use crate::vectorise::Vector;
 
-pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; 256]) {
-    let (scales, q) = (&block[..16], &block[16..80]);
-    let (d, m) = (f16(block, 80), f16(block, 82));
-    for (group, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let (scale, minimum) = (d * (scales[group] & 15) as f32, m * (scales[group] >> 4) as f32);
+pub(super) struct Q2K;
+
+impl Block<84> for Q2K {
+    const GROUPS: usize = 16;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 84]) -> [f32; 2] {
+        [f16::<V>(block, 80), f16::<V>(block, 82)]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 84], [d, m]: [f32; 2], group: usize) -> V {
+        let scales = block[group];
+        let (scale, minimum) = (d * f32::from(scales & 15), m * f32::from(scales >> 4));
         let (from, shift) = two_bit_place(group);
-        for (out, &q) in out.iter_mut().zip(&q[from..]) {
-            *out = scale * (q >> shift & 3) as f32 - minimum;
-        }
+        let q = V::field(sixteen::<V>(block, 16 + from), shift, 3);
+        V::splat(scale).mul(V::unsigned(q)).sub(V::splat(minimum))
     }
 }
 
-pub(super) fn q3_k(block: &[u8; 110], out: &mut [f32; 256]) {
-    let (high, q, packed) = (&block[..32], &block[32..96], &block[96..108]);
-    let d = f16(block, 108);
-    for (group, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+pub(super) struct Q3K;
+
+impl Block<110> for Q3K {
+    const GROUPS: usize = 16;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 110]) -> [f32; 2] {
+        [f16::<V>(block, 108), 0.0]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 110], [d, _]: [f32; 2], group: usize) -> V {
         // Six bits of scale: four in the halves of the first eight bytes, two in the last four bytes.
+        let packed = &block[96..108];
         let low = packed[group % 8] >> (4 * (group / 8)) & 15;
         let top = packed[8 + group % 4] >> (2 * (group / 4)) & 3;
-        let scale = d * ((low | top << 4) as i32 - 32) as f32;
+        let scale = d * (f32::from(low | top << 4) - 32.0);
         let (from, shift) = two_bit_place(group);
-        let high = &high[16 * (group % 2)..];
-        for (out, (&q, &high)) in out.iter_mut().zip(q[from..].iter().zip(high)) {
-            let q = (q >> shift & 3) | (high >> (group / 2) & 1) << 2;
-            *out = scale * (q as i32 - 4) as f32;
-        }
+        let low = V::field(sixteen::<V>(block, 32 + from), shift, 3);
+        let high = V::field(sixteen::<V>(block, 16 * (group % 2)), group as u32 / 2, 1);
+        V::splat(scale).mul(V::unsigned(V::join(low, high, 2)).sub(V::splat(4.0)))
     }
 }
 
-pub(super) fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
-    let (packed, q) = (&block[4..16], &block[16..]);
-    let (d, m) = (f16(block, 0), f16(block, 2));
-    for (group, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-        let (scale, minimum) = six_bit_pair(packed, group);
-        let (scale, minimum) = (d * scale, m * minimum);
-        let shift = 4 * (group % 2);
-        for (out, &q) in out.iter_mut().zip(&q[32 * (group / 2)..]) {
-            *out = scale * (q >> shift & 15) as f32 - minimum;
-        }
+pub(super) struct Q4K;
+
+impl Block<144> for Q4K {
+    const GROUPS: usize = 16;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 144]) -> [f32; 2] {
+        [f16::<V>(block, 0), f16::<V>(block, 2)]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 144], [d, m]: [f32; 2], group: usize) -> V {
+        let (scale, minimum) = six_bit_pair(&block[4..16], group / 2);
+        let q = V::field(sixteen::<V>(block, 16 + four_bit_place(group)), 4 * (group as u32 / 2 % 2), 15);
+        V::splat(d * scale).mul(V::unsigned(q)).sub(V::splat(m * minimum))
     }
 }
 
-pub(super) fn q5_k(block: &[u8; 176], out: &mut [f32; 256]) {
-    let (packed, high, q) = (&block[4..16], &block[16..48], &block[48..]);
-    let (d, m) = (f16(block, 0), f16(block, 2));
-    for (group, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-        let (scale, minimum) = six_bit_pair(packed, group);
-        let (scale, minimum) = (d * scale, m * minimum);
-        let shift = 4 * (group % 2);
-        for (out, (&q, &high)) in out.iter_mut().zip(q[32 * (group / 2)..].iter().zip(high)) {
-            let q = (q >> shift & 15) | (high >> group & 1) << 4;
-            *out = scale * q as f32 - minimum;
-        }
+pub(super) struct Q5K;
+
+impl Block<176> for Q5K {
+    const GROUPS: usize = 16;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 176]) -> [f32; 2] {
+        [f16::<V>(block, 0), f16::<V>(block, 2)]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 176], [d, m]: [f32; 2], group: usize) -> V {
+        let (scale, minimum) = six_bit_pair(&block[4..16], group / 2);
+        let low = V::field(sixteen::<V>(block, 48 + four_bit_place(group)), 4 * (group as u32 / 2 % 2), 15);
+        let high = V::field(sixteen::<V>(block, 16 + 16 * (group % 2)), group as u32 / 2, 1);
+        V::splat(d * scale).mul(V::unsigned(V::join(low, high, 4))).sub(V::splat(m * minimum))
     }
 }
 
-pub(super) fn q6_k(block: &[u8; 210], out: &mut [f32; 256]) {
-    let (low, high, scales) = (&block[..128], &block[128..192], &block[192..208]);
-    let d = f16(block, 208);
-    for (group, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let scale = d * (scales[group] as i8) as f32;
+pub(super) struct Q6K;
+
+impl Block<210> for Q6K {
+    const GROUPS: usize = 16;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 210]) -> [f32; 2] {
+        [f16::<V>(block, 208), 0.0]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 210], [d, _]: [f32; 2], group: usize) -> V {
+        let scale = d * f32::from(block[192 + group] as i8);
         // `half` of the block, `quarter` of the half, first or second 16 of the quarter.
         let (half, quarter, start) = (group / 8, group / 2 % 4, 16 * (group % 2));
-        let low = &low[64 * half + 32 * (quarter % 2) + start..];
-        let high = &high[32 * half + start..];
-        for (out, (&low, &high)) in out.iter_mut().zip(low.iter().zip(high)) {
-            let q = (low >> (4 * (quarter / 2)) & 15) | (high >> (2 * quarter) & 3) << 4;
-            *out = scale * (q as i32 - 32) as f32;
-        }
+        let low = sixteen::<V>(block, 64 * half + 32 * (quarter % 2) + start);
+        let high = sixteen::<V>(block, 128 + 32 * half + start);
+        let (low, high) =
+            (V::field(low, 4 * (quarter as u32 / 2), 15), V::field(high, 2 * quarter as u32, 3));
+        V::splat(scale).mul(V::unsigned(V::join(low, high, 4)).sub(V::splat(32.0)))
     }
 }
 
-pub(super) fn q8_k(block: &[u8; 292], out: &mut [f32; 256]) {
-    let d = f32::from_le_bytes([block[0], block[1], block[2], block[3]]);
-    signed_bytes(d, &block[4..260], out);
+pub(super) struct Q8K;
+
+impl Block<292> for Q8K {
+    const GROUPS: usize = 16;
+
+    #[inline(always)]
+    fn head<V: Vector>(block: &[u8; 292]) -> [f32; 2] {
+        [f32::from_le_bytes([block[0], block[1], block[2], block[3]]), 0.0]
+    }
+
+    #[inline(always)]
+    fn group<V: Vector>(block: &[u8; 292], [d, _]: [f32; 2], group: usize) -> V {
+        V::splat(d).mul(V::signed(sixteen::<V>(block, 4 + 16 * group)))
+    }
 }
 
 /// First byte and bit of the 16 two-bit numbers of `group`.
-fn two_bit_place(group: usize) -> (usize, usize) {
-    (32 * (group / 8) + 16 * (group % 2), 2 * (group / 2 % 4))
+#[inline(always)]
+fn two_bit_place(group: usize) -> (usize, u32) {
+    (32 * (group / 8) + 16 * (group % 2), 2 * (group as u32 / 2 % 4))
+}
+
+/// First byte of the 16 four-bit numbers of `group`.
+#[inline(always)]
+fn four_bit_place(group: usize) -> usize {
+    32 * (group / 4) + 16 * (group % 2)
 }
 
 /// Scale and minimum of `group` < 8 from 12 bytes: the first four pairs lie in the low six bits of bytes `0..4` and
 /// `4..8`; of the others bytes `8..12` hold four bits each and the top two bits of the first eight bytes the rest.
+#[inline(always)]
 fn six_bit_pair(packed: &[u8], group: usize) -> (f32, f32) {
     let (scale, minimum) = if group < 4 {
         (packed[group] & 63, packed[group + 4] & 63)

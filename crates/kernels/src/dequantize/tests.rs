@@ -26,9 +26,11 @@ fn agrees_with_the_gguf_package_to_the_bit() {
         let expected = unhex(&case["numbers"]);
         let expected: Vec<u32> =
             expected.as_chunks().0.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect();
-        let mut out = vec![0.0; blocks.len() / format.block_bytes() * format.block_elements()];
-        dequantize(format, &blocks, &mut out).unwrap();
-        assert_eq!(bits(&out), expected, "{format}");
+        crate::vectorise::at_every_level(|| {
+            let mut out = vec![0.0; blocks.len() / format.block_bytes() * format.block_elements()];
+            dequantize(format, &blocks, &mut out).unwrap();
+            assert_eq!(bits(&out), expected, "{format}");
+        });
     }
 }
 
@@ -102,4 +104,42 @@ fn sixteen_bit_floats_agree_with_half() {
             assert_eq!(number.to_bits(), (pattern as u32) << 16);
         }
     }
+}
+
+/// A dot product on the blocks is that of the widened row, at every level of the processor.
+#[test]
+fn dot_products_are_those_of_the_widened_rows() {
+    let fixture = fixture();
+    for format in Format::ALL {
+        let Some(case) = fixture["formats"].get(format.name()) else { continue };
+        let row = unhex(&case["blocks"]);
+        let mut wide = vec![0.0; row.len() / format.block_bytes() * format.block_elements()];
+        dequantize(format, &row, &mut wide).unwrap();
+        let x: Vec<f32> = (0..wide.len()).map(|at| ((at * 37) % 101) as f32 / 50.0 - 1.0).collect();
+        check_dots(&wide, &x, &|x, y| dots(format, &row.repeat(2), x, y));
+    }
+    for length in [1, 15, 16, 31, 32, 33, 70] {
+        let number = |at: usize| ((at * 29) % 83) as f32 / 41.0 - 1.0;
+        let x: Vec<f32> = (0..length).map(|at| number(at + 3)).collect();
+        let halves: Vec<_> = (0..length).map(|at| half::f16::from_f32(number(at))).collect();
+        let row: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+        let wide: Vec<f32> = halves.iter().map(|half| half.to_f32()).collect();
+        check_dots(&wide, &x, &|x, y| f16_dots(&row.repeat(2), x, y));
+        let halves: Vec<_> = (0..length).map(|at| half::bf16::from_f32(number(at))).collect();
+        let row: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+        let wide: Vec<f32> = halves.iter().map(|half| half.to_f32()).collect();
+        check_dots(&wide, &x, &|x, y| bf16_dots(&row.repeat(2), x, y));
+    }
+}
+
+/// Two equal rows against f64.
+fn check_dots(wide: &[f32], x: &[f32], dots: &dyn Fn(&[f32], &mut [f32])) {
+    let terms = wide.iter().zip(x).map(|(&w, &x)| f64::from(w) * f64::from(x));
+    let (exact, scale) = terms.fold((0.0, 0.0), |(sum, scale), term| (sum + term, scale + term.abs()));
+    crate::vectorise::at_every_level(|| {
+        let mut y = [f32::NAN; 2];
+        dots(x, &mut y);
+        assert_eq!(y[0].to_bits(), y[1].to_bits());
+        assert!((f64::from(y[0]) - exact).abs() <= 1e-6 * scale, "{} {exact}", y[0]);
+    });
 }

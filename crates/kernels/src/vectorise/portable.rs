@@ -15,8 +15,26 @@ impl Portable {
     }
 }
 
+#[inline(always)]
+fn each(mut bytes: [u8; LANES], f: impl Fn(usize, u8) -> u8) -> [u8; LANES] {
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = f(at, *byte);
+    }
+    bytes
+}
+
+#[inline(always)]
+fn numbers<T: Copy>(x: &[T; LANES], f: impl Fn(T) -> f32) -> Portable {
+    let mut lanes = [0.0; LANES];
+    for (lane, &x) in lanes.iter_mut().zip(x) {
+        *lane = f(x);
+    }
+    Portable(lanes)
+}
+
 impl Vector for Portable {
     const SUMS: usize = 4;
+    type Bytes = [u8; LANES];
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -90,5 +108,50 @@ impl Vector for Portable {
             low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
         }
         lanes[0]
+    }
+
+    #[inline(always)]
+    fn bytes(x: &[u8; LANES]) -> [u8; LANES] {
+        *x
+    }
+
+    #[inline(always)]
+    fn field(bits: [u8; LANES], shift: u32, mask: u8) -> [u8; LANES] {
+        each(bits, |_, byte| byte >> shift & mask)
+    }
+
+    #[inline(always)]
+    fn join(low: [u8; LANES], high: [u8; LANES], shift: u32) -> [u8; LANES] {
+        each(low, |at, low| low | high[at] << shift)
+    }
+
+    #[inline(always)]
+    fn spread(bits: u16) -> [u8; LANES] {
+        each([0; LANES], |at, _| (bits >> at & 1) as u8)
+    }
+
+    #[inline(always)]
+    fn unsigned(bytes: [u8; LANES]) -> Self {
+        numbers(&bytes, f32::from)
+    }
+
+    #[inline(always)]
+    fn signed(bytes: [u8; LANES]) -> Self {
+        numbers(&bytes, |byte| f32::from(byte as i8))
+    }
+
+    #[inline(always)]
+    fn half(bits: u16) -> f32 {
+        half::f16::from_bits(bits).to_f32()
+    }
+
+    #[inline(always)]
+    fn halves(x: &[[u8; 2]; LANES]) -> Self {
+        numbers(x, |pair| Self::half(u16::from_le_bytes(pair)))
+    }
+
+    #[inline(always)]
+    fn upper_halves(x: &[[u8; 2]; LANES]) -> Self {
+        numbers(x, |pair| f32::from_bits(u32::from(u16::from_le_bytes(pair)) << 16))
     }
 }

@@ -18,9 +18,10 @@ pub(crate) enum Level {
 #[inline]
 pub(crate) fn level() -> Level {
     use std::arch::is_x86_feature_detected as has;
-    let found = if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") {
+    let found = if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") && has!("f16c")
+    {
         Level::Avx512
-    } else if has!("avx2") && has!("fma") {
+    } else if has!("avx2") && has!("fma") && has!("f16c") {
         Level::Avx2
     } else {
         Level::Baseline
@@ -40,9 +41,10 @@ thread_local! {
 pub(crate) struct Avx512(__m512);
 
 #[expect(unsafe_code, reason = "processor instructions")]
-// SAFETY (all blocks): see the module doc; the only pointers come from references to sixteen numbers.
+// SAFETY (all blocks): see the module doc; the only pointers come from references to as many numbers as are read.
 impl Vector for Avx512 {
     const SUMS: usize = 16;
+    type Bytes = __m128i;
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -117,6 +119,54 @@ impl Vector for Avx512 {
             sum_half(_mm256_add_ps(_mm512_castps512_ps256(self.0), upper))
         }
     }
+
+    #[inline(always)]
+    fn bytes(x: &[u8; LANES]) -> __m128i {
+        unsafe { _mm_loadu_si128(x.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn field(bits: __m128i, shift: u32, mask: u8) -> __m128i {
+        field(bits, shift, mask)
+    }
+
+    #[inline(always)]
+    fn join(low: __m128i, high: __m128i, shift: u32) -> __m128i {
+        join(low, high, shift)
+    }
+
+    #[inline(always)]
+    fn spread(bits: u16) -> __m128i {
+        spread(bits)
+    }
+
+    #[inline(always)]
+    fn half(bits: u16) -> f32 {
+        half(bits)
+    }
+
+    #[inline(always)]
+    fn unsigned(bytes: __m128i) -> Self {
+        unsafe { Self(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes))) }
+    }
+
+    #[inline(always)]
+    fn signed(bytes: __m128i) -> Self {
+        unsafe { Self(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))) }
+    }
+
+    #[inline(always)]
+    fn halves(x: &[[u8; 2]; LANES]) -> Self {
+        unsafe { Self(_mm512_cvtph_ps(_mm256_loadu_si256(x.as_ptr().cast()))) }
+    }
+
+    #[inline(always)]
+    fn upper_halves(x: &[[u8; 2]; LANES]) -> Self {
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(x.as_ptr().cast()));
+            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide)))
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -130,9 +180,10 @@ impl Avx2 {
 }
 
 #[expect(unsafe_code, reason = "processor instructions")]
-// SAFETY (all blocks): see the module doc; the only pointers come from references to sixteen numbers.
+// SAFETY (all blocks): see the module doc; the only pointers come from references to as many numbers as are read.
 impl Vector for Avx2 {
     const SUMS: usize = 4;
+    type Bytes = __m128i;
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -208,6 +259,68 @@ impl Vector for Avx2 {
     fn sum(self) -> f32 {
         unsafe { sum_half(_mm256_add_ps(self.0[0], self.0[1])) }
     }
+
+    #[inline(always)]
+    fn bytes(x: &[u8; LANES]) -> __m128i {
+        unsafe { _mm_loadu_si128(x.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn field(bits: __m128i, shift: u32, mask: u8) -> __m128i {
+        field(bits, shift, mask)
+    }
+
+    #[inline(always)]
+    fn join(low: __m128i, high: __m128i, shift: u32) -> __m128i {
+        join(low, high, shift)
+    }
+
+    #[inline(always)]
+    fn spread(bits: u16) -> __m128i {
+        spread(bits)
+    }
+
+    #[inline(always)]
+    fn half(bits: u16) -> f32 {
+        half(bits)
+    }
+
+    #[inline(always)]
+    fn unsigned(bytes: __m128i) -> Self {
+        unsafe {
+            let upper = _mm_unpackhi_epi64(bytes, bytes);
+            Self([
+                _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
+                _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(upper)),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn signed(bytes: __m128i) -> Self {
+        unsafe {
+            let upper = _mm_unpackhi_epi64(bytes, bytes);
+            Self([
+                _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+                _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(upper)),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn halves(x: &[[u8; 2]; LANES]) -> Self {
+        let eight = |at: usize| unsafe { _mm256_cvtph_ps(_mm_loadu_si128(x[at..].as_ptr().cast())) };
+        Self([eight(0), eight(LANES / 2)])
+    }
+
+    #[inline(always)]
+    fn upper_halves(x: &[[u8; 2]; LANES]) -> Self {
+        let eight = |at: usize| unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(x[at..].as_ptr().cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        };
+        Self([eight(0), eight(LANES / 2)])
+    }
 }
 
 /// 2ⁿ in eight lanes.
@@ -231,4 +344,45 @@ fn sum_half(x: __m256) -> f32 {
         let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
         _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
     }
+}
+
+/// `bits >> shift & mask` of every byte. The mask drops what comes over from the neighbour.
+#[expect(unsafe_code, reason = "processor instructions")]
+#[inline(always)]
+// SAFETY (the block): see the module doc.
+fn field(bits: __m128i, shift: u32, mask: u8) -> __m128i {
+    unsafe {
+        let shifted = _mm_srl_epi16(bits, _mm_cvtsi32_si128(shift as i32));
+        _mm_and_si128(shifted, _mm_set1_epi8(mask as i8))
+    }
+}
+
+/// `low | high << shift` of every byte.
+#[expect(unsafe_code, reason = "processor instructions")]
+#[inline(always)]
+// SAFETY (the block): see the module doc.
+fn join(low: __m128i, high: __m128i, shift: u32) -> __m128i {
+    unsafe { _mm_or_si128(low, _mm_sll_epi16(high, _mm_cvtsi32_si128(shift as i32))) }
+}
+
+/// Bit i in byte i, as 0 or 1.
+#[expect(unsafe_code, reason = "processor instructions")]
+#[inline(always)]
+// SAFETY (the block): see the module doc.
+fn spread(bits: u16) -> __m128i {
+    unsafe {
+        let place = _mm_set_epi64x(0x0101_0101_0101_0101, 0);
+        let own = _mm_set1_epi64x(0x8040_2010_0804_0201_u64 as i64);
+        let bytes = _mm_shuffle_epi8(_mm_set1_epi16(bits as i16), place);
+        let found = _mm_cmpeq_epi8(_mm_and_si128(bytes, own), own);
+        _mm_and_si128(found, _mm_set1_epi8(1))
+    }
+}
+
+/// An IEEE half.
+#[expect(unsafe_code, reason = "processor instructions")]
+#[inline(always)]
+// SAFETY (the block): see the module doc.
+fn half(bits: u16) -> f32 {
+    unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(i32::from(bits)))) }
 }

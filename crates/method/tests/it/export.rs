@@ -1,7 +1,10 @@
 use crate::support::{attach_to, dense, distance, disturb_all, fixture, linear_modules, named};
 use rankine_checkpoint::{Adapter, Existing, OutputFolder};
 use rankine_method::{Base, Choice, Error, export, train_whole};
-use rankine_nn::{Model, models::Llama};
+use rankine_nn::{
+    Model,
+    models::{Llama, Storage},
+};
 use rankine_tensor::Tensor;
 
 /// The model's adapter, written to a folder and read back.
@@ -112,7 +115,7 @@ fn what_cannot_be_trained_or_exported_is_named() {
 fn an_embedding_that_is_the_head_is_exported_as_both() {
     let opened =
         rankine_checkpoint::Checkpoint::open(rankine_testkit::fixtures::path("models/llama_tied")).unwrap();
-    let mut model = Llama::load(opened.config(), opened.tensors()).unwrap();
+    let mut model = Llama::load(opened.config(), opened.tensors(), Storage::File).unwrap();
     train_whole(&mut model, &["embed_tokens".to_owned()]).unwrap();
     disturb_all(&mut model);
     let adapter = export(&model, Base::Original, None).unwrap();

@@ -1,13 +1,16 @@
 use rankine_checkpoint::Checkpoint;
 use rankine_method::{Attached, Choice, Result, attach};
-use rankine_nn::{Kind, LanguageModel, Leaf, Model, Pass, Tokens, Weight, models::Llama};
+use rankine_nn::{
+    Kind, LanguageModel, Leaf, Model, Pass, Tokens, Weight,
+    models::{Llama, Storage},
+};
 use rankine_random::Rng;
 use rankine_tensor::{Tensor, ops};
 use std::collections::BTreeMap;
 
 pub fn fixture() -> Llama {
     let opened = Checkpoint::open(rankine_testkit::fixtures::path("models/llama_untied")).unwrap();
-    Llama::load(opened.config(), opened.tensors()).unwrap()
+    Llama::load(opened.config(), opened.tensors(), Storage::File).unwrap()
 }
 
 pub fn linear_modules(model: &Llama) -> Vec<String> {

@@ -8,7 +8,21 @@ pub use mlp::Mlp;
 
 use crate::{Parameter, Pass, Result};
 use rankine_tensor::{Tensor, ops::Span};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// The type in which matrices that are not trained lie in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Storage {
+    /// That of the file: f32, bf16, f16 or blocks of ggml.
+    #[default]
+    File,
+    /// Widened to f32.
+    F32,
+    /// Rounded to bf16.
+    Bf16,
+}
 
 /// A collection of parameters.
 pub trait Model: Send + Sync {

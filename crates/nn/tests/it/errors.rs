@@ -4,7 +4,7 @@ use rankine_checkpoint::{Checkpoint, Result as CheckpointResult, TensorInfo, Ten
 use rankine_nn::{
     Error, LanguageModel, Pass, Tokens,
     generate::{Request, Sampling, generate},
-    models::Llama,
+    models::{Llama, Storage},
 };
 use std::borrow::Cow;
 
@@ -33,7 +33,7 @@ fn load(change: impl FnOnce(&mut IndexMap<String, TensorInfo>)) -> Result<Llama,
     let opened = Checkpoint::open(rankine_testkit::fixtures::path("models/llama_untied")).unwrap();
     let mut infos = opened.tensors().infos().clone();
     change(&mut infos);
-    Llama::load(opened.config(), &Changed { tensors: opened.tensors(), infos })
+    Llama::load(opened.config(), &Changed { tensors: opened.tensors(), infos }, Storage::File)
 }
 
 #[test]

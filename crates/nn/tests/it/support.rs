@@ -1,7 +1,7 @@
 use rankine_checkpoint::Checkpoint;
 use rankine_nn::{
     Kind, LanguageModel, Model, Pass, Tokens, for_each_trained,
-    models::Llama,
+    models::{Llama, Storage},
     weight::{Dense, LowRank},
 };
 use rankine_random::Rng;
@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 pub fn fixture(name: &str) -> Llama {
     let opened = Checkpoint::open(rankine_testkit::fixtures::path(&format!("models/{name}"))).unwrap();
-    Llama::load(opened.config(), opened.tensors()).unwrap()
+    Llama::load(opened.config(), opened.tensors(), Storage::File).unwrap()
 }
 
 pub fn logits(model: &Llama, tokens: &Tokens) -> Vec<f32> {

@@ -1,7 +1,10 @@
 use rankine_checkpoint::Checkpoint;
 use rankine_data::{Batches, Batching, Example};
 use rankine_method::{Choice, attach};
-use rankine_nn::{Kind, LanguageModel, Model, for_each_trained, models::Llama};
+use rankine_nn::{
+    Kind, LanguageModel, Model, for_each_trained,
+    models::{Llama, Storage},
+};
 use rankine_random::Rng;
 use rankine_train::{
     AdamW, Data, Ending, Event, NextToken, Optimizer, Plan, Result, Schedule, Shape, State, Step, run,
@@ -10,7 +13,7 @@ use std::ops::ControlFlow;
 
 pub fn fixture() -> Llama {
     let opened = Checkpoint::open(rankine_testkit::fixtures::path("models/llama_untied")).unwrap();
-    Llama::load(opened.config(), opened.tensors()).unwrap()
+    Llama::load(opened.config(), opened.tensors(), Storage::File).unwrap()
 }
 
 /// The fixture with a method on every linear map.

@@ -1,6 +1,7 @@
 //! Building the model from named tensors.
 
 use super::{Block, Llama};
+use crate::models::Storage;
 use crate::{
     Error, Kind, Parameter, Result,
     layers::{Linear, RmsNorm, Rotary},
@@ -11,8 +12,8 @@ use rankine_tensor::{Encoding, Frozen, Stored, Tensor, ops::Heads};
 
 impl Llama {
     /// Reads every weight, all frozen. `tensors` may be a checkpoint, or one with an adapter merged in.
-    pub fn load(config: &Config, tensors: &dyn Tensors) -> Result<Self> {
-        let reader = Reader { tensors, config };
+    pub fn load(config: &Config, tensors: &dyn Tensors, storage: Storage) -> Result<Self> {
+        let reader = Reader { tensors, config, storage };
         let (vocabulary, width) = (config.vocabulary, config.hidden_size);
         let embedding =
             reader.parameter("model.embed_tokens.weight", Kind::Embedding, &[vocabulary, width])?;
@@ -39,6 +40,7 @@ fn encoding(dtype: Dtype) -> Option<Encoding> {
 struct Reader<'a> {
     tensors: &'a dyn Tensors,
     config: &'a Config,
+    storage: Storage,
 }
 
 impl Reader<'_> {
@@ -95,9 +97,11 @@ impl Reader<'_> {
         Ok(Parameter::frozen(name.to_owned(), kind, value))
     }
 
-    /// A matrix stays in the type of its file, where products know that type; everything else is read as f32.
+    /// A matrix stays in the type of its file where that is wanted and products know the type, or is rounded; everything
+    /// else is read as f32.
     fn value(&self, name: &str, shape: &[usize]) -> Result<Frozen> {
-        if let &[rows, columns] = shape
+        if self.storage == Storage::File
+            && let &[rows, columns] = shape
             && let Some((dtype, bytes)) = self.tensors.encoded(name)?
             && let Some(encoding) = encoding(dtype)
             && let Ok(stored) = Stored::new(encoding, rows, columns, bytes.into_owned())
@@ -106,6 +110,9 @@ impl Reader<'_> {
         }
         let mut values = vec![0.0; shape.iter().product()];
         self.tensors.read_into(name, &mut values)?;
-        Ok(Tensor::new(values, shape)?.into())
+        match (self.storage, shape) {
+            (Storage::Bf16, &[rows, columns]) => Ok(Stored::bf16(&values, rows, columns).into()),
+            _ => Ok(Tensor::new(values, shape)?.into()),
+        }
     }
 }

@@ -1,19 +1,28 @@
-//! The model of the benchmarks: the shape of SmolLM2-135M with random weights, or the model in the folder or file that
-//! `RANKINE_BENCH_MODEL` names.
+//! The model that is measured.
 
+use crate::Result;
 use rankine_checkpoint::Checkpoint;
-use rankine_nn::{Kind, Model as _, models::Llama};
+use rankine_nn::{
+    Kind, Model as _,
+    models::{Llama, Storage},
+};
 use rankine_testkit::tiny;
 use std::path::PathBuf;
 
-pub fn model() -> Result<Llama, Box<dyn std::error::Error>> {
+/// Words of the model's vocabulary.
+pub const VOCABULARY: usize = 49152;
+/// Numbers in a row of its stream.
+pub const WIDTH: usize = 576;
+
+/// The model in the folder or file of `RANKINE_BENCH_MODEL`, or random weights in the shape of SmolLM2-135M.
+pub fn model(storage: Storage) -> Result<Llama> {
     let folder = tempfile::tempdir()?;
     let path = match std::env::var_os("RANKINE_BENCH_MODEL") {
         Some(path) => PathBuf::from(path),
         None => {
             let shape = tiny::TinyLlama {
-                vocabulary: 49152,
-                hidden: 576,
+                vocabulary: VOCABULARY,
+                hidden: WIDTH,
                 inner: 1536,
                 layers: 30,
                 heads: 9,
@@ -27,7 +36,7 @@ pub fn model() -> Result<Llama, Box<dyn std::error::Error>> {
         }
     };
     let checkpoint = Checkpoint::open(path)?;
-    Ok(Llama::load(checkpoint.config(), checkpoint.tensors())?)
+    Ok(Llama::load(checkpoint.config(), checkpoint.tensors(), storage)?)
 }
 
 /// Every linear layer but the head, and how many numbers it holds.

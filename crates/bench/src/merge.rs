@@ -1,12 +1,10 @@
 //! Time and memory of a merge: a sharded bf16 model of 1.6 GB, its largest tensor 105 MB, with a LoRA of rank 16 on every
 //! linear layer.
 //!
-//!     cargo bench -p rankine-surgery --bench merge
-//!
-//! Fails when the resident memory at its peak is above the largest tensor + 300 MB (Linux only, where the kernel tells).
+//! Fails when the resident memory at its peak is above the largest tensor + 300 MB (Linux only, where the kernel tells). The
+//! share is of the rate of copying memory: the disk is slower.
 
-#![expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
-
+use crate::{Result, figure::Figure, machine};
 use indexmap::IndexMap;
 use rankine_checkpoint::adapter::{LayerKind, LowRank, Selection, Targets};
 use rankine_checkpoint::{
@@ -15,7 +13,6 @@ use rankine_checkpoint::{
 };
 use rankine_random::Rng;
 use rankine_surgery::{WriteOptions, merge};
-use std::error::Error;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -30,11 +27,8 @@ const SHARD_BYTES: u64 = 400_000_000;
 /// What may be resident besides the largest tensor.
 const ALLOWANCE: u64 = 300_000_000;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` asks for no measurement.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return Ok(());
-    }
+/// Seconds and memory.
+pub fn run() -> Result<Vec<Figure>> {
     let root = tempfile::tempdir()?;
     let folder = root.path().join("base");
     write_base(&folder)?;
@@ -42,18 +36,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let adapter = adapter(&base);
     let largest = base.tensors().infos().values().map(|info| info.bytes).max().unwrap_or(0);
     let options = WriteOptions { shard_bytes: SHARD_BYTES, ..WriteOptions::default() };
-    forget_peak()?;
+    machine::forget_peak()?;
     let begin = Instant::now();
     let report =
         merge(&base, &adapter, &root.path().join("merged"), &options, &mut |_| ControlFlow::Continue(()))?;
     let seconds = begin.elapsed().as_secs_f64();
-    let gigabytes = report.plan.bytes as f64 / 1e9;
-    println!("model          {gigabytes:.2} GB, largest tensor {:.0} MB", largest as f64 / 1e6);
-    println!("time           {seconds:.2} s, {:.2} GB/s", gigabytes / seconds);
-    let Some(peak) = peak_bytes()? else { return Ok(()) };
-    let bound = largest + ALLOWANCE;
-    println!("peak resident  {:.0} MB, bound {:.0} MB", peak as f64 / 1e6, bound as f64 / 1e6);
-    if peak <= bound { Ok(()) } else { Err("the merge takes more memory than it may".into()) }
+    let rate = 2.0 * report.plan.bytes as f64 / seconds;
+    let mut figures = vec![
+        Figure::new("size of the model", report.plan.bytes as f64 / 1e9, "GB"),
+        Figure::new("seconds", seconds, "s").of(rate / machine::copy_rate(), "the rate of copying memory"),
+    ];
+    let bound = (largest + ALLOWANCE) as f64 / 1e6;
+    if let Some(peak) = machine::peak() {
+        if peak.value > bound {
+            return Err(format!("the merge took {:.0} MB, more than {bound:.0}", peak.value).into());
+        }
+        let share = peak.value / bound;
+        figures.push(peak.of(share, "what it may take"));
+    }
+    Ok(figures)
 }
 
 fn shapes() -> IndexMap<String, Vec<usize>> {
@@ -77,7 +78,7 @@ fn shapes() -> IndexMap<String, Vec<usize>> {
     shapes
 }
 
-fn write_base(target: &Path) -> Result<(), Box<dyn Error>> {
+fn write_base(target: &Path) -> Result<()> {
     let raw = serde_json::json!({
         "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": VOCABULARY, "hidden_size": HIDDEN,
         "intermediate_size": INNER, "num_hidden_layers": LAYERS, "num_attention_heads": 16, "num_key_value_heads": 4,
@@ -120,17 +121,4 @@ fn adapter(base: &Checkpoint) -> Adapter {
         adapter.low_rank.insert(format!("{path}_proj"), low_rank);
     }
     adapter
-}
-
-/// Starts the kernel's record of the peak anew.
-fn forget_peak() -> std::io::Result<()> {
-    if cfg!(target_os = "linux") { std::fs::write("/proc/self/clear_refs", "5") } else { Ok(()) }
-}
-
-/// Largest resident memory since [`forget_peak`], files that are mapped included.
-fn peak_bytes() -> Result<Option<u64>, Box<dyn Error>> {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return Ok(None) };
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")).ok_or("no `VmHWM`")?;
-    Ok(Some(kilobytes.trim().parse::<u64>()? * 1024))
 }
