@@ -14,6 +14,7 @@ mod tasks;
 
 pub mod adamw;
 pub mod attention;
+pub mod cpu;
 pub mod cross_entropy;
 pub mod dequantize;
 pub mod gemm;

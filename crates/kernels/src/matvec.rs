@@ -196,7 +196,7 @@ fn prefetch(x: &[f32], ahead: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vectorise::at_every_level;
+    use crate::cpu::at_every_level;
 
     #[test]
     fn every_level_and_every_shape_of_tile_agrees_with_f64() {

@@ -1,40 +1,10 @@
 //! Sixteen f32 in one AVX-512 register, or in two of AVX2.
 //!
 //! The types are made and used inside functions compiled with their features (`vectorised!`), which run after
-//! [`level`] has found these on the processor: that is the safety argument of every block here.
+//! [`level`](crate::cpu::level) has found these on the processor: that is the safety argument of every block here.
 
 use super::{LANES, Vector};
 use std::arch::x86_64::*;
-
-/// What the processor offers.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-pub(crate) enum Level {
-    Baseline,
-    Avx2,
-    Avx512,
-}
-
-/// The best level of this processor (and system); detection is cached by the standard library.
-#[inline]
-pub(crate) fn level() -> Level {
-    use std::arch::is_x86_feature_detected as has;
-    let found = if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") {
-        Level::Avx512
-    } else if has!("avx2") && has!("fma") {
-        Level::Avx2
-    } else {
-        Level::Baseline
-    };
-    #[cfg(test)]
-    let found = if LIMIT.get() < found { LIMIT.get() } else { found };
-    found
-}
-
-#[cfg(test)]
-thread_local! {
-    /// The best level that tests let this thread use.
-    pub(super) static LIMIT: std::cell::Cell<Level> = const { std::cell::Cell::new(Level::Avx512) };
-}
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(__m512);
