@@ -157,7 +157,10 @@ mod tests {
         }
         assert!(Level::ALL.is_sorted());
         let error = "AMX".parse::<Level>().unwrap_err().to_string();
-        assert!(error.contains("`AMX`") && error.ends_with("baseline, avx2, avx512, avx512bf16, amx"), "{error}");
+        assert!(
+            error.contains("`AMX`") && error.ends_with("baseline, avx2, avx512, avx512bf16, amx"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -39,6 +39,21 @@ pub(crate) trait Vector: Copy {
     fn select_below(self, limit: Self, then: Self, otherwise: Self) -> Self;
     /// The sum of the lanes.
     fn sum(self) -> f32;
+
+    /// Transposes the sixteen times sixteen numbers that x starts with, into those that `out` starts with; rows of either
+    /// are a stride apart.
+    #[inline(always)]
+    fn turn(x: &[f32], stride: usize, out: &mut [f32], out_stride: usize) {
+        let mut block = [[0.0; LANES]; LANES];
+        for (row, block) in block.iter_mut().enumerate() {
+            block.copy_from_slice(&x[row * stride..][..LANES]);
+        }
+        for column in 0..LANES {
+            for (out, block) in out[column * out_stride..][..LANES].iter_mut().zip(&block) {
+                *out = block[column];
+            }
+        }
+    }
 }
 
 /// Defines functions whose bodies are compiled once per instruction set, with the type `V: Vector` in scope. What
