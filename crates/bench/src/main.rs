@@ -73,7 +73,9 @@ fn run(mut words: Vec<String>) -> Result<()> {
             if !json {
                 println!("{}: {}", bench.name, bench.about);
             }
-            (bench.run)()?.iter().for_each(|figure| figure.print(json));
+            // Inside the pool of threads, as the program does.
+            let figures = rayon::scope(|_| (bench.run)().map_err(|error| error.to_string()))?;
+            figures.iter().for_each(|figure| figure.print(json));
             Ok(())
         }
         names => each(names.iter().map(String::as_str), json),

@@ -20,6 +20,7 @@ pub use context::{Context, Exit};
 
 use anyhow::Context as _;
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
+use rankine_kernels::cpu;
 use std::process::ExitCode;
 
 /// Fine-tune, inspect, merge and compress neural networks through the structure of their weights
@@ -72,10 +73,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// Which instructions the kernels may use: a level of `rankine_kernels::cpu`.
+const CPU: &str = "RANKINE_CPU";
+
+/// Stack of a thread: that of a main thread on Linux.
+const STACK_BYTES: usize = 8 << 20;
+
 fn run(cli: Cli) -> anyhow::Result<Exit> {
-    if let Some(threads) = cli.global.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
-        pool.build_global().context("while starting the threads")?;
+    let threads = cli.global.threads.map_or(0, std::num::NonZeroUsize::get);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES);
+    pool.build_global().context("while starting the threads")?;
+    if let Ok(word) = std::env::var(CPU) {
+        limit_processor(&word).with_context(|| format!("while reading the environment variable `{CPU}`"))?;
     }
-    cli.command.run(&Context::new(cli.global.quiet))
+    // Inside the pool: work that is handed over from outside costs a sleep and two wake-ups, hundreds of times a token.
+    rayon::scope(|_| cli.command.run(&Context::new(cli.global.quiet)))
+}
+
+fn limit_processor(word: &str) -> anyhow::Result<()> {
+    Ok(cpu::limit(word.parse()?)?)
 }

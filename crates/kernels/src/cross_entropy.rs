@@ -9,12 +9,20 @@
 //! that threads walk side by side; their maxima, sums and accumulators then meet in order.
 //!
 //! Rows without a target ([`IGNORED`]) are left out before anything is computed.
+//!
+//! Where W is stored as bf16 and the processor multiplies bf16, both products round their other operand (x, and the
+//! exp(z − maximum), which lie between 0 and 1) to bf16; logits, maxima, exponentials and sums stay in f32, and so does
+//! the w_t(i) that is taken off.
 
+mod products;
 mod segment;
+#[cfg(test)]
+mod tests;
 
 use crate::gemm::{Matrix, MatrixMut, matmul_alone};
 use crate::stored::Operand;
 use crate::tasks;
+use products::{Products, Scratch};
 use segment::Segment;
 use std::ops::Range;
 
@@ -85,7 +93,8 @@ impl Head<'_> {
         let mut buffer = Vec::new();
         for batch in live_rows(targets).chunks(BATCH) {
             let live = self.gather(batch, x, targets);
-            let total = self.walk(&live, dx.is_some());
+            let products = self.products(&live);
+            let total = self.walk(&live, &products, dx.is_some());
             for (at, &row) in live.rows.iter().enumerate() {
                 losses[row] = total.log_sum_exp(at) - total.target_logits[at];
                 if let Some(greedy) = greedy.as_deref_mut() {
@@ -112,13 +121,14 @@ impl Head<'_> {
         assert_eq!(dw.len(), self.weight.elements(), "length of the gradient of a head's weight");
         for batch in live_rows(targets).chunks(BATCH) {
             let live = self.gather(batch, x, targets);
-            let total = self.walk(&live, false);
+            let products = self.products(&live);
+            let total = self.walk(&live, &products, false);
             let log_sum_exp: Vec<_> = (0..live.rows.len()).map(|at| total.log_sum_exp(at)).collect();
             let factors: Vec<_> = live.rows.iter().map(|&row| row_scale[row]).collect();
             let chunks = dw.chunks_mut((COLUMNS * self.width).max(1)).enumerate().collect();
             tasks::run(chunks, |(chunk, dw): (usize, &mut [f32])| {
                 let words = chunk * COLUMNS..((chunk + 1) * COLUMNS).min(self.vocabulary);
-                self.chunk_gradient(&live, words, &log_sum_exp, &factors, dw);
+                self.chunk_gradient(&live, &products, words, &log_sum_exp, &factors, dw);
             });
         }
     }
@@ -127,17 +137,17 @@ impl Head<'_> {
     fn chunk_gradient(
         &self,
         live: &Live,
+        products: &Products<'_>,
         words: Range<usize>,
         log_sum_exp: &[f32],
         factors: &[f32],
         dw: &mut [f32],
     ) {
-        let (mut logits, mut buffer) = (Vec::new(), Vec::new());
-        let weight =
-            Matrix::new(self.weight.rows(words.clone(), self.width, &mut buffer), words.len(), self.width);
+        let (mut logits, mut scratch) = (Vec::new(), Scratch::default());
+        let chunk = products.chunk(words.clone(), &mut scratch);
         for start in (0..live.rows.len()).step_by(ROWS) {
             let rows = start..(start + ROWS).min(live.rows.len());
-            self.logits(&live.x, &rows, weight, &mut logits);
+            chunk.logits(&rows, &mut logits);
             for (z, row) in logits.chunks_exact_mut(words.len()).zip(rows.clone()) {
                 segment::probabilities(z, log_sum_exp[row], factors[row]);
                 let target = live.targets[row] as usize;
@@ -147,19 +157,24 @@ impl Head<'_> {
             }
             let p = Matrix::new(&logits, rows.len(), words.len());
             let dw = MatrixMut { data: &mut *dw, rows: words.len(), columns: self.width, stride: self.width };
-            matmul_alone(dw, p.t(), self.rows(&live.x, &rows), 1.0, true);
+            let x = &live.x[rows.start * self.width..rows.end * self.width];
+            matmul_alone(dw, p.t(), Matrix::new(x, rows.len(), self.width), 1.0, true);
         }
     }
 
     /// Walks the whole vocabulary for some rows.
-    fn walk(&self, live: &Live, accumulate: bool) -> Segment {
+    fn walk(&self, live: &Live, products: &Products<'_>, accumulate: bool) -> Segment {
+        if accumulate {
+            products.prepare_to_add();
+        }
         let length = self.vocabulary.div_ceil(SEGMENTS).next_multiple_of(COLUMNS);
         let starts = (0..self.vocabulary).step_by(length);
         let blocks = (0..live.rows.len()).step_by(ROWS);
         let tasks = blocks.clone().flat_map(|row| starts.clone().map(move |word| (row, word))).collect();
         let parts = tasks::collect(tasks, |(row, word)| {
             let rows = row..(row + ROWS).min(live.rows.len());
-            self.segment(live, rows, word..(word + length).min(self.vocabulary), accumulate)
+            let words = word..(word + length).min(self.vocabulary);
+            segment(products, &live.targets[rows.clone()], rows, words, accumulate)
         });
         let mut parts = parts.into_iter();
         let mut total = Segment::default();
@@ -170,41 +185,8 @@ impl Head<'_> {
         total
     }
 
-    /// Walks some of the vocabulary for some rows.
-    fn segment(&self, live: &Live, rows: Range<usize>, words: Range<usize>, accumulate: bool) -> Segment {
-        let mut segment = Segment::new(rows.len(), if accumulate { self.width } else { 0 });
-        let (mut logits, mut buffer) = (Vec::new(), Vec::new());
-        for start in words.clone().step_by(COLUMNS) {
-            let chunk = start..(start + COLUMNS).min(words.end);
-            let weight = self.weight.rows(chunk.clone(), self.width, &mut buffer);
-            let weight = Matrix::new(weight, chunk.len(), self.width);
-            self.logits(&live.x, &rows, weight, &mut logits);
-            segment.absorb(&mut logits, &chunk, &live.targets[rows.clone()]);
-            if accumulate {
-                let p = Matrix::new(&logits, rows.len(), chunk.len());
-                let sum = MatrixMut {
-                    data: &mut segment.accumulator,
-                    rows: rows.len(),
-                    columns: self.width,
-                    stride: self.width,
-                };
-                matmul_alone(sum, p, weight, 1.0, true);
-            }
-        }
-        segment
-    }
-
-    /// z = x·Wᵀ for some rows of x and some words' weights; logits: [rows, words].
-    fn logits(&self, x: &[f32], rows: &Range<usize>, weight: Matrix<'_>, logits: &mut Vec<f32>) {
-        let words = weight.rows;
-        logits.resize(rows.len() * words, 0.0);
-        let product = MatrixMut { data: logits, rows: rows.len(), columns: words, stride: words };
-        matmul_alone(product, self.rows(x, rows), weight.t(), 1.0, false);
-    }
-
-    /// Some rows of a matrix with `width` numbers a row.
-    fn rows<'x>(&self, x: &'x [f32], rows: &Range<usize>) -> Matrix<'x> {
-        Matrix::new(&x[rows.start * self.width..rows.end * self.width], rows.len(), self.width)
+    fn products<'a>(&'a self, live: &'a Live) -> Products<'a> {
+        Products::new(self.weight, &live.x, self.width)
     }
 
     fn gather(&self, rows: &[usize], x: &[f32], targets: &[u32]) -> Live {
@@ -221,6 +203,28 @@ impl Head<'_> {
         let known = |&target: &u32| target == IGNORED || (target as usize) < self.vocabulary;
         assert!(targets.iter().all(known), "a target is beyond the vocabulary of {}", self.vocabulary);
     }
+}
+
+/// Walks some of the vocabulary for some rows; targets: [rows].
+fn segment(
+    products: &Products<'_>,
+    targets: &[u32],
+    rows: Range<usize>,
+    words: Range<usize>,
+    accumulate: bool,
+) -> Segment {
+    let mut segment = Segment::new(rows.len(), if accumulate { products.width } else { 0 });
+    let (mut logits, mut scratch) = (Vec::new(), Scratch::default());
+    for start in words.clone().step_by(COLUMNS) {
+        let words = start..(start + COLUMNS).min(words.end);
+        let mut chunk = products.chunk(words.clone(), &mut scratch);
+        chunk.logits(&rows, &mut logits);
+        segment.absorb(&mut logits, &words, targets);
+        if accumulate {
+            chunk.add(&logits, rows.len(), &mut segment.accumulator);
+        }
+    }
+    segment
 }
 
 fn live_rows(targets: &[u32]) -> Vec<usize> {

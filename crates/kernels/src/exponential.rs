@@ -70,7 +70,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vectorise::at_every_level;
+    use crate::cpu::at_every_level;
 
     fn exp_of(x: f32) -> f32 {
         let mut x = [x];

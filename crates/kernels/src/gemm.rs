@@ -150,7 +150,7 @@ pub(crate) fn matmul_columns(
         "the product is shorter than its shape"
     );
     let destination = Destination { start: c.data.as_mut_ptr(), stride: c.stride };
-    tasks::run(pieces(c.columns, most, unit).collect(), |columns: Range<usize>| {
+    tasks::run(tasks::pieces(c.columns, most, unit).collect(), |columns: Range<usize>| {
         let tile = Tile { rows: 0..c.rows, columns: columns.clone() };
         make(&columns, Columns { destination: &destination, tile: &tile });
     });
@@ -188,18 +188,11 @@ impl Tile {
     /// Disjoint tiles that cover [rows, columns].
     fn cut(rows: usize, columns: usize) -> Vec<Self> {
         let (tall, wide) = if columns > TILE { (TALL, TILE) } else { (TILE, TILE) };
-        let across: Vec<_> = pieces(columns, wide, LANES).collect();
-        let cells = pieces(rows, tall, LANES)
+        let across: Vec<_> = tasks::pieces(columns, wide, LANES).collect();
+        let cells = tasks::pieces(rows, tall, LANES)
             .flat_map(|rows| across.iter().map(move |at| (rows.clone(), at.clone())));
         cells.map(|(rows, columns)| Self { rows, columns }).collect()
     }
-}
-
-/// 0..length in about equal pieces of at most `most`, up to a multiple of `unit`: one, or an even number, which two threads share evenly.
-fn pieces(length: usize, most: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
-    let count = if length <= most { 1 } else { length.div_ceil(most).next_multiple_of(2) };
-    let size = length.div_ceil(count).next_multiple_of(unit);
-    (0..length).step_by(size.max(1)).map(move |start| start..(start + size).min(length))
 }
 
 /// Where a product goes. Private to this file: made from a `MatrixMut` that `check` has passed, it lives no longer

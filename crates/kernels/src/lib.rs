@@ -14,6 +14,8 @@ mod tasks;
 
 pub mod adamw;
 pub mod attention;
+mod bf16;
+pub mod cpu;
 pub mod cross_entropy;
 pub mod dequantize;
 pub mod gemm;

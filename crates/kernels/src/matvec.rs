@@ -51,25 +51,24 @@ pub(crate) fn made(
     put(MatrixMut { data: y, rows: x.rows, columns: rows, stride: rows }, &parts, 1.0, false);
 }
 
-/// `y = x · wᵀ` with rows of w that `dots` multiplies as they are stored: it gets some of them and a row of x, and
-/// writes their products; y: [x.rows, rows].
+/// `y = x · wᵀ` with rows of w that `dots` multiplies as they are stored: it gets some of them and the number of a row of
+/// x, and writes their products; y: [x.rows, rows].
 pub(crate) fn stored(
     y: &mut [f32],
-    x: Matrix<'_>,
-    rows: usize,
-    dots: impl Fn(Range<usize>, &[f32], &mut [f32]) + Send + Sync,
+    [x_rows, rows, columns]: [usize; 3],
+    dots: impl Fn(Range<usize>, usize, &mut [f32]) + Send + Sync,
 ) {
-    let parts = in_parts(rows, (TASK / x.columns.max(1)).max(1), |range| {
-        let (mut part, mut products) = (vec![0.0; range.len() * x.rows], vec![0.0; range.len()]);
-        for row in 0..x.rows {
-            dots(range.clone(), row_of(x, row), &mut products);
-            for (part, product) in part.iter_mut().skip(row).step_by(x.rows).zip(&products) {
+    let parts = in_parts(rows, (TASK / columns.max(1)).max(1), |range| {
+        let (mut part, mut products) = (vec![0.0; range.len() * x_rows], vec![0.0; range.len()]);
+        for row in 0..x_rows {
+            dots(range.clone(), row, &mut products);
+            for (part, product) in part.iter_mut().skip(row).step_by(x_rows).zip(&products) {
                 *part = *product;
             }
         }
         part
     });
-    put(MatrixMut { data: y, rows: x.rows, columns: rows, stride: rows }, &parts, 1.0, false);
+    put(MatrixMut { data: y, rows: x_rows, columns: rows, stride: rows }, &parts, 1.0, false);
 }
 
 /// `part` of every `step` of the rows of w.
@@ -221,7 +220,7 @@ fn prefetch(x: &[f32], ahead: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vectorise::at_every_level;
+    use crate::cpu::at_every_level;
 
     #[test]
     fn every_level_and_every_shape_of_tile_agrees_with_f64() {

@@ -10,12 +10,24 @@
 //!
 //! One or two rows of x (a generated token) meet W as it is stored: a dot product widens in registers. A few more rows meet
 //! the pieces as dot products, as in `matvec.rs`.
+//!
+//! A bf16 matrix is not widened at all from 16 rows of x on where the processor multiplies bf16 (`cpu.rs`: from
+//! [`Level::Avx512Bf16`](crate::cpu::Level) on). x and dy are then rounded to bf16, to nearest with ties to even, which
+//! is what training in bf16 does anyway: a relative error of up to 2⁻⁹ of each of their numbers, sums in f32.
+//!
+//!     y = (W·xᵀ)ᵀ    rows of W as they lie in memory, x packed, 2·t·columns bytes, each time
+//!     dx = dy·W      dy rounded, 2·t·rows bytes, each time; W packed once, when it is first needed
+//!
+//! The packed W is kept: training through a frozen bf16 matrix takes its size a second time, still no more than half of
+//! that of f32.
 
+use crate::bf16::{self, Kernel, Layout, Packed, Panels, Rounded, Rows, Target};
 use crate::dequantize::{self, Format, LengthMismatch};
 use crate::gemm::{Matrix, MatrixMut, matmul, matmul_columns};
 use crate::vectorise::LANES;
 use crate::{matvec, tasks};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Numbers in a widened piece: 512 KiB of f32.
 const PIECE: usize = 128 * 1024;
@@ -67,23 +79,37 @@ impl Encoding {
         }
     }
 
-    /// The dot product of every row with x; rows: [y, x].
-    fn dots(self, rows: &[u8], x: &[f32], y: &mut [f32]) {
+    /// The dot product of every row with x; rows: [y, x], x_sums: the sums of x, sixteen by sixteen.
+    fn dots(self, rows: &[u8], x: &[f32], x_sums: &[f32], y: &mut [f32]) {
         match self {
             Self::Bf16 => dequantize::bf16_dots(rows, x, y),
             Self::F16 => dequantize::f16_dots(rows, x, y),
-            Self::Blocks(format) => dequantize::dots(format, rows, x, y),
+            Self::Blocks(format) => dequantize::dots(format, rows, x, x_sums, y),
         }
     }
 }
 
 /// A frozen matrix; row-major, every row a whole number of blocks.
-#[derive(Clone, PartialEq)]
 pub struct Stored {
     encoding: Encoding,
     rows: usize,
     columns: usize,
     bytes: Vec<u8>,
+    /// The matrix as the right operand of a bf16 product, once there was one.
+    packed: OnceLock<Packed>,
+}
+
+impl Clone for Stored {
+    fn clone(&self) -> Self {
+        Self { bytes: self.bytes.clone(), packed: OnceLock::new(), ..*self }
+    }
+}
+
+impl PartialEq for Stored {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |stored: &Self| (stored.encoding, stored.rows, stored.columns);
+        key(self) == key(other) && self.bytes == other.bytes
+    }
 }
 
 impl std::fmt::Debug for Stored {
@@ -110,7 +136,7 @@ impl Stored {
             let elements = rows.saturating_mul(columns);
             return Err(LengthMismatch { format: encoding.name(), bytes: bytes.len(), elements });
         }
-        Ok(Self { encoding, rows, columns, bytes })
+        Ok(Self { encoding, rows, columns, bytes, packed: OnceLock::new() })
     }
 
     /// A matrix rounded to bf16, to nearest with ties to even; `values`: [rows, columns].
@@ -119,8 +145,9 @@ impl Stored {
     /// When there are not as many values.
     pub fn bf16(values: &[f32], rows: usize, columns: usize) -> Self {
         assert_eq!(values.len(), rows * columns, "numbers of a [{rows}, {columns}] matrix");
-        let bytes = values.iter().flat_map(|&value| half::bf16::from_f32(value).to_le_bytes()).collect();
-        Self { encoding: Encoding::Bf16, rows, columns, bytes }
+        let mut bytes = vec![0; 2 * values.len()];
+        bf16::round(values, bytes.as_chunks_mut().0);
+        Self { encoding: Encoding::Bf16, rows, columns, bytes, packed: OnceLock::new() }
     }
 
     /// How its numbers are written.
@@ -133,9 +160,30 @@ impl Stored {
         [self.rows, self.columns]
     }
 
-    /// Bytes it takes.
+    /// Bytes it takes, without a packed copy.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// What makes bf16 products with it, where that is possible.
+    pub(crate) fn kernel(&self) -> Option<Kernel> {
+        Kernel::best().filter(|_| self.encoding == Encoding::Bf16)
+    }
+
+    /// Some rows of a bf16 matrix.
+    pub(crate) fn numbers(&self, rows: Range<usize>) -> Rows<'_> {
+        let numbers = &self.bytes.as_chunks().0[rows.start * self.columns..rows.end * self.columns];
+        Rows::new(numbers, rows.len(), self.columns)
+    }
+
+    /// A bf16 matrix packed as a right operand; made when first asked for. Threads that ask together may make it more
+    /// than once, but none waits for another, which a task of a pool must not do.
+    pub(crate) fn panels(&self) -> Panels<'_> {
+        if let Some(packed) = self.packed.get() {
+            return packed.panels();
+        }
+        let packed = Packed::straight(self.numbers(0..self.rows));
+        self.packed.get_or_init(|| packed).panels()
     }
 
     /// Some rows as f32 into `out`: [rows, columns].
@@ -157,13 +205,15 @@ impl Stored {
         let t = self.tokens(x.len(), y.len());
         let x = Matrix::new(x, t, self.columns);
         if (1..=matvec::STREAM).contains(&t) {
-            let row = self.row_bytes();
-            return matvec::stored(y, x, self.rows, |rows, x, y| {
-                self.encoding.dots(&self.bytes[rows.start * row..rows.end * row], x, y);
-            });
+            return self.dots(x.data, t, y);
         }
         if (1..=matvec::ROWS).contains(&t) {
             return matvec::made(y, x, self.rows, |rows, piece| self.widen(rows, piece));
+        }
+        if let Some(kernel) = self.kernel() {
+            let x = Packed::transposed(x.data, t, self.columns);
+            let y = Target { data: y, layout: Layout::Transposed, accumulate: false };
+            return bf16::shared(kernel, self.numbers(0..self.rows), x.panels(), y);
         }
         let step = (PIECE / self.columns.max(1)).clamp(1, WIDE / 2);
         let y = MatrixMut { data: y, rows: t, columns: self.rows, stride: self.rows };
@@ -175,12 +225,30 @@ impl Stored {
         });
     }
 
+    /// `y = x·Wᵀ` for few rows of x, on W as it is stored; x: [t, columns], y: [t, rows].
+    fn dots(&self, x: &[f32], t: usize, y: &mut [f32]) {
+        let (row, columns) = (self.row_bytes(), self.columns);
+        let mut x_sums = vec![0.0; t * columns / LANES];
+        dequantize::sums(x, &mut x_sums);
+        matvec::stored(y, [t, self.rows, columns], |rows, at, y| {
+            let x_sums = &x_sums[at * columns / LANES..(at + 1) * columns / LANES];
+            let x = &x[at * columns..][..columns];
+            self.encoding.dots(&self.bytes[rows.start * row..rows.end * row], x, x_sums, y);
+        });
+    }
+
     /// `dx = dy·W`; dy: [t, rows], dx: [t, columns].
     ///
     /// # Panics
     /// When lengths do not fit together.
     pub fn times(&self, dy: &[f32], dx: &mut [f32]) {
         let t = self.tokens(dx.len(), dy.len());
+        if matvec::ROWS < t
+            && let Some(kernel) = self.kernel()
+        {
+            let dx = Target { data: dx, layout: Layout::Straight, accumulate: false };
+            return bf16::shared(kernel, Rounded::new(dy).rows(t, self.rows), self.panels(), dx);
+        }
         let unit = self.encoding.block_elements().next_multiple_of(LANES);
         let dx = MatrixMut { data: dx, rows: t, columns: self.columns, stride: self.columns };
         matmul_columns(dx, (WIDE, unit), |columns, target| {
@@ -301,3 +369,6 @@ impl<'a> Operand<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vectorise::at_every_level;
+    use crate::cpu::at_every_level;
 
     #[test]
     fn every_level_agrees_with_f64() {

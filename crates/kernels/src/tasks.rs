@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 use std::cell::Cell;
+use std::ops::Range;
 
 /// Elements of one elementwise task: 128 KiB of f32, a few times what waking a thread costs.
 pub(crate) const CHUNK: usize = 32 * 1024;
@@ -25,6 +26,13 @@ pub(crate) fn collect<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> R + S
     } else {
         tasks.into_par_iter().with_max_len(1).map(work).collect()
     }
+}
+
+/// 0..length in about equal pieces of at most `most`, up to a multiple of `unit`: one, or an even number, which two threads share evenly.
+pub(crate) fn pieces(length: usize, most: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = if length <= most { 1 } else { length.div_ceil(most).next_multiple_of(2) };
+    let size = length.div_ceil(count).next_multiple_of(unit);
+    (0..length).step_by(size.max(1)).map(move |start| start..(start + size).min(length))
 }
 
 /// Lends a buffer of the thread to `work`; what stands in it is left over from before. A second one must not be asked for

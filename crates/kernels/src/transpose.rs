@@ -8,16 +8,7 @@ vectorised! {
         let (even_rows, even_columns) = (rows / LANES * LANES, columns / LANES * LANES);
         for first in (0..even_rows).step_by(LANES) {
             for left in (0..even_columns).step_by(LANES) {
-                let mut block = [[0.0; LANES]; LANES];
-                for (row, block) in block.iter_mut().enumerate() {
-                    block.copy_from_slice(&x[(first + row) * stride + left..][..LANES]);
-                }
-                for column in 0..LANES {
-                    let out = &mut out[(left + column) * rows + first..][..LANES];
-                    for (out, block) in out.iter_mut().zip(&block) {
-                        *out = block[column];
-                    }
-                }
+                V::turn(&x[first * stride + left..], stride, &mut out[left * rows + first..], rows);
             }
         }
         for row in 0..rows {
@@ -32,18 +23,21 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::at_every_level;
 
     #[test]
     fn turns_matrices_that_are_no_multiple_of_a_block() {
         for (rows, columns, stride) in [(1, 1, 1), (16, 32, 32), (17, 5, 9), (3, 40, 40), (33, 47, 50)] {
             let x: Vec<f32> = (0..rows * stride).map(|x| x as f32).collect();
-            let mut out = vec![0.0; rows * columns];
-            transpose(&x, rows, columns, stride, &mut out);
-            for row in 0..rows {
-                for column in 0..columns {
-                    assert_eq!(out[column * rows + row], x[row * stride + column]);
+            at_every_level(|| {
+                let mut out = vec![0.0; rows * columns];
+                transpose(&x, rows, columns, stride, &mut out);
+                for row in 0..rows {
+                    for column in 0..columns {
+                        assert_eq!(out[column * rows + row], x[row * stride + column]);
+                    }
                 }
-            }
+            });
         }
     }
 }

@@ -10,7 +10,7 @@ mod x86;
 
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512, Level, level};
+pub(crate) use x86::{Avx2, Avx512};
 
 /// Numbers in a vector.
 pub(crate) const LANES: usize = 16;
@@ -60,6 +60,21 @@ pub(crate) trait Vector: Copy {
     fn halves(x: &[[u8; 2]; LANES]) -> Self;
     /// Sixteen upper halves of f32, little-endian.
     fn upper_halves(x: &[[u8; 2]; LANES]) -> Self;
+
+    /// Transposes the sixteen times sixteen numbers that x starts with, into those that `out` starts with; rows of either
+    /// are a stride apart.
+    #[inline(always)]
+    fn turn(x: &[f32], stride: usize, out: &mut [f32], out_stride: usize) {
+        let mut block = [[0.0; LANES]; LANES];
+        for (row, block) in block.iter_mut().enumerate() {
+            block.copy_from_slice(&x[row * stride..][..LANES]);
+        }
+        for column in 0..LANES {
+            for (out, block) in out[column * out_stride..][..LANES].iter_mut().zip(&block) {
+                *out = block[column];
+            }
+        }
+    }
 }
 
 /// Defines functions whose bodies are compiled once per instruction set, with the type `V: Vector` in scope. What
@@ -74,7 +89,8 @@ macro_rules! vectorised {
 
             #[cfg(target_arch = "x86_64")]
             {
-                use $crate::vectorise::{Avx2, Avx512, Level, level};
+                use $crate::cpu::{Level, level};
+                use $crate::vectorise::{Avx2, Avx512};
 
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,f16c")]
                 fn avx512($($argument: $type),*) $(-> $output)? { generic::<Avx512>($($argument),*) }
@@ -83,8 +99,8 @@ macro_rules! vectorised {
 
                 #[expect(unsafe_code, reason = "calling functions compiled for more than the baseline")]
                 match level() {
-                    // SAFETY: the features of this level were found on this processor.
-                    Level::Avx512 => return unsafe { avx512($($argument),*) },
+                    // SAFETY: the features of this level, and of those above it, were found on this processor.
+                    Level::Amx | Level::Avx512Bf16 | Level::Avx512 => return unsafe { avx512($($argument),*) },
                     // SAFETY: the features of this level were found on this processor.
                     Level::Avx2 => return unsafe { avx2($($argument),*) },
                     Level::Baseline => {}
@@ -148,16 +164,4 @@ pub(crate) fn dot<V: Vector>(a: &[f32], b: &[f32]) -> f32 {
         sums[1] = load_part::<V>(a_rest, 0.0).mul_add(load_part(b_rest, 0.0), sums[1]);
     }
     sums[0].add(sums[1]).sum()
-}
-
-/// Runs a test at the level of this processor and at those below it. Holds on this thread only.
-#[cfg(test)]
-pub(crate) fn at_every_level(test: impl Fn()) {
-    #[cfg(target_arch = "x86_64")]
-    for limit in [Level::Baseline, Level::Avx2] {
-        x86::LIMIT.set(limit);
-        test();
-        x86::LIMIT.set(Level::Avx512);
-    }
-    test();
 }

@@ -1,23 +1,31 @@
 //! What is done with blocks of any format: widening them, and taking their dot product with numbers.
 //!
-//!     out_i = w_i        y = Σ_i w_i · x_i        w: the numbers of a row of blocks
+//!     w = scale_g · q + offset_g    out = w    y = Σ_g scale_g · (Σ q·x) + offset_g · (Σ x)        g: groups of sixteen
 //!
-//! A format says how sixteen of its numbers come out of a block; both loops are written here once over it. A dot product
-//! reads the blocks and keeps w in registers: its traffic is that of the stored size.
+//! A format says where the small whole numbers q of a group stand, and what scales them; both loops are written here once
+//! over it. A dot product reads the blocks and keeps q in registers, so its traffic is that of the stored size. The sums
+//! of x are made once for all rows.
 
 use super::{Format, blocks, superblocks};
 use crate::vectorise::{LANES, Vector, load};
 
-/// A format: `BYTES` bytes hold sixteen numbers `GROUPS` times.
+/// A format: `BYTES` bytes hold 32 numbers `PAIRS` times, which are two groups of sixteen.
 pub(super) trait Block<const BYTES: usize> {
-    /// Groups of sixteen numbers; an even count.
-    const GROUPS: usize;
+    /// Pairs of groups.
+    const PAIRS: usize;
+    /// Whether the two groups of a pair have one scale and one offset.
+    const SHARED: bool;
+    /// Whether there is an offset.
+    const OFFSET: bool;
 
-    /// What all numbers of the block are multiplied by, and what the format may add.
+    /// What the scales and offsets of all groups are multiples of.
     fn head<V: Vector>(block: &[u8; BYTES]) -> [f32; 2];
 
-    /// The numbers of one group.
-    fn group<V: Vector>(block: &[u8; BYTES], head: [f32; 2], group: usize) -> V;
+    /// Scale and offset of a group.
+    fn scale(block: &[u8; BYTES], head: [f32; 2], group: usize) -> [f32; 2];
+
+    /// The whole numbers of a group.
+    fn quants<V: Vector>(block: &[u8; BYTES], group: usize) -> V;
 }
 
 /// Runs `$work::<V, BYTES, Block>(…)` for a format.
@@ -46,39 +54,81 @@ vectorised! {
         of_format!(format, widen_all::<V>(blocks, out))
     }
 
-    /// The dot product of every row of blocks with x; rows: [y, x] in blocks.
-    pub(crate) fn dots<V>(format: Format, rows: &[u8], x: &[f32], y: &mut [f32]) {
-        of_format!(format, dot_all::<V>(rows, x, y))
+    /// The dot product of every row of blocks with x; rows: [y, x] in blocks, x_sums: those of [`sums`] of x.
+    pub(crate) fn dots<V>(format: Format, rows: &[u8], x: &[f32], x_sums: &[f32], y: &mut [f32]) {
+        of_format!(format, dot_all::<V>(rows, x, x_sums, y))
+    }
+
+    /// The sum of every sixteen numbers of x; [x / 16].
+    pub(crate) fn sums<V>(x: &[f32], sums: &mut [f32]) {
+        for (sum, x) in sums.iter_mut().zip(x.as_chunks().0) {
+            *sum = V::load(x).sum();
+        }
     }
 }
 
 #[inline(always)]
 fn widen_all<V: Vector, const BYTES: usize, B: Block<BYTES>>(blocks: &[u8], out: &mut [f32]) {
-    let outs = out.as_chunks_mut::<LANES>().0.chunks_exact_mut(B::GROUPS);
+    let outs = out.as_chunks_mut::<LANES>().0.chunks_exact_mut(2 * B::PAIRS);
     for (block, out) in blocks.as_chunks::<BYTES>().0.iter().zip(outs) {
         let head = B::head::<V>(block);
         for (group, out) in out.iter_mut().enumerate() {
-            B::group::<V>(block, head, group).store(out);
+            let [scale, offset] = B::scale(block, head, group);
+            let scaled = V::splat(scale).mul(B::quants::<V>(block, group));
+            // Adding 0 would turn a −0 into 0.
+            if B::OFFSET { scaled.add(V::splat(offset)) } else { scaled }.store(out);
         }
     }
 }
 
 #[inline(always)]
-fn dot_all<V: Vector, const BYTES: usize, B: Block<BYTES>>(rows: &[u8], x: &[f32], y: &mut [f32]) {
-    let blocks = x.len() / (LANES * B::GROUPS);
+fn dot_all<V: Vector, const BYTES: usize, B: Block<BYTES>>(
+    rows: &[u8],
+    x: &[f32],
+    x_sums: &[f32],
+    y: &mut [f32],
+) {
+    let blocks = x.len() / (2 * LANES * B::PAIRS);
     let rows = rows.as_chunks::<BYTES>().0.chunks_exact(blocks.max(1));
     for (row, y) in rows.zip(y) {
-        let mut sums = [V::splat(0.0); 2];
-        for (block, x) in row.iter().zip(x.chunks_exact(LANES * B::GROUPS)) {
-            let head = B::head::<V>(block);
-            for (pair, x) in x.chunks_exact(2 * LANES).enumerate() {
-                let (first, second) = x.split_at(LANES);
-                sums[0] = B::group::<V>(block, head, 2 * pair).mul_add(load(first), sums[0]);
-                sums[1] = B::group::<V>(block, head, 2 * pair + 1).mul_add(load(second), sums[1]);
+        *y = dot_row::<V, BYTES, B>(row, x, x_sums);
+    }
+}
+
+/// The dot product of a row with x, whose sixteens have the sums `x_sums`.
+#[inline(always)]
+fn dot_row<V: Vector, const BYTES: usize, B: Block<BYTES>>(
+    row: &[[u8; BYTES]],
+    x: &[f32],
+    x_sums: &[f32],
+) -> f32 {
+    let (mut sums, mut offsets) = ([V::splat(0.0); 2], 0.0);
+    for (at, (block, x)) in row.iter().zip(x.chunks_exact(2 * LANES * B::PAIRS)).enumerate() {
+        let head = B::head::<V>(block);
+        for (pair, x) in x.chunks_exact(2 * LANES).enumerate() {
+            let (first, second) = x.split_at(LANES);
+            let first = B::quants::<V>(block, 2 * pair).mul(load(first));
+            let [scale, offset] = B::scale(block, head, 2 * pair);
+            let [next_scale, next_offset] =
+                if B::SHARED { [scale, offset] } else { B::scale(block, head, 2 * pair + 1) };
+            let sum = &mut sums[pair % 2];
+            if B::SHARED {
+                let both = B::quants::<V>(block, 2 * pair + 1).mul_add(load(second), first);
+                *sum = both.mul_add(V::splat(scale), *sum);
+            } else {
+                let second = B::quants::<V>(block, 2 * pair + 1).mul(load(second));
+                *sum = second.mul_add(V::splat(next_scale), first.mul_add(V::splat(scale), *sum));
+            }
+            if B::OFFSET {
+                let at = 2 * (B::PAIRS * at + pair);
+                offsets += offset * x_sums[at] + next_offset * x_sums[at + 1];
             }
         }
-        *y = sums[0].add(sums[1]).sum();
+        if B::PAIRS == 1 {
+            sums.swap(0, 1);
+        }
     }
+    sums[0].add(sums[1]).sum() + offsets
 }
 
 /// Sixteen bytes of a block from `at` on.

@@ -18,7 +18,9 @@ use crate::vectorise::Vector;
 pub(super) struct Q4_0;
 
 impl Block<18> for Q4_0 {
-    const GROUPS: usize = 2;
+    const PAIRS: usize = 1;
+    const SHARED: bool = true;
+    const OFFSET: bool = false;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 18]) -> [f32; 2] {
@@ -26,15 +28,22 @@ impl Block<18> for Q4_0 {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 18], [d, _]: [f32; 2], group: usize) -> V {
-        V::splat(d).mul(V::unsigned(nibbles::<V>(block, 2, group)).sub(V::splat(8.0)))
+    fn scale(_: &[u8; 18], head: [f32; 2], _: usize) -> [f32; 2] {
+        head
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 18], group: usize) -> V {
+        V::unsigned(nibbles::<V>(block, 2, group)).sub(V::splat(8.0))
     }
 }
 
 pub(super) struct Q4_1;
 
 impl Block<20> for Q4_1 {
-    const GROUPS: usize = 2;
+    const PAIRS: usize = 1;
+    const SHARED: bool = true;
+    const OFFSET: bool = true;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 20]) -> [f32; 2] {
@@ -42,15 +51,22 @@ impl Block<20> for Q4_1 {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 20], [d, m]: [f32; 2], group: usize) -> V {
-        V::splat(d).mul(V::unsigned(nibbles::<V>(block, 4, group))).add(V::splat(m))
+    fn scale(_: &[u8; 20], head: [f32; 2], _: usize) -> [f32; 2] {
+        head
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 20], group: usize) -> V {
+        V::unsigned(nibbles::<V>(block, 4, group))
     }
 }
 
 pub(super) struct Q5_0;
 
 impl Block<22> for Q5_0 {
-    const GROUPS: usize = 2;
+    const PAIRS: usize = 1;
+    const SHARED: bool = true;
+    const OFFSET: bool = false;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 22]) -> [f32; 2] {
@@ -58,15 +74,22 @@ impl Block<22> for Q5_0 {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 22], [d, _]: [f32; 2], group: usize) -> V {
-        V::splat(d).mul(V::unsigned(five_bits::<V>(block, 2, group)).sub(V::splat(16.0)))
+    fn scale(_: &[u8; 22], head: [f32; 2], _: usize) -> [f32; 2] {
+        head
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 22], group: usize) -> V {
+        V::unsigned(five_bits::<V>(block, 2, group)).sub(V::splat(16.0))
     }
 }
 
 pub(super) struct Q5_1;
 
 impl Block<24> for Q5_1 {
-    const GROUPS: usize = 2;
+    const PAIRS: usize = 1;
+    const SHARED: bool = true;
+    const OFFSET: bool = true;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 24]) -> [f32; 2] {
@@ -74,15 +97,22 @@ impl Block<24> for Q5_1 {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 24], [d, m]: [f32; 2], group: usize) -> V {
-        V::splat(d).mul(V::unsigned(five_bits::<V>(block, 4, group))).add(V::splat(m))
+    fn scale(_: &[u8; 24], head: [f32; 2], _: usize) -> [f32; 2] {
+        head
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 24], group: usize) -> V {
+        V::unsigned(five_bits::<V>(block, 4, group))
     }
 }
 
 pub(super) struct Q8_0;
 
 impl Block<34> for Q8_0 {
-    const GROUPS: usize = 2;
+    const PAIRS: usize = 1;
+    const SHARED: bool = true;
+    const OFFSET: bool = false;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 34]) -> [f32; 2] {
@@ -90,15 +120,22 @@ impl Block<34> for Q8_0 {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 34], [d, _]: [f32; 2], group: usize) -> V {
-        V::splat(d).mul(V::signed(sixteen::<V>(block, 2 + 16 * group)))
+    fn scale(_: &[u8; 34], head: [f32; 2], _: usize) -> [f32; 2] {
+        head
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 34], group: usize) -> V {
+        V::signed(sixteen::<V>(block, 2 + 16 * group))
     }
 }
 
 pub(super) struct Q8_1;
 
 impl Block<36> for Q8_1 {
-    const GROUPS: usize = 2;
+    const PAIRS: usize = 1;
+    const SHARED: bool = true;
+    const OFFSET: bool = false;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 36]) -> [f32; 2] {
@@ -106,8 +143,13 @@ impl Block<36> for Q8_1 {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 36], [d, _]: [f32; 2], group: usize) -> V {
-        V::splat(d).mul(V::signed(sixteen::<V>(block, 4 + 16 * group)))
+    fn scale(_: &[u8; 36], head: [f32; 2], _: usize) -> [f32; 2] {
+        head
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 36], group: usize) -> V {
+        V::signed(sixteen::<V>(block, 4 + 16 * group))
     }
 }
 

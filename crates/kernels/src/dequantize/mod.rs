@@ -17,7 +17,7 @@ mod blocks;
 mod floats;
 mod superblocks;
 
-pub(crate) use block::dots;
+pub(crate) use block::{dots, sums};
 pub(crate) use floats::{bf16_dots, f16_dots};
 pub use floats::{bf16_to_f32, f16_to_f32};
 

@@ -20,7 +20,9 @@ use crate::vectorise::Vector;
 pub(super) struct Q2K;
 
 impl Block<84> for Q2K {
-    const GROUPS: usize = 16;
+    const PAIRS: usize = 8;
+    const SHARED: bool = false;
+    const OFFSET: bool = true;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 84]) -> [f32; 2] {
@@ -28,19 +30,24 @@ impl Block<84> for Q2K {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 84], [d, m]: [f32; 2], group: usize) -> V {
+    fn scale(block: &[u8; 84], [d, m]: [f32; 2], group: usize) -> [f32; 2] {
         let scales = block[group];
-        let (scale, minimum) = (d * f32::from(scales & 15), m * f32::from(scales >> 4));
+        [d * f32::from(scales & 15), -(m * f32::from(scales >> 4))]
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 84], group: usize) -> V {
         let (from, shift) = two_bit_place(group);
-        let q = V::field(sixteen::<V>(block, 16 + from), shift, 3);
-        V::splat(scale).mul(V::unsigned(q)).sub(V::splat(minimum))
+        V::unsigned(V::field(sixteen::<V>(block, 16 + from), shift, 3))
     }
 }
 
 pub(super) struct Q3K;
 
 impl Block<110> for Q3K {
-    const GROUPS: usize = 16;
+    const PAIRS: usize = 8;
+    const SHARED: bool = false;
+    const OFFSET: bool = false;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 110]) -> [f32; 2] {
@@ -48,23 +55,29 @@ impl Block<110> for Q3K {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 110], [d, _]: [f32; 2], group: usize) -> V {
-        // Six bits of scale: four in the halves of the first eight bytes, two in the last four bytes.
+    fn scale(block: &[u8; 110], [d, _]: [f32; 2], group: usize) -> [f32; 2] {
+        // Six bits: four in the halves of the first eight bytes, two in the last four bytes.
         let packed = &block[96..108];
         let low = packed[group % 8] >> (4 * (group / 8)) & 15;
         let top = packed[8 + group % 4] >> (2 * (group / 4)) & 3;
-        let scale = d * (f32::from(low | top << 4) - 32.0);
+        [d * (f32::from(low | top << 4) - 32.0), 0.0]
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 110], group: usize) -> V {
         let (from, shift) = two_bit_place(group);
         let low = V::field(sixteen::<V>(block, 32 + from), shift, 3);
         let high = V::field(sixteen::<V>(block, 16 * (group % 2)), group as u32 / 2, 1);
-        V::splat(scale).mul(V::unsigned(V::join(low, high, 2)).sub(V::splat(4.0)))
+        V::unsigned(V::join(low, high, 2)).sub(V::splat(4.0))
     }
 }
 
 pub(super) struct Q4K;
 
 impl Block<144> for Q4K {
-    const GROUPS: usize = 16;
+    const PAIRS: usize = 8;
+    const SHARED: bool = true;
+    const OFFSET: bool = true;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 144]) -> [f32; 2] {
@@ -72,17 +85,24 @@ impl Block<144> for Q4K {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 144], [d, m]: [f32; 2], group: usize) -> V {
-        let (scale, minimum) = six_bit_pair(&block[4..16], group / 2);
+    fn scale(block: &[u8; 144], [d, m]: [f32; 2], group: usize) -> [f32; 2] {
+        let [scale, minimum] = six_bit_pair(&block[4..16], group / 2);
+        [d * scale, -(m * minimum)]
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 144], group: usize) -> V {
         let q = V::field(sixteen::<V>(block, 16 + four_bit_place(group)), 4 * (group as u32 / 2 % 2), 15);
-        V::splat(d * scale).mul(V::unsigned(q)).sub(V::splat(m * minimum))
+        V::unsigned(q)
     }
 }
 
 pub(super) struct Q5K;
 
 impl Block<176> for Q5K {
-    const GROUPS: usize = 16;
+    const PAIRS: usize = 8;
+    const SHARED: bool = true;
+    const OFFSET: bool = true;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 176]) -> [f32; 2] {
@@ -90,18 +110,25 @@ impl Block<176> for Q5K {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 176], [d, m]: [f32; 2], group: usize) -> V {
-        let (scale, minimum) = six_bit_pair(&block[4..16], group / 2);
+    fn scale(block: &[u8; 176], [d, m]: [f32; 2], group: usize) -> [f32; 2] {
+        let [scale, minimum] = six_bit_pair(&block[4..16], group / 2);
+        [d * scale, -(m * minimum)]
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 176], group: usize) -> V {
         let low = V::field(sixteen::<V>(block, 48 + four_bit_place(group)), 4 * (group as u32 / 2 % 2), 15);
         let high = V::field(sixteen::<V>(block, 16 + 16 * (group % 2)), group as u32 / 2, 1);
-        V::splat(d * scale).mul(V::unsigned(V::join(low, high, 4))).sub(V::splat(m * minimum))
+        V::unsigned(V::join(low, high, 4))
     }
 }
 
 pub(super) struct Q6K;
 
 impl Block<210> for Q6K {
-    const GROUPS: usize = 16;
+    const PAIRS: usize = 8;
+    const SHARED: bool = false;
+    const OFFSET: bool = false;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 210]) -> [f32; 2] {
@@ -109,22 +136,28 @@ impl Block<210> for Q6K {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 210], [d, _]: [f32; 2], group: usize) -> V {
-        let scale = d * f32::from(block[192 + group] as i8);
+    fn scale(block: &[u8; 210], [d, _]: [f32; 2], group: usize) -> [f32; 2] {
+        [d * f32::from(block[192 + group] as i8), 0.0]
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 210], group: usize) -> V {
         // `half` of the block, `quarter` of the half, first or second 16 of the quarter.
         let (half, quarter, start) = (group / 8, group / 2 % 4, 16 * (group % 2));
         let low = sixteen::<V>(block, 64 * half + 32 * (quarter % 2) + start);
         let high = sixteen::<V>(block, 128 + 32 * half + start);
         let (low, high) =
             (V::field(low, 4 * (quarter as u32 / 2), 15), V::field(high, 2 * quarter as u32, 3));
-        V::splat(scale).mul(V::unsigned(V::join(low, high, 4)).sub(V::splat(32.0)))
+        V::unsigned(V::join(low, high, 4)).sub(V::splat(32.0))
     }
 }
 
 pub(super) struct Q8K;
 
 impl Block<292> for Q8K {
-    const GROUPS: usize = 16;
+    const PAIRS: usize = 8;
+    const SHARED: bool = true;
+    const OFFSET: bool = false;
 
     #[inline(always)]
     fn head<V: Vector>(block: &[u8; 292]) -> [f32; 2] {
@@ -132,8 +165,13 @@ impl Block<292> for Q8K {
     }
 
     #[inline(always)]
-    fn group<V: Vector>(block: &[u8; 292], [d, _]: [f32; 2], group: usize) -> V {
-        V::splat(d).mul(V::signed(sixteen::<V>(block, 4 + 16 * group)))
+    fn scale(_: &[u8; 292], head: [f32; 2], _: usize) -> [f32; 2] {
+        head
+    }
+
+    #[inline(always)]
+    fn quants<V: Vector>(block: &[u8; 292], group: usize) -> V {
+        V::signed(sixteen::<V>(block, 4 + 16 * group))
     }
 }
 
@@ -152,12 +190,12 @@ fn four_bit_place(group: usize) -> usize {
 /// Scale and minimum of `group` < 8 from 12 bytes: the first four pairs lie in the low six bits of bytes `0..4` and
 /// `4..8`; of the others bytes `8..12` hold four bits each and the top two bits of the first eight bytes the rest.
 #[inline(always)]
-fn six_bit_pair(packed: &[u8], group: usize) -> (f32, f32) {
+fn six_bit_pair(packed: &[u8], group: usize) -> [f32; 2] {
     let (scale, minimum) = if group < 4 {
         (packed[group] & 63, packed[group + 4] & 63)
     } else {
         let low = packed[group + 4];
         ((low & 15) | packed[group - 4] >> 6 << 4, low >> 4 | packed[group] >> 6 << 4)
     };
-    (scale as f32, minimum as f32)
+    [scale as f32, minimum as f32]
 }

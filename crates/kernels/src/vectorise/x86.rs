@@ -1,41 +1,10 @@
 //! Sixteen f32 in one AVX-512 register, or in two of AVX2.
 //!
 //! The types are made and used inside functions compiled with their features (`vectorised!`), which run after
-//! [`level`] has found these on the processor: that is the safety argument of every block here.
+//! [`level`](crate::cpu::level) has found these on the processor: that is the safety argument of every block here.
 
-use super::{LANES, Vector};
+use super::{LANES, Vector, store};
 use std::arch::x86_64::*;
-
-/// What the processor offers.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-pub(crate) enum Level {
-    Baseline,
-    Avx2,
-    Avx512,
-}
-
-/// The best level of this processor (and system); detection is cached by the standard library.
-#[inline]
-pub(crate) fn level() -> Level {
-    use std::arch::is_x86_feature_detected as has;
-    let found = if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") && has!("f16c")
-    {
-        Level::Avx512
-    } else if has!("avx2") && has!("fma") && has!("f16c") {
-        Level::Avx2
-    } else {
-        Level::Baseline
-    };
-    #[cfg(test)]
-    let found = if LIMIT.get() < found { LIMIT.get() } else { found };
-    found
-}
-
-#[cfg(test)]
-thread_local! {
-    /// The best level that tests let this thread use.
-    pub(super) static LIMIT: std::cell::Cell<Level> = const { std::cell::Cell::new(Level::Avx512) };
-}
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(__m512);
@@ -166,6 +135,48 @@ impl Vector for Avx512 {
             let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(x.as_ptr().cast()));
             Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide)))
         }
+    }
+
+    #[inline(always)]
+    fn turn(x: &[f32], stride: usize, out: &mut [f32], out_stride: usize) {
+        let four = |row: usize, column: usize| -> __m128 {
+            let x = &x[row * stride + column..][..4];
+            unsafe { _mm_loadu_ps(x.as_ptr()) }
+        };
+        for column in (0..LANES).step_by(4) {
+            // Lane l of rows[k] comes from row 4l + k: turned within the lanes, it stands in the order of the rows.
+            let mut rows = [unsafe { _mm512_setzero_ps() }; 4];
+            for (k, gathered) in rows.iter_mut().enumerate() {
+                *gathered = unsafe {
+                    let lane = _mm512_castps128_ps512(four(k, column));
+                    let lane = _mm512_insertf32x4::<1>(lane, four(k + 4, column));
+                    let lane = _mm512_insertf32x4::<2>(lane, four(k + 8, column));
+                    _mm512_insertf32x4::<3>(lane, four(k + 12, column))
+                };
+            }
+            for (column, turned) in (column..).zip(turn_lanes(rows)) {
+                store(Self(turned), &mut out[column * out_stride..][..LANES]);
+            }
+        }
+    }
+}
+
+/// Transposes four times four numbers in each of four lanes.
+#[expect(unsafe_code, reason = "processor instructions")]
+#[inline(always)]
+// SAFETY (the block): see the module doc.
+fn turn_lanes([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+    unsafe {
+        let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+        let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+        let (later_ab, later_cd) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+        let (later_ab, later_cd) = (_mm512_castps_pd(later_ab), _mm512_castps_pd(later_cd));
+        [
+            _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)),
+            _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)),
+            _mm512_castpd_ps(_mm512_unpacklo_pd(later_ab, later_cd)),
+            _mm512_castpd_ps(_mm512_unpackhi_pd(later_ab, later_cd)),
+        ]
     }
 }
 
