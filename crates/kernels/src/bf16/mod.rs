@@ -26,7 +26,7 @@ mod portable;
 pub(crate) mod tests;
 
 use crate::tasks;
-use crate::transpose::transpose;
+use crate::vectorise::LANES;
 use pack::{Line, SIDE};
 pub(crate) use pack::{Packed, Panels, Rounded, Rows, round};
 use std::cell::Cell;
@@ -273,16 +273,16 @@ impl Destination {
     }
 
     /// Stores what exists of a cell that was made in a buffer.
-    fn put(&self, cell: &[f32], rows: &Range<usize>, columns: &Range<usize>) {
+    fn put(&self, cell: &[f32; SIDE * SIDE], rows: &Range<usize>, columns: &Range<usize>) {
         let mut turned = EMPTY;
         let (cell, lines, within) = match self.layout {
             Layout::Straight => (cell, rows, columns),
             Layout::Transposed => {
-                transpose(cell, SIDE, SIDE, SIDE, &mut turned.0);
-                (&turned.0[..], columns, rows)
+                turn(cell, &mut turned.0);
+                (&turned.0, columns, rows)
             }
         };
-        for (line, numbers) in lines.clone().zip(cell.chunks_exact(SIDE)) {
+        for (line, numbers) in lines.clone().zip(cell.as_chunks::<SIDE>().0) {
             #[expect(unsafe_code, reason = "a row of a tile of a matrix that several threads write")]
             // SAFETY: this part of a line of c lies in the task's tile, and `checked` saw that c has it.
             let out = unsafe {
@@ -293,8 +293,21 @@ impl Destination {
             };
             if self.accumulate {
                 out.iter_mut().zip(numbers).for_each(|(out, number)| *out += number);
+            } else if let Some(out) = out.first_chunk_mut() {
+                *out = *numbers;
             } else {
                 out.copy_from_slice(&numbers[..within.len()]);
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Transposes a cell.
+    fn turn<V>(cell: &[f32; SIDE * SIDE], turned: &mut [f32; SIDE * SIDE]) {
+        for row in [0, LANES] {
+            for column in [0, LANES] {
+                V::turn(&cell[row * SIDE + column..], SIDE, &mut turned[column * SIDE + row..], SIDE);
             }
         }
     }
