@@ -10,7 +10,7 @@
 //!
 //! Rows without a target ([`IGNORED`]) are left out before anything is computed.
 //!
-//! Where W is stored as bf16 and the processor multiplies bf16, both products round their other operand (x, and the
+//! Where W is stored as bf16 and the processor multiplies bf16, both products of 16 rows or more round their other operand (x, and the
 //! exp(z − maximum), which lie between 0 and 1) to bf16; logits, maxima, exponentials and sums stay in f32, and so does
 //! the w_t(i) that is taken off.
 
