@@ -1,5 +1,8 @@
+use super::product::{DEEP, pieces};
 use super::*;
 use crate::cpu::at_every_level;
+use std::cell::Cell;
+use std::ops::Range;
 
 thread_local! {
     /// Whether products of this thread are made by the plain kernel.

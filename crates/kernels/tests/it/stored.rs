@@ -33,16 +33,16 @@ fn bytes(encoding: Encoding, count: usize) -> Vec<u8> {
     bytes
 }
 
-/// Rounded to bf16, as f64.
-fn rounded(x: &[f32]) -> Vec<f64> {
-    x.iter().map(|&x| half::bf16::from_f32(x).to_f64()).collect()
+/// x as the product takes it.
+fn taken(x: &[f32], as_bf16: bool) -> Vec<f64> {
+    let taken = |&x: &f32| if as_bf16 { half::bf16::from_f32(x).to_f32() } else { x };
+    wide(&x.iter().map(taken).collect::<Vec<_>>())
 }
 
-/// Asserts that y = x·wᵀ: to f32's precision of what the product takes for x, to bf16's of x itself.
-fn is_product(name: &str, y: &[f32], x: &[f32], w: &[f64], depth: usize, as_bf16: bool) {
-    let exact = product(&wide(x), w, depth);
-    let taken = if as_bf16 { product(&rounded(x), w, depth) } else { exact.clone() };
-    close(name, y, &taken, 3e-6);
+/// Asserts that y = x·wᵀ: to f32's precision of x as it is taken, to bf16's of x itself.
+fn is_product(name: &str, y: &[f32], [x, taken]: [&[f64]; 2], w: &[f64], depth: usize) {
+    let exact = product(x, w, depth);
+    close(name, y, &product(taken, w, depth), 3e-6);
     let square = |x: f64| x * x;
     let error: f64 = y.iter().zip(&exact).map(|(&y, exact)| square(f64::from(y) - exact)).sum();
     assert!(error <= square(4e-3) * exact.iter().copied().map(square).sum::<f64>(), "{name}: {error:e}");
@@ -59,13 +59,13 @@ fn check(encoding: Encoding, t: usize, [rows, columns]: [usize; 2]) {
     let (mut y, mut dx) = (vec![f32::NAN; t * rows], vec![f32::NAN; t * columns]);
     let as_bf16 = encoding == Encoding::Bf16 && t > 15 && levels::multiplies_bf16();
     stored.times_transposed(&x, &mut y);
-    is_product("y", &y, &x, &wide(&w), columns, as_bf16);
+    is_product("y", &y, [&wide(&x), &taken(&x, as_bf16)], &wide(&w), columns);
     stored.times(&dy, &mut dx);
     let transposed: Vec<f64> = (0..columns)
         .flat_map(|column| (0..rows).map(move |row| (row, column)))
         .map(|(row, column)| f64::from(w[row * columns + column]))
         .collect();
-    is_product("dx", &dx, &dy, &transposed, rows, as_bf16);
+    is_product("dx", &dx, [&wide(&dy), &taken(&dy, as_bf16)], &transposed, rows);
 }
 
 #[test]
