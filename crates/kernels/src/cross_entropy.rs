@@ -10,7 +10,7 @@
 //!
 //! Rows without a target ([`IGNORED`]) are left out before anything is computed.
 //!
-//! Where W is stored as bf16 and the processor multiplies bf16, both products round their other operand (x, and the
+//! Where W is stored as bf16 and the processor multiplies bf16, both products of 16 rows or more round their other operand (x, and the
 //! exp(z − maximum), which lie between 0 and 1) to bf16; logits, maxima, exponentials and sums stay in f32, and so does
 //! the w_t(i) that is taken off.
 
@@ -123,24 +123,24 @@ impl Head<'_> {
             let live = self.gather(batch, x, targets);
             let products = self.products(&live);
             let total = self.walk(&live, &products, false);
-            let log_sum_exp: Vec<_> = (0..live.rows.len()).map(|at| total.log_sum_exp(at)).collect();
-            let factors: Vec<_> = live.rows.iter().map(|&row| row_scale[row]).collect();
+            let scales = live.rows.iter().map(|&row| row_scale[row]);
+            let scales: Vec<_> =
+                scales.enumerate().map(|(at, scale)| (total.log_sum_exp(at), scale)).collect();
             let chunks = dw.chunks_mut((COLUMNS * self.width).max(1)).enumerate().collect();
             tasks::run(chunks, |(chunk, dw): (usize, &mut [f32])| {
                 let words = chunk * COLUMNS..((chunk + 1) * COLUMNS).min(self.vocabulary);
-                self.chunk_gradient(&live, &products, words, &log_sum_exp, &factors, dw);
+                self.chunk_gradient(&live, &products, words, &scales, dw);
             });
         }
     }
 
-    /// Adds the gradient of some words' weights to dw: [words, width].
+    /// Adds the gradient of some words' weights to dw: [words, width]; scales: [rows], log-sum-exp and factor of each.
     fn chunk_gradient(
         &self,
         live: &Live,
         products: &Products<'_>,
         words: Range<usize>,
-        log_sum_exp: &[f32],
-        factors: &[f32],
+        scales: &[(f32, f32)],
         dw: &mut [f32],
     ) {
         let (mut logits, mut scratch) = (Vec::new(), Scratch::default());
@@ -149,10 +149,11 @@ impl Head<'_> {
             let rows = start..(start + ROWS).min(live.rows.len());
             chunk.logits(&rows, &mut logits);
             for (z, row) in logits.chunks_exact_mut(words.len()).zip(rows.clone()) {
-                segment::probabilities(z, log_sum_exp[row], factors[row]);
+                let (log_sum_exp, factor) = scales[row];
+                segment::probabilities(z, log_sum_exp, factor);
                 let target = live.targets[row] as usize;
                 if words.contains(&target) {
-                    z[target - words.start] -= factors[row];
+                    z[target - words.start] -= factor;
                 }
             }
             let p = Matrix::new(&logits, rows.len(), words.len());

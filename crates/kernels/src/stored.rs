@@ -11,15 +11,15 @@
 //! One or two rows of x (a generated token) meet W as it is stored: a dot product widens in registers. A few more rows meet
 //! the pieces as dot products, as in `matvec.rs`.
 //!
-//! A bf16 matrix is not widened at all from 16 rows of x on where the processor multiplies bf16 (`cpu.rs`: from
+//! A bf16 matrix is not widened at all, from 16 rows of x on, where the processor multiplies bf16 (`cpu.rs`: from
 //! [`Level::Avx512Bf16`](crate::cpu::Level) on). x and dy are then rounded to bf16, to nearest with ties to even, which
 //! is what training in bf16 does anyway: a relative error of up to 2⁻⁹ of each of their numbers, sums in f32.
 //!
 //!     y = (W·xᵀ)ᵀ    rows of W as they lie in memory, x packed, 2·t·columns bytes, each time
 //!     dx = dy·W      dy rounded, 2·t·rows bytes, each time; W packed once, when it is first needed
 //!
-//! The packed W is kept: training through a frozen bf16 matrix takes its size a second time, still no more than half of
-//! that of f32.
+//! The packed W is kept: training through a frozen bf16 matrix takes its size a second time, together what f32 would take.
+//! Generating and scoring make no packed copy.
 
 use crate::bf16::{self, Kernel, Layout, Packed, Panels, Rounded, Rows, Target};
 use crate::dequantize::{self, Format, LengthMismatch};
@@ -165,9 +165,9 @@ impl Stored {
         self.bytes.len()
     }
 
-    /// What makes bf16 products with it, where that is possible.
-    pub(crate) fn kernel(&self) -> Option<Kernel> {
-        Kernel::best().filter(|_| self.encoding == Encoding::Bf16)
+    /// What multiplies it as bf16, where it is, the processor can and there are many rows of the other operand.
+    pub(crate) fn kernel(&self, rows: usize) -> Option<Kernel> {
+        Kernel::best().filter(|_| self.encoding == Encoding::Bf16 && matvec::ROWS < rows)
     }
 
     /// Some rows of a bf16 matrix.
@@ -210,7 +210,7 @@ impl Stored {
         if (1..=matvec::ROWS).contains(&t) {
             return matvec::made(y, x, self.rows, |rows, piece| self.widen(rows, piece));
         }
-        if let Some(kernel) = self.kernel() {
+        if let Some(kernel) = self.kernel(t) {
             let x = Packed::transposed(x.data, t, self.columns);
             let y = Target { data: y, layout: Layout::Transposed, accumulate: false };
             return bf16::shared(kernel, self.numbers(0..self.rows), x.panels(), y);
@@ -243,9 +243,7 @@ impl Stored {
     /// When lengths do not fit together.
     pub fn times(&self, dy: &[f32], dx: &mut [f32]) {
         let t = self.tokens(dx.len(), dy.len());
-        if matvec::ROWS < t
-            && let Some(kernel) = self.kernel()
-        {
+        if let Some(kernel) = self.kernel(t) {
             let dx = Target { data: dx, layout: Layout::Straight, accumulate: false };
             return bf16::shared(kernel, Rounded::new(dy).rows(t, self.rows), self.panels(), dx);
         }

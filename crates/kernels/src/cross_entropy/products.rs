@@ -2,9 +2,9 @@
 //!
 //!     z = x·Wᵀ    sum += p·W        x: [rows, width]  W: the chunk's [words, width]  z, p: [rows, words]  sum: [rows, width]
 //!
-//! W is stored as bf16 and the processor multiplies it: x is rounded and packed once, W's rows are taken as they lie in
-//! memory, p is rounded chunk by chunk, and the packed W of the second product is kept in `Stored`. Otherwise a stored chunk
-//! is widened once for both products.
+//! In bf16 where W is stored so, the processor multiplies it, and x has 16 rows or more: x is rounded and packed once, W's
+//! rows are taken as they lie in memory, p is rounded chunk by chunk, and the packed W of the second product is kept in
+//! `Stored`. Otherwise a stored chunk is widened once for both products.
 
 use crate::bf16::{self, Kernel, Layout, Packed, Rounded, Target};
 use crate::gemm::{Matrix, MatrixMut, matmul_alone};
@@ -36,10 +36,12 @@ pub(super) struct Scratch {
 
 impl<'a> Products<'a> {
     pub fn new(weight: Operand<'a>, x: &'a [f32], width: usize) -> Self {
+        let rows = x.len().checked_div(width).unwrap_or(0);
         let bf16 = match weight {
-            Operand::Stored(weight) => weight.kernel().map(|kernel| {
-                let x = Packed::transposed(x, x.len().checked_div(width).unwrap_or(0), width);
-                Bf16 { kernel, weight, x }
+            Operand::Stored(weight) => weight.kernel(rows).map(|kernel| Bf16 {
+                kernel,
+                weight,
+                x: Packed::transposed(x, rows, width),
             }),
             Operand::Wide(_) => None,
         };

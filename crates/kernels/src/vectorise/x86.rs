@@ -3,14 +3,15 @@
 //! The types are made and used inside functions compiled with their features (`vectorised!`), which run after
 //! [`level`](crate::cpu::level) has found these on the processor: that is the safety argument of every block here.
 
-use super::{LANES, Vector, store};
+use super::{LANES, Vector};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(__m512);
 
 #[expect(unsafe_code, reason = "processor instructions")]
-// SAFETY (all blocks): see the module doc; the only pointers come from references to as many numbers as are read.
+// SAFETY (all blocks): see the module doc; pointers come from references to as many numbers as are read, or from slices of
+// a checked length.
 impl Vector for Avx512 {
     const SUMS: usize = 16;
     type Bytes = __m128i;
@@ -139,10 +140,9 @@ impl Vector for Avx512 {
 
     #[inline(always)]
     fn turn(x: &[f32], stride: usize, out: &mut [f32], out_stride: usize) {
-        let four = |row: usize, column: usize| -> __m128 {
-            let x = &x[row * stride + column..][..4];
-            unsafe { _mm_loadu_ps(x.as_ptr()) }
-        };
+        let fits = |length: usize, stride: usize| (LANES - 1) * stride + LANES <= length;
+        assert!(fits(x.len(), stride) && fits(out.len(), out_stride), "a block of sixteen by sixteen");
+        let four = |row: usize, column: usize| unsafe { _mm_loadu_ps(x.as_ptr().add(row * stride + column)) };
         for column in (0..LANES).step_by(4) {
             // Lane l of rows[k] comes from row 4l + k: turned within the lanes, it stands in the order of the rows.
             let mut rows = [unsafe { _mm512_setzero_ps() }; 4];
@@ -155,7 +155,7 @@ impl Vector for Avx512 {
                 };
             }
             for (column, turned) in (column..).zip(turn_lanes(rows)) {
-                store(Self(turned), &mut out[column * out_stride..][..LANES]);
+                unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(column * out_stride), turned) };
             }
         }
     }

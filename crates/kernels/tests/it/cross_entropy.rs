@@ -1,7 +1,9 @@
 //! Head and cross-entropy.
 
+use crate::levels;
 use crate::oracle::{close, gradients, normals, product, wide};
 use rankine_kernels::cross_entropy::{Head, IGNORED};
+use rankine_kernels::stored::{Operand, Stored};
 
 /// Losses from the whole logits.
 fn plain(x: &[f64], w: &[f64], targets: &[u32], width: usize) -> Vec<f64> {
@@ -17,6 +19,7 @@ fn plain(x: &[f64], w: &[f64], targets: &[u32], width: usize) -> Vec<f64> {
 }
 
 fn check(rows: usize, vocabulary: usize, width: usize, ignored: impl Fn(usize) -> bool) {
+    levels::limited();
     let (mut x, weight) = (normals("x", rows * width), normals("w", vocabulary * width));
     let targets: Vec<u32> = (0..rows)
         .map(|row| if ignored(row) { IGNORED } else { ((row * 7919 + 3) % vocabulary) as u32 })
@@ -61,6 +64,30 @@ fn agrees_with_the_definition_and_with_central_differences() {
     check(20, 4500, 8, |row| row == 0);
     check(5, 40, 3, |_| true);
     check(0, 40, 3, |_| true);
+}
+
+/// x is what bf16 holds, so logits are as exact as those of f32 at every level; the gradient is not, where p is rounded.
+#[test]
+fn a_bf16_head_agrees_with_the_definition_and_with_central_differences() {
+    levels::limited();
+    for (rows, vocabulary, width) in [(3, 70, 5), (40, 1100, 33)] {
+        let even = |name: &str, count: usize| -> Vec<f32> {
+            normals(name, count).iter().map(|&x| half::bf16::from_f32(x / 2.0).to_f32()).collect()
+        };
+        let (x, weight) = (even("x", rows * width), even("w", vocabulary * width));
+        let targets: Vec<u32> = (0..rows).map(|row| ((row * 7919 + 3) % vocabulary) as u32).collect();
+        let stored = Stored::bf16(&weight, vocabulary, width);
+        let (mut losses, mut dx) = (vec![f32::NAN; rows], vec![f32::NAN; x.len()]);
+        let head = Head { weight: Operand::Stored(&stored), vocabulary, width };
+        head.losses(&x, &targets, &mut losses, Some(&mut dx), None);
+        close("losses", &losses, &plain(&wide(&x), &wide(&weight), &targets, width), 1e-6);
+        let mut exact = vec![f32::NAN; x.len()];
+        let head = Head { weight: weight.as_slice().into(), vocabulary, width };
+        head.losses(&x, &targets, &mut losses, Some(&mut exact), None);
+        close("dx", &dx, &wide(&exact), if levels::multiplies_bf16() { 4e-3 } else { 2e-6 });
+        let f = |inputs: &[Vec<f64>]| plain(&inputs[0], &wide(&weight), &targets, width);
+        gradients("widened head", &[&x], &vec![1.0; rows], f, &[&exact]);
+    }
 }
 
 #[test]

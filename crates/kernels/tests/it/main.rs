@@ -9,6 +9,8 @@ mod cross_entropy;
 #[cfg(test)]
 mod gemm;
 #[cfg(test)]
+mod levels;
+#[cfg(test)]
 mod low_rank;
 #[cfg(test)]
 mod refusals;

@@ -1,10 +1,12 @@
 //! The same bytes whatever the number of threads.
 
+use crate::levels;
 use crate::oracle::normals;
 use rankine_kernels::adamw::AdamW;
 use rankine_kernels::attention::{Attention, Heads, Saved, Span};
 use rankine_kernels::cross_entropy::Head;
 use rankine_kernels::gemm::{Matrix, matmul};
+use rankine_kernels::stored::{Operand, Stored};
 use rankine_kernels::{norm, reduce, swiglu};
 
 fn bits(x: &[f32]) -> Vec<u32> {
@@ -21,6 +23,17 @@ fn products(out: &mut Vec<u32>) {
         let mut back = vec![0.0; rows * 256];
         matmul(&mut back, Matrix::new(&y, rows, 300), Matrix::new(&w, 300, 256), 1.0, false);
         out.extend(bits(&back));
+    }
+}
+
+fn stored(out: &mut Vec<u32>) {
+    let weight = Stored::bf16(&normals("w", 300 * 130), 300, 130);
+    for rows in [3, 300] {
+        let x = normals("x", rows * 130);
+        let (mut y, mut dx) = (vec![0.0; rows * 300], vec![0.0; x.len()]);
+        weight.times_transposed(&x, &mut y);
+        weight.times(&y, &mut dx);
+        out.extend(bits(&y).into_iter().chain(bits(&dx)));
     }
 }
 
@@ -46,7 +59,11 @@ fn head(out: &mut Vec<u32>) {
     let (mut losses, mut dx, mut dw) = (vec![0.0; 300], vec![0.0; x.len()], vec![0.0; weight.len()]);
     head.losses(&x, &targets, &mut losses, Some(&mut dx), None);
     head.weight_gradient(&x, &targets, &losses, &mut dw);
-    for x in [&losses, &dx, &dw] {
+    let stored = Stored::bf16(&weight, 5000, 8);
+    let (mut stored_losses, mut stored_dx) = (losses.clone(), x.clone());
+    let head = Head { weight: Operand::Stored(&stored), ..head };
+    head.losses(&x, &targets, &mut stored_losses, Some(&mut stored_dx), None);
+    for x in [&losses, &dx, &dw, &stored_losses, &stored_dx] {
         out.extend(bits(x));
     }
 }
@@ -69,11 +86,13 @@ fn rows(out: &mut Vec<u32>) {
 
 #[test]
 fn one_two_and_five_threads_give_the_same_bytes() {
+    levels::limited();
     let all = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut out = Vec::new();
             products(&mut out);
+            stored(&mut out);
             attention(&mut out);
             head(&mut out);
             rows(&mut out);

@@ -1,7 +1,7 @@
 //! Operations of a frozen matrix w, in f32 or in a storage type: y = x·wᵀ, rows of a table, a head's losses.
 //!
 //! The same formulas as in `linear.rs`, `embedding.rs` and `head.rs` without a gradient of w, which is neither formed nor
-//! asked for; a stored w is widened piece by piece.
+//! asked for; a stored w is widened piece by piece, or multiplied as bf16 where it is that and the processor can.
 
 use super::{Constant, Scored, head, numbers};
 use crate::{
