@@ -2,6 +2,8 @@
 
     python lora_step.py MODEL [--steps 10] [--dtype float32] [--threads N] ...
 
+    python lora_step.py MODEL --train all             # full fine-tuning instead
+
 MODEL is a folder that transformers reads. A step is forward, backward and AdamW on one batch of random tokens, all of
 them scored; rank 16 on every linear layer but the head. Printed: the medians over the steps after the warm-up, tokens a
 second, the largest resident memory of the process, and one line of JSON with all of it.
@@ -31,6 +33,7 @@ def arguments():
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of the frozen weights")
     parser.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa")
     parser.add_argument("--threads", type=int, default=0, help="0: what torch chooses")
+    parser.add_argument("--train", choices=["lora", "all"], default="lora", help="what is trained")
     parser.add_argument("--checkpointing", action="store_true", help="recompute each block in the backward pass")
     return parser.parse_args()
 
@@ -43,6 +46,8 @@ def build(options):
     if options.checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         base.enable_input_require_grads()
+    if options.train == "all":
+        return base.train()
     init = True if options.init == "true" else options.init
     adapter = peft.LoraConfig(
         r=options.rank,

@@ -11,7 +11,7 @@ macro_rules! unary {
     ($($(#[$doc:meta])* $name:ident => $operation:ident;)*) => {
         impl Tensor {
             $($(#[$doc])* pub fn $name(&self) -> Self {
-                Self { handle: Dispatch::$operation(self.handle.clone()) }
+                Self::from_handle(Dispatch::$operation(self.handle.clone()))
             })*
         }
     };
@@ -22,7 +22,7 @@ macro_rules! binary {
         impl Tensor {
             $($(#[$doc])* pub fn $name(&self, other: &Self) -> Result<Self> {
                 self.broadcasts(other, stringify!($name))?;
-                Ok(Self { handle: Dispatch::$operation(self.handle.clone(), other.handle.clone()) })
+                Ok(Self::from_handle(Dispatch::$operation(self.handle.clone(), other.handle.clone())))
             })*
         }
     };
@@ -69,17 +69,17 @@ impl Tensor {
 
     /// Every number times `factor`.
     pub fn scale(&self, factor: f32) -> Self {
-        Self { handle: Dispatch::float_mul_scalar(self.handle.clone(), factor.into()) }
+        Self::from_handle(Dispatch::float_mul_scalar(self.handle.clone(), factor.into()))
     }
 
     /// Every number plus `term`.
     pub fn shift(&self, term: f32) -> Self {
-        Self { handle: Dispatch::float_add_scalar(self.handle.clone(), term.into()) }
+        Self::from_handle(Dispatch::float_add_scalar(self.handle.clone(), term.into()))
     }
 
     /// max(x, 0).
     pub fn relu(&self) -> Self {
-        Self { handle: Dispatch::float_clamp_min(self.handle.clone(), 0.0.into()) }
+        Self::from_handle(Dispatch::float_clamp_min(self.handle.clone(), 0.0.into()))
     }
 
     /// 1/(1 + e⁻ˣ).
@@ -98,7 +98,7 @@ impl Tensor {
         if !fits {
             return Err(Error::shape("matmul", "inner sizes that agree", &[&a, &b]));
         }
-        Ok(Self { handle: Dispatch::float_matmul(self.handle.clone(), other.handle.clone()) })
+        Ok(Self::from_handle(Dispatch::float_matmul(self.handle.clone(), other.handle.clone())))
     }
 
     /// self − scale·b·a off the tape, in one pass over new memory; self: [m, n], b: [m, r], a: [r, n].
@@ -125,7 +125,7 @@ impl Tensor {
         if shape.len() < 2 {
             return Err(Error::shape("t", "rank 2 or more", &[&shape]));
         }
-        Ok(Self { handle: Dispatch::float_transpose(self.handle.clone()) })
+        Ok(Self::from_handle(Dispatch::float_transpose(self.handle.clone())))
     }
 
     /// The axes in another order.
@@ -139,7 +139,7 @@ impl Tensor {
                 &[&self.shape()],
             ));
         }
-        Ok(Self { handle: Dispatch::float_permute(self.handle.clone(), axes) })
+        Ok(Self::from_handle(Dispatch::float_permute(self.handle.clone(), axes)))
     }
 
     /// The same numbers in another shape.
@@ -151,7 +151,7 @@ impl Tensor {
                 &[&self.shape()],
             ));
         }
-        Ok(Self { handle: Dispatch::float_reshape(self.handle.clone(), Shape::from(shape.to_vec())) })
+        Ok(Self::from_handle(Dispatch::float_reshape(self.handle.clone(), Shape::from(shape.to_vec()))))
     }
 
     /// `length` entries of `axis` from `start` on.
@@ -173,7 +173,7 @@ impl Tensor {
                 },
             )
             .collect();
-        Ok(Self { handle: Dispatch::float_slice(self.handle.clone(), &slices) })
+        Ok(Self::from_handle(Dispatch::float_slice(self.handle.clone(), &slices)))
     }
 
     /// Joins tensors that differ in `axis` only.
@@ -193,25 +193,25 @@ impl Tensor {
             ));
         }
         let handles = tensors.iter().map(|tensor| tensor.handle.clone()).collect();
-        Ok(Self { handle: Dispatch::float_cat(handles, axis) })
+        Ok(Self::from_handle(Dispatch::float_cat(handles, axis)))
     }
 
     /// Sum over `axis`, which stays with size 1.
     pub fn sum_axis(&self, axis: usize) -> Result<Self> {
         self.has_axis(axis, "sum_axis")?;
-        Ok(Self { handle: Dispatch::float_sum_dim(self.handle.clone(), axis) })
+        Ok(Self::from_handle(Dispatch::float_sum_dim(self.handle.clone(), axis)))
     }
 
     /// Mean over `axis`, which stays with size 1.
     pub fn mean_axis(&self, axis: usize) -> Result<Self> {
         self.has_axis(axis, "mean_axis")?;
-        Ok(Self { handle: Dispatch::float_mean_dim(self.handle.clone(), axis) })
+        Ok(Self::from_handle(Dispatch::float_mean_dim(self.handle.clone(), axis)))
     }
 
     /// Largest number along `axis`, which stays with size 1; a constant, for stable softmax.
     pub fn max_axis(&self, axis: usize) -> Result<Self> {
         self.has_axis(axis, "max_axis")?;
-        Ok(Self { handle: Dispatch::float_max_dim(self.detach().handle, axis) })
+        Ok(Self::from_handle(Dispatch::float_max_dim(self.detach().handle, axis)))
     }
 
     /// ln Σ eˣ along `axis`, which stays with size 1.

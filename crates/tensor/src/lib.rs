@@ -10,6 +10,7 @@
 mod arithmetic;
 mod error;
 mod frozen;
+mod kept;
 pub mod ops;
 mod record;
 mod tensor;

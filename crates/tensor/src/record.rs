@@ -64,7 +64,15 @@ pub(crate) fn record<S: Grad, const N: usize>(
     shape: &[usize],
     save: impl FnOnce() -> S,
 ) -> Tensor {
-    let output = flex(values, shape);
+    record_array(inputs, flex(values, shape), save)
+}
+
+/// The same with an output that `save` may share.
+pub(crate) fn record_array<S: Grad, const N: usize>(
+    inputs: [&Tensor; N],
+    output: FlexTensor,
+    save: impl FnOnce() -> S,
+) -> Tensor {
     if !inputs.iter().any(|input| input.is_tracked()) {
         return Tensor::from_flex(output);
     }
@@ -77,9 +85,9 @@ pub(crate) fn record<S: Grad, const N: usize>(
         }
         OpsKind::UnTracked(untracked) => untracked.finish(output),
     };
-    Tensor {
-        handle: <DispatchTensor as DispatchKindConversion<Taped>>::from_backend(BackendTensor::Float(taped)),
-    }
+    Tensor::from_handle(<DispatchTensor as DispatchKindConversion<Taped>>::from_backend(
+        BackendTensor::Float(taped),
+    ))
 }
 
 /// The tape's handle of an input; constants get a fresh one that asks for no gradient.

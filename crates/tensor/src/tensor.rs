@@ -1,6 +1,6 @@
 //! An f32 array of run-time rank.
 
-use crate::{Error, Gradients, Result};
+use crate::{Error, Gradients, Result, kept::Recipe};
 use burn::backend::{
     AutodiffBackend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
     TensorMetadata as _, flex::FlexTensor,
@@ -12,6 +12,8 @@ use std::borrow::Cow;
 #[derive(Clone, Debug)]
 pub struct Tensor {
     pub(crate) handle: DispatchTensor,
+    /// How operations get the numbers for their backward pass, where they should not keep them.
+    pub(crate) recipe: Option<Recipe>,
 }
 
 impl Tensor {
@@ -42,9 +44,13 @@ impl Tensor {
         Self::constant(vec![value], &[1])
     }
 
+    pub(crate) fn from_handle(handle: DispatchTensor) -> Self {
+        Self { handle, recipe: None }
+    }
+
     pub(crate) fn from_flex(tensor: FlexTensor) -> Self {
         let kind = DispatchTensorKind::Flex(BackendTensor::Float(tensor));
-        Self { handle: DispatchTensor { kind, autodiff: DispatchAutodiffContext::Disabled } }
+        Self::from_handle(DispatchTensor { kind, autodiff: DispatchAutodiffContext::Disabled })
     }
 
     /// Row-major shape, outermost first.
@@ -85,7 +91,7 @@ impl Tensor {
     /// The same numbers, out of reach of the backward pass.
     pub fn detach(&self) -> Self {
         match self.is_autodiff() {
-            true => Self { handle: Dispatch::inner(self.handle.clone()) },
+            true => Self::from_handle(Dispatch::inner(self.handle.clone())),
             false => self.clone(),
         }
     }

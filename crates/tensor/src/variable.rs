@@ -36,7 +36,7 @@ impl Var {
     /// A variable that starts at the numbers of `tensor`.
     pub fn from_tensor(tensor: &Tensor) -> Self {
         let tracked = Dispatch::from_inner(tensor.detach().handle);
-        Self { tensor: Tensor { handle: Dispatch::float_set_require_grad(tracked, true) } }
+        Self { tensor: Tensor::from_handle(Dispatch::float_set_require_grad(tracked, true)) }
     }
 
     /// The current value: on the tape, or off it inside [`untaped`].
@@ -78,6 +78,6 @@ impl Gradients {
 
     /// The gradient of `variable`, of its shape; `None` when the loss does not depend on it.
     pub fn of(&self, variable: &Var) -> Option<Tensor> {
-        Dispatch::grad(&variable.tensor.handle, &self.inner).map(|handle| Tensor { handle })
+        Dispatch::grad(&variable.tensor.handle, &self.inner).map(Tensor::from_handle)
     }
 }

@@ -1,4 +1,5 @@
 use rankine_checkpoint::Checkpoint;
+use rankine_kernels::cpu;
 use rankine_nn::{
     Kind, LanguageModel, Model, Pass, Tokens, for_each_trained,
     models::{Llama, Storage},
@@ -9,8 +10,15 @@ use rankine_tensor::{Tensor, ops};
 use std::{collections::BTreeMap, sync::Arc};
 
 pub fn fixture(name: &str) -> Llama {
+    fixture_as(name, Storage::File)
+}
+
+/// The products of bf16 that newer processors make round activations, which the fixtures' tolerance does not allow for;
+/// those products have tests of their own in the kernels.
+pub fn fixture_as(name: &str, storage: Storage) -> Llama {
+    cpu::limit(cpu::best().min(cpu::Level::Avx512)).unwrap();
     let opened = Checkpoint::open(rankine_testkit::fixtures::path(&format!("models/{name}"))).unwrap();
-    Llama::load(opened.config(), opened.tensors(), Storage::File).unwrap()
+    Llama::load(opened.config(), opened.tensors(), storage).unwrap()
 }
 
 pub fn logits(model: &Llama, tokens: &Tokens) -> Vec<f32> {

@@ -1,6 +1,7 @@
-use crate::support::{fixture, gradients, logits, next_tokens, train_all};
+use crate::support::{fixture, fixture_as, gradients, logits, next_tokens, train_all};
+use rankine_nn::models::{Llama, Storage};
 use rankine_nn::{
-    LanguageModel, Pass, Tokens,
+    LanguageModel, Model as _, Pass, Tokens,
     generate::{Ending, Reading, Request, Sampling, generate},
 };
 use rankine_tensor::ops;
@@ -208,4 +209,21 @@ fn a_conversation_goes_on_as_if_it_were_read_anew() {
         reading.generate(&model, &request, &mut |token| listen(&mut gone_on, token)).unwrap();
         assert_eq!((fresh.len(), &gone_on), (6, &fresh), "{prompt:?}");
     }
+}
+
+/// The same model in f32 and rounded to bf16: as close as the rounding is small, and half the size.
+#[test]
+fn matrices_lie_in_memory_in_the_type_that_is_asked_for() {
+    let bytes = |model: &Llama| -> usize {
+        model.parameters().iter().map(|parameter| parameter.weight.constant().unwrap().bytes()).sum()
+    };
+    let tokens = Tokens::single(&expected("llama_tied").texts[0]);
+    let [wide, rounded] = [Storage::F32, Storage::Bf16].map(|storage| fixture_as("llama_tied", storage));
+    assert!(bytes(&rounded) < bytes(&wide) * 6 / 10, "{} {}", bytes(&rounded), bytes(&wide));
+    let [wide, rounded] = [&wide, &rounded].map(|model| logits(model, &tokens));
+    let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    let error = norm(&mut wide.iter().zip(&rounded).map(|(a, b)| a - b)) / norm(&mut wide.iter().copied());
+    assert!(error > 0.0 && error < 2e-2, "{error}");
+    let stored = fixture_as("llama_bf16", Storage::File);
+    assert_eq!(bytes(&stored), bytes(&fixture_as("llama_bf16", Storage::Bf16)));
 }

@@ -7,7 +7,8 @@
 use super::numbers;
 use crate::{
     Error, Result, Tensor,
-    record::{Grad, arrays, record},
+    record::{Grad, arrays, record_array},
+    tensor::flex,
 };
 use burn::backend::flex::FlexTensor;
 use rankine_kernels::attention::{self as kernel, Heads, Span};
@@ -70,11 +71,10 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, layout: &Attention) -> Resu
         &mut out,
         &mut log_sum_exp,
     );
-    let tracked = q.is_tracked() || k.is_tracked() || v.is_tracked();
-    let kept = if tracked { out.clone() } else { Vec::new() };
-    Ok(record([q, k, v], out, &shape, || Saved {
+    let out = flex(out, &shape);
+    Ok(record_array([q, k, v], out.clone(), || Saved {
         inputs: [q_array, k_array, v_array],
-        out: kept,
+        out,
         log_sum_exp,
         layout: layout.clone(),
     }))
@@ -143,7 +143,7 @@ fn mask(span: &Span, window: Option<usize>) -> Tensor {
 #[derive(Clone, Debug)]
 struct Saved {
     inputs: [FlexTensor; 3],
-    out: Vec<f32>,
+    out: FlexTensor,
     log_sum_exp: Vec<f32>,
     layout: Attention,
 }
@@ -152,7 +152,7 @@ impl Grad for Saved {
     fn gradients(&self, output: &[f32], _: &[bool]) -> Vec<Option<Vec<f32>>> {
         let [q, k, v] = self.inputs.each_ref().map(numbers);
         let (mut dq, mut dk, mut dv) = (vec![0.0; q.len()], vec![0.0; k.len()], vec![0.0; v.len()]);
-        let saved = kernel::Saved { q, k, v, out: &self.out, log_sum_exp: &self.log_sum_exp };
+        let saved = kernel::Saved { q, k, v, out: numbers(&self.out), log_sum_exp: &self.log_sum_exp };
         self.layout.kernel().backward(saved, output, &mut dq, &mut dk, &mut dv);
         vec![Some(dq), Some(dk), Some(dv)]
     }

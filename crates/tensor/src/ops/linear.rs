@@ -5,6 +5,7 @@
 use super::numbers;
 use crate::{
     Error, Result, Tensor,
+    kept::Kept,
     record::{Grad, arrays, record},
 };
 use burn::backend::flex::FlexTensor;
@@ -20,7 +21,7 @@ pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let mut y = vec![0.0; t * outputs];
     let w = Matrix::new(numbers(&w_array), outputs, inputs);
     matmul(&mut y, Matrix::new(numbers(&x_array), t, inputs), w.t(), 1.0, false);
-    Ok(record([x, weight], y, &[t, outputs], || Saved { x: x_array, weight: w_array, sizes }))
+    Ok(record([x, weight], y, &[t, outputs], || Saved { x: Kept::of(x, x_array), weight: w_array, sizes }))
 }
 
 /// The same from backend operations.
@@ -43,7 +44,7 @@ fn sizes(x: &Tensor, weight: &Tensor) -> Result<(usize, usize, usize)> {
 
 #[derive(Clone, Debug)]
 struct Saved {
-    x: FlexTensor,
+    x: Kept,
     weight: FlexTensor,
     sizes: (usize, usize, usize),
 }
@@ -59,7 +60,7 @@ impl Grad for Saved {
         });
         let dw = needed[1].then(|| {
             let mut dw = vec![0.0; outputs * inputs];
-            matmul(&mut dw, dy.t(), Matrix::new(numbers(&self.x), t, inputs), 1.0, false);
+            self.x.read(|x| matmul(&mut dw, dy.t(), Matrix::new(x, t, inputs), 1.0, false));
             dw
         });
         vec![dx, dw]

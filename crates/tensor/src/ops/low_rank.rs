@@ -6,6 +6,7 @@
 use super::{Constant, numbers};
 use crate::{
     Error, Frozen, Result, Tensor,
+    kept::Kept,
     record::{Grad, arrays, record},
 };
 use burn::backend::flex::FlexTensor;
@@ -31,9 +32,10 @@ pub fn low_rank(x: &Tensor, weight: &Frozen, branch: Branch<'_>) -> Result<Tenso
     let (Some([x_array, a, b, seen]), Some(w)) = (inputs, Constant::of(weight)) else {
         return plain(x, &weight.tensor(), branch);
     };
-    let mut saved = Saved { seen, w, a, b, projected: Vec::new(), scale: branch.scale, sizes };
+    let kept = Kept::of(branch.input.unwrap_or(x), seen.clone());
+    let mut saved = Saved { seen: kept, w, a, b, projected: Vec::new(), scale: branch.scale, sizes };
     let (mut y, mut projected) = (vec![0.0; sizes.t * sizes.outputs], vec![0.0; sizes.t * sizes.rank]);
-    saved.kernel().forward(numbers(&x_array), numbers(&saved.seen), &mut y, &mut projected);
+    saved.kernel().forward(numbers(&x_array), numbers(&seen), &mut y, &mut projected);
     saved.projected = projected;
     let shape = [sizes.t, sizes.outputs];
     Ok(match branch.input {
@@ -78,7 +80,7 @@ impl Sizes {
 
 #[derive(Clone, Debug)]
 struct Saved {
-    seen: FlexTensor,
+    seen: Kept,
     w: Constant,
     a: FlexTensor,
     b: FlexTensor,
@@ -109,15 +111,17 @@ impl Grad for Saved {
         let mut dx = needed[0].then(|| vec![0.0; t * inputs]);
         let mut dseen = needed.get(3).map(|_| vec![0.0; t * inputs]);
         let (mut da, mut db) = (vec![0.0; rank * inputs], vec![0.0; outputs * rank]);
-        self.kernel().backward(
-            numbers(&self.seen),
-            &self.projected,
-            output,
-            dx.as_deref_mut(),
-            dseen.as_deref_mut(),
-            &mut da,
-            &mut db,
-        );
+        self.seen.read(|seen| {
+            self.kernel().backward(
+                seen,
+                &self.projected,
+                output,
+                dx.as_deref_mut(),
+                dseen.as_deref_mut(),
+                &mut da,
+                &mut db,
+            );
+        });
         let mut all = vec![dx, Some(da), Some(db)];
         all.extend(dseen.map(Some));
         all

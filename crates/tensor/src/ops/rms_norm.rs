@@ -14,9 +14,16 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f32) -> Result<Tensor> {
     let Some([x_array, w_array]) = arrays([x, weight]) else {
         return plain(x, weight, epsilon);
     };
-    let (mut y, mut inverse) = (vec![0.0; shape[0] * shape[1]], vec![0.0; shape[0]]);
-    norm::rms_norm(numbers(&x_array), numbers(&w_array), epsilon, &mut y, &mut inverse);
-    Ok(record([x, weight], y, &shape, || Saved { x: x_array, weight: w_array, inverse }))
+    let normed = move |x: &FlexTensor, weight: &FlexTensor| {
+        let (x, weight) = (numbers(x), numbers(weight));
+        let (mut y, mut inverse) = (vec![0.0; x.len()], vec![0.0; shape[0]]);
+        norm::rms_norm(x, weight, epsilon, &mut y, &mut inverse);
+        (y, inverse)
+    };
+    let (y, inverse) = normed(&x_array, &w_array);
+    let inputs = (x_array.clone(), w_array.clone());
+    let y = record([x, weight], y, &shape, || Saved { x: x_array, weight: w_array, inverse });
+    Ok(y.made_by(move || normed(&inputs.0, &inputs.1).0))
 }
 
 /// The same from backend operations.

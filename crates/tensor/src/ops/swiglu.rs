@@ -14,9 +14,9 @@ pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     let Some([gate_array, up_array]) = arrays([gate, up]) else {
         return plain(gate, up);
     };
-    let mut y = vec![0.0; gate.elements()];
-    kernel::swiglu(numbers(&gate_array), numbers(&up_array), &mut y);
-    Ok(record([gate, up], y, &shape, || Saved { gate: gate_array, up: up_array }))
+    let saved = Saved { gate: gate_array, up: up_array };
+    let (inputs, y) = (saved.clone(), saved.output());
+    Ok(record([gate, up], y, &shape, || saved).made_by(move || inputs.output()))
 }
 
 /// The same from backend operations.
@@ -37,6 +37,15 @@ fn check(gate: &Tensor, up: &Tensor) -> Result<Vec<usize>> {
 struct Saved {
     gate: FlexTensor,
     up: FlexTensor,
+}
+
+impl Saved {
+    fn output(&self) -> Vec<f32> {
+        let (gate, up) = (numbers(&self.gate), numbers(&self.up));
+        let mut y = vec![0.0; gate.len()];
+        kernel::swiglu(gate, up, &mut y);
+        y
+    }
 }
 
 impl Grad for Saved {

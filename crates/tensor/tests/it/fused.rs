@@ -259,3 +259,23 @@ fn a_product_taken_away_in_one_pass() {
     assert!(distance(&found.to_vec(), &expected.to_vec()) < 1e-6);
     assert!(w.minus_product(&a, &b, 1.0).is_err());
 }
+
+/// What a backward pass makes again, rather than keeps, is what was there: normed rows and gated units that others read.
+#[test]
+fn operations_read_the_same_numbers_in_the_backward_pass() {
+    let chain = |normed: &dyn Fn(&Tensor, &Tensor) -> Result<Tensor>,
+                 gated: &dyn Fn(&Tensor, &Tensor) -> Result<Tensor>,
+                 inputs: &[Tensor]| {
+        let [x, w, gate, up, a, b] = inputs else { panic!("six inputs") };
+        let normed = normed(x, w)?;
+        let inner = gated(&ops::linear(&normed, gate)?, &ops::linear(&normed, up)?)?;
+        let branch = Branch { a, b, scale: 0.5, input: None };
+        ops::low_rank(&inner, &Frozen::from(Tensor::new(vec![0.25; 3 * 7], &[3, 7])?), branch)
+    };
+    agree(
+        "chain",
+        &|inputs| chain(&|x, w| ops::rms_norm(x, w, 1e-5), &ops::swiglu, inputs),
+        &|inputs| chain(&|x, w| plain::rms_norm(x, w, 1e-5), &plain::swiglu, inputs),
+        &[&[9, 5], &[5], &[7, 5], &[7, 5], &[2, 7], &[3, 2]],
+    );
+}
