@@ -47,7 +47,7 @@ impl<'a> Matrix<'a> {
         Self { data, rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride }
     }
 
-    fn fits(&self) -> bool {
+    pub(crate) fn fits(&self) -> bool {
         fits(self.data.len(), [(self.rows, self.row_stride), (self.columns, self.column_stride)])
     }
 }

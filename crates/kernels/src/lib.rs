@@ -24,6 +24,7 @@ mod matvec;
 pub mod norm;
 pub mod reduce;
 pub mod rope;
+pub mod skinny;
 pub mod stored;
 pub mod swiglu;
 mod transpose;

@@ -203,7 +203,7 @@ fn tile<V: Vector, const R: usize, const C: usize>(
 
 /// Asks for the number `ahead` of the start of `x`, which need not lie in `x`.
 #[inline(always)]
-fn prefetch(x: &[f32], ahead: usize) {
+pub(crate) fn prefetch(x: &[f32], ahead: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -14,7 +14,7 @@ use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::qr::no_pivoting::factor as qr;
 use faer::linalg::svd::{self, ComputeSvdVectors, SvdError};
-use faer::{Accum, Conj, Mat, MatRef, Par};
+use faer::{Accum, Conj, Mat, MatRef, Par, unzip, zip};
 use std::borrow::Cow;
 
 /// Thin factors of a matrix; u: [rows, k], s: [k] descending, v: [columns, k].
@@ -32,10 +32,14 @@ pub(crate) fn check(a: &[f32], rows: usize, columns: usize) -> Result<f32> {
     if a.is_empty() {
         return Err(Error::Empty { rows, columns });
     }
-    match a.iter().position(|x| !x.is_finite()) {
-        Some(at) => Err(Error::NotFinite { row: at / columns, column: at % columns, value: a[at] }),
-        None => Ok(a.iter().fold(0.0, |largest, x| x.abs().max(largest))),
+    // The bits of magnitudes are in their order, with ∞ and NaN above all: whole numbers are compared many at a time.
+    let magnitude = |x: &f32| (x.to_bits() & 0x7fff_ffff) as i32;
+    let largest = f32::from_bits(a.iter().map(magnitude).fold(0, i32::max) as u32);
+    if largest.is_finite() {
+        return Ok(largest);
     }
+    let at = a.iter().position(|x| !x.is_finite()).unwrap_or_default();
+    Err(Error::NotFinite { row: at / columns, column: at % columns, value: a[at] })
 }
 
 /// The matrix with a magnitude whose products stay far from the ends of `f32`, and the factor back.
@@ -55,7 +59,28 @@ pub(crate) fn widen(a: &[f32], rows: usize, columns: usize) -> Mat<f64> {
 
 /// The transpose of a matrix as a row-major slice; [a.ncols, a.nrows].
 pub(crate) fn transposed(a: MatRef<'_, f64>) -> Vec<f32> {
-    a.col_iter().flat_map(|column| column.iter().map(|&x| x as f32)).collect()
+    let mut rows = Vec::with_capacity(a.nrows() * a.ncols());
+    for column in a.col_iter() {
+        match column.try_as_col_major() {
+            Some(column) => rows.extend(column.as_slice().iter().map(|&x| x as f32)),
+            None => rows.extend(column.iter().map(|&x| x as f32)),
+        }
+    }
+    rows
+}
+
+/// The columns a·v divided by their lengths, and the lengths: what belongs to singular vectors v on the other side.
+/// The lengths are made to descend where rounding has turned two that are equal.
+pub(crate) fn images(a: MatRef<'_, f64>, v: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>) {
+    let mut images = multiply(a, v);
+    let (mut lengths, mut above) = (Vec::with_capacity(images.ncols()), f64::INFINITY);
+    for column in images.col_iter_mut() {
+        let length = column.as_ref().norm_l2();
+        zip!(column).for_each(|unzip!(x)| *x /= length);
+        above = length.min(above);
+        lengths.push(above);
+    }
+    (images, lengths)
 }
 
 /// Singular values as `f32`, multiplied by `scale`.

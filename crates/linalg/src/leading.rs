@@ -15,7 +15,7 @@
 //! iteration does not end, the whole SVD answers. That no larger triple was missed is certain but for a random start orthogonal to it.
 
 use crate::dense::{self, Factors};
-use crate::{Result, Svd};
+use crate::{Result, Svd, orthonormal};
 use faer::{Mat, MatRef};
 use rankine_random::Rng;
 
@@ -48,17 +48,7 @@ pub(crate) fn triples(a: MatRef<'_, f64>, rank: usize) -> Result<Option<Svd>> {
     let gram = dense::gram(if wide { a } else { a.transpose() });
     let Some((vectors, _)) = eigenvectors(gram.as_ref(), rank)? else { return Ok(None) };
     // B = Uᵀ·A has the rows s·vᵀ; for a tall matrix A·V has the columns s·u.
-    let mut others = if wide {
-        dense::multiply(a.transpose(), vectors.as_ref())
-    } else {
-        dense::multiply(a, vectors.as_ref())
-    };
-    let mut s: Vec<f64> = Vec::with_capacity(rank);
-    for column in 0..rank {
-        let length = others.col(column).iter().map(|x| x * x).sum::<f64>().sqrt();
-        others.col_mut(column).iter_mut().for_each(|x| *x /= length);
-        s.push(length);
-    }
+    let (others, s) = dense::images(if wide { a.transpose() } else { a }, vectors.as_ref());
     let (u, v) = if wide { (vectors, others) } else { (others, vectors) };
     Svd::from_factors(&Factors { u, s, v }, rank, 1.0).map(Some)
 }
@@ -96,7 +86,7 @@ fn without(mut x: Mat<f64>, kept: MatRef<'_, f64>) -> Mat<f64> {
         if kept.ncols() > 0 {
             x -= dense::multiply(kept, dense::multiply(kept.transpose(), x.as_ref()).as_ref());
         }
-        x = dense::orthonormal_basis(x);
+        x = orthonormal::wholly(x.as_ref());
     }
     x
 }

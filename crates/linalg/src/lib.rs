@@ -17,6 +17,7 @@ mod error;
 mod estimate;
 mod leading;
 mod low_rank;
+mod orthonormal;
 mod qr;
 mod randomized;
 mod spectrum;

@@ -52,10 +52,13 @@ impl Svd {
         let Factors { u, s, v } = factors;
         let (rows, columns) = (u.nrows(), v.nrows());
         let mut vt = dense::transposed(v.get(.., ..rank));
-        let signs: Vec<f64> = vt.chunks_exact_mut(columns).map(fix_sign).collect();
-        let u = (0..rows)
-            .flat_map(|row| signs.iter().enumerate().map(move |(k, sign)| (u[(row, k)] * sign) as f32));
-        Ok(Self { u: u.collect(), s: dense::narrow(&s[..rank], scale)?, vt, rows, columns, rank })
+        let signs: Vec<f32> = vt.chunks_exact_mut(columns).map(fix_sign).collect();
+        let columns_of_u = dense::transposed(u.get(.., ..rank));
+        let mut u = vec![0.0; rows * rank];
+        for (k, (column, sign)) in columns_of_u.chunks_exact(rows).zip(&signs).enumerate() {
+            u[k..].iter_mut().step_by(rank).zip(column).for_each(|(u, x)| *u = x * sign);
+        }
+        Ok(Self { u, s: dense::narrow(&s[..rank], scale)?, vt, rows, columns, rank })
     }
 
     /// The product U · diag(s) · Vᵀ; row-major [rows, columns].
@@ -84,7 +87,7 @@ fn times<'a>(left: &'a [f32], right: &'a [f32]) -> impl Iterator<Item = f32> + '
 /// Makes the entry of largest magnitude positive; returns the sign it had.
 ///
 /// The vector is already rounded to `f32`: looking at the numbers that are kept makes the rule hold for them.
-fn fix_sign(vector: &mut [f32]) -> f64 {
+fn fix_sign(vector: &mut [f32]) -> f32 {
     let largest = vector.iter().fold(0.0f32, |largest, &x| if x.abs() > largest.abs() { x } else { largest });
     if largest >= 0.0 {
         return 1.0;

@@ -15,6 +15,9 @@ pub struct Attached {
     pub trained: usize,
 }
 
+/// Weights a thread exchanges before `watch` is told.
+const PIECE: usize = 8;
+
 /// Exchanges the weights of `modules` for the method's structures; `watch` is told how many of how many are done.
 ///
 /// Every site draws from the stream of its own path: the result depends neither on the order nor on the threads.
@@ -36,21 +39,20 @@ pub fn attach(
     }
     let ranks = plan(method, &parameters)?;
     let mut attached = Attached::default();
-    // A few at a time: the old and the new weights of a whole model at once would double its memory.
-    let (total, together) = (parameters.len(), rayon::current_num_threads().max(1));
-    for start in (0..total).step_by(together) {
-        let chunk = start..total.min(start + together);
-        let structures = structures(method, &parameters[chunk.clone()], &ranks[chunk.clone()], rng)?;
-        for ((parameter, structure), &rank) in
-            parameters[chunk.clone()].iter_mut().zip(structures).zip(&ranks[chunk.clone()])
-        {
-            if let Some((structure, trained)) = structure {
-                parameter.weight = structure;
+    // Each thread gives the old weight back before it takes the next one: both of a whole model at once would double its
+    // memory. The pieces are only for `watch`; there are many weights in one, because threads wait at its end.
+    let (total, together) = (parameters.len(), PIECE * rayon::current_num_threads().max(1));
+    let mut done = 0;
+    for (parameters, ranks) in parameters.chunks_mut(together).zip(ranks.chunks(together)) {
+        let trained = exchange(method, parameters, ranks, rng)?;
+        for ((parameter, &rank), trained) in parameters.iter().zip(ranks).zip(trained) {
+            if let Some(trained) = trained {
                 attached.sites.push((parameter.path().to_owned(), rank));
                 attached.trained += trained;
             }
         }
-        watch(chunk.end, total);
+        done += parameters.len();
+        watch(done, total);
     }
     Ok(attached)
 }
@@ -63,25 +65,24 @@ fn plan(method: &dyn Method, parameters: &[&mut Parameter]) -> Result<Vec<usize>
     method.plan(&sites)
 }
 
-type Structure = (Box<dyn Weight>, usize);
-
-/// The new weights of some parameters, with how many numbers each trains; `None` where the rank is 0.
-fn structures(
+/// Puts the method's structures in the place of some weights; how many numbers each trains, `None` where the rank is 0.
+fn exchange(
     method: &dyn Method,
-    parameters: &[&mut Parameter],
+    parameters: &mut [&mut Parameter],
     ranks: &[usize],
     rng: &Rng,
-) -> Result<Vec<Option<Structure>>> {
-    let structure = |(parameter, &rank): (&&mut Parameter, &usize)| {
+) -> Result<Vec<Option<usize>>> {
+    let one = |(parameter, &rank): (&mut &mut Parameter, &usize)| {
         if rank == 0 {
             return Ok(None);
         }
         let weight = parameter.weight.constant()?;
         let site = site(parameter, &weight);
         let trained = method.trained(&site, rank)?;
-        Ok(Some((method.attach(&site, rank, rng.fork(site.path))?, trained)))
+        parameter.weight = method.attach(&site, rank, rng.fork(site.path))?;
+        Ok(Some(trained))
     };
-    parameters.par_iter().zip(ranks).map(structure).collect()
+    parameters.par_iter_mut().with_max_len(1).zip(ranks).map(one).collect()
 }
 
 fn site<'a>(parameter: &'a Parameter, weight: &'a Frozen) -> Site<'a> {

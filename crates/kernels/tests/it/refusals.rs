@@ -5,6 +5,7 @@ use rankine_kernels::attention::{Attention, Heads, Span};
 use rankine_kernels::cross_entropy::Head;
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_kernels::low_rank::LowRank;
+use rankine_kernels::skinny::Packed;
 use rankine_kernels::{norm, rope, swiglu};
 
 fn refused(work: impl FnOnce() + std::panic::UnwindSafe) -> String {
@@ -22,6 +23,8 @@ fn products() {
     assert!(refused(|| matmul(&mut [0.0; 12], a, a, 1.0, false)).contains("inner sizes"));
     let long = Matrix { data: &x, rows: 4, columns: 4, row_stride: 3, column_stride: 1 };
     assert!(refused(|| matmul(&mut [0.0; 16], long, long, 1.0, false)).contains("shorter than its [4, 4]"));
+    assert!(refused(|| drop(Packed::new(long))).contains("shorter than its [4, 4]"));
+    assert!(refused(|| drop(Packed::new(a).product(&x, 3))).contains("length of a [3, 3] factor"));
     let wrapping = Matrix { data: &x, rows: 3, columns: 3, row_stride: usize::MAX, column_stride: 1 };
     assert!(refused(|| matmul(&mut [0.0; 9], wrapping, wrapping, 1.0, false)).contains("shorter"));
     let layer = LowRank {

@@ -6,6 +6,7 @@ use rankine_kernels::adamw::AdamW;
 use rankine_kernels::attention::{Attention, Heads, Saved, Span};
 use rankine_kernels::cross_entropy::Head;
 use rankine_kernels::gemm::{Matrix, matmul};
+use rankine_kernels::skinny::Packed;
 use rankine_kernels::stored::{Operand, Stored};
 use rankine_kernels::{norm, reduce, swiglu};
 
@@ -23,6 +24,9 @@ fn products(out: &mut Vec<u32>) {
         let mut back = vec![0.0; rows * 256];
         matmul(&mut back, Matrix::new(&y, rows, 300), Matrix::new(&w, 300, 256), 1.0, false);
         out.extend(bits(&back));
+    }
+    for rows in [1, 26, 140] {
+        out.extend(bits(&Packed::new(Matrix::new(&w, 300, 256).t()).product(&x[..rows * 256], rows)));
     }
 }
 
