@@ -13,13 +13,16 @@ mod exponential;
 mod tasks;
 
 pub mod adamw;
+pub mod affine;
 pub mod attention;
+pub mod conv;
 pub mod cross_entropy;
 pub mod dequantize;
 pub mod gemm;
 pub mod low_rank;
 mod matvec;
 pub mod norm;
+pub mod pool;
 pub mod reduce;
 pub mod rope;
 pub mod stored;
