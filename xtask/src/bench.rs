@@ -4,10 +4,11 @@ use anyhow::{Result, bail};
 use std::process::Command;
 
 /// Name of the chore, crate, and bench target.
-const BENCHES: [(&str, &str, &str); 3] = [
+const BENCHES: [(&str, &str, &str); 4] = [
     ("train", "rankine-run", "train"),
     ("attach", "rankine-run", "attach"),
     ("merge", "rankine-surgery", "merge"),
+    ("networks", "rankine-nn", "networks"),
 ];
 
 /// Runs a benchmark, which prints its figures itself.

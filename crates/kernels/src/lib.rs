@@ -1,4 +1,4 @@
-//! Inner loops on slices: matrix products, attention, norms, cross-entropy, dequantisation.
+//! Inner loops on slices: matrix products, convolution, attention, norms, cross-entropy, dequantisation.
 //!
 //! No tensors, no autodiff, no files: every function takes slices with their shapes in the doc comment. The only
 //! crate of the workspace that may contain `unsafe`.

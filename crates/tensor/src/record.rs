@@ -64,7 +64,15 @@ pub(crate) fn record<S: Grad, const N: usize>(
     shape: &[usize],
     save: impl FnOnce() -> S,
 ) -> Tensor {
-    let output = flex(values, shape);
+    record_array(inputs, flex(values, shape), save)
+}
+
+/// The same for an output that the backward pass keeps too, in a clone that shares its numbers.
+pub(crate) fn record_array<S: Grad, const N: usize>(
+    inputs: [&Tensor; N],
+    output: FlexTensor,
+    save: impl FnOnce() -> S,
+) -> Tensor {
     if !inputs.iter().any(|input| input.is_tracked()) {
         return Tensor::from_flex(output);
     }
