@@ -11,6 +11,7 @@ mod figure;
 mod generate;
 mod machine;
 mod merge;
+mod networks;
 mod scaling;
 mod start;
 mod subject;
@@ -33,7 +34,7 @@ const fn bench(name: &'static str, about: &'static str, run: fn() -> Result<Vec<
     Bench { name, about, run }
 }
 
-const BENCHES: [Bench; 11] = [
+const BENCHES: [Bench; 12] = [
     bench(
         "limits",
         "the processor's rate of products, and the memory's of reading and copying",
@@ -47,6 +48,7 @@ const BENCHES: [Bench; 11] = [
     bench("merge", "an adapter into a sharded bf16 model of 1.6 GB", merge::run),
     bench("start", "`rankine --help`", start::run),
     bench("generate", "greedy generation of one text", generate::run),
+    bench("networks", "a step of an MLP and of a LeNet, batch 128", networks::run),
     bench("scaling", "how the cost of a LoRA step grows with threads, length and rank", scaling::run),
     bench("scaling-case", "one case of `scaling`: LENGTH and RANK in the environment", scaling::case),
 ];

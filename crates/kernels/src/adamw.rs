@@ -1,10 +1,11 @@
-//! AdamW with decoupled weight decay, in the order of operations of `torch.optim.AdamW`.
+//! AdamW with decoupled weight decay, of `torch.optim.AdamW`.
 //!
 //!     p ← p · (1 − η·λ)
 //!     m ← m + (1 − β₁)·(g − m)          v ← β₂·v + (1 − β₂)·g²
 //!     p ← p − η/(1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //!
-//! p, g, m, v: one length. The corrections of the bias are made in f64. One pass: reads four streams, writes three.
+//! p, g, m, v: one length. The corrections of the bias are made in f64, and √(1 − β₂ᵗ) is multiplied into η and ε: a root
+//! and one division a number are left, and the pass waits for memory. It reads four streams and writes three.
 
 use crate::tasks::{self, CHUNK};
 
@@ -33,8 +34,9 @@ struct Factors {
     first: f32,
     second: f32,
     second_keep: f32,
+    /// η · √(1 − β₂ᵗ) / (1 − β₁ᵗ).
     rate: f32,
-    root_correction: f32,
+    /// ε · √(1 − β₂ᵗ).
     epsilon: f32,
 }
 
@@ -68,14 +70,14 @@ impl AdamW {
     fn factors(&self, step: u64, learning_rate: f64, weight_decay: f64) -> Factors {
         let (beta1, beta2) = (f64::from(self.beta1), f64::from(self.beta2));
         let corrections = [beta1, beta2].map(|beta| 1.0 - beta.powf(step as f64));
+        let root = corrections[1].sqrt();
         Factors {
             keep: (1.0 - learning_rate * weight_decay) as f32,
             first: (1.0 - beta1) as f32,
             second: (1.0 - beta2) as f32,
             second_keep: self.beta2,
-            rate: (learning_rate / corrections[0]) as f32,
-            root_correction: corrections[1].sqrt() as f32,
-            epsilon: self.epsilon,
+            rate: (learning_rate * root / corrections[0]) as f32,
+            epsilon: (f64::from(self.epsilon) * root) as f32,
         }
     }
 }
@@ -85,8 +87,7 @@ vectorised! {
         for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
             *m += by.first * (g - *m);
             *v = *v * by.second_keep + by.second * g * g;
-            let root = v.sqrt() / by.root_correction + by.epsilon;
-            *p = *p * by.keep - by.rate * (*m / root);
+            *p = *p * by.keep - by.rate * (*m / (v.sqrt() + by.epsilon));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Inner loops on slices: matrix products, attention, norms, cross-entropy, dequantisation.
+//! Inner loops on slices: matrix products, convolution, attention, norms, cross-entropy, dequantisation.
 //!
 //! No tensors, no autodiff, no files: every function takes slices with their shapes in the doc comment. The only
 //! crate of the workspace that may contain `unsafe`.
@@ -13,8 +13,10 @@ mod exponential;
 mod tasks;
 
 pub mod adamw;
+pub mod affine;
 pub mod attention;
 mod bf16;
+pub mod conv;
 pub mod cpu;
 pub mod cross_entropy;
 pub mod dequantize;
@@ -22,6 +24,7 @@ pub mod gemm;
 pub mod low_rank;
 mod matvec;
 pub mod norm;
+pub mod pool;
 pub mod reduce;
 pub mod rope;
 pub mod skinny;

@@ -2,19 +2,36 @@
 
 use crate::vectorise::LANES;
 
+/// out = xᵀ; x: [rows, columns] with rows `stride` apart, out: [columns, rows].
+pub(crate) fn transpose(x: &[f32], rows: usize, columns: usize, stride: usize, out: &mut [f32]) {
+    transpose_into(x, [rows, columns], stride, out, rows);
+}
+
 vectorised! {
-    /// out = xᵀ; x: [rows, columns] with rows `stride` apart, out: [columns, rows].
-    pub(crate) fn transpose<V>(x: &[f32], rows: usize, columns: usize, stride: usize, out: &mut [f32]) {
+    /// out = xᵀ; x: [rows, columns] with rows `stride` apart, out: [columns, rows] with rows `out_stride` apart.
+    pub(crate) fn transpose_into<V>(
+        x: &[f32],
+        shape: [usize; 2],
+        stride: usize,
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let [rows, columns] = shape;
         let (even_rows, even_columns) = (rows / LANES * LANES, columns / LANES * LANES);
         for first in (0..even_rows).step_by(LANES) {
             for left in (0..even_columns).step_by(LANES) {
-                V::turn(&x[first * stride + left..], stride, &mut out[left * rows + first..], rows);
+                V::turn(
+                    &x[first * stride + left..],
+                    stride,
+                    &mut out[left * out_stride + first..],
+                    out_stride,
+                );
             }
         }
         for row in 0..rows {
             let done = if row < even_rows { even_columns } else { 0 };
             for column in done..columns {
-                out[column * rows + row] = x[row * stride + column];
+                out[column * out_stride + row] = x[row * stride + column];
             }
         }
     }

@@ -8,6 +8,8 @@ use rankine_tensor::{Frozen, Var};
 pub enum Kind {
     /// A linear map [out, in].
     Linear,
+    /// The taps of a convolution [out, in, height, width].
+    Convolution,
     /// The output head [vocabulary, d].
     Head,
     /// A table of rows [vocabulary, d].

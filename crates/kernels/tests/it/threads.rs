@@ -3,7 +3,9 @@
 use crate::levels;
 use crate::oracle::normals;
 use rankine_kernels::adamw::AdamW;
+use rankine_kernels::affine::Activation;
 use rankine_kernels::attention::{Attention, Heads, Saved, Span};
+use rankine_kernels::conv::{self, Conv, Gradients};
 use rankine_kernels::cross_entropy::Head;
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_kernels::skinny::Packed;
@@ -88,6 +90,36 @@ fn rows(out: &mut Vec<u32>) {
     out.extend([sum as u32, (sum >> 32) as u32]);
 }
 
+fn convolutions(out: &mut Vec<u32>) {
+    for (channels, outputs) in [(3, 5), (16, 32)] {
+        let conv = Conv {
+            batch: 37,
+            channels,
+            size: [9, 10],
+            outputs,
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [1, 1],
+            groups: 1,
+            activation: Activation::Relu,
+            pool: 2,
+        };
+        let (x, w) = (normals("x", 37 * channels * 90), normals("w", outputs * channels * 9));
+        let (mut y, mut winners) = (vec![0.0; 37 * outputs * 20], vec![0; conv.winners()]);
+        conv.forward(&x, &w, None, &mut y, &mut winners);
+        let (mut dx, mut dw, mut db) = (x.clone(), w.clone(), vec![0.0; outputs]);
+        let into = Gradients { dx: Some(&mut dx), dw: Some(&mut dw), db: Some(&mut db) };
+        conv.backward(conv::Saved { x: &x, w: &w, y: &y, winners: &winners }, &y, into);
+        for x in [&y, &dx, &dw, &db] {
+            out.extend(bits(x));
+        }
+    }
+    let (y, dy) = (normals("y", 300 * 200), normals("dy", 300 * 200));
+    let mut db = vec![0.0; 200];
+    out.extend(Activation::Relu.backward(&y, &dy, &mut db).iter().flat_map(|dz| bits(dz)));
+    out.extend(bits(&db));
+}
+
 #[test]
 fn one_two_and_five_threads_give_the_same_bytes() {
     levels::limited();
@@ -100,6 +132,7 @@ fn one_two_and_five_threads_give_the_same_bytes() {
             attention(&mut out);
             head(&mut out);
             rows(&mut out);
+            convolutions(&mut out);
             out
         })
     };

@@ -1,7 +1,7 @@
 //! y = x·wᵀ + b, with x: [t, in], w: [out, in], b: [out]
 
-use crate::{Parameter, Pass, Result, Scope};
-use rankine_tensor::Tensor;
+use crate::{Parameter, Pass, Result};
+use rankine_tensor::{Tensor, ops::Activation};
 
 /// A linear map with an optional bias.
 pub struct Linear {
@@ -14,17 +14,16 @@ pub struct Linear {
 impl Linear {
     /// y = x·wᵀ + b; [t, in] → [t, out].
     pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
-        self.apply(x, pass.scope(self.weight.path()))
+        self.activated(x, Activation::None, pass)
     }
 
-    fn apply(&self, x: &Tensor, scope: Scope<'_>) -> Result<Tensor> {
-        let y = self.weight.weight.apply(x, scope)?;
-        match &self.bias {
-            None => Ok(y),
-            Some(bias) => {
-                let bias = bias.weight.dense()?;
-                Ok(y.add(&bias.reshape(&[1, bias.elements()])?)?)
-            }
+    /// f(x·wᵀ + b); [t, in] → [t, out].
+    pub fn activated(&self, x: &Tensor, activation: Activation, pass: &Pass<'_>) -> Result<Tensor> {
+        let (weight, scope) = (&self.weight.weight, pass.scope(self.weight.path()));
+        match (&self.bias, activation) {
+            (Some(bias), _) => weight.affine(x, &bias.weight.dense()?, activation, scope),
+            (None, Activation::None) => weight.apply(x, scope),
+            (None, Activation::Relu) => Ok(weight.apply(x, scope)?.relu()),
         }
     }
 

@@ -4,10 +4,10 @@
 //!
 //! The head has no bias, so that its cross-entropy is the one of language models (`ops::losses`) and needs no logits.
 
-use super::Model;
-use crate::{Error, Kind, Parameter, Pass, Result, layers::Linear, weight::Dense};
+use super::{Model, kaiming, trained};
+use crate::{Error, Kind, Parameter, Pass, Result, layers::Linear};
 use rankine_random::Rng;
-use rankine_tensor::Tensor;
+use rankine_tensor::{Tensor, ops::Activation};
 
 /// Linear maps with relu between them.
 pub struct Mlp {
@@ -41,7 +41,7 @@ impl Mlp {
     /// # Errors
     /// When x has not as many columns as the network has inputs.
     pub fn hidden(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
-        self.layers.iter().try_fold(x.clone(), |h, layer| Ok(layer.forward(&h, pass)?.relu()))
+        self.layers.iter().try_fold(x.clone(), |h, layer| layer.activated(&h, Activation::Relu, pass))
     }
 
     /// Scores of every class for x: [t, in]; [t, classes].
@@ -70,19 +70,10 @@ impl Model for Mlp {
 
 /// Layer `index` of shape [out, in]: with a bias below a relu, without one at the head.
 fn linear(index: usize, [outputs, inputs]: [usize; 2], relu: bool, rng: &Rng) -> Result<Linear> {
-    let path = format!("layers.{index}.weight");
     let (kind, gain) = if relu { (Kind::Linear, 2.0) } else { (Kind::Head, 1.0) };
-    // A uniform draw in ±√3·σ has standard deviation σ.
-    let bound = (3.0 * gain / inputs as f32).sqrt();
-    let weight = Tensor::new(rng.fork(&path).uniforms(outputs * inputs, bound), &[outputs, inputs])?;
+    let weight = kaiming(&format!("layers.{index}.weight"), kind, &[outputs, inputs], gain, rng)?;
     let bias = relu.then(|| trained(format!("layers.{index}.bias"), Kind::Bias, &Tensor::zeros(&[outputs])));
-    Ok(Linear { weight: trained(path, kind, &weight), bias })
-}
-
-fn trained(path: String, kind: Kind, value: &Tensor) -> Parameter {
-    let mut parameter = Parameter::frozen(path, kind, value.clone());
-    parameter.weight = Box::new(Dense::trained(value));
-    parameter
+    Ok(Linear { weight, bias })
 }
 
 #[cfg(test)]

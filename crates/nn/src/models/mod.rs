@@ -1,12 +1,15 @@
 //! Models, and what every model can be asked for.
 
+mod lenet;
 mod llama;
 mod mlp;
 
+pub use lenet::LeNet;
 pub use llama::Llama;
 pub use mlp::Mlp;
 
-use crate::{Parameter, Pass, Result};
+use crate::{Kind, Parameter, Pass, Result, weight::Dense};
+use rankine_random::Rng;
 use rankine_tensor::{Tensor, ops::Span};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -30,6 +33,22 @@ pub trait Model: Send + Sync {
     fn parameters(&self) -> Vec<&Parameter>;
     /// The same, to change them.
     fn parameters_mut(&mut self) -> Vec<&mut Parameter>;
+}
+
+/// A trained parameter that starts uniform with variance gain/inputs (kaiming), from the stream of its path; shape: [out, …].
+fn kaiming(path: &str, kind: Kind, shape: &[usize], gain: f32, rng: &Rng) -> Result<Parameter> {
+    let count = shape.iter().product::<usize>();
+    let inputs = count / shape[0];
+    // A uniform draw in ±√3·σ has standard deviation σ.
+    let bound = (3.0 * gain / inputs as f32).sqrt();
+    let weight = Tensor::new(rng.fork(path).uniforms(count, bound), shape)?;
+    Ok(trained(path.to_owned(), kind, &weight))
+}
+
+fn trained(path: String, kind: Kind, value: &Tensor) -> Parameter {
+    let mut parameter = Parameter::frozen(path, kind, value.clone());
+    parameter.weight = Box::new(Dense::trained(value));
+    parameter
 }
 
 /// Examples side by side: their tokens one after the other, with no padding.

@@ -2,9 +2,12 @@
 //!
 //! Trained as a whole (`full`, norms, biases), or frozen as it was loaded.
 
-use super::{Leaf, Leaves, Scope, Weight};
+use super::{Leaf, Leaves, Scope, Weight, affine};
 use crate::Result;
-use rankine_tensor::{Frozen, Tensor, Var, ops};
+use rankine_tensor::{
+    Frozen, Tensor, Var,
+    ops::{self, Activation},
+};
 use std::sync::Arc;
 
 /// One tensor of any shape.
@@ -49,6 +52,14 @@ impl Weight for Dense {
             Leaf::Trained(variable) => ops::linear(x, &variable.tensor())?,
             Leaf::Frozen(value) => ops::frozen_linear(x, value)?,
         })
+    }
+
+    fn affine(&self, x: &Tensor, bias: &Tensor, activation: Activation, scope: Scope<'_>) -> Result<Tensor> {
+        match &self.value {
+            Leaf::Trained(variable) => Ok(ops::affine(x, &variable.tensor(), bias, activation)?),
+            Leaf::Frozen(Frozen::Wide(value)) => Ok(ops::affine(x, value, bias, activation)?),
+            Leaf::Frozen(Frozen::Stored(_)) => affine(self, x, bias, activation, scope),
+        }
     }
 
     fn rows(&self, ids: &Arc<[u32]>) -> Result<Tensor> {

@@ -8,7 +8,10 @@ pub use low_rank::LowRank;
 
 use crate::Result;
 use rankine_random::Rng;
-use rankine_tensor::{Frozen, Tensor, Var, ops};
+use rankine_tensor::{
+    Frozen, Tensor, Var,
+    ops::{self, Activation},
+};
 use std::sync::Arc;
 
 /// One named tensor of a weight: trained, or kept as it was.
@@ -94,9 +97,9 @@ pub struct Factors {
     pub scale: f32,
 }
 
-/// A weight of shape [out, in] that knows how it is built from its leaves.
+/// A weight of shape [out, in] (of any shape where only `dense` is asked for) that knows how it is built from its leaves.
 pub trait Weight: Leaves + Send + Sync {
-    /// The effective weight; [out, in] (or [d] for a norm or a bias).
+    /// The effective weight; [out, in] (or [d] for a norm or a bias, [out, in, height, width] for a convolution).
     fn dense(&self) -> Result<Tensor>;
 
     /// The effective weight as a constant, in its storage type where it has one.
@@ -107,6 +110,11 @@ pub trait Weight: Leaves + Send + Sync {
     /// x·denseᵀ; x: [t, in] → [t, out].
     fn apply(&self, x: &Tensor, _scope: Scope<'_>) -> Result<Tensor> {
         Ok(ops::linear(x, &self.dense()?)?)
+    }
+
+    /// f(x·denseᵀ + bias); x: [t, in], bias: [out] → [t, out].
+    fn affine(&self, x: &Tensor, bias: &Tensor, activation: Activation, scope: Scope<'_>) -> Result<Tensor> {
+        affine(self, x, bias, activation, scope)
     }
 
     /// Rows of the dense weight, as a table; [ids, in].
@@ -139,6 +147,21 @@ pub trait Weight: Leaves + Send + Sync {
     fn residual(&self) -> Option<(Tensor, Factors)> {
         None
     }
+}
+
+/// f(x·denseᵀ + bias) by way of `apply`.
+fn affine<W: Weight + ?Sized>(
+    weight: &W,
+    x: &Tensor,
+    bias: &Tensor,
+    activation: Activation,
+    scope: Scope<'_>,
+) -> Result<Tensor> {
+    let y = weight.apply(x, scope)?.add(&bias.reshape(&[1, bias.elements()])?)?;
+    Ok(match activation {
+        Activation::None => y,
+        Activation::Relu => y.relu(),
+    })
 }
 
 /// How many numbers of `weight` are trained, and how many it holds in all.

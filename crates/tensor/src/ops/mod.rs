@@ -2,24 +2,30 @@
 //!
 //! Every file holds one operation: the public function, what it saves for the backward pass, and `plain`, the same
 //! value from backend operations. Activations are matrices of `[tokens, features]`: a batch is a concatenation of
-//! examples, and only attention and positions know where one ends.
+//! examples, and only attention and positions know where one ends. Maps of images are [images, channels, height, width].
 
+mod affine;
 mod attention;
+mod conv;
 mod embedding;
 mod frozen;
 mod head;
 mod linear;
 mod low_rank;
+mod pool;
 mod rms_norm;
 mod rope;
 mod swiglu;
 
+pub use affine::{Activation, affine};
 pub use attention::{Attention, attention, attention_cached};
+pub use conv::{Convolution, conv2d};
 pub use embedding::embedding;
 pub use frozen::{frozen_linear, frozen_losses, frozen_rows, frozen_score};
 pub use head::{IGNORED, Scored, losses, score};
 pub use linear::linear;
 pub use low_rank::{Branch, low_rank};
+pub use pool::max_pool2d;
 pub use rankine_kernels::attention::{Heads, Span};
 pub use rms_norm::rms_norm;
 pub use rope::{Rotation, rotate};
@@ -28,9 +34,9 @@ pub use swiglu::swiglu;
 /// The compositions of backend operations that the fused operations must equal.
 pub mod plain {
     pub use super::{
-        attention::plain as attention, head::plain as losses, linear::plain as linear,
-        low_rank::plain as low_rank, rms_norm::plain as rms_norm, rope::plain as rotate,
-        swiglu::plain as swiglu,
+        affine::plain as affine, attention::plain as attention, conv::plain as conv2d, head::plain as losses,
+        linear::plain as linear, low_rank::plain as low_rank, pool::plain as max_pool2d,
+        rms_norm::plain as rms_norm, rope::plain as rotate, swiglu::plain as swiglu,
     };
 }
 

@@ -1,7 +1,7 @@
 use rankine_random::Rng;
 use rankine_tensor::{
     Frozen, Result, Stored, Tensor, Var,
-    ops::{self, Attention, Branch, Heads, IGNORED, Rotation, Span, plain},
+    ops::{self, Activation, Attention, Branch, Convolution, Heads, IGNORED, Rotation, Span, plain},
 };
 use std::sync::Arc;
 
@@ -72,6 +72,70 @@ fn linear() {
     for [t, inputs, outputs] in [[1, 5, 3], [7, 16, 9], [33, 40, 24]] {
         let shapes: [&[usize]; 2] = [&[t, inputs], &[outputs, inputs]];
         agree("linear", &|x| ops::linear(&x[0], &x[1]), &|x| plain::linear(&x[0], &x[1]), &shapes);
+    }
+}
+
+/// The fused and the plain operation agree: for functions with corners, where differences across one say nothing.
+fn equal(name: &str, fused: Operation<'_>, plain: Operation<'_>, shapes: &[&[usize]]) {
+    let mut rng = Rng::new(1).fork(name);
+    let inputs: Vec<(Vec<f32>, Vec<usize>)> =
+        shapes.iter().map(|shape| (rng.normals(shape.iter().product(), 0.7), shape.to_vec())).collect();
+    let ((y, gradients), (expected, oracle)) = (evaluate(fused, &inputs), evaluate(plain, &inputs));
+    assert!(distance(&y, &expected) < 2e-5, "{name}: forward {}", distance(&y, &expected));
+    for (index, (gradient, expected)) in gradients.iter().zip(&oracle).enumerate() {
+        let error = distance(gradient, expected);
+        assert!(error < 5e-5, "{name}: gradient of input {index} is off by {error}");
+    }
+}
+
+#[test]
+fn affine() {
+    for [t, inputs, outputs] in [[1, 5, 3], [7, 16, 9], [70, 40, 530]] {
+        let shapes: [&[usize]; 3] = [&[t, inputs], &[outputs, inputs], &[outputs]];
+        for (f, check) in [(Activation::None, agree as fn(_, _, _, _)), (Activation::Relu, equal)] {
+            let fused = |x: &[Tensor]| ops::affine(&x[0], &x[1], &x[2], f);
+            check("affine", &fused, &|x| plain::affine(&x[0], &x[1], &x[2], f), &shapes);
+        }
+    }
+}
+
+#[test]
+fn conv2d() {
+    let base = Convolution::default();
+    let cases: [(Convolution, [usize; 4], [usize; 4]); 6] = [
+        (Convolution { padding: [2, 2], ..base }, [3, 1, 8, 9], [4, 1, 5, 5]),
+        (Convolution { padding: [2, 2], ..base }, [2, 16, 7, 8], [32, 16, 5, 5]),
+        (Convolution { padding: [1, 0], ..base }, [2, 16, 6, 9], [16, 16, 3, 3]),
+        (Convolution { stride: [2, 1], padding: [1, 0], ..base }, [2, 3, 7, 8], [5, 3, 3, 2]),
+        (Convolution { groups: 2, padding: [1, 1], ..base }, [2, 4, 5, 5], [6, 2, 3, 3]),
+        (Convolution { groups: 4, stride: [2, 2], padding: [1, 1], ..base }, [1, 4, 6, 6], [4, 1, 3, 3]),
+    ];
+    for (layout, x, w) in cases {
+        let shapes: [&[usize]; 3] = [&x, &w, &w[..1]];
+        for (activation, pool) in [(Activation::None, 1), (Activation::Relu, 1), (Activation::Relu, 2)] {
+            let layout = Convolution { activation, pool, ..layout };
+            let fused = |x: &[Tensor]| ops::conv2d(&x[0], &x[1], Some(&x[2]), &layout);
+            let oracle = |x: &[Tensor]| plain::conv2d(&x[0], &x[1], Some(&x[2]), &layout);
+            let name = format!("{layout:?}");
+            if activation == Activation::None {
+                agree(&name, &fused, &oracle, &shapes);
+                let fused = |x: &[Tensor]| ops::conv2d(&x[0], &x[1], None, &layout);
+                equal(&name, &fused, &|x| plain::conv2d(&x[0], &x[1], None, &layout), &shapes[..2]);
+            } else {
+                equal(&name, &fused, &oracle, &shapes);
+            }
+        }
+    }
+}
+
+#[test]
+fn max_pool2d() {
+    for (window, stride, padding) in
+        [([2, 2], [2, 2], [0, 0]), ([3, 3], [2, 2], [1, 1]), ([3, 2], [1, 2], [0, 1])]
+    {
+        let fused = |x: &[Tensor]| ops::max_pool2d(&x[0], window, stride, padding);
+        let oracle = |x: &[Tensor]| plain::max_pool2d(&x[0], window, stride, padding);
+        equal("max_pool2d", &fused, &oracle, &[&[2, 3, 7, 8]]);
     }
 }
 
@@ -211,6 +275,14 @@ fn embedding_adds_rows_of_repeated_ids() {
 fn wrong_shapes_are_errors() {
     let x = Tensor::zeros(&[2, 3]);
     assert!(ops::linear(&x, &Tensor::zeros(&[4, 5])).is_err());
+    assert!(ops::affine(&x, &Tensor::zeros(&[4, 3]), &Tensor::zeros(&[3]), Activation::None).is_err());
+    let maps = Tensor::zeros(&[1, 2, 4, 4]);
+    let layout = Convolution::default();
+    assert!(ops::conv2d(&maps, &Tensor::zeros(&[3, 1, 3, 3]), None, &layout).is_err());
+    assert!(ops::conv2d(&maps, &Tensor::zeros(&[3, 2, 5, 3]), None, &layout).is_err());
+    assert!(ops::conv2d(&maps, &Tensor::zeros(&[3, 2, 3, 3]), Some(&x), &layout).is_err());
+    assert!(ops::max_pool2d(&x, [2, 2], [2, 2], [0, 0]).is_err());
+    assert!(ops::max_pool2d(&maps, [2, 2], [2, 2], [2, 0]).is_err());
     assert!(ops::rms_norm(&x, &Tensor::zeros(&[2]), 1e-5).is_err());
     assert!(ops::swiglu(&x, &Tensor::zeros(&[3, 2])).is_err());
     assert!(ops::embedding(&x, &Arc::from([2])).is_err());
