@@ -87,7 +87,8 @@ pub fn plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, layout: &Convol
     layout.check(x, weight, bias)?;
     let options = ConvOptions::new(layout.stride, layout.padding, [1, 1], layout.groups);
     let [x, weight] = [x, weight].map(|tensor| tensor.handle.clone());
-    let z = Tensor { handle: Dispatch::conv2d(x, weight, bias.map(|bias| bias.handle.clone()), options) };
+    let bias = bias.map(|bias| bias.handle.clone());
+    let z = Tensor::from_handle(Dispatch::conv2d(x, weight, bias, options));
     let z = match layout.activation {
         Activation::None => z,
         Activation::Relu => z.relu(),

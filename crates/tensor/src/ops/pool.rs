@@ -26,7 +26,7 @@ pub fn max_pool2d(x: &Tensor, window: [usize; 2], stride: [usize; 2], padding: [
 pub fn plain(x: &Tensor, window: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Result<Tensor> {
     check(x, window, stride, padding)?;
     let handle = Dispatch::max_pool2d(x.handle.clone(), window, stride, padding, [1, 1], false);
-    Ok(Tensor { handle })
+    Ok(Tensor::from_handle(handle))
 }
 
 fn check(
