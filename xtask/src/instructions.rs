@@ -93,7 +93,7 @@ fn names(list: &str, version: &str) -> bool {
 /// The version of gungraun in the workspace's manifest.
 fn exact_version(manifest: &str) -> Result<String> {
     let manifest: Value = toml::from_str(manifest).context("while reading `Cargo.toml`")?;
-    let path = ["workspace", "dependencies", "gungraun", "version"];
+    let path = ["workspace", "dependencies", "gungraun"];
     let version = path.iter().try_fold(&manifest, |table, key| table.get(key)).and_then(Value::as_str);
     let exact = version.and_then(|version| version.strip_prefix('='));
     Ok(exact.context("`Cargo.toml` names no exact version of gungraun, such as `=0.20.0`")?.to_owned())
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_manifest_names_an_exact_version() {
-        let manifest = |version| format!("[workspace.dependencies]\ngungraun = {{ version = '{version}' }}");
+        let manifest = |version| format!("[workspace.dependencies]\ngungraun = '{version}'");
         assert_eq!(exact_version(&manifest("=1.2.3")).unwrap(), "1.2.3");
         assert!(exact_version(&manifest("1.2.3")).is_err());
         assert!(exact_version("[package]").is_err());

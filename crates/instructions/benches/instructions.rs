@@ -9,6 +9,8 @@
 //! that has become more than a few per cent dearer. Products in f32 are cut by the `gemm` crate into pieces that
 //! depend on the caches of the machine, which moves their counts by a few per cent.
 
+#![expect(missing_docs, reason = "the macros define public items")]
+
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
 use rankine_kernels::adamw::AdamW;
@@ -54,7 +56,14 @@ fn kernel(mut call: Call) -> Call {
 }
 
 library_benchmark_group!(name = instructions, benchmarks = kernel);
-main!(library_benchmark_groups = instructions);
+main!(config = counting(), library_benchmark_groups = instructions);
+
+/// Counts and nothing else: no model of caches.
+fn counting() -> LibraryBenchmarkConfig {
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(Callgrind::with_args(["--cache-sim=no"]).format([EventKind::Ir]));
+    config
+}
 
 /// The most instructions that a call may take.
 fn budget(instructions: u64) -> LibraryBenchmarkConfig {
