@@ -4,6 +4,7 @@
 
 mod bench;
 mod generate;
+mod instructions;
 mod papers;
 mod source;
 mod tidy;
@@ -16,6 +17,7 @@ const USAGE: &str = "usage: cargo xtask <chore>
 
   tidy                 check the rules of the house; sizes are reported, broken rules are errors
   bench [NAME…]        speed and memory on this machine, beside its own limits; `--json` for programs
+  instructions         count the instructions of the hot kernels under valgrind; fails over a budget
   generate [--check]   write docs/papers.md and docs/cli.md; with --check, fail where they are stale";
 
 /// Exit codes as those of `rankine`: 0 done, 1 a check failed, 2 could not do it.
@@ -36,6 +38,7 @@ fn run(words: &[&str]) -> Result<bool> {
     match words {
         ["tidy"] => tidy::run(),
         ["bench", names @ ..] => bench::run(names),
+        ["instructions"] => instructions::run(),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),
         [] | ["help" | "--help" | "-h"] => {

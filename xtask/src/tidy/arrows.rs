@@ -7,7 +7,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// What the code of a crate may use of ours. `random` is for all; tests may use whatever they like.
-const ARROWS: [(&str, Uses); 18] = [
+const ARROWS: [(&str, Uses); 19] = [
     ("random", Uses::Only(&[])),
     ("kernels", Uses::Only(&[])),
     ("report", Uses::Only(&[])),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, Uses); 18] = [
     ("data", Uses::Only(&[])),
     ("testkit", Uses::Only(&[])),
     ("xtask", Uses::Only(&[])),
+    ("instructions", Uses::Only(&["kernels"])),
     ("linalg", Uses::Only(&["kernels"])),
     ("tensor", Uses::Only(&["kernels"])),
     ("checkpoint", Uses::Only(&["kernels"])),
