@@ -94,9 +94,10 @@ impl MaxPool {
                 *winner = (rows.start * columns + span.start) as u32;
                 *y = x[*winner as usize];
                 for row in rows.clone() {
-                    for at in row * columns + span.start..row * columns + span.end {
-                        if x[at] > *y || x[at].is_nan() {
-                            (*y, *winner) = (x[at], at as u32);
+                    let seen = row * columns + span.start..row * columns + span.end;
+                    for (at, &x) in seen.clone().zip(&x[seen]) {
+                        if x > *y || x.is_nan() {
+                            (*y, *winner) = (x, at as u32);
                         }
                     }
                 }

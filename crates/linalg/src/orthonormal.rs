@@ -48,8 +48,7 @@ fn factor(gram: &mut Mat<f64>) -> Option<()> {
             gram[(i, j)] = if i < j { rest / gram[(i, i)] } else { rest };
         }
         let rest = gram[(j, j)];
-        // Not `<=`: a NaN is to be refused.
-        if !(rest > SINE * SINE * length) {
+        if rest.is_nan() || rest <= SINE * SINE * length {
             return None;
         }
         gram[(j, j)] = rest.sqrt();

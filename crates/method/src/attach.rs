@@ -1,7 +1,7 @@
 //! Handing a model's weights over to a method.
 
 use crate::{Error, Method, Result, Site};
-use rankine_nn::{Kind, Model, Parameter, Weight, weight::Dense};
+use rankine_nn::{Kind, Model, Parameter, weight::Dense};
 use rankine_random::Rng;
 use rankine_tensor::Frozen;
 use rayon::prelude::*;

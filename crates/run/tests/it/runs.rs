@@ -1,5 +1,5 @@
 use rankine_method::Choice;
-use rankine_nn::{LanguageModel as _, Pass, Tokens};
+use rankine_nn::{LanguageModel as _, Pass, Tokens, models::Storage};
 use rankine_run::{Notice, Outcome, Recipe, Result, Source, fine_tune, load};
 use rankine_testkit::tiny;
 use rankine_train::Ending;
@@ -94,7 +94,7 @@ fn a_run_leaves_everything_in_its_folder() {
         Recipe::parse(&std::fs::read_to_string(output.join("recipe.toml")).unwrap(), &output).unwrap();
     assert_eq!(written, bench.recipe);
     assert!(outcome.best.is_some());
-    assert!(load(&bench.model, Some(&output)).is_ok());
+    assert!(load(&bench.model, Some(&output), Storage::File).is_ok());
     let html = std::fs::read_to_string(output.join("report.html")).unwrap();
     assert!(html.contains("Held out") || html.contains("held out"));
 }
@@ -146,14 +146,14 @@ fn factors_on_the_kept_residual_are_the_adapter_on_the_original() {
     let residual = kept.join("residual");
     let tokens = [1, 5, 9, 2];
     let logits = |model: &Path, adapter: &Path| {
-        let model = load(model, Some(adapter)).unwrap().model;
+        let model = load(model, Some(adapter), Storage::File).unwrap().model;
         let hidden = model.hidden(&Tokens::single(&tokens), &mut Pass::quiet()).unwrap();
         model.logits(&hidden).unwrap().to_vec()
     };
     for adapter in [kept.clone(), kept.join("best")] {
         let config = std::fs::read_to_string(adapter.join("adapter_config.json")).unwrap();
         assert!(config.contains("\"r\": 2,"), "{config}");
-        let error = load(&bench.model, Some(&adapter)).map(|_| ()).unwrap_err();
+        let error = load(&bench.model, Some(&adapter), Storage::File).map(|_| ()).unwrap_err();
         assert!(error.hint().unwrap().contains("residual"), "{error}");
     }
     let expected = logits(&bench.model, &converted);
