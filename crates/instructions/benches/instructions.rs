@@ -4,10 +4,10 @@
 //! busy machine. Every kernel has run once before it is counted, so that buffers of the thread and what was found out about
 //! the processor are there; making the inputs is not counted. One thread, at the level `avx2`, as valgrind knows no AVX-512.
 //!
-//! A budget is what was measured and about 10 % more. Budgets belong to the compiler named as `rust-version` in the
-//! workspace's `Cargo.toml`: when that changes, measure again, set every budget anew in the same commit, and look into a kernel
-//! that has become more than a few per cent dearer. The `gemm` crate cuts f32 products
-//! by the caches of the machine; between two sizes of them the counts moved by 0.2 % at most.
+//! A budget is what was measured and about a tenth more. Budgets belong to the compiler named as `rust-version` in the
+//! workspace's `Cargo.toml`: when that changes, measure again, set every budget anew in the same commit, and look into
+//! a kernel that has become more than a few per cent dearer. The `gemm` crate cuts f32 products by the caches of the
+//! machine; between two sizes of them the counts moved by 0.2 % at most.
 
 #![expect(missing_docs, reason = "the macros define public items")]
 
