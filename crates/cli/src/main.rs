@@ -52,7 +52,9 @@ Examples:
   rankine merge smollm2-135m runs/first --output merged
 
 A MODEL is a known name (`rankine pull` lists them), a hub repository OWNER/NAME, a directory with config.json and \
-safetensors, or a .gguf file.";
+safetensors, or a .gguf file.
+
+Environment: RANKINE_CPU (baseline, avx2, avx512, avx512bf16 or amx: use no newer instructions).";
 
 fn main() -> ExitCode {
     let stderr_color = context::wants_color(&std::io::stderr());

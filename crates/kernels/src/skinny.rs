@@ -3,7 +3,7 @@
 //!     y: [rows, columns]  x: [rows, depth]  W: [depth, columns]
 //!
 //! A general product packs W into panels each time, which costs a good part of multiplying it by so few rows. Here it
-//! is packed once: strips of 16 columns, each of them one stream of vectors. Up to [`HEIGHT`] rows of x meet a strip
+//! is packed once: strips of 16 columns, each of them one stream of vectors. Up to `HEIGHT` rows of x meet a strip
 //! at a time, with their sums in registers. Rows are shared out evenly, so that 26 of them cost 26 and not 32.
 //!
 //! Threads share the strips; each number of y is one sum over the depth, in order.

@@ -2,10 +2,10 @@
 //!
 //!     G = Yᵀ·Y = L·Lᵀ,  Q = Y·L⁻ᵀ        Y: [side, k], k ≪ side
 //!
-//! Two products instead of reflections, which are five times as slow on such shapes. The defect of Q is the rounding of f64
-//! times the square of the condition of Y. So the diagonal of L is looked at: Lⱼⱼ² / Gⱼⱼ is the squared sine of the angle
-//! between column j and those before it, and where one is below [`SINE`], Householder's reflections answer, which give an
-//! orthonormal basis of whatever they get.
+//! Two products instead of reflections, which go over Y column by column. The defect of Q is the rounding of f64 times the
+//! square of the condition of Y, lengths of columns apart. So the diagonal of L is looked at: Lⱼⱼ² / Gⱼⱼ is the squared sine
+//! of the angle between column j and those before it, and where one is below [`SINE`], Householder's reflections answer,
+//! which give an orthonormal basis of whatever they get.
 
 use crate::dense;
 use faer::{Mat, MatRef};

@@ -9,7 +9,7 @@ const PRINTING: [&str; 5] = ["println", "print", "eprintln", "eprint", "dbg"];
 const UNFINISHED: [&str; 2] = ["todo", "unimplemented"];
 
 /// Packages that print.
-const PRINTERS: [&str; 3] = ["cli", "report", "xtask"];
+const PRINTERS: [&str; 4] = ["cli", "report", "xtask", "bench"];
 
 /// The package that may write `unsafe`, and the one file beside it: the memory map of model files.
 const UNSAFE: &str = "kernels";

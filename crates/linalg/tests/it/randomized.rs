@@ -51,6 +51,22 @@ fn it_agrees_with_the_exact_one_where_the_spectrum_falls() {
 }
 
 #[test]
+fn steep_spectra_are_found_on_both_ways_to_the_last_triples() {
+    // s₈/s₁ from 1e-3 to 1e-7: by way of the square of the projected matrix above 1e-4, by its own SVD below.
+    for exponent in [3.0, 3.9, 4.1, 5.0, 7.0] {
+        let s: Vec<f64> = (0..20).map(|i| 10f64.powf(-exponent * f64::from(i) / 7.0)).collect();
+        let a = with_spectrum(ROWS, COLUMNS, &s, 4);
+        let (svd, exact) =
+            (cut(&a, 2, 10, 0), truncated(&a, ROWS, COLUMNS, RANK, Truncation::Exact).unwrap());
+        let worst = svd.s.iter().zip(&exact.s).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+        assert!(worst < 5e-7, "1e-{exponent}: {worst}, {:?}", svd.s);
+        assert!(svd.s.is_sorted_by(|x, y| x >= y), "1e-{exponent}: {:?}", svd.s);
+        assert!(svd.orthonormality_defect().unwrap() < 1e-6, "1e-{exponent}");
+        assert_signs_fixed(&svd, "steep");
+    }
+}
+
+#[test]
 fn a_matrix_of_that_rank_is_found_whole() {
     for (a, name) in
         [(with_spectrum(ROWS, COLUMNS, &[3.0, 2.0, 1.0], 5), "rank 3"), (vec![0.0; ROWS * COLUMNS], "zero")]
