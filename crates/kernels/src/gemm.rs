@@ -60,6 +60,18 @@ pub(crate) struct MatrixMut<'a> {
     pub stride: usize,
 }
 
+impl<'a> MatrixMut<'a> {
+    pub fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
+        Self { data, rows, columns, stride: columns }
+    }
+
+    /// The same for a shorter time.
+    fn again(&mut self) -> MatrixMut<'_> {
+        let Self { rows, columns, stride, .. } = *self;
+        MatrixMut { data: self.data, rows, columns, stride }
+    }
+}
+
 /// Whether every index of a strided view is below `len`.
 fn fits(len: usize, axes: [(usize, usize); 2]) -> bool {
     if axes.iter().any(|&(count, _)| count == 0) {
@@ -97,14 +109,17 @@ pub fn matmul(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, scale: f32, accumulat
         b.columns
     );
     let (rows, columns) = (a.rows, b.columns);
-    let c = MatrixMut { data: c, rows, columns, stride: columns };
+    product(MatrixMut { data: c, rows, columns, stride: columns }, a, b, scale, accumulate);
+}
+
+fn product(c: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, scale: f32, accumulate: bool) {
     check(&c, &a, &b);
     if matvec::applies(&a, &b) {
         matvec::shared(c, a, b.t(), scale, accumulate);
-    } else if rows.saturating_mul(columns).saturating_mul(a.columns) < SHARED {
+    } else if c.rows.saturating_mul(c.columns).saturating_mul(a.columns) < SHARED {
         matmul_alone(c, a, b, scale, accumulate);
     } else {
-        matmul_shared(c, a, b, scale, accumulate);
+        together(vec![Sum { accumulate, ..Sum::of(c, Term { a, b, scale }) }]);
     }
 }
 
@@ -130,12 +145,53 @@ pub(crate) fn matmul_alone(c: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, scale
     Destination { start: c.data.as_mut_ptr(), stride: c.stride }.fill(&whole, a, b, scale, accumulate);
 }
 
-/// The product in tiles that threads share.
-fn matmul_shared(c: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, scale: f32, accumulate: bool) {
-    check(&c, &a, &b);
-    let tiles = Tile::cut(c.rows, c.columns);
-    let destination = Destination { start: c.data.as_mut_ptr(), stride: c.stride };
-    tasks::run(tiles, |tile| destination.fill(&tile, a, b, scale, accumulate));
+/// `scale · a · b`.
+#[derive(Clone, Copy)]
+pub(crate) struct Term<'a> {
+    pub a: Matrix<'a>,
+    pub b: Matrix<'a>,
+    pub scale: f32,
+}
+
+/// What becomes of c: the sum of some products, plus the old c when `accumulate`.
+pub(crate) struct Sum<'c, 'a> {
+    pub c: MatrixMut<'c>,
+    /// At least one, unless c stays as it is.
+    pub terms: Vec<Term<'a>>,
+    pub accumulate: bool,
+}
+
+impl<'c, 'a> Sum<'c, 'a> {
+    /// c = term.
+    pub fn of(c: MatrixMut<'c>, term: Term<'a>) -> Self {
+        Self { c, terms: vec![term], accumulate: false }
+    }
+}
+
+/// Makes several sums in one go: threads share the tiles of all of them, and wait for each other once. All terms of a
+/// tile are made by one thread while the tile is in its cache. Few rows against transposed weights take dot products.
+pub(crate) fn together(sums: Vec<Sum<'_, '_>>) {
+    let (mut shared, mut tiles, mut work) = (Vec::new(), Vec::new(), 0_usize);
+    for Sum { mut c, terms, accumulate } in sums {
+        terms.iter().for_each(|term| check(&c, &term.a, &term.b));
+        if terms.iter().any(|term| matvec::applies(&term.a, &term.b)) {
+            for (at, &Term { a, b, scale }) in terms.iter().enumerate() {
+                product(c.again(), a, b, scale, accumulate || at > 0);
+            }
+            continue;
+        }
+        let depth: usize = terms.iter().map(|term| term.a.columns).sum();
+        work = work.saturating_add(c.rows.saturating_mul(c.columns).saturating_mul(depth));
+        tiles.extend(Tile::cut(c.rows, c.columns).into_iter().map(|tile| (shared.len(), tile)));
+        shared.push((Destination { start: c.data.as_mut_ptr(), stride: c.stride }, terms, accumulate));
+    }
+    let make = |(at, tile): (usize, Tile)| {
+        let (destination, terms, accumulate) = &shared[at];
+        for (at, term) in terms.iter().enumerate() {
+            destination.fill(&tile, term.a, term.b, term.scale, *accumulate || at > 0);
+        }
+    };
+    if work < SHARED { tiles.into_iter().for_each(make) } else { tasks::run(tiles, make) }
 }
 
 /// A product whose right operand is made piece by piece: threads share ranges of at most `most` columns of c (rounded up

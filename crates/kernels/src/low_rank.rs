@@ -7,8 +7,11 @@
 //!
 //! x̃ is x, or x with dropout applied by the caller. dW is never formed: beside the two products with W, all costs
 //! are r/in or r/out of them. r may be 0, which leaves the frozen weight.
+//!
+//! Threads meet twice each way: for p, then for y, both terms of a tile one after the other; for dp, then for dx, dA and dB
+//! together.
 
-use crate::gemm::{Matrix, matmul};
+use crate::gemm::{Matrix, MatrixMut, Sum, Term, matmul, together};
 use crate::stored::Operand;
 
 /// A frozen weight and its branch.
@@ -43,11 +46,17 @@ impl LowRank<'_> {
             self.outputs * self.inputs,
             "numbers of a low-rank layer's weight"
         );
-        self.weight.times_transposed(x, y, self.inputs);
-        matmul(projected, self.input(branch_input, rows), self.a().t(), 1.0, false);
-        if self.rank > 0 {
-            matmul(y, Matrix::new(projected, rows, self.rank), self.b().t(), self.scale, true);
-        }
+        let (x, branch_input) = (self.input(x, rows), self.input(branch_input, rows));
+        matmul(projected, branch_input, self.a().t(), 1.0, false);
+        let (mut terms, accumulate) = match self.weight {
+            Operand::Wide(w) => (vec![Term { a: x, b: self.wide(w).t(), scale: 1.0 }], false),
+            Operand::Stored(w) => {
+                w.times_transposed(x.data, y);
+                (Vec::new(), true)
+            }
+        };
+        terms.push(Term { a: Matrix::new(projected, rows, self.rank), b: self.b().t(), scale: self.scale });
+        together(vec![Sum { c: MatrixMut::new(y, rows, self.outputs), terms, accumulate }]);
     }
 
     /// Gradients of [`forward`](Self::forward) for dy: [rows, outputs]. Overwrites what it is given:
@@ -62,7 +71,7 @@ impl LowRank<'_> {
         branch_input: &[f32],
         projected: &[f32],
         dy: &[f32],
-        mut dx: Option<&mut [f32]>,
+        dx: Option<&mut [f32]>,
         dbranch: Option<&mut [f32]>,
         da: &mut [f32],
         db: &mut [f32],
@@ -72,16 +81,28 @@ impl LowRank<'_> {
         let mut dp = vec![0.0; rows * self.rank];
         matmul(&mut dp, dy, self.b(), self.scale, false);
         let dp = Matrix::new(&dp, rows, self.rank);
-        if let Some(dx) = dx.as_deref_mut() {
-            self.weight.times(dy.data, dx, self.inputs);
+        let branch = Term { a: dp, b: self.a(), scale: 1.0 };
+        let mut sums = Vec::new();
+        if let Some(dx) = dx {
+            let (mut terms, accumulate) = match self.weight {
+                Operand::Wide(w) => (vec![Term { a: dy, b: self.wide(w), scale: 1.0 }], false),
+                Operand::Stored(w) => {
+                    w.times(dy.data, dx);
+                    (Vec::new(), true)
+                }
+            };
+            terms.extend(dbranch.is_none().then_some(branch));
+            sums.push(Sum { c: MatrixMut::new(dx, rows, self.inputs), terms, accumulate });
         }
-        match (dbranch, dx) {
-            (Some(dbranch), _) => matmul(dbranch, dp, self.a(), 1.0, false),
-            (None, Some(dx)) => matmul(dx, dp, self.a(), 1.0, true),
-            (None, None) => {}
+        if let Some(dbranch) = dbranch {
+            sums.push(Sum::of(MatrixMut::new(dbranch, rows, self.inputs), branch));
         }
-        matmul(da, dp.t(), self.input(branch_input, rows), 1.0, false);
-        matmul(db, dy.t(), Matrix::new(projected, rows, self.rank), self.scale, false);
+        let (x, p) = (self.input(branch_input, rows), Matrix::new(projected, rows, self.rank));
+        let da = MatrixMut::new(da, self.rank, self.inputs);
+        let db = MatrixMut::new(db, self.outputs, self.rank);
+        sums.push(Sum::of(da, Term { a: dp.t(), b: x, scale: 1.0 }));
+        sums.push(Sum::of(db, Term { a: dy.t(), b: p, scale: self.scale }));
+        together(sums);
     }
 
     /// How many rows there are: from `branch_input`, checked against `projected`.
@@ -94,6 +115,10 @@ impl LowRank<'_> {
 
     fn input<'a>(&self, x: &'a [f32], rows: usize) -> Matrix<'a> {
         Matrix::new(x, rows, self.inputs)
+    }
+
+    fn wide<'a>(&self, w: &'a [f32]) -> Matrix<'a> {
+        Matrix::new(w, self.outputs, self.inputs)
     }
 
     fn a(&self) -> Matrix<'_> {
