@@ -19,7 +19,7 @@ use rankine_kernels::cpu::{self, Level};
 use rankine_kernels::cross_entropy::Head;
 use rankine_kernels::dequantize::{Format, dequantize};
 use rankine_kernels::gemm::{Matrix, matmul};
-use rankine_kernels::low_rank::LowRank;
+use rankine_kernels::low_rank::{Core, Gradients, LowRank};
 use rankine_kernels::norm::{rms_norm, rms_norm_backward};
 use rankine_kernels::rope::rotate;
 use rankine_kernels::stored::{Encoding, Operand, Stored};
@@ -225,7 +225,8 @@ fn adamw() -> Call {
 
 /// W: [128, 128] with a branch of rank 8.
 fn low_rank<'a>(weight: &'a [f32], a: &'a [f32], b: &'a [f32]) -> LowRank<'a> {
-    LowRank { weight: Operand::Wide(weight), a, b, scale: 2.0, inputs: 128, outputs: 128, rank: 8 }
+    let (weight, core) = (Operand::Wide(weight), Core::None);
+    LowRank { weight, a, core, b, scale: 2.0, inputs: 128, outputs: 128, ranks: [8; 2] }
 }
 
 /// 32 rows.
@@ -245,6 +246,7 @@ fn low_rank_backward() -> Call {
     let (mut dx, mut da, mut db) = (vec![0.0; 32 * 128], vec![0.0; 8 * 128], vec![0.0; 128 * 8]);
     warm(move || {
         let layer = low_rank(&weight, &a, &b);
-        layer.backward(&x, &projected, &dy, Some(&mut dx), None, &mut da, &mut db);
+        let all = Gradients { x: Some(&mut dx), a: Some(&mut da), b: Some(&mut db), ..Gradients::default() };
+        layer.backward(&x, &projected, &dy, all);
     })
 }

@@ -53,14 +53,16 @@ impl<'a> Matrix<'a> {
 }
 
 /// A row-major matrix that is written; rows are `stride` apart.
-pub(crate) struct MatrixMut<'a> {
-    pub data: &'a mut [f32],
-    pub rows: usize,
-    pub columns: usize,
-    pub stride: usize,
+#[derive(Debug)]
+pub struct MatrixMut<'a> {
+    pub(crate) data: &'a mut [f32],
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) stride: usize,
 }
 
 impl<'a> MatrixMut<'a> {
+    /// The numbers of `data` in rows that touch.
     pub fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
         Self { data, rows, columns, stride: columns }
     }
@@ -146,18 +148,24 @@ pub(crate) fn matmul_alone(c: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, scale
 }
 
 /// `scale · a · b`.
-#[derive(Clone, Copy)]
-pub(crate) struct Term<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Term<'a> {
+    /// [rows, depth].
     pub a: Matrix<'a>,
+    /// [depth, columns].
     pub b: Matrix<'a>,
+    /// Factor of the product.
     pub scale: f32,
 }
 
 /// What becomes of c: the sum of some products, plus the old c when `accumulate`.
-pub(crate) struct Sum<'c, 'a> {
+#[derive(Debug)]
+pub struct Sum<'c, 'a> {
+    /// Where it goes; [rows, columns].
     pub c: MatrixMut<'c>,
     /// At least one, unless c stays as it is.
     pub terms: Vec<Term<'a>>,
+    /// Whether the old c is a part of it.
     pub accumulate: bool,
 }
 
@@ -170,7 +178,10 @@ impl<'c, 'a> Sum<'c, 'a> {
 
 /// Makes several sums in one go: threads share the tiles of all of them, and wait for each other once. All terms of a
 /// tile are made by one thread while the tile is in its cache. Few rows against transposed weights take dot products.
-pub(crate) fn together(sums: Vec<Sum<'_, '_>>) {
+///
+/// # Panics
+/// As [`matmul`], for every sum.
+pub fn together(sums: Vec<Sum<'_, '_>>) {
     let (mut shared, mut tiles, mut work) = (Vec::new(), Vec::new(), 0_usize);
     for Sum { mut c, terms, accumulate } in sums {
         terms.iter().for_each(|term| check(&c, &term.a, &term.b));

@@ -23,6 +23,7 @@ pub mod dequantize;
 pub mod gemm;
 pub mod low_rank;
 mod matvec;
+pub mod memory;
 pub mod norm;
 pub mod pool;
 pub mod reduce;

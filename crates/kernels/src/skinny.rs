@@ -12,6 +12,7 @@ use crate::gemm::Matrix;
 use crate::matvec::prefetch;
 use crate::tasks;
 use crate::vectorise::{LANES, Vector};
+use bytemuck::{Pod, Zeroable};
 use std::ops::Range;
 
 /// Most rows of x that are multiplied at once: twelve registers of sums with AVX2, which has sixteen.
@@ -24,7 +25,7 @@ const DEPTH: usize = 128;
 const TASK: usize = 64 * 1024;
 
 /// Sixteen numbers in one line of the cache.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Lane([f32; LANES]);
 
@@ -123,15 +124,7 @@ vectorised! {
     /// turned[column][row] = x[row][column]; rows of x lie `stride` apart.
     fn turn<V>(x: &[f32], rows: usize, columns: usize, stride: usize, turned: &mut [Lane; LANES]) {
         if rows == LANES && columns == LANES {
-            let mut block = [[0.0; LANES]; LANES];
-            for (row, block) in block.iter_mut().enumerate() {
-                block.copy_from_slice(&x[row * stride..][..LANES]);
-            }
-            for (column, turned) in turned.iter_mut().enumerate() {
-                for (turned, block) in turned.0.iter_mut().zip(&block) {
-                    *turned = block[column];
-                }
-            }
+            V::turn(x, stride, bytemuck::cast_slice_mut(turned), LANES);
         } else {
             for row in 0..rows {
                 for (turned, x) in turned.iter_mut().zip(&x[row * stride..][..columns]) {

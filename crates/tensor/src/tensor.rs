@@ -96,6 +96,25 @@ impl Tensor {
         }
     }
 
+    /// Changes the numbers in place, off the tape; they are copied only where something else still holds them.
+    pub fn update<R>(&mut self, change: impl FnOnce(&mut [f32]) -> R) -> R {
+        if self.is_autodiff() {
+            *self = self.detach();
+        }
+        self.recipe = None;
+        match &mut self.handle.kind {
+            DispatchTensorKind::Flex(BackendTensor::Float(array)) if array.as_slice::<f32>().is_some() => {
+                change(array.storage_mut::<f32>())
+            }
+            _ => {
+                let mut values = self.to_vec();
+                let result = change(&mut values);
+                *self = Self::constant(values, &self.shape());
+                result
+            }
+        }
+    }
+
     /// Whether a trained variable reaches this value.
     pub fn is_tracked(&self) -> bool {
         self.is_autodiff() && Dispatch::is_tracked(&self.handle)

@@ -1,7 +1,7 @@
 //! Trained variables, and the gradients of one backward pass.
 
-use crate::{Result, Tensor, tensor::flex};
-use burn::backend::{AutodiffBackend, BackendTensor, Dispatch, DispatchTensorKind, ops::FloatTensorOps};
+use crate::{Result, Tensor};
+use burn::backend::{AutodiffBackend, Dispatch, ops::FloatTensorOps};
 use std::cell::Cell;
 
 thread_local! {
@@ -46,21 +46,10 @@ impl Var {
 
     /// Changes the numbers in place; they are copied only where something else still holds them.
     pub fn update<R>(&mut self, change: impl FnOnce(&mut [f32]) -> R) -> R {
-        let shape = self.tensor.shape();
         let taken = std::mem::replace(&mut self.tensor, Tensor::zeros(&[1]));
         let mut inner = taken.detach();
         drop(taken);
-        let result = match &mut inner.handle.kind {
-            DispatchTensorKind::Flex(BackendTensor::Float(array)) if array.as_slice::<f32>().is_some() => {
-                change(array.storage_mut::<f32>())
-            }
-            _ => {
-                let mut values = inner.to_vec();
-                let result = change(&mut values);
-                inner = Tensor::from_flex(flex(values, &shape));
-                result
-            }
-        };
+        let result = inner.update(change);
         *self = Self::from_tensor(&inner);
         result
     }

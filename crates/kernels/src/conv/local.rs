@@ -109,7 +109,7 @@ vectorised! {
                     let (i, j) = (position / by.side, position % by.side);
                     if let Some(row) = rows[(i * by.columns + j) * width..].first_chunk::<LANES>() {
                         for ((best, which), &x) in pooled.iter_mut().zip(&mut which).zip(row) {
-                            let larger = x > *best;
+                            let larger = (x > *best) | (x.is_nan() & !best.is_nan());
                             *which = if larger { position as u32 } else { *which };
                             *best = if larger { x } else { *best };
                         }

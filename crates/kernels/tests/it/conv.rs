@@ -223,6 +223,13 @@ fn a_nan_is_not_lost() {
         pooling.forward(&x, &mut y, &mut winners);
         assert!(y[0].is_nan(), "{at}");
     }
+    let fused = Conv { pool: 2, activation: Activation::Relu, ..conv(1, 1, [2, 2], 1, [1, 1]) };
+    for at in 0..4 {
+        let (mut x, mut y, mut winners) = ([1.0; 4], [0.0], vec![0; fused.winners()]);
+        x[at] = f32::NAN;
+        fused.forward(&x, &[1.0], None, &mut y, &mut winners);
+        assert!(y[0].is_nan() && usize::from(winners[0]) == at, "{at}");
+    }
     let mut y = [f32::NAN, -1.0];
     Activation::Relu.apply(&mut y, &[0.0, 0.5]);
     assert!(y[0].is_nan() && y[1] == 0.0);

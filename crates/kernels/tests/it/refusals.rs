@@ -4,7 +4,7 @@ use rankine_kernels::adamw::AdamW;
 use rankine_kernels::attention::{Attention, Heads, Span};
 use rankine_kernels::cross_entropy::Head;
 use rankine_kernels::gemm::{Matrix, matmul};
-use rankine_kernels::low_rank::LowRank;
+use rankine_kernels::low_rank::{Core, LowRank};
 use rankine_kernels::skinny::Packed;
 use rankine_kernels::{norm, rope, swiglu};
 
@@ -30,13 +30,16 @@ fn products() {
     let layer = LowRank {
         weight: x.as_slice().into(),
         a: &[0.0; 4],
+        core: Core::None,
         b: &[0.0; 3],
         scale: 1.0,
         inputs: 4,
         outputs: 3,
-        rank: 1,
+        ranks: [1; 2],
     };
     assert!(refused(|| layer.forward(&x, &x, &mut [0.0; 9], &mut [0.0; 2])).contains("projected"));
+    let layer = LowRank { core: Core::Diagonal(&x[..2]), ..layer };
+    assert!(refused(|| layer.forward(&x, &x, &mut [0.0; 9], &mut [0.0; 3])).contains("shape of the core"));
 }
 
 #[test]

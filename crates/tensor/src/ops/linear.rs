@@ -9,7 +9,7 @@ use crate::{
     record::{Grad, arrays, record},
 };
 use burn::backend::flex::FlexTensor;
-use rankine_kernels::gemm::{Matrix, matmul};
+use rankine_kernels::gemm::{Matrix, MatrixMut, Sum, Term, matmul, together};
 
 /// y = x·wᵀ; x: [t, in], w: [out, in] → [t, out].
 pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
@@ -53,16 +53,26 @@ impl Grad for Saved {
     fn gradients(&self, output: &[f32], needed: &[bool]) -> Vec<Option<Vec<f32>>> {
         let (t, inputs, outputs) = self.sizes;
         let dy = Matrix::new(output, t, outputs);
-        let dx = needed[0].then(|| {
-            let mut dx = vec![0.0; t * inputs];
-            matmul(&mut dx, dy, Matrix::new(numbers(&self.weight), outputs, inputs), 1.0, false);
-            dx
-        });
-        let dw = needed[1].then(|| {
-            let mut dw = vec![0.0; outputs * inputs];
-            self.x.read(|x| matmul(&mut dw, dy.t(), Matrix::new(x, t, inputs), 1.0, false));
-            dw
-        });
+        let w = Matrix::new(numbers(&self.weight), outputs, inputs);
+        let mut dx = needed[0].then(|| vec![0.0; t * inputs]);
+        let mut dw = needed[1].then(|| vec![0.0; outputs * inputs]);
+        let mut make = |x: &[f32]| {
+            let mut sums = Vec::new();
+            if let Some(dx) = &mut dx {
+                sums.push(Sum::of(MatrixMut::new(dx, t, inputs), Term { a: dy, b: w, scale: 1.0 }));
+            }
+            if let Some(dw) = &mut dw {
+                let term = Term { a: dy.t(), b: Matrix::new(x, t, inputs), scale: 1.0 };
+                sums.push(Sum::of(MatrixMut::new(dw, outputs, inputs), term));
+            }
+            together(sums);
+        };
+        // What x is made from is left alone where only dx is wanted.
+        if needed[1] {
+            self.x.read(make)
+        } else {
+            make(&[])
+        }
         vec![dx, dw]
     }
 }

@@ -149,14 +149,58 @@ fn low_rank_with_a_frozen_weight() {
             ops::low_rank(
                 &x[0],
                 &weight.clone().into(),
-                Branch { a: &x[1], b: &x[2], scale: 0.5, input: None },
+                Branch { a: &x[1], core: None, b: &x[2], scale: 0.5, input: None },
             )
         };
         let oracle = |x: &[Tensor]| {
-            plain::low_rank(&x[0], &weight, Branch { a: &x[1], b: &x[2], scale: 0.5, input: None })
+            plain::low_rank(
+                &x[0],
+                &weight,
+                Branch { a: &x[1], core: None, b: &x[2], scale: 0.5, input: None },
+            )
         };
         agree("low_rank", &fused, &oracle, &shapes);
     }
+}
+
+#[test]
+fn low_rank_with_a_core() {
+    let [t, inputs, outputs, left, right] = [7, 16, 9, 3, 4];
+    let weight = Tensor::new(Rng::new(3).normals(outputs * inputs, 0.3), &[outputs, inputs]).unwrap();
+    for core in [vec![right], vec![left, right]] {
+        let left = if core.len() == 1 { right } else { left };
+        let shapes: [&[usize]; 5] = [&[t, inputs], &[right, inputs], &core, &[outputs, left], &[t, inputs]];
+        for own_input in [false, true] {
+            let branch = |x: &[Tensor], f: &dyn Fn(Branch<'_>) -> Result<Tensor>| {
+                let input = own_input.then_some(&x[4]);
+                let y = f(Branch { a: &x[1], core: Some(&x[2]), b: &x[3], scale: 1.5, input })?;
+                // Every input has a gradient.
+                y.add(&x[4].sum().scale(0.5).reshape(&[1, 1])?)
+            };
+            let fused =
+                |x: &[Tensor]| branch(x, &|branch| ops::low_rank(&x[0], &weight.clone().into(), branch));
+            let oracle = |x: &[Tensor]| branch(x, &|branch| plain::low_rank(&x[0], &weight, branch));
+            agree("low_rank core", &fused, &oracle, &shapes);
+        }
+    }
+}
+
+/// Factors that are not trained, as a diagonal between frozen bases has them.
+#[test]
+fn constants_of_a_branch_get_no_gradient() {
+    let tensor = |seed, shape: &[usize]| {
+        Tensor::new(Rng::new(seed).normals(shape.iter().product(), 0.5), shape).unwrap()
+    };
+    let (x, w, a, b) = (tensor(1, &[5, 6]), tensor(2, &[4, 6]), tensor(3, &[2, 6]), tensor(4, &[4, 2]));
+    let core = Var::from_tensor(&tensor(5, &[2]));
+    let run = |f: &dyn Fn(Branch<'_>) -> Result<Tensor>| {
+        let core_tensor = core.tensor();
+        let branch = Branch { a: &a, core: Some(&core_tensor), b: &b, scale: 2.0, input: None };
+        f(branch).unwrap().sum().backward().unwrap().of(&core).unwrap().to_vec()
+    };
+    let found = run(&|branch| ops::low_rank(&x, &w.clone().into(), branch));
+    let expected = run(&|branch| plain::low_rank(&x, &w, branch));
+    assert!(distance(&found, &expected) < 1e-5, "{found:?} {expected:?}");
 }
 
 #[test]
@@ -164,7 +208,7 @@ fn low_rank_with_another_branch_input() {
     let weight = Tensor::new(Rng::new(3).normals(9 * 16, 0.3), &[9, 16]).unwrap();
     let shapes: [&[usize]; 4] = [&[7, 16], &[4, 16], &[9, 4], &[7, 16]];
     let branch = |x: &[Tensor], f: &dyn Fn(Branch<'_>) -> Result<Tensor>| {
-        f(Branch { a: &x[1], b: &x[2], scale: 1.5, input: Some(&x[3]) })
+        f(Branch { a: &x[1], core: None, b: &x[2], scale: 1.5, input: Some(&x[3]) })
     };
     let fused = |x: &[Tensor]| branch(x, &|branch| ops::low_rank(&x[0], &weight.clone().into(), branch));
     let oracle = |x: &[Tensor]| branch(x, &|branch| plain::low_rank(&x[0], &weight, branch));
@@ -306,7 +350,7 @@ fn a_stored_matrix_counts_as_the_numbers_it_holds() {
     let losses = |x: &[Tensor]| ops::frozen_losses(&x[0], &stored, &targets);
     agree("frozen losses", &losses, &|x| plain::losses(&x[0], &wide, &targets), &[x]);
     let branch = |x: &[Tensor], then: &dyn Fn(Branch<'_>) -> Result<Tensor>| {
-        then(Branch { a: &x[1], b: &x[2], scale: 0.5, input: None })
+        then(Branch { a: &x[1], core: None, b: &x[2], scale: 0.5, input: None })
     };
     let fused = |x: &[Tensor]| branch(x, &|branch| ops::low_rank(&x[0], &stored, branch));
     let oracle = |x: &[Tensor]| branch(x, &|branch| plain::low_rank(&x[0], &wide, branch));
@@ -342,7 +386,7 @@ fn operations_read_the_same_numbers_in_the_backward_pass() {
         let [x, w, gate, up, a, b] = inputs else { panic!("six inputs") };
         let normed = normed(x, w)?;
         let inner = gated(&ops::linear(&normed, gate)?, &ops::linear(&normed, up)?)?;
-        let branch = Branch { a, b, scale: 0.5, input: None };
+        let branch = Branch { a, core: None, b, scale: 0.5, input: None };
         ops::low_rank(&inner, &Frozen::from(Tensor::new(vec![0.25; 3 * 7], &[3, 7])?), branch)
     };
     agree(
