@@ -65,6 +65,8 @@ fn main() -> ExitCode {
 
 fn run(mut words: Vec<String>) -> Result<()> {
     let json = words.iter().position(|word| word == "--json").map(|at| words.remove(at)).is_some();
+    // As the program does.
+    rankine_kernels::memory::keep();
     if let Ok(level) = std::env::var("RANKINE_CPU") {
         machine::limit(&level)?;
     }

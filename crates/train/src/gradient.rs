@@ -2,10 +2,10 @@
 
 use crate::{Error, Objective, Result};
 use rankine_data::Batch;
-use rankine_kernels::reduce::sum_of_squares;
+use rankine_kernels::reduce::{axpy, scale, sum_of_squares};
 use rankine_nn::{LanguageModel, Pass, for_each_trained};
 use rankine_random::Rng;
-use rankine_tensor::Gradients;
+use rankine_tensor::{Gradients, Tensor};
 
 /// Mean loss and its gradient.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Gradient {
     /// How many tokens were read.
     pub tokens: usize,
     /// One a trained leaf, `None` where the loss does not depend on it.
-    pub leaves: Vec<Option<Vec<f32>>>,
+    pub leaves: Vec<Option<Tensor>>,
 }
 
 /// Gradient of the mean loss over `batches`; `recompute` saves memory by running every block twice.
@@ -44,6 +44,21 @@ pub fn gradient(
 }
 
 impl Gradient {
+    /// Adds the slope of the mean penalty over the weights that have one: once a step, whatever the number of batches.
+    pub fn add_penalty(&mut self, model: &dyn LanguageModel) -> Result<()> {
+        let mut penalties = Vec::new();
+        for parameter in model.parameters() {
+            penalties.extend(parameter.weight.penalty()?);
+        }
+        let count = penalties.len() as f32;
+        let Some(first) = penalties.pop() else {
+            return Ok(());
+        };
+        let sum = penalties.iter().try_fold(first, |sum, penalty| sum.add(penalty))?;
+        self.add(model, &sum.scale(count.recip()).backward()?);
+        Ok(())
+    }
+
     fn add(&mut self, model: &dyn LanguageModel, gradients: &Gradients) {
         for_each_trained(model, &mut |place, variable| {
             self.leaves.resize(self.leaves.len().max(place.index + 1), None);
@@ -51,17 +66,15 @@ impl Gradient {
                 return;
             };
             match &mut self.leaves[place.index] {
-                Some(sum) => {
-                    gradient.read(|values| sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value))
-                }
-                empty => *empty = Some(gradient.to_vec()),
+                Some(sum) => gradient.read(|values| sum.update(|sum| axpy(1.0, values, sum))),
+                empty => *empty = Some(gradient),
             }
         });
     }
 
     /// Euclidean length over all leaves.
     pub fn norm(&self) -> f64 {
-        self.leaves.iter().flatten().map(|leaf| sum_of_squares(leaf)).sum::<f64>().sqrt()
+        self.leaves.iter().flatten().map(|leaf| leaf.read(sum_of_squares)).sum::<f64>().sqrt()
     }
 
     /// Shortens the gradient to `limit`, as torch's `clip_grad_norm_` does; its length before.
@@ -72,7 +85,7 @@ impl Gradient {
         {
             let factor = (f64::from(limit) / (norm + 1e-6)) as f32;
             if factor < 1.0 {
-                self.leaves.iter_mut().flatten().flatten().for_each(|value| *value *= factor);
+                self.leaves.iter_mut().flatten().for_each(|leaf| leaf.update(|values| scale(values, factor)));
             }
         }
         norm

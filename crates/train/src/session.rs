@@ -137,7 +137,7 @@ pub fn run<M: LanguageModel>(
     Ok(Ending::Finished)
 }
 
-/// One step: gradient, clipping, update.
+/// One step: gradient of the loss, clipping, slope of the penalties, update.
 fn advance<M: LanguageModel>(
     model: &mut M,
     batches: &Batches,
@@ -155,9 +155,10 @@ fn advance<M: LanguageModel>(
     }
     let gradient_norm = gradient.clip(plan.clip);
     gradient.check(gradient_norm, step, learning_rate)?;
+    gradient.add_penalty(model)?;
     for_each_trained_mut(model, &mut |place, variable| {
-        if let Some(Some(values)) = gradient.leaves.get(place.index) {
-            optimizer.update(&place, variable, values, step as u64, learning_rate);
+        if let Some(Some(leaf)) = gradient.leaves.get(place.index) {
+            leaf.read(|values| optimizer.update(&place, variable, values, step as u64, learning_rate));
         }
     });
     Ok(Step { step, loss: gradient.loss, gradient_norm, learning_rate, tokens: gradient.tokens })

@@ -1,11 +1,14 @@
-//! A frozen weight with a trained branch of low rank:
+//! A frozen weight with a branch of low rank:
 //!
-//!     w = base + s · b·a        base: [out, in]  a: [r, in]  b: [out, r]
+//!     w = base + s · b·core·a        base: [out, in]  a: [right, in]  b: [out, left]  core: none, [r] or [left, right]
 //!
-//! Trains a and b: r·(out + in) numbers. The branch costs 2·t·r·(out + in) multiply-adds beside t·out·in.
+//! Any of a, b and core may be trained; the core is missing, a diagonal (left = right = r), or a matrix. Training a and b
+//! means r·(out + in) numbers, a diagonal between frozen factors only r. The branch costs 2·t·r·(out + in) multiply-adds
+//! beside t·out·in.
 //!
-//! Where a method took the branch's start out of the base (base = W − s·b₀·a₀), `start` keeps (a₀, b₀), so that the
-//! update relative to W is known exactly: ΔW = s·(b·a − b₀·a₀) = s·[b, −b₀]·[a; a₀], of rank 2r.
+//! Where a method took the branch's start out of the base (base = W − s·b₀·core₀·a₀), `start` keeps it, so that the update
+//! relative to W is known exactly: where a and b stay, it is s·b·(core − core₀)·a, of rank r; otherwise
+//! s·[b·core, −b₀·core₀]·[a; a₀], of rank 2r.
 
 use super::{Factors, Leaf, Leaves, Scope, Weight};
 use crate::Result;
@@ -18,22 +21,58 @@ pub struct LowRank {
     base: Leaf,
     a: Leaf,
     b: Leaf,
+    core: Option<Leaf>,
     scale: f32,
     dropout: f32,
-    start: Option<(Tensor, Tensor)>,
+    orthonormality: f32,
+    start: Option<Start>,
 }
 
+/// The branch as it was taken out of the base.
+#[derive(Debug)]
+struct Start {
+    a: Tensor,
+    b: Tensor,
+    core: Option<Tensor>,
+}
+
+/// Below this, the norm of G − 1 for a Gram matrix G is rounding, and its direction noise: the slope of the penalty goes to
+/// zero with it.
+const SMALL_DEFECT: f32 = 1e-4;
+
 impl LowRank {
-    /// A branch beside `base`; a: [r, in], b: [out, r].
+    /// A trained branch beside `base`; a: [r, in], b: [out, r].
     pub fn new(base: impl Into<Frozen>, a: &Tensor, b: &Tensor, scale: f32) -> Self {
         let (a, b) = (Leaf::Trained(Var::from_tensor(a)), Leaf::Trained(Var::from_tensor(b)));
-        Self { base: Leaf::Frozen(base.into()), a, b, scale, dropout: 0.0, start: None }
+        Self::of(base, a, b, None, scale)
+    }
+
+    /// A branch with a core beside `base`; a: [right, in], b: [out, left], core: [r] or [left, right].
+    pub fn with_core(base: impl Into<Frozen>, a: Leaf, b: Leaf, core: Leaf, scale: f32) -> Self {
+        Self::of(base, a, b, Some(core), scale)
     }
 
     /// The branch starts as a part of the original weight: its start is taken out of the base.
     pub fn taken_out(original: &Tensor, a: &Tensor, b: &Tensor, scale: f32) -> Result<Self> {
-        let base = original.minus_product(b, a, scale)?;
-        Ok(Self { start: Some((a.clone(), b.clone())), ..Self::new(base, a, b, scale) })
+        Self::new(original.clone(), a, b, scale).out_of_base()
+    }
+
+    /// The same for a branch with a core.
+    pub fn core_taken_out(original: &Tensor, a: Leaf, b: Leaf, core: Leaf, scale: f32) -> Result<Self> {
+        Self::with_core(original.clone(), a, b, core, scale).out_of_base()
+    }
+
+    fn of(base: impl Into<Frozen>, a: Leaf, b: Leaf, core: Option<Leaf>, scale: f32) -> Self {
+        let base = Leaf::Frozen(base.into());
+        Self { base, a, b, core, scale, dropout: 0.0, orthonormality: 0.0, start: None }
+    }
+
+    /// The branch becomes a part of what the base was.
+    fn out_of_base(self) -> Result<Self> {
+        let [a, b] = [&self.a, &self.b].map(|leaf| leaf.tensor().detach());
+        let core = self.core.as_ref().map(|core| core.tensor().detach());
+        let base = self.base().minus_product(&folded(&b, core.as_ref())?, &a, self.scale)?;
+        Ok(Self { base: Leaf::Frozen(base.into()), start: Some(Start { a, b, core }), ..self })
     }
 
     /// Drops entries of the branch's input with this probability while training.
@@ -41,10 +80,16 @@ impl LowRank {
         Self { dropout, ..self }
     }
 
-    /// a and b as they are now.
-    fn branch(&self) -> Factors {
+    /// Adds `factor · (‖a·aᵀ − 1‖ + ‖bᵀ·b − 1‖)` to the loss, in Frobenius norms.
+    pub fn with_orthonormality(self, factor: f32) -> Self {
+        Self { orthonormality: factor, ..self }
+    }
+
+    /// The branch as it is now, its core folded into b.
+    fn branch(&self) -> Result<Factors> {
         let (a, b) = (self.a.tensor(), self.b.tensor());
-        Factors { rank: a.shape()[0], a: a.to_vec(), b: b.to_vec(), scale: self.scale }
+        let b = folded(&b, self.core.as_ref().map(Leaf::tensor).as_ref())?;
+        Ok(Factors { rank: a.shape()[0], a: a.to_vec(), b: b.to_vec(), scale: self.scale })
     }
 
     /// The frozen part; [out, in].
@@ -61,6 +106,50 @@ impl LowRank {
         let mask = (0..x.elements()).map(|_| if rng.uniform() < keep { keep.recip() } else { 0.0 }).collect();
         Ok(Some(x.mul(&Tensor::new(mask, &x.shape())?)?))
     }
+
+    /// What was learnt; `None` where the arithmetic fails, which the shapes exclude.
+    fn learnt(&self) -> Result<Factors> {
+        let now = self.branch()?;
+        let Some(start) = &self.start else {
+            return Ok(now);
+        };
+        if self.a.trained().is_none() && self.b.trained().is_none() {
+            let core = self.core.as_ref().map(Leaf::tensor);
+            let change = match (core, &start.core) {
+                (Some(core), Some(start)) => Some(core.detach().sub(start)?),
+                _ => None,
+            };
+            return Ok(Factors { b: folded(&start.b, change.as_ref())?.to_vec(), ..now });
+        }
+        let b_start = folded(&start.b, start.core.as_ref())?.scale(-1.0).to_vec();
+        let a = [now.a, start.a.to_vec()].concat();
+        let rows = now.b.chunks(now.rank.max(1)).zip(b_start.chunks(now.rank.max(1)));
+        let b = rows.flat_map(|(now, then)| [now, then].concat()).collect();
+        Ok(Factors { a, b, rank: 2 * now.rank, scale: self.scale })
+    }
+}
+
+/// b·core; [out, right].
+fn folded(b: &Tensor, core: Option<&Tensor>) -> Result<Tensor> {
+    Ok(match core {
+        None => b.clone(),
+        Some(core) if core.shape().len() == 1 => b.mul(&core.reshape(&[1, core.elements()])?)?,
+        Some(core) => b.matmul(core)?,
+    })
+}
+
+/// ‖G − 1‖ of a Gram matrix, in the Frobenius norm; [1]. Smooth at 0: where it is ε or less it is (‖·‖² + ε²)/(2ε).
+fn defect(gram: &Tensor) -> Result<Tensor> {
+    let size = gram.shape()[0];
+    let one = (0..size * size).map(|at| if at / size == at % size { 1.0 } else { 0.0 }).collect();
+    let off = gram.sub(&Tensor::new(one, &[size, size])?)?;
+    let square = off.mul(&off)?.sum();
+    let small = SMALL_DEFECT * SMALL_DEFECT;
+    Ok(if square.item() > small {
+        square.sqrt()
+    } else {
+        square.shift(small).scale((2.0 * SMALL_DEFECT).recip())
+    })
 }
 
 impl Leaves for LowRank {
@@ -68,48 +157,53 @@ impl Leaves for LowRank {
         visit("base", &self.base);
         visit("a", &self.a);
         visit("b", &self.b);
+        self.core.iter().for_each(|core| visit("core", core));
     }
 
     fn leaves_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Leaf)) {
         visit("base", &mut self.base);
         visit("a", &mut self.a);
         visit("b", &mut self.b);
+        self.core.iter_mut().for_each(|core| visit("core", core));
     }
 }
 
 impl Weight for LowRank {
     fn dense(&self) -> Result<Tensor> {
-        let product = self.b.tensor().matmul(&self.a.tensor())?;
+        let core = self.core.as_ref().map(Leaf::tensor);
+        let product = folded(&self.b.tensor(), core.as_ref())?.matmul(&self.a.tensor())?;
         Ok(self.base.tensor().add(&product.scale(self.scale))?)
     }
 
     fn apply(&self, x: &Tensor, scope: Scope<'_>) -> Result<Tensor> {
         let input = self.dropped(x, scope)?;
-        let (a, b) = (self.a.tensor(), self.b.tensor());
-        let branch = ops::Branch { a: &a, b: &b, scale: self.scale, input: input.as_ref() };
+        let (a, b, core) = (self.a.tensor(), self.b.tensor(), self.core.as_ref().map(Leaf::tensor));
+        let branch =
+            ops::Branch { a: &a, core: core.as_ref(), b: &b, scale: self.scale, input: input.as_ref() };
         Ok(ops::low_rank(x, &self.base.constant(), branch)?)
     }
 
     fn rows(&self, ids: &Arc<[u32]>) -> Result<Tensor> {
         let rows = ops::frozen_rows(&self.base.constant(), ids)?;
-        let branch = ops::embedding(&self.b.tensor(), ids)?.matmul(&self.a.tensor())?;
-        Ok(rows.add(&branch.scale(self.scale))?)
+        let core = self.core.as_ref().map(Leaf::tensor);
+        let branch = folded(&ops::embedding(&self.b.tensor(), ids)?, core.as_ref())?;
+        Ok(rows.add(&branch.matmul(&self.a.tensor())?.scale(self.scale))?)
+    }
+
+    fn penalty(&self) -> Result<Option<Tensor>> {
+        if self.orthonormality == 0.0 {
+            return Ok(None);
+        }
+        let (a, b) = (self.a.tensor(), self.b.tensor());
+        let both = defect(&a.matmul(&a.t()?)?)?.add(&defect(&b.t()?.matmul(&b)?)?)?;
+        Ok(Some(both.scale(self.orthonormality).reshape(&[1])?))
     }
 
     fn residual(&self) -> Option<(Tensor, Factors)> {
-        self.start.as_ref().map(|_| (self.base(), self.branch()))
+        self.start.as_ref().and_then(|_| Some((self.base(), self.branch().ok()?)))
     }
 
     fn update(&self) -> Option<Factors> {
-        let Some((a_start, b_start)) = &self.start else {
-            return Some(self.branch());
-        };
-        let Factors { a, b, rank, .. } = self.branch();
-        let a = [a, a_start.to_vec()].concat();
-        let rows = b.chunks(rank).zip(b_start.to_vec().chunks(rank).map(<[f32]>::to_vec).collect::<Vec<_>>());
-        let b = rows.flat_map(|(now, then)| {
-            now.iter().copied().chain(then.into_iter().map(|x| -x)).collect::<Vec<_>>()
-        });
-        Some(Factors { a, b: b.collect(), rank: 2 * rank, scale: self.scale })
+        self.learnt().ok()
     }
 }

@@ -1,12 +1,12 @@
 use crate::support::{adapted, batches, fixture, leaves, plan, texts, train};
 use rankine_data::Example;
-use rankine_nn::{LanguageModel, Pass, Tokens};
+use rankine_nn::{LanguageModel, Model as _, Pass, Tokens};
 use rankine_testkit::assert_close;
 use rankine_train::{AdamW, Data, Ending, Error, Plan, evaluate};
 
 #[test]
 fn a_rule_is_learnt() {
-    for method in ["lora", "pissa"] {
+    for method in ["lora", "pissa", "sorsa"] {
         let texts = batches(texts(16, 0), 8);
         let mut model = adapted(method, "rank = 8");
         let data = Data { train: &texts, validation: None };
@@ -91,6 +91,44 @@ fn accumulated_batches_are_one_large_batch() {
     };
     assert_close!(norm_and_loss(2, 2), norm_and_loss(4, 1), relative = 1e-5);
     assert_close!(norm_and_loss(1, 4), norm_and_loss(4, 1), relative = 1e-5);
+}
+
+/// Mean penalty of the weights, over its factor, after some steps of a run.
+fn defect(gamma: f32, steps: usize, accumulation: usize) -> f32 {
+    let texts = batches(texts(8, 0), 4 / accumulation);
+    let mut model = adapted("sorsa", &format!("rank = 4\ngamma = {gamma:?}"));
+    let data = Data { train: &texts, validation: None };
+    let plan = Plan { accumulation, ..plan(steps, 5e-3) };
+    let (ending, log) = train(&mut model, &mut AdamW::default(), data, &plan, (None, None));
+    ending.unwrap();
+    assert!(log.steps.iter().all(|step| step.loss.is_finite()));
+    let mut worst: f32 = 0.0;
+    for parameter in model.parameters() {
+        let mut factors = Vec::new();
+        parameter.weight.leaves(&mut |name, leaf| {
+            if matches!(name, "a" | "b") && leaf.trained().is_some() {
+                factors.push((name == "a", leaf.tensor().detach()));
+            }
+        });
+        for (wide, factor) in factors {
+            let turned = factor.t().unwrap();
+            let gram = if wide { factor.matmul(&turned) } else { turned.matmul(&factor) }.unwrap();
+            let rank = gram.shape()[0];
+            let off = gram.to_vec().iter().enumerate().fold(0.0, |worst: f32, (at, x)| {
+                worst.max((x - if at / rank == at % rank { 1.0 } else { 0.0 }).abs())
+            });
+            worst = worst.max(off);
+        }
+    }
+    worst
+}
+
+#[test]
+fn penalties_of_the_weights_are_followed_once_a_step() {
+    let (free, held) = (defect(0.0, 30, 1), defect(100.0, 30, 1));
+    assert!(held < 0.5 * free, "{held} of {free}");
+    let (one, two) = (defect(1.0, 3, 1), defect(1.0, 3, 2));
+    assert!((one - two).abs() < 1e-3 * one, "{one} {two}");
 }
 
 #[test]
