@@ -15,6 +15,7 @@
 mod dense;
 mod error;
 mod estimate;
+mod ldu;
 mod leading;
 mod low_rank;
 mod orthonormal;
@@ -26,6 +27,7 @@ mod truncated;
 
 pub use error::{Error, Result};
 pub use estimate::{ErrorEstimate, orthonormality_defect};
+pub use ldu::{Ldu, ldu};
 pub use low_rank::LowRank;
 pub use qr::{Qr, qr};
 pub use spectrum::{effective_rank, energy_rank, stable_rank};

@@ -2,6 +2,7 @@
 //!
 //! Every changed weight is asked for its update as exact factors; PiSSA's is of rank 2r (see `nn::weight::LowRank`). The
 //! scaling goes into alpha, so that any reader's alpha/r gives it back; ranks that differ go into the patterns.
+//! A weight whose change is not of low rank is written whole, as a module that was trained as a whole is.
 
 use crate::{Error, Result};
 use rankine_checkpoint::adapter::{
@@ -31,19 +32,26 @@ pub fn export(model: &dyn Model, base: Base, name: Option<String>) -> Result<Ada
             let low_rank = low_rank(parameter, factors)?;
             adapter.low_rank.insert(parameter.module().to_owned(), low_rank);
         } else if is_trained(parameter) {
-            if parameter.kind() != Kind::Bias && !is_dense(parameter) {
-                return Err(Error::NotLowRank { path: parameter.path().to_owned() });
-            }
-            let value = parameter.weight.dense()?;
-            let replacement =
-                Replacement { shape: value.shape(), values: value.to_vec(), origin: Origin::Module };
-            adapter.replaced.insert(parameter.path().to_owned(), replacement);
+            adapter.replaced.insert(parameter.path().to_owned(), replacement(parameter)?);
             whole.insert(parameter.module().to_owned());
         }
     }
+    complete(model, &mut adapter, &whole)?;
     untie(model, &mut adapter, &mut whole);
     adapter.config = config(&adapter, name, whole);
     Ok(adapter)
+}
+
+/// A module that is written whole has all its parameters in the file, those that were not trained too: peft asks for them.
+fn complete(model: &dyn Model, adapter: &mut Adapter, whole: &BTreeSet<String>) -> Result<()> {
+    for parameter in model.parameters() {
+        let (module, path) = (parameter.module(), parameter.path());
+        let is_there = adapter.replaced.contains_key(path) || adapter.low_rank.contains_key(module);
+        if whole.contains(module) && !is_there {
+            adapter.replaced.insert(path.to_owned(), replacement(parameter)?);
+        }
+    }
+    Ok(())
 }
 
 /// An embedding that is the head too was trained at both ends: the adapter says so for both, as readers untie them.
@@ -64,17 +72,16 @@ fn update(weight: &dyn Weight, base: Base) -> Option<Factors> {
     branch.or_else(|| weight.update())
 }
 
+/// The parameter as it is now.
+fn replacement(parameter: &Parameter) -> Result<Replacement> {
+    let value = parameter.weight.dense()?;
+    Ok(Replacement { shape: value.shape(), values: value.to_vec(), origin: Origin::Module })
+}
+
 fn is_trained(parameter: &Parameter) -> bool {
     let mut trained = false;
     parameter.weight.leaves(&mut |_, leaf| trained |= leaf.trained().is_some());
     trained
-}
-
-/// One leaf only: the weight is that leaf.
-fn is_dense(parameter: &Parameter) -> bool {
-    let mut leaves = 0;
-    parameter.weight.leaves(&mut |_, _| leaves += 1);
-    leaves == 1
 }
 
 fn low_rank(parameter: &Parameter, factors: Factors) -> Result<LowRank> {
@@ -84,7 +91,8 @@ fn low_rank(parameter: &Parameter, factors: Factors) -> Result<LowRank> {
     if parameter.kind() == Kind::Embedding {
         return Err(Error::NotLowRank { path: parameter.path().to_owned() });
     }
-    Ok(LowRank { a, b, rank, inputs, outputs, scaling: scale, magnitude: None, output_bias: None, kind })
+    let magnitude = parameter.weight.magnitude();
+    Ok(LowRank { a, b, rank, inputs, outputs, scaling: scale, magnitude, output_bias: None, kind })
 }
 
 /// Alpha whose share of the rank is the scaling; the whole number that it was, where it was one.
@@ -105,6 +113,7 @@ fn config(adapter: &Adapter, name: Option<String>, whole: BTreeSet<String>) -> A
         task: Some("CAUSAL_LM".to_owned()),
         rank,
         alpha,
+        dora: adapter.low_rank.values().any(|low_rank| low_rank.magnitude.is_some()),
         targets: Targets {
             modules: Selection::Names(adapter.low_rank.keys().cloned().collect()),
             saved: whole.into_iter().collect(),

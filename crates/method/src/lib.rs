@@ -5,11 +5,18 @@
 //! of [`methods!`].
 
 mod attach;
+pub mod dora;
 mod error;
 mod export;
+pub mod full;
+pub mod loldu;
 pub mod lora;
+pub mod olora;
 pub mod pissa;
 mod registry;
+pub mod salt;
+pub mod sorsa;
+pub mod svfit;
 
 pub use attach::{Attached, attach, train_whole};
 pub use error::{Error, Result};

@@ -39,6 +39,17 @@ pub enum Init {
     Gaussian,
 }
 
+impl Init {
+    /// a before training; [rank, inputs].
+    pub(crate) fn start(self, rank: usize, inputs: usize, mut rng: Rng) -> Result<Tensor> {
+        let a = match self {
+            Self::Kaiming => rng.uniforms(rank * inputs, (inputs as f32).sqrt().recip()),
+            Self::Gaussian => rng.normals(rank * inputs, (rank as f32).recip()),
+        };
+        Ok(Tensor::new(a, &[rank, inputs])?)
+    }
+}
+
 impl Default for Lora {
     fn default() -> Self {
         Self { rank: 16, alpha: None, rslora: false, dropout: 0.0, init: Init::Kaiming }
@@ -66,13 +77,9 @@ impl Method for Lora {
         Ok(rank * site.sizes()?.iter().sum::<usize>())
     }
 
-    fn attach(&self, site: &Site<'_>, rank: usize, mut rng: Rng) -> Result<Box<dyn Weight>> {
+    fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {
         let [outputs, inputs] = site.sizes()?;
-        let a = match self.init {
-            Init::Kaiming => rng.uniforms(rank * inputs, (inputs as f32).sqrt().recip()),
-            Init::Gaussian => rng.normals(rank * inputs, (rank as f32).recip()),
-        };
-        let (a, b) = (Tensor::new(a, &[rank, inputs])?, Tensor::zeros(&[outputs, rank]));
+        let (a, b) = (self.init.start(rank, inputs, rng)?, Tensor::zeros(&[outputs, rank]));
         let scale = scale(self.alpha, rank, self.rslora);
         Ok(Box::new(weight::LowRank::new(site.weight.clone(), &a, &b, scale).with_dropout(self.dropout)))
     }

@@ -13,7 +13,7 @@ use crate::{
     Card, Error, Method, Result, Site,
     lora::{check_alpha, check_dropout, scale, uniform_plan},
 };
-use rankine_linalg::{Truncation, truncated};
+use rankine_linalg::{Svd, Truncation, truncated};
 use rankine_nn::{Weight, weight};
 use rankine_random::Rng;
 use rankine_tensor::Tensor;
@@ -51,6 +51,23 @@ pub enum Decomposition {
     Randomized,
 }
 
+impl Decomposition {
+    /// The same for `linalg`; a random range is drawn from `rng`.
+    pub(crate) fn truncation(self, power_iterations: usize, oversampling: usize, mut rng: Rng) -> Truncation {
+        match self {
+            Self::Exact => Truncation::Exact,
+            Self::Randomized => Truncation::Randomized { power_iterations, oversampling, seed: rng.bits() },
+        }
+    }
+}
+
+/// The first `rank` singular triples of a site's weight.
+pub(crate) fn principal(site: &Site<'_>, rank: usize, how: Truncation) -> Result<Svd> {
+    let [outputs, inputs] = site.sizes()?;
+    let found = site.weight.tensor().read(|w| truncated(w, outputs, inputs, rank, how));
+    found.map_err(|source| Error::Decomposition { path: site.path.to_owned(), source })
+}
+
 impl Default for Pissa {
     fn default() -> Self {
         Self {
@@ -86,26 +103,17 @@ impl Method for Pissa {
         Ok(rank * site.sizes()?.iter().sum::<usize>())
     }
 
-    fn attach(&self, site: &Site<'_>, rank: usize, mut rng: Rng) -> Result<Box<dyn Weight>> {
+    fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {
         let [outputs, inputs] = site.sizes()?;
-        let how = match self.svd {
-            Decomposition::Exact => Truncation::Exact,
-            Decomposition::Randomized => Truncation::Randomized {
-                power_iterations: self.iterations,
-                oversampling: self.oversampling,
-                seed: rng.bits(),
-            },
-        };
-        let original = site.weight.tensor();
-        let principal = original
-            .read(|w| truncated(w, outputs, inputs, rank, how))
-            .map_err(|source| Error::Decomposition { path: site.path.to_owned(), source })?;
+        let principal = principal(site, rank, self.svd.truncation(self.iterations, self.oversampling, rng))?;
         let scale = scale(self.alpha, rank, self.rslora);
         let roots: Vec<f32> = principal.s.iter().map(|s| (s / scale).sqrt()).collect();
         let rows = principal.vt.chunks_exact(inputs).zip(&roots);
         let a = rows.flat_map(|(row, root)| row.iter().map(move |v| v * root)).collect();
         let b = principal.u.iter().enumerate().map(|(index, u)| u * roots[index % rank]).collect();
         let (a, b) = (Tensor::new(a, &[rank, inputs])?, Tensor::new(b, &[outputs, rank])?);
-        Ok(Box::new(weight::LowRank::taken_out(&original, &a, &b, scale)?.with_dropout(self.dropout)))
+        Ok(Box::new(
+            weight::LowRank::taken_out(&site.weight.tensor(), &a, &b, scale)?.with_dropout(self.dropout),
+        ))
     }
 }

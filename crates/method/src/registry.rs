@@ -1,6 +1,6 @@
 //! The list of methods: one line each.
 
-use crate::{Card, Error, Method, Result, lora, pissa};
+use crate::{Card, Error, Method, Result};
 use serde::{Deserialize, Serialize};
 
 /// Hyperparameters by name.
@@ -14,13 +14,13 @@ macro_rules! methods {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case", deny_unknown_fields)]
         pub enum Choice {
-            $($(#[$doc])* $Method($module::$Method),)*
+            $($(#[$doc])* $Method(crate::$module::$Method),)*
         }
 
         impl Choice {
             /// Every method with the paper's setting.
             pub fn all() -> Vec<Self> {
-                vec![$(Self::$Method($module::$Method::default()),)*]
+                vec![$(Self::$Method(crate::$module::$Method::default()),)*]
             }
 
             /// The method itself.
@@ -34,10 +34,24 @@ macro_rules! methods {
 }
 
 methods! {
+    /// Every number.
+    full::Full,
     /// Low-rank adaptation.
     lora::Lora,
     /// Principal singular values and vectors.
     pissa::Pissa,
+    /// Leading columns, orthonormalised.
+    olora::Olora,
+    /// Directions of the rows by a low-rank branch, and their lengths.
+    dora::Dora,
+    /// Singular values scaled and shifted, with a low-rank term in the tail.
+    salt::Salt,
+    /// Singular values alone.
+    svfit::Svfit,
+    /// The first pivots of an LDU decomposition alone.
+    loldu::Loldu,
+    /// Singular values and vectors, held orthonormal.
+    sorsa::Sorsa,
 }
 
 impl Choice {

@@ -31,6 +31,10 @@ fn agrees(adapter: &Adapter, model: &Llama) {
         let delta = b.matmul(&a).unwrap().scale(low_rank.scaling).to_vec();
         let weight = weights.get_mut(&format!("{module}.weight")).unwrap();
         weight.iter_mut().zip(delta).for_each(|(value, by)| *value += by);
+        for (row, length) in weight.chunks_mut(low_rank.inputs).zip(low_rank.magnitude.iter().flatten()) {
+            let own = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            row.iter_mut().for_each(|x| *x *= length / own);
+        }
     }
     for (name, replacement) in &adapter.replaced {
         weights.insert(name.clone(), replacement.values.clone());
@@ -44,17 +48,35 @@ fn agrees(adapter: &Adapter, model: &Llama) {
 #[test]
 fn an_adapter_on_the_base_is_the_trained_model() {
     for choice in Choice::all() {
-        for settings in ["rank = 4", "rank = 4\nalpha = 7.0", "rank = 3\nalpha = 5.0\nrslora = true"] {
-            let choice = choice.clone().with(&settings.parse().unwrap()).unwrap();
+        for settings in ["", "rank = 4", "rank = 4\nalpha = 7.0", "rank = 3\nalpha = 5.0\nrslora = true"] {
+            let Ok(choice) = choice.clone().with(&settings.parse().unwrap()) else {
+                continue;
+            };
             let mut model = fixture();
             let modules = linear_modules(&model);
             attach_to(&mut model, &choice, &modules, 0).unwrap();
             disturb_all(&mut model);
             let adapter = through_a_folder(&model);
-            assert_eq!(adapter.low_rank.len(), modules.len());
-            assert!(adapter.config.rank_pattern.is_empty(), "one rank for all needs no pattern");
+            let whole = |module: &String| adapter.replaced.contains_key(&format!("{module}.weight"));
+            assert!(modules.iter().all(|module| adapter.low_rank.contains_key(module) != whole(module)));
+            let one = settings.is_empty() || adapter.config.rank_pattern.is_empty();
+            assert!(one, "one rank for all needs no pattern");
             agrees(&adapter, &model);
         }
+    }
+}
+
+#[test]
+fn a_change_that_is_not_of_low_rank_is_written_whole() {
+    for (settings, low_rank) in [("relu = 'full'", false), ("relu = 'diag'", true), ("relu = 'none'", true)] {
+        let mut model = fixture();
+        let modules = ["model.layers.0.mlp.up_proj".to_owned()];
+        attach_to(&mut model, &named("salt", settings), &modules, 0).unwrap();
+        disturb_all(&mut model);
+        let adapter = through_a_folder(&model);
+        assert_eq!(adapter.low_rank.contains_key(&modules[0]), low_rank, "{settings}");
+        assert_eq!(adapter.config.targets.saved.contains(&modules[0]), !low_rank, "{settings}");
+        agrees(&adapter, &model);
     }
 }
 

@@ -1,5 +1,5 @@
 use rankine_checkpoint::Checkpoint;
-use rankine_method::{Attached, Choice, Result, attach};
+use rankine_method::{Attached, Choice, Result, Site, attach};
 use rankine_nn::{
     Kind, LanguageModel, Leaf, Model, Pass, Tokens, Weight,
     models::{Llama, Storage},
@@ -66,4 +66,50 @@ pub fn distance(a: &[f32], b: &[f32]) -> f64 {
     let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
     let difference = norm(&mut a.iter().zip(b).map(|(x, y)| f64::from(*x) - f64::from(*y)));
     difference / norm(&mut b.iter().map(|&y| f64::from(y))).max(f64::MIN_POSITIVE)
+}
+
+/// The structure that a method puts in the place of a weight of its own.
+pub fn structure(choice: &Choice, weight: &Tensor) -> Box<dyn Weight> {
+    let weight = &weight.clone().into();
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight };
+    let rank = choice.method().plan(&[site]).unwrap()[0];
+    choice.method().attach(&site, rank, Rng::new(2)).unwrap()
+}
+
+/// A leaf by its name.
+pub fn leaf(weight: &dyn Weight, wanted: &str) -> Tensor {
+    let mut found = None;
+    weight.leaves(&mut |name, leaf| {
+        if name == wanted {
+            found = Some(leaf.tensor().detach());
+        }
+    });
+    found.unwrap_or_else(|| panic!("no leaf `{wanted}`"))
+}
+
+/// Gives a trained leaf other numbers.
+pub fn set(weight: &mut dyn Weight, wanted: &str, values: &[f32]) {
+    let mut found = false;
+    weight.leaves_mut(&mut |name, leaf| {
+        if let Leaf::Trained(variable) = leaf
+            && name == wanted
+        {
+            variable.update(|numbers| numbers.copy_from_slice(values));
+            found = true;
+        }
+    });
+    assert!(found, "no trained leaf `{wanted}`");
+}
+
+/// Values and gradients of the trained leaves, by name.
+pub fn slopes(weight: &dyn Weight, of: &Tensor) -> Vec<(String, Vec<f32>, Vec<f32>)> {
+    let gradients = of.backward().unwrap();
+    let mut found = Vec::new();
+    weight.leaves(&mut |name, leaf| {
+        if let Some(variable) = leaf.trained() {
+            let slope = gradients.of(variable).unwrap_or_else(|| panic!("`{name}` has no gradient"));
+            found.push((name.to_owned(), variable.tensor().to_vec(), slope.to_vec()));
+        }
+    });
+    found
 }

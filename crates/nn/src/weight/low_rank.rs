@@ -10,7 +10,7 @@
 //! relative to W is known exactly: where a and b stay, it is s·b·(core − core₀)·a, of rank r; otherwise
 //! s·[b·core, −b₀·core₀]·[a; a₀], of rank 2r.
 
-use super::{Factors, Leaf, Leaves, Scope, Weight};
+use super::{Factors, Leaf, Leaves, Scope, Weight, dropped};
 use crate::Result;
 use rankine_tensor::{Frozen, Tensor, Var, ops};
 use std::sync::Arc;
@@ -97,17 +97,7 @@ impl LowRank {
         self.base.tensor()
     }
 
-    /// Inverted dropout of x: kept entries are divided by the probability of keeping.
-    fn dropped(&self, x: &Tensor, scope: Scope<'_>) -> Result<Option<Tensor>> {
-        let Some(mut rng) = scope.draw().filter(|_| self.dropout > 0.0) else {
-            return Ok(None);
-        };
-        let keep = 1.0 - self.dropout;
-        let mask = (0..x.elements()).map(|_| if rng.uniform() < keep { keep.recip() } else { 0.0 }).collect();
-        Ok(Some(x.mul(&Tensor::new(mask, &x.shape())?)?))
-    }
-
-    /// What was learnt; `None` where the arithmetic fails, which the shapes exclude.
+    /// What was learnt.
     fn learnt(&self) -> Result<Factors> {
         let now = self.branch()?;
         let Some(start) = &self.start else {
@@ -176,7 +166,7 @@ impl Weight for LowRank {
     }
 
     fn apply(&self, x: &Tensor, scope: Scope<'_>) -> Result<Tensor> {
-        let input = self.dropped(x, scope)?;
+        let input = dropped(x, self.dropout, scope)?;
         let (a, b, core) = (self.a.tensor(), self.b.tensor(), self.core.as_ref().map(Leaf::tensor));
         let branch =
             ops::Branch { a: &a, core: core.as_ref(), b: &b, scale: self.scale, input: input.as_ref() };

@@ -2,9 +2,13 @@
 
 mod dense;
 mod low_rank;
+mod magnitude;
+mod singular;
 
 pub use dense::Dense;
 pub use low_rank::LowRank;
+pub use magnitude::Magnitude;
+pub use singular::{Relu, Singular};
 
 use crate::Result;
 use rankine_random::Rng;
@@ -132,13 +136,18 @@ pub trait Weight: Leaves + Send + Sync {
         Ok(ops::score(x, &self.dense()?, targets)?)
     }
 
-    /// Added to the loss; shape [1].
+    /// What the weight itself adds to the loss; shape [1]. The loop takes the mean over the weights that have one.
     fn penalty(&self) -> Result<Option<Tensor>> {
         Ok(None)
     }
 
     /// What was learnt, relative to the weight the method was attached to, where that is exactly low rank.
     fn update(&self) -> Option<Factors> {
+        None
+    }
+
+    /// Lengths that the rows of the weight plus its update are brought to, where they are trained; [out].
+    fn magnitude(&self) -> Option<Vec<f32>> {
         None
     }
 
@@ -162,6 +171,16 @@ fn affine<W: Weight + ?Sized>(
         Activation::None => y,
         Activation::Relu => y.relu(),
     })
+}
+
+/// Inverted dropout of a branch's input while training: kept entries are divided by the probability of keeping.
+fn dropped(x: &Tensor, probability: f32, scope: Scope<'_>) -> Result<Option<Tensor>> {
+    let Some(mut rng) = scope.draw().filter(|_| probability > 0.0) else {
+        return Ok(None);
+    };
+    let keep = 1.0 - probability;
+    let mask = (0..x.elements()).map(|_| if rng.uniform() < keep { keep.recip() } else { 0.0 }).collect();
+    Ok(Some(x.mul(&Tensor::new(mask, &x.shape())?)?))
 }
 
 /// How many numbers of `weight` are trained, and how many it holds in all.

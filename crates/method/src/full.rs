@@ -1,0 +1,39 @@
+//! Full fine-tuning: the weight itself is trained.
+//!
+//!     w = W        W: [out, in], trained
+//!
+//! Trains out·in numbers a weight: the baseline that all others are held against. Exported as whole modules.
+
+use crate::{Card, Method, Result, Site};
+use rankine_nn::{Weight, weight::Dense};
+use rankine_random::Rng;
+use serde::{Deserialize, Serialize};
+
+/// Full fine-tuning.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Full {}
+
+impl Method for Full {
+    fn card(&self) -> Card {
+        Card {
+            name: "full",
+            paper: "lora",
+            summary: "the weights themselves are trained: the baseline, with an optimizer state of twice their size",
+            formula: "w = W; W is trained",
+            exact: true,
+        }
+    }
+
+    fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
+        sites.iter().map(|site| Ok(site.sizes()?.into_iter().min().unwrap_or(0))).collect()
+    }
+
+    fn trained(&self, site: &Site<'_>, _: usize) -> Result<usize> {
+        Ok(site.weight.elements())
+    }
+
+    fn attach(&self, site: &Site<'_>, _: usize, _: Rng) -> Result<Box<dyn Weight>> {
+        Ok(Box::new(Dense::trained(&site.weight.tensor())))
+    }
+}
