@@ -67,6 +67,20 @@ impl Images {
         Ok(chosen)
     }
 
+    /// The first `count` images of each class, in the order in which they stand.
+    pub fn of_each_class(&self, count: usize) -> Self {
+        let mut found = vec![0; self.labels.iter().max().map_or(0, |&label| label as usize + 1)];
+        let mut chosen = Self { pixels: Vec::new(), width: self.width, labels: Vec::new() };
+        for (row, &label) in self.pixels.chunks_exact(self.width).zip(&self.labels) {
+            if found[label as usize] < count {
+                found[label as usize] += 1;
+                chosen.pixels.extend_from_slice(row);
+                chosen.labels.push(label);
+            }
+        }
+        chosen
+    }
+
     /// The images at `rows`, with their classes; [rows, pixels].
     ///
     /// # Errors
@@ -100,6 +114,14 @@ mod tests {
         let chosen = images.of_classes(&[1, 3]).unwrap();
         assert_eq!((chosen.labels, chosen.pixels), (vec![1, 0, 1], vec![0.0, 1.0, 2.0, 3.0, 6.0, 7.0]));
         assert!(matches!(images.of_classes(&[9]), Err(Error::NoImages { .. })));
+    }
+
+    #[test]
+    fn each_class_gives_its_first_images() {
+        let pixels = (0..6).map(|x| x as f32).collect();
+        let images = Images { pixels, width: 1, labels: vec![2, 0, 2, 2, 0, 1] };
+        let chosen = images.of_each_class(2);
+        assert_eq!((chosen.labels, chosen.pixels), (vec![2, 0, 2, 0, 1], vec![0.0, 1.0, 2.0, 4.0, 5.0]));
     }
 
     #[test]

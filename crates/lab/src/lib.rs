@@ -7,15 +7,25 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod findings;
 pub mod idx;
 mod images;
+mod loldu;
 mod materials;
 mod pissa;
+mod salt;
+mod sorsa;
+mod svfit;
+mod transfer;
 
 pub use error::{Error, Result};
 pub use images::Images;
+pub use loldu::LolduExperiment;
 pub use materials::{Language, Materials};
 pub use pissa::PissaExperiment;
+pub use salt::SaltExperiment;
+pub use sorsa::SorsaExperiment;
+pub use svfit::SvfitExperiment;
 
 use rankine_report::Page;
 
@@ -65,7 +75,11 @@ macro_rules! experiments {
 }
 
 experiments! {
+    svfit::SvfitExperiment,
+    sorsa::SorsaExperiment,
     pissa::PissaExperiment,
+    salt::SaltExperiment,
+    loldu::LolduExperiment,
 }
 
 /// The experiment of a paper.
@@ -89,6 +103,6 @@ mod tests {
         }
         let error = experiment("piza").map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "no experiment is called `piza`");
-        assert_eq!(error.hint().unwrap(), "there are: pissa");
+        assert_eq!(error.hint().unwrap(), "there are: svfit, sorsa, pissa, salt, loldu");
     }
 }

@@ -12,8 +12,11 @@ mod page;
 mod spectra;
 mod transfer;
 
-use crate::{Claim, Experiment, Images, Materials, Result, Scale};
-use transfer::Pretraining;
+use crate::{
+    Claim, Experiment, Materials, Result, Scale,
+    transfer::{Data, mean},
+};
+use std::fmt;
 
 /// Convergence of PiSSA against LoRA and full training.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,23 +29,13 @@ impl Experiment for PissaExperiment {
 
     fn run(&self, scale: Scale, materials: &Materials<'_>, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
         watch("reading Fashion-MNIST");
-        let train = Images::fashion_mnist(&materials.fashion_mnist, "train")?;
-        let test = Images::fashion_mnist(&materials.fashion_mnist, "t10k")?;
-        let settings = transfer::Settings::of(scale);
-        let pretraining = Pretraining { train: train.of_classes(&OLD)?, test: test.of_classes(&OLD)? };
-        let (train, test) = (train.of_classes(&NEW)?, test.of_classes(&NEW)?);
-        let transfer = transfer::run(&settings, &pretraining, (&train, &test), watch)?;
+        let data = Data::fashion_mnist(&materials.fashion_mnist)?;
+        let transfer = transfer::run(&transfer::Settings::of(scale), &data, watch)?;
         let tuning =
             materials.language.as_ref().map(|language| language::run(language, scale, watch)).transpose()?;
         Ok(page::claim(&transfer, tuning.as_ref()))
     }
 }
-
-/// Classes of the pretraining: tops, coats and a dress.
-const OLD: [u8; 5] = [0, 2, 4, 6, 3];
-
-/// Classes of the transfer: trousers, shoes and bags.
-const NEW: [u8; 5] = [1, 5, 7, 8, 9];
 
 /// How weights are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -66,6 +59,8 @@ impl Arm {
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
+impl fmt::Display for Arm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }

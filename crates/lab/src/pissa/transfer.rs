@@ -1,18 +1,14 @@
-//! Experiment A: a small classifier moves to new classes.
-//!
-//! Per seed one network is pretrained on the old classes. Every arm starts from it with the same new head, sees the same
-//! batches, and trains its hidden layers at the same learning rate; the head has a learning rate of its own.
+//! Experiment A: the shared transfer, in full, by PiSSA and by LoRA, at the same learning rates.
 
 use super::{
     Arm, mean,
     spectra::{Spectra, spectra, value},
 };
-use crate::{Error, Images, Result, Scale};
-use rankine_method::{attach, lora::Lora, pissa::Pissa, train_whole};
-use rankine_nn::{Kind, Model as _, Pass, for_each_trained_mut, models::Mlp, weight::Dense};
-use rankine_random::Rng;
-use rankine_tensor::{Tensor, ops, untaped};
-use rankine_train::{AdamW, Optimizer as _};
+use crate::{
+    Result, Scale,
+    transfer::{self, Data, Setting, Start, Treatment},
+};
+use rankine_method::{Choice, lora::Lora, pissa::Pissa};
 
 /// How much is run, and how.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -41,30 +37,40 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn of(scale: Scale) -> Self {
-        let (rates, seeds) = match scale {
-            Scale::Quick => (vec![5e-4, 2e-3], vec![0]),
+        let rates = match scale {
+            Scale::Quick => vec![5e-4, 2e-3],
             // At 1e-2 the principal directions themselves are damaged: shown, not claimed.
-            Scale::Full => (vec![5e-4, 2e-3, 1e-2], vec![0, 1]),
+            Scale::Full => vec![5e-4, 2e-3, 1e-2],
         };
-        Self {
-            hidden: vec![256, 256],
-            pretraining_steps: 1000,
-            steps: 400,
-            window: 50,
-            batch: 128,
-            rank: 8,
-            rates,
-            head_rate: 1e-3,
-            claimed_up_to: 2e-3,
-            seeds,
-        }
+        let Setting { hidden, pretraining_steps, steps, window, batch, head_rate, seeds } =
+            Setting::of(scale, 2);
+        let (rank, claimed_up_to) = (8, 2e-3);
+        Self { hidden, pretraining_steps, steps, window, batch, rank, rates, head_rate, claimed_up_to, seeds }
+    }
+
+    fn setting(&self) -> Setting {
+        let Self { pretraining_steps, steps, window, batch, head_rate, .. } = *self;
+        let (hidden, seeds) = (self.hidden.clone(), self.seeds.clone());
+        Setting { hidden, pretraining_steps, steps, window, batch, head_rate, seeds }
+    }
+
+    fn arms(&self) -> [transfer::Arm<Arm>; 3] {
+        [Arm::Full, Arm::Pissa, Arm::Lora].map(|label| transfer::Arm {
+            label,
+            treatment: label.treatment(self.rank),
+            rates: self.rates.clone(),
+        })
     }
 }
 
-/// The old classes.
-pub(super) struct Pretraining {
-    pub train: Images,
-    pub test: Images,
+impl Arm {
+    fn treatment(self, rank: usize) -> Treatment {
+        match self {
+            Self::Full => Treatment::Whole,
+            Self::Pissa => Treatment::Method(Choice::Pissa(Pissa { rank, ..Pissa::default() })),
+            Self::Lora => Treatment::Method(Choice::Lora(Lora { rank, ..Lora::default() })),
+        }
+    }
 }
 
 /// Everything that was measured.
@@ -80,22 +86,7 @@ pub(super) struct Transfer {
 }
 
 /// One training run on the new classes.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub(super) struct Run {
-    pub arm: Arm,
-    pub rate: f32,
-    pub seed: u64,
-    /// Numbers trained in the hidden layers.
-    pub trained: usize,
-    /// Loss of every step.
-    pub losses: Vec<f64>,
-    /// Mean loss of the first steps.
-    pub early: f64,
-    /// Mean loss of the last steps.
-    pub late: f64,
-    /// Share of new test images classified rightly.
-    pub accuracy: f64,
-}
+pub(super) type Run = transfer::Run<Arm>;
 
 impl Transfer {
     /// Runs of one arm at one learning rate, over the seeds.
@@ -123,192 +114,31 @@ impl Transfer {
 }
 
 /// Pretrains and transfers.
-pub(super) fn run(
-    settings: &Settings,
-    old: &Pretraining,
-    new: (&Images, &Images),
-    watch: &mut dyn FnMut(&str),
-) -> Result<Transfer> {
-    let mut transfer = Transfer {
-        settings: settings.clone(),
-        pretrained_accuracy: Vec::new(),
-        runs: Vec::new(),
-        spectra: None,
+pub(super) fn run(settings: &Settings, data: &Data, watch: &mut dyn FnMut(&str)) -> Result<Transfer> {
+    let mut spectra = None;
+    let mut finished = |finished: transfer::Finished<'_, Arm>| {
+        if spectra.is_none() {
+            spectra = spectra_at(finished.start, settings)?;
+        }
+        Ok(())
     };
-    for &seed in &settings.seeds {
-        let rng = Rng::new(seed).fork("pissa");
-        watch(&format!("seed {seed}: pretraining"));
-        let pretrained = pretrain(settings, &old.train, &rng)?;
-        transfer.pretrained_accuracy.push(accuracy(&pretrained, &old.test)?);
-        let start = Start::new(&pretrained, classes(new.0), &rng)?;
-        if transfer.spectra.is_none() {
-            transfer.spectra = start.spectra(settings)?;
-        }
-        for &rate in &settings.rates {
-            for arm in [Arm::Full, Arm::Pissa, Arm::Lora] {
-                watch(&format!("seed {seed}, learning rate {rate:e}: {}", arm.name()));
-                transfer.runs.push(start.run((arm, rate, seed), settings, new)?);
-            }
-        }
-    }
-    Ok(transfer)
+    let measured = transfer::run(&settings.setting(), &settings.arms(), data, &mut finished, watch)?;
+    let transfer::Sweep { pretrained_accuracy, runs, .. } = measured;
+    Ok(Transfer { settings: settings.clone(), pretrained_accuracy, runs, spectra })
 }
 
-fn pretrain(settings: &Settings, images: &Images, rng: &Rng) -> Result<Mlp> {
-    let sizes = [&[images.width], settings.hidden.as_slice(), &[classes(images)]].concat();
-    let mut model = Mlp::new(&sizes, &rng.fork("network"))?;
-    let rates = Rates { hidden: settings.head_rate, head: settings.head_rate };
-    train(&mut model, images, &rng.fork("pretraining"), (settings.pretraining_steps, settings.batch), rates)?;
-    Ok(model)
-}
-
-/// Where every arm starts: the pretrained hidden layers, and a new head.
-struct Start {
-    sizes: Vec<usize>,
-    /// One a parameter, in the model's order.
-    values: Vec<Tensor>,
-    rng: Rng,
-}
-
-impl Start {
-    fn new(pretrained: &Mlp, classes: usize, rng: &Rng) -> Result<Self> {
-        let mut values = Vec::new();
-        let mut sizes = Vec::new();
-        for parameter in pretrained.parameters() {
-            let value = untaped(|| parameter.weight.dense())?;
-            if let Ok([_, inputs]) = value.matrix("start") {
-                sizes.push(inputs);
-            }
-            values.push(value);
-        }
-        sizes.push(classes);
-        Ok(Self { sizes, values, rng: rng.clone() })
-    }
-
-    /// The network with frozen hidden layers and a trained head.
-    fn model(&self) -> Result<Mlp> {
-        let mut model = Mlp::new(&self.sizes, &self.rng.fork("new head"))?;
-        for (parameter, value) in model.parameters_mut().into_iter().zip(&self.values) {
-            if parameter.kind() != Kind::Head {
-                parameter.weight = Box::new(Dense::frozen(value.clone()));
-            }
-        }
-        Ok(model)
-    }
-
-    fn attached(&self, arm: Arm, rank: usize) -> Result<(Mlp, usize)> {
-        let mut model = self.model()?;
-        let modules: Vec<String> =
-            (0..self.sizes.len().saturating_sub(2)).map(|i| format!("layers.{i}")).collect();
-        let rng = self.rng.fork("method");
-        let trained = match arm {
-            Arm::Full => train_whole(&mut model, &modules)?,
-            Arm::Lora => {
-                attach(&mut model, &Lora { rank, ..Lora::default() }, &modules, &rng, &mut |_, _| {})?.trained
-            }
-            Arm::Pissa => {
-                attach(&mut model, &Pissa { rank, ..Pissa::default() }, &modules, &rng, &mut |_, _| {})?
-                    .trained
-            }
-        };
-        Ok((model, trained))
-    }
-
-    fn spectra(&self, settings: &Settings) -> Result<Option<Spectra>> {
-        let path = format!("layers.{}.weight", settings.hidden.len().saturating_sub(1));
-        let Some(before) = value(&self.model()?, &path)? else {
-            return Ok(None);
-        };
-        spectra(&self.attached(Arm::Pissa, settings.rank)?.0, &path, &before)
-    }
-
-    fn run(
-        &self,
-        (arm, rate, seed): (Arm, f32, u64),
-        settings: &Settings,
-        (images, test): (&Images, &Images),
-    ) -> Result<Run> {
-        let (mut model, trained) = self.attached(arm, settings.rank)?;
-        let rates = Rates { hidden: rate, head: settings.head_rate };
-        let steps = (settings.steps, settings.batch);
-        let losses = train(&mut model, images, &self.rng.fork("transfer"), steps, rates)?;
-        let window = settings.window.min(losses.len());
-        let (early, late) = (mean(&losses[..window]), mean(&losses[losses.len() - window..]));
-        Ok(Run { arm, rate, seed, trained, early, late, accuracy: accuracy(&model, test)?, losses })
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Rates {
-    hidden: f32,
-    head: f32,
-}
-
-/// Trains what is trained in `model` with AdamW at constant rates; the loss of every step.
-fn train(
-    model: &mut Mlp,
-    images: &Images,
-    rng: &Rng,
-    (steps, batch): (usize, usize),
-    rates: Rates,
-) -> Result<Vec<f64>> {
-    let mut optimizer = AdamW::default();
-    let mut losses = Vec::with_capacity(steps);
-    for (rows, step) in images.steps(batch, rng).zip(1..=steps) {
-        let (x, targets) = images.batch(&rows)?;
-        let hidden = model.hidden(&x, &Pass::quiet())?;
-        let loss = ops::losses(&hidden, &model.head().weight.dense()?, &targets)?.mean();
-        let value = f64::from(loss.item());
-        if !value.is_finite() {
-            return Err(Error::NotFinite { step, learning_rate: rates.hidden });
-        }
-        losses.push(value);
-        let gradients = loss.backward()?;
-        for_each_trained_mut(model, &mut |place, variable| {
-            let rate = if place.kind == Kind::Head { rates.head } else { rates.hidden };
-            if let Some(gradient) = gradients.of(variable) {
-                gradient.read(|values| optimizer.update(&place, variable, values, step as u64, rate));
-            }
-        });
-    }
-    Ok(losses)
-}
-
-/// Share of images classified rightly.
-fn accuracy(model: &Mlp, images: &Images) -> Result<f64> {
-    let mut right = 0;
-    let rows: Vec<usize> = (0..images.labels.len()).collect();
-    for rows in rows.chunks(1024) {
-        let (x, targets) = images.batch(rows)?;
-        let (hidden, head) =
-            untaped(|| model.hidden(&x, &Pass::quiet()).and_then(|h| Ok((h, model.head().weight.dense()?))))?;
-        let scored = ops::score(&hidden, &head, &targets)?;
-        right += scored.greedy.iter().zip(targets.iter()).filter(|(found, target)| found == target).count();
-    }
-    Ok(right as f64 / rows.len().max(1) as f64)
-}
-
-fn classes(images: &Images) -> usize {
-    images.labels.iter().max().map_or(0, |&largest| largest as usize + 1)
+fn spectra_at(start: &Start, settings: &Settings) -> Result<Option<Spectra>> {
+    let path = format!("layers.{}.weight", settings.hidden.len().saturating_sub(1));
+    let Some(before) = value(&start.model()?, &path)? else {
+        return Ok(None);
+    };
+    spectra(&start.attached(&Arm::Pissa.treatment(settings.rank))?.0, &path, &before)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Noisy copies of one random pattern a class.
-    fn images(seed: u64, classes: u32) -> Images {
-        let (rng, width) = (Rng::new(seed), 20);
-        let mut images = Images { pixels: Vec::new(), width, labels: Vec::new() };
-        let mut noise = rng.fork("noise");
-        for index in 0..240 {
-            let label = index % classes;
-            let pattern = rng.fork_index("class", label as usize).normals(width, 1.0);
-            images.pixels.extend(pattern.iter().map(|p| p + 0.5 * noise.normal()));
-            images.labels.push(label);
-        }
-        images
-    }
+    use crate::transfer::testing;
 
     fn settings() -> Settings {
         Settings {
@@ -325,9 +155,7 @@ mod tests {
     }
 
     fn transfer() -> Transfer {
-        let old = Pretraining { train: images(1, 4), test: images(1, 4) };
-        let new = images(2, 3);
-        run(&settings(), &old, (&new, &new), &mut |_| {}).unwrap()
+        run(&settings(), &testing::data(), &mut |_| {}).unwrap()
     }
 
     #[test]

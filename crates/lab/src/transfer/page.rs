@@ -1,0 +1,204 @@
+//! The page of an experiment of this setting: the claim, the best of every sweep, the sweeps, and plots of them.
+
+use super::{Run, Sweep, mean, sweep::Contest};
+use crate::{
+    Claim,
+    findings::{self, Finding},
+};
+use rankine_report::{Axis, Cell, Column, Level, Lines, Page, Series, Style, Table, format};
+
+/// What an experiment is about.
+pub(crate) struct Story<'a> {
+    /// Heading of the page.
+    pub title: &'a str,
+    /// The claim, in one sentence.
+    pub statement: &'a str,
+    /// What the method does, in one sentence.
+    pub about: &'a str,
+}
+
+/// The claim with its page; it holds where every finding does.
+pub(crate) fn claim(story: &Story<'_>, findings: &[Finding], sweep: &Sweep) -> Claim {
+    let holds = findings.iter().all(|finding| finding.holds);
+    let verdict = match holds {
+        true => "These measurements agree with the paper.",
+        false => "Some of these measurements do not agree with the paper.",
+    };
+    let mut page = Page::new(story.title);
+    page.lead(format!("{} {verdict}", story.about));
+    page.section("The claim");
+    page.note(
+        if holds { Level::Success } else { Level::Warning },
+        format!("{}: {}", story.statement, if holds { "holds here" } else { "does not hold here" }),
+    );
+    page.table(findings::table(findings));
+    page.section("Transfer between classes of Fashion-MNIST").text(setting_words(sweep));
+    show(sweep, &mut page);
+    let numbers = serde_json::json!({ "holds": holds, "findings": findings, "transfer": sweep });
+    Claim { statement: story.statement.to_owned(), holds, page, numbers }
+}
+
+/// Tables and plots of a sweep.
+fn show(sweep: &Sweep, page: &mut Page) {
+    page.table(best_table(sweep)).table(rates_table(sweep));
+    page.plot(against_rate(sweep, "Early loss", Axis::log("loss in nats"), |run| run.early));
+    page.plot(against_rate(sweep, "Accuracy", Axis::linear(ACCURACY), |run| 100.0 * run.accuracy));
+    page.plot(against_size(sweep));
+}
+
+const ACCURACY: &str = "accuracy on test images in %";
+
+fn setting_words(sweep: &Sweep) -> String {
+    let setting = &sweep.setting;
+    format!(
+        "A network with hidden layers of {:?} is pretrained on five classes for {} steps ({} of their test images are then \
+         classified rightly) and moved to the other five: a new head at learning rate {:e}, and the hidden layers by every \
+         method at every learning rate of its own sweep. AdamW at constant rates, {} images a step, {} steps; seeds: {}. \
+         Every method starts from the same network and sees the same batches. The best learning rate is chosen on \
+         the test images, for every method alike. Noise is one standard error of a difference of accuracies: that of {} \
+         test images, or that between seeds where it is larger.",
+        setting.hidden,
+        setting.pretraining_steps,
+        percent(mean(&sweep.pretrained_accuracy)),
+        setting.head_rate,
+        setting.batch,
+        setting.steps,
+        setting.seeds.len(),
+        format::count(sweep.test_images as u64),
+    )
+}
+
+/// A fair comparison lets every method choose its learning rate.
+fn best_table(sweep: &Sweep) -> Table {
+    let columns = [
+        Column::text("Method"),
+        Column::number("Trained numbers"),
+        Column::number("Lowest early loss").unit("nats"),
+        Column::number("at rate"),
+        Column::number("Lowest late loss").unit("nats"),
+        Column::number("at rate"),
+        Column::number("Highest accuracy").unit("%"),
+        Column::number("at rate"),
+    ];
+    let caption =
+        "The best of the sweep for each method; * the rate ends the sweep, a better one may lie beyond";
+    let mut table = Table::new(columns).caption(caption);
+    for label in sweep.arms.iter().map(|arm| arm.label.as_str()) {
+        let (early, late) = (sweep.lowest(label, |run| run.early), sweep.lowest(label, |run| run.late));
+        let accuracy = sweep.best_accuracy(label);
+        let [early_rate, late_rate, accuracy_rate] = [early, late, accuracy]
+            .map(|best| Cell::text(format!("{}{}", rate_words(best.rate), if best.edge { "*" } else { "" })));
+        table.row([
+            Cell::text(label),
+            Cell::from(sweep.trained(label)),
+            Cell::fixed(early.value, 3),
+            early_rate,
+            Cell::fixed(late.value, 3),
+            late_rate,
+            Cell::fixed(100.0 * accuracy.value, 2),
+            accuracy_rate,
+        ]);
+    }
+    table
+}
+
+fn rates_table(sweep: &Sweep) -> Table {
+    let columns = [
+        Column::text("Method"),
+        Column::number("Learning rate"),
+        Column::number("Early loss").unit("nats"),
+        Column::number("Late loss").unit("nats"),
+        Column::number("Accuracy").unit("%"),
+    ];
+    let window = sweep.setting.window;
+    let mut table = Table::new(columns).caption(format!(
+        "The sweeps: mean loss of the first and of the last {window} steps, accuracy on test images; means over the seeds"
+    ));
+    for arm in &sweep.arms {
+        for &rate in &arm.rates {
+            let mean = |figure: fn(&Run) -> f64| sweep.mean(&arm.label, rate, figure);
+            let loss = |value: f64| {
+                if value.is_finite() { Cell::fixed(value, 3) } else { Cell::text("diverged") }
+            };
+            table.row([
+                Cell::text(&arm.label),
+                Cell::text(rate_words(rate)),
+                loss(mean(|run| run.early)),
+                loss(mean(|run| run.late)),
+                Cell::fixed(100.0 * mean(|run| run.accuracy), 2),
+            ]);
+        }
+    }
+    table
+}
+
+fn against_rate(sweep: &Sweep, what: &str, axis: Axis, figure: fn(&Run) -> f64) -> Lines {
+    let mut plot = Lines::new(format!("{what} against learning rate"), Axis::log("learning rate"), axis);
+    for arm in &sweep.arms {
+        let at = |&rate: &f32| (f64::from(rate), sweep.mean(&arm.label, rate, figure));
+        plot = plot.series(Series::new(&arm.label, arm.rates.iter().map(at)).style(Style::Marked));
+    }
+    plot
+}
+
+/// The best accuracy of every arm; the ranks of one method are joined.
+fn against_size(sweep: &Sweep) -> Lines {
+    let title = "Best accuracy against trained numbers";
+    let mut plot =
+        Lines::new(title, Axis::log("trained numbers of the hidden layers"), Axis::linear(ACCURACY));
+    for label in sweep.arms.iter().map(|arm| arm.label.as_str()) {
+        let point = (sweep.trained(label) as f64, 100.0 * sweep.best_accuracy(label).value);
+        let family = label.split_once(" r=").map_or(label, |(family, _)| family);
+        match plot.series.iter_mut().find(|series| series.name == family) {
+            Some(series) => series.points.push(point),
+            None => plot.series.push(Series::new(family, [point]).style(Style::Marked)),
+        }
+    }
+    plot
+}
+
+/// Mean loss curves over the seeds, one an arm, at one learning rate.
+pub(crate) fn mean_losses(sweep: &Sweep, rate: f32) -> Lines {
+    /// Smoothing: about ten steps.
+    const SMOOTHING: f64 = 0.9;
+    let title = format!("Loss at learning rate {}", rate_words(rate));
+    let mut plot = Lines::new(title, Axis::linear("step"), Axis::log("loss in nats")).smoothing(SMOOTHING);
+    for label in sweep.arms.iter().map(|arm| arm.label.as_str()) {
+        let steps = sweep.of(label, rate).map(|run| run.losses.len()).min().unwrap_or(0);
+        let points =
+            (0..steps).map(|step| (step as f64 + 1.0, sweep.mean(label, rate, |run| run.losses[step])));
+        plot = plot.series(Series::new(label, points));
+    }
+    plot
+}
+
+impl Contest {
+    /// Both accuracies with their rates, the gap and its noise.
+    pub(crate) fn words(&self) -> String {
+        format!(
+            "{} at {} against {} at {}: {:+.2} points, noise {:.2}",
+            percent(self.ours.value),
+            rate_words(self.ours.rate),
+            percent(self.theirs.value),
+            rate_words(self.theirs.rate),
+            100.0 * self.gap(),
+            100.0 * self.noise,
+        )
+    }
+}
+
+/// `512 trained numbers against 12,416: 24.2 times fewer`.
+pub(crate) fn size_words(sweep: &Sweep, ours: &str, theirs: &str) -> String {
+    let count = |arm| format::count(sweep.trained(arm) as u64);
+    format!("{} against {}: {:.1} times fewer", count(ours), count(theirs), sweep.times_fewer(ours, theirs))
+}
+
+/// A learning rate as it is written.
+pub(crate) fn rate_words(rate: f32) -> String {
+    format!("{rate:e}")
+}
+
+/// A share in per cent, to a hundredth: a gap of accuracies is a few of them.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
