@@ -13,6 +13,7 @@ mod interrupt;
 mod model;
 mod progress;
 mod sampling;
+mod stages;
 mod stdout;
 mod units;
 
@@ -82,6 +83,7 @@ const CPU: &str = "RANKINE_CPU";
 const STACK_BYTES: usize = 8 << 20;
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {
+    rankine_kernels::memory::keep();
     let threads = cli.global.threads.map_or(0, std::num::NonZeroUsize::get);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES);
     pool.build_global().context("while starting the threads")?;

@@ -17,6 +17,7 @@
 
 mod error;
 mod folder;
+mod init;
 mod loading;
 mod metrics;
 mod page;
@@ -25,9 +26,11 @@ mod residual;
 mod run;
 
 pub use error::{Error, Result};
+pub use init::{Start, Started, init};
 pub use loading::{
-    Loaded, load, load_model, module_names, open_adapter, tokenizer, tokenizer_companions, warning,
+    Loaded, check_base, load, load_model, module_names, open_adapter, tokenizer, tokenizer_companions,
+    warning,
 };
 pub use metrics::Metrics;
-pub use recipe::{DataSection, Modules, Recipe, TargetSection, TrainSection};
+pub use recipe::{DataSection, Modules, Recipe, TargetSection, TrainSection, parse_change};
 pub use run::{Notice, Outcome, Source, fine_tune};

@@ -2,7 +2,7 @@
 
 use crate::{Result, residual};
 use rankine_checkpoint::{
-    Adapter, Checkpoint, Config, TokenizerFiles,
+    Adapter, AdapterConfig, Checkpoint, Config, TokenizerFiles,
     adapter::{ModuleName, modules_of},
     gguf::TokenKind,
 };
@@ -68,8 +68,13 @@ pub fn warning(folder: &Path, adapter: &Adapter) -> Option<String> {
 /// The adapter in a folder, for the model at `base`; a run's folder is one.
 pub fn open_adapter(base: &Path, folder: &Path) -> Result<Adapter> {
     let adapter = Adapter::open(folder)?;
-    residual::check(base, folder, &adapter)?;
+    check_base(base, folder, &adapter.config)?;
     Ok(adapter)
+}
+
+/// An error when the adapter in `folder` stands on the residual base of its run, and `base` is another model.
+pub fn check_base(base: &Path, folder: &Path, config: &AdapterConfig) -> Result<()> {
+    residual::check(base, folder, config)
 }
 
 /// The tokenizer and chat template of a model; its ending tokens are those of the configuration too.

@@ -147,6 +147,16 @@ impl Default for TargetSection {
     }
 }
 
+impl Modules {
+    /// `all-linear`, or names with commas between.
+    pub fn named(text: &str) -> Self {
+        match text {
+            "all-linear" => Self::Word(text.to_owned()),
+            names => Self::Names(names.split(',').map(|name| name.trim().to_owned()).collect()),
+        }
+    }
+}
+
 impl TargetSection {
     /// The same as peft's rules.
     pub fn targets(&self) -> Targets {
@@ -251,17 +261,8 @@ impl Recipe {
     pub fn with(self, changes: &[String]) -> Result<Self> {
         let mut table = toml::Table::try_from(&self)?;
         for change in changes {
-            let malformed = || Error::Setting { key: "--set", expected: "KEY=VALUE", found: change.clone() };
-            let (path, value) = change.split_once('=').ok_or_else(malformed)?;
-            let (path, value) = (path.trim(), value.trim());
-            let value = format!("value = {value}")
-                .parse::<toml::Table>()
-                .ok()
-                .and_then(|mut one| one.remove("value"));
-            let value = value.unwrap_or_else(|| {
-                toml::Value::String(change.split_once('=').map_or("", |pair| pair.1).trim().to_owned())
-            });
-            insert(&mut table, path, value).ok_or_else(malformed)?;
+            let (path, value) = parse_change(change)?;
+            insert(&mut table, path, value).ok_or_else(|| malformed(change))?;
         }
         let text = toml::to_string_pretty(&table)?;
         Self::parse(&text, Path::new("--set"))
@@ -311,6 +312,18 @@ impl Recipe {
             seed: self.seed,
         })
     }
+}
+
+fn malformed(change: &str) -> Error {
+    Error::Setting { key: "--set", expected: "KEY=VALUE", found: change.to_owned() }
+}
+
+/// Key and value of `KEY=VALUE`. Values are TOML; what is none is taken as text.
+pub fn parse_change(change: &str) -> Result<(&str, toml::Value)> {
+    let (path, text) = change.split_once('=').ok_or_else(|| malformed(change))?;
+    let table = format!("value = {}", text.trim()).parse::<toml::Table>();
+    let value = table.ok().and_then(|mut one| one.remove("value"));
+    Ok((path.trim(), value.unwrap_or_else(|| toml::Value::String(text.trim().to_owned()))))
 }
 
 /// Puts a value at a dotted path; `None` when something on the way is no table.

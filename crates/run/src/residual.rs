@@ -5,14 +5,14 @@
 
 use crate::{Error, Result, loading::tokenizer_companions};
 use indexmap::IndexMap;
-use rankine_checkpoint::{Adapter, Checkpoint, Dtype, Existing, TensorInfo, Tensors};
+use rankine_checkpoint::{AdapterConfig, Checkpoint, Dtype, Existing, TensorInfo, Tensors};
 use rankine_nn::Model;
-use rankine_surgery::{WriteOptions, write_model};
+use rankine_surgery::{Watch, WriteOptions, write_model};
 use rankine_tensor::Tensor;
 use std::{
     borrow::Cow,
     collections::HashMap,
-    ops::{ControlFlow, Range},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -51,9 +51,14 @@ impl Tensors for Residual<'_> {
     }
 }
 
+/// Whether some weight of `model` has a part taken out.
+pub(crate) fn is_there(model: &dyn Model) -> bool {
+    model.parameters().iter().any(|parameter| parameter.weight.residual().is_some())
+}
+
 /// An error unless some weight of `model` has a part taken out.
 pub(crate) fn require(model: &dyn Model) -> Result<()> {
-    match model.parameters().iter().any(|parameter| parameter.weight.residual().is_some()) {
+    match is_there(model) {
         true => Ok(()),
         false => Err(Error::Setting {
             key: "keep_residual",
@@ -64,7 +69,12 @@ pub(crate) fn require(model: &dyn Model) -> Result<()> {
 }
 
 /// Writes the base that `model`'s branches stand beside, as a model that transformers loads.
-pub(crate) fn write(model: &dyn Model, original: &Checkpoint, folder: &Path) -> Result<()> {
+pub(crate) fn write(
+    model: &dyn Model,
+    original: &Checkpoint,
+    folder: &Path,
+    watch: &mut Watch<'_>,
+) -> Result<()> {
     let parameters = model.parameters();
     let left = parameters
         .iter()
@@ -78,13 +88,13 @@ pub(crate) fn write(model: &dyn Model, original: &Checkpoint, folder: &Path) -> 
         extra_files: tokenizer_companions(original)?,
         ..WriteOptions::default()
     };
-    write_model(&source, original.config(), folder, &options, &mut |_| ControlFlow::Continue(()))?;
+    write_model(&source, original.config(), folder, &options, watch)?;
     Ok(())
 }
 
 /// An error when the adapter in `folder` stands on a residual and `model` is another model: it would run, and be wrong.
-pub(crate) fn check(model: &Path, folder: &Path, adapter: &Adapter) -> Result<()> {
-    let named = adapter.config.base_model.as_deref().map(Path::new);
+pub(crate) fn check(model: &Path, folder: &Path, config: &AdapterConfig) -> Result<()> {
+    let named = config.base_model.as_deref().map(Path::new);
     if named.and_then(Path::file_name).is_none_or(|name| name != FOLDER) {
         return Ok(());
     }

@@ -3,16 +3,16 @@
 use crate::{
     Error, Metrics, Recipe, Result,
     folder::Folder,
-    loading::{module_names, tokenizer},
+    init::{Ready, ready},
+    loading::tokenizer,
     metrics::Line,
     page::page,
     residual,
 };
 use rankine_checkpoint::{Adapter, Checkpoint};
 use rankine_data::{Batches, Batching, Dataset, Encoding, Summary, encode, split};
-use rankine_method::{Base, attach, export, train_whole};
+use rankine_method::{Base, export, train_whole};
 use rankine_nn::{LanguageModel, models::Llama};
-use rankine_random::Rng;
 use rankine_train::{AdamW, Best, Data, Ending, Event, NextToken, Plan, Score, Step};
 use sha2::{Digest as _, Sha256};
 use std::{ops::ControlFlow, path::Path, time::Instant};
@@ -78,20 +78,19 @@ pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watc
     let held_out = validation.as_ref().map_or(0, |batches| batches.examples().len());
     let _ = watch(Notice::Data(&summary, train.examples().len(), held_out));
     let plan = recipe.plan(train.steps_per_epoch())?;
-    let modules = recipe.targets.targets().select_strictly(&module_names(&checkpoint))?;
-    let mut model = Llama::load(checkpoint.config(), checkpoint.tensors(), recipe.weights)?;
-    let all = model_size(&model);
-    let rng = Rng::new(recipe.seed).fork("attach");
-    let attached = attach(&mut model, recipe.method.method(), &modules, &rng, &mut |done, total| {
-        let _ = watch(Notice::Attaching(done, total));
-    })?;
+    let taken = (&recipe.method, &recipe.targets);
+    let Ready { mut model, attached, numbers: all } =
+        ready(&checkpoint, taken, recipe.weights, recipe.seed, &mut |done, total| {
+            let _ = watch(Notice::Attaching(done, total));
+        })?;
     let whole = train_whole(&mut model, &recipe.targets.whole)?;
     if recipe.keep_residual {
         residual::require(&model)?;
     }
     folder.open(recipe, &checksum(&train, validation.as_ref()), source.resume)?;
     if recipe.keep_residual {
-        residual::write(&model, &checkpoint, &folder.path().join(residual::FOLDER))?;
+        let place = folder.path().join(residual::FOLDER);
+        residual::write(&model, &checkpoint, &place, &mut |_| ControlFlow::Continue(()))?;
     }
     let state = if source.resume { Some(folder.state()?) } else { None };
     let done = state.as_ref().map_or(0, |state| state.step);
@@ -143,11 +142,6 @@ fn checksum(train: &Batches, validation: Option<&Batches>) -> String {
     }
     let bytes: [u8; 32] = hash.finalize().into();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn model_size(model: &Llama) -> usize {
-    let parameters = rankine_nn::Model::parameters(model);
-    parameters.iter().map(|parameter| rankine_nn::weight::counts(parameter.weight.as_ref()).1).sum()
 }
 
 /// Writes down what happens.

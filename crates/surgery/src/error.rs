@@ -84,6 +84,54 @@ pub enum Error {
         /// The architecture.
         architecture: Architecture,
     },
+    /// A setting outside its range.
+    #[error("`{name}` should be {expected}; found {found}")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What was given.
+        found: String,
+    },
+    /// A change that no factors hold exactly.
+    #[error("the change of `{module}` is of full rank: it has no exact factors")]
+    FullRank {
+        /// The module.
+        module: String,
+    },
+    /// New rows of a weight that an initialisation altered.
+    #[error(
+        "`{module}` has new rows and was altered by its initialisation; the two cannot be told apart in a LoRA"
+    )]
+    RowsOnResidual {
+        /// The module.
+        module: String,
+    },
+    /// A change that depends on the numbers of the base, which was not given.
+    #[error("the changes of `{}` depend on the weights of its base", adapter.display())]
+    NeedsBase {
+        /// The adapter's file.
+        adapter: PathBuf,
+    },
+    /// Something in an adapter that is no product and cannot be added to another's.
+    #[error("`{}`: `{name}` is no change of low rank, and only those are combined", adapter.display())]
+    NotProduct {
+        /// The adapter's file.
+        adapter: PathBuf,
+        /// The tensor or setting.
+        name: String,
+    },
+    /// Adapters that were made for different models.
+    #[error("the changes of `{module}` are {expected:?} in one adapter and {found:?} in another")]
+    OtherShape {
+        /// The module.
+        module: String,
+        /// Outputs and inputs in the first.
+        expected: [usize; 2],
+        /// Outputs and inputs in a later one.
+        found: [usize; 2],
+    },
     /// Weights are not written in this type.
     #[error("weights cannot be written as {dtype:?}")]
     Dtype {
@@ -101,7 +149,17 @@ impl Error {
             Self::OutputIsInput { .. } => "choose another output",
             Self::OutputIsForeign { .. } => "choose another output, or remove this one yourself",
             Self::Base { .. } => "the files are not complete or not of one model: download the model again",
-            Self::Interrupted => return None,
+            Self::Interrupted | Self::Setting { .. } => return None,
+            Self::FullRank { .. } => {
+                "say how much of it to keep, with `--rank` or `--energy`; DoRA's changes are of this kind"
+            }
+            Self::RowsOnResidual { .. } => "merge the adapter into its base instead",
+            Self::NeedsBase { .. } => "name the base with `--base`",
+            Self::NotProduct { .. } => {
+                "merge that adapter into the base first, and make the others on the merged model; or train without \
+                 whole modules, biases and new rows"
+            }
+            Self::OtherShape { .. } => "only adapters of one base can be combined",
             Self::AlteredBase { initialisation, .. } => altered_hint(*initialisation),
             Self::Factors { .. } => "read the adapter again from its folder",
             Self::BiasShape { .. } => "this adapter was made for another base model",

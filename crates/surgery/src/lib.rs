@@ -1,12 +1,14 @@
-//! Files to files, streamed row by row: merging an adapter into its base, writing a model.
+//! Files to files, streamed row by row: merging an adapter into its base, writing a model, remaking adapters.
 //!
 //! [`Merged`] is a base seen through an adapter, a [`Tensors`](rankine_checkpoint::Tensors) like any other; [`merge`]
-//! writes it down; [`write_model`] writes any model. Weights are made a block of rows at a time, so that the memory
+//! writes it down; [`write_model`] writes any model; [`convert`] makes a plain LoRA of any adapter, [`combine`] one of
+//! several. Weights are made a block of rows at a time, so that the memory
 //! in use does not grow with the model: some MB a thread. Only an initialisation that altered the base needs whole
 //! weights, one a thread, to find out what it took away.
 
 #![forbid(unsafe_code)]
 
+mod adapters;
 mod base;
 mod error;
 mod merge;
@@ -14,7 +16,9 @@ mod merged;
 mod output;
 mod write;
 
+pub use adapters::{AdapterOutput, Combination, Conversion, Keep, Recompressed, Share, combine, convert};
 pub use error::{Error, Result};
 pub use merge::{MergeReport, TensorChange, merge, plan_merge};
 pub use merged::Merged;
+pub use output::check as check_output;
 pub use write::{Plan, Progress, Stage, Watch, WriteOptions, write_model};

@@ -47,7 +47,7 @@ pub fn merge(
     options.inputs.extend(adapter.folder().into_iter().chain([adapter.path.as_path()]).map(Path::to_owned));
     options.companions.extend(base.companions());
     // The decompositions may take long: what can be known before comes before.
-    output::check(target, &options)?;
+    output::check(target, options.existing, options.read())?;
     drop(rankine_checkpoint::OutputFolder::create(target, options.existing)?);
     let mut merged = Merged::draft(base.tensors(), adapter)?;
     let config = merged.configure(base.config())?;

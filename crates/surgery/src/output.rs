@@ -1,16 +1,21 @@
 //! Whether an output may be replaced: it is not what is being read, and it is something that we could have written.
 
-use crate::{Error, Result, WriteOptions};
+use crate::{Error, Result};
 use rankine_checkpoint::Existing;
 use std::path::{Path, PathBuf};
 
-/// An error where `target` is there, may be replaced as far as `options` say, and yet should not be.
-pub(crate) fn check(target: &Path, options: &WriteOptions) -> Result<()> {
-    if options.existing != Existing::Replace || target.symlink_metadata().is_err() {
+/// An error where `target` is there, may be replaced as far as `existing` says, and yet should not be: it is one of the
+/// `inputs`, holds one, or is nothing that we write.
+pub fn check<'a>(
+    target: &Path,
+    existing: Existing,
+    inputs: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    if existing != Existing::Replace || target.symlink_metadata().is_err() {
         return Ok(());
     }
     if let Ok(whole) = target.canonicalize() {
-        let mut inputs = options.inputs.iter().chain(&options.companions);
+        let mut inputs = inputs.into_iter();
         if let Some(input) = inputs.find(|input| places(input).iter().any(|place| place.starts_with(&whole)))
         {
             return Err(Error::OutputIsInput { output: target.to_owned(), input: input.clone() });

@@ -51,6 +51,13 @@ impl Default for WriteOptions {
     }
 }
 
+impl WriteOptions {
+    /// Everything that is read.
+    pub(crate) fn read(&self) -> impl Iterator<Item = &PathBuf> {
+        self.inputs.iter().chain(&self.companions)
+    }
+}
+
 /// What a written model consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -69,6 +76,8 @@ pub enum Stage {
     Decomposing,
     /// Making and writing the weights; counted in bytes.
     Writing,
+    /// Decomposing an adapter's changes; counted in modules.
+    Recompressing,
 }
 
 /// How far a stage is.
@@ -151,14 +160,14 @@ impl Weights<'_> {
         watch: &mut Watch,
     ) -> Result<Written> {
         let plan = shard_plan(self.source, options)?;
-        output::check(target, options)?;
+        output::check(target, options.existing, options.read())?;
         let folder = OutputFolder::create(target, options.existing)?;
         write_companions(&folder, &stored_config(self.source, &plan, config, options), options)?;
         let writer = ModelWriter::create(&folder, &plan)?;
         let moved = self.write_blocks(&writer, &plan, watch)?;
         writer.finish()?;
         // Once more: writing took its time.
-        output::check(target, options)?;
+        output::check(target, options.existing, options.read())?;
         folder.finish()?;
         Ok(Written { plan: summary(&plan), moved })
     }

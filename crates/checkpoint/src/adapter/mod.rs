@@ -6,8 +6,10 @@
 mod check;
 mod config;
 mod fault;
+mod inspect;
 mod keys;
 mod model;
+mod notes;
 mod pattern;
 mod read_config;
 mod targets;
@@ -17,5 +19,7 @@ mod write;
 
 pub use config::{AdapterConfig, Bias, Initialisation, TrainableTokens};
 pub use fault::{Fault, Mismatch, Misshapen, TargetFault};
+pub use inspect::{Finding, Inspection, Module};
 pub use model::{Adapter, LayerKind, LowRank, NewRows, Origin, Replacement};
+pub use notes::{Note, Reader};
 pub use targets::{Exclusion, Kind, ModuleName, Selection, Targets, modules_of};

@@ -99,15 +99,18 @@ impl Adapter {
     /// which must follow before the adapter is used.
     pub fn open(folder: &Path) -> Result<Self> {
         let config = AdapterConfig::read(folder)?;
-        let path = folder.join("adapter_model.safetensors");
-        if !path.is_file() {
-            let pickle = folder.join("adapter_model.bin");
-            return Err(match pickle.is_file() {
-                true => Error::Pickle { path: pickle },
-                false => Error::Adapter { path: folder.to_owned(), fault: Fault::NoWeights },
-            });
-        }
+        let path = Self::weights(folder)?;
         Self::read(config, &Safetensors::open(&path)?, &path)
+    }
+
+    /// The file with the weights in `folder`.
+    pub(super) fn weights(folder: &Path) -> Result<PathBuf> {
+        let (path, pickle) = (folder.join("adapter_model.safetensors"), folder.join("adapter_model.bin"));
+        match (path.is_file(), pickle.is_file()) {
+            (true, _) => Ok(path),
+            (false, true) => Err(Error::Pickle { path: pickle }),
+            (false, false) => Err(Error::Adapter { path: folder.to_owned(), fault: Fault::NoWeights }),
+        }
     }
 
     /// The folder it was read from.

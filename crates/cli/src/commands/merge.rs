@@ -1,14 +1,12 @@
 //! `rankine merge`: an adapter's changes written into a copy of its base.
 
-use crate::bar::{self, Bar};
-use crate::interrupt::Interrupt;
+use crate::stages::Stages;
 use crate::{Context, Exit, model, units};
 use anyhow::Context as _;
 use rankine_checkpoint::{Checkpoint, Dtype, Existing};
 use rankine_nn::{LanguageModel as _, Pass, Tokens};
 use rankine_report::{Cell, Column, Page, Table};
-use rankine_surgery::{MergeReport, Plan, Progress, Stage, WriteOptions};
-use std::ops::ControlFlow;
+use rankine_surgery::{MergeReport, Plan, Progress, WriteOptions};
 use std::path::{Path, PathBuf};
 
 /// Write an adapter's changes into a copy of its base model
@@ -83,15 +81,11 @@ impl Merge {
             context.show(&plan_page(&self.output, &plan))?;
             return Ok(Exit::Done);
         }
-        let mut watcher = Watcher { context, stage: None };
-        let interrupt = Interrupt::listen();
-        let watch = &mut |progress: Progress| {
-            watcher.see(progress);
-            if interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
+        let mut stages = Stages::new(context);
+        let watch = &mut |progress: Progress| stages.see(progress);
         let report =
             rankine_surgery::merge(&base, &adapter, &self.output, &options, watch).with_context(merging)?;
-        drop(watcher);
+        drop(stages);
         drop(base);
         context.show(&report_page(&self.output, &report))?;
         if self.verify { self.check(context, &path) } else { Ok(Exit::Done) }
@@ -206,28 +200,6 @@ fn report_page(output: &Path, report: &MergeReport) -> Page {
     page.facts(&facts);
     page.table(files(&report.plan));
     page
-}
-
-/// One bar for each stage.
-struct Watcher<'a> {
-    context: &'a Context,
-    stage: Option<(Stage, Bar)>,
-}
-
-impl Watcher<'_> {
-    fn see(&mut self, Progress { stage, done, total }: Progress) {
-        if self.stage.as_ref().is_none_or(|(shown, _)| *shown != stage) {
-            self.stage = None;
-            let bar = match stage {
-                Stage::Decomposing => bar::counting(self.context, "decomposing", total),
-                Stage::Writing => bar::bytes(self.context, "writing", total),
-            };
-            self.stage = Some((stage, bar));
-        }
-        if let Some((_, bar)) = &self.stage {
-            bar.set(done);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
+mod adapter;
 mod chat;
 mod completions;
 mod demo;
 mod evaluate;
 mod generate;
+mod init;
 mod merge;
 mod methods;
 mod papers;
@@ -31,6 +33,10 @@ pub enum Command {
     Evaluate(evaluate::Evaluate),
     /// Write an adapter's changes into a copy of its base model
     Merge(merge::Merge),
+    /// Check, convert or combine adapters in peft's format
+    Adapter(adapter::Adapter),
+    /// Write the adapter that training would start with, for a fine-tuner elsewhere
+    Init(init::Init),
     /// List the methods of fine-tuning, or show one with its settings
     Methods(methods::Methods),
     /// List the papers this program builds on and how far each is, or show one
@@ -52,6 +58,8 @@ impl Command {
             Self::Chat(command) => command.run(context),
             Self::Evaluate(command) => command.run(context),
             Self::Merge(command) => command.run(context),
+            Self::Adapter(command) => command.run(context),
+            Self::Init(command) => command.run(context),
             Self::Methods(command) => command.run(context),
             Self::Papers(command) => command.run(context),
             Self::Reproduce(command) => command.run(context),

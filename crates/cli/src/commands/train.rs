@@ -145,10 +145,7 @@ impl Train {
         }
         recipe.method = recipe.method.clone().with(&fields)?;
         if let Some(target) = &self.target {
-            recipe.targets.modules = match target.as_str() {
-                "all-linear" => Modules::Word(target.clone()),
-                names => Modules::Names(names.split(',').map(|name| name.trim().to_owned()).collect()),
-            };
+            recipe.targets.modules = Modules::named(target);
         }
         recipe.train.steps =
             self.steps.or(recipe.train.steps).filter(|_| self.epochs.is_none() || self.steps.is_some());

@@ -1,6 +1,10 @@
 //! The program as a user runs it: what needs no model word for word, the rest on a tiny random model.
 
 #[cfg(test)]
+mod adapters;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
 mod documentation;
 #[cfg(test)]
 mod tiny_model;

@@ -1,29 +1,8 @@
 //! The commands end to end on a random model of the llama family.
 
-use rankine_testkit::tiny;
+use crate::common::{folder_with_model, rankine, run, words};
 use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-
-fn rankine(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rankine"));
-    command.args(arguments).current_dir(folder).env("RANKINE_CACHE", folder.join("cache"));
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    rankine(folder, arguments).output().unwrap()
-}
-
-fn folder_with_model() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    tiny::llama(&folder.path().join("model"), &tiny::TinyLlama::default(), 1);
-    folder
-}
-
-fn words(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use std::process::Stdio;
 
 #[test]
 fn the_same_seed_says_the_same() {

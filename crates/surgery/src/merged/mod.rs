@@ -23,10 +23,10 @@ use half::{bf16, f16};
 use indexmap::IndexMap;
 use rankine_checkpoint::{Adapter, Dtype, TensorInfo, Tensors};
 use rayon::prelude::*;
-use recipe::Recipe;
-pub(crate) use recipe::{Squares, row_blocks};
+pub(crate) use recipe::{Recipe, Squares, row_blocks};
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
+pub(crate) use ties::is_same_change;
 
 /// The input embedding of the llama family.
 pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
@@ -92,6 +92,11 @@ impl<'a> Merged<'a> {
     /// Whether the tensor `name` is not the base's.
     pub fn is_changed(&self, name: &str) -> bool {
         self.recipes.contains_key(name)
+    }
+
+    /// How the tensor `name` comes about, unless it is the base's.
+    pub(crate) fn recipe(&self, name: &str) -> Option<&Recipe<'a>> {
+        self.recipes.get(name)
     }
 
     /// Makes some rows of `name`; returns how far they moved.

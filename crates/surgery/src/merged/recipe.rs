@@ -118,6 +118,12 @@ impl<'a> Recipe<'a> {
         Self { info, base: None, source, residual: None, branch: None, rows: None, bias: None }
     }
 
+    /// The weight as it was before the adapter's branch and the initialisation that went with it.
+    pub fn untouched(&self) -> Self {
+        let Self { info, base, source, rows, .. } = self;
+        Self { base: base.clone(), rows: *rows, ..Self::new(info, *source) }
+    }
+
     /// Name, shape and type of the result.
     pub fn info(&self) -> TensorInfo {
         self.info.clone()

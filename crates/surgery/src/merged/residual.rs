@@ -54,6 +54,12 @@ impl Residual {
         Ok(())
     }
 
+    /// Left factor, scaled; right factor; their inner size. [rows, rank], [rank, columns]. `None` before
+    /// [`prepare`](Self::prepare).
+    pub fn factors(&self) -> Option<(&[f32], &[f32], usize)> {
+        self.factors.as_ref().map(|(left, right)| (left.as_slice(), right.as_slice(), self.rank))
+    }
+
     /// out −= s·B₀·A₀, for some rows of the weight.
     pub fn subtract(&self, rows: &Range<usize>, out: &mut [f32]) {
         let Some((left, right)) = &self.factors else { return };

@@ -11,7 +11,7 @@
 //! | `modules_to_save` | its own | its own |
 //! | new rows of the embedding | these | these, unless it has some of its own |
 
-use super::recipe::{Branch, Recipe, Source};
+use super::recipe::{Recipe, Source};
 use super::{EMBEDDING, HEAD};
 use indexmap::IndexMap;
 use rankine_checkpoint::Tensors;
@@ -74,7 +74,7 @@ fn is_same(embedding: &Recipe, head: &Recipe) -> bool {
     };
     let branch = match (&embedding.branch, &head.branch) {
         (None, None) => true,
-        (Some(left), Some(right)) => is_same_change(left, right),
+        (Some(left), Some(right)) => is_same_change(left.low_rank, right.low_rank),
         _ => false,
     };
     // Bases and residuals are shared unless a module was trained whole, which a residual is not.
@@ -82,8 +82,7 @@ fn is_same(embedding: &Recipe, head: &Recipe) -> bool {
 }
 
 /// With `ensure_weight_tying` the factors of one end are the transposes of the other's.
-fn is_same_change(embedding: &Branch, head: &Branch) -> bool {
-    let (left, right): (&LowRank, &LowRank) = (embedding.low_rank, head.low_rank);
+pub(crate) fn is_same_change(left: &LowRank, right: &LowRank) -> bool {
     // DoRA's norms are over columns here and over rows there.
     let plain = left.magnitude.is_none() && right.magnitude.is_none();
     plain

@@ -1,5 +1,7 @@
-//! Merging against peft's numbers, on tiny models, to and from files.
+//! Merging against peft's numbers, on tiny models, to and from files; adapters made from adapters.
 
+#[cfg(test)]
+mod adapters;
 #[cfg(test)]
 mod common;
 #[cfg(test)]

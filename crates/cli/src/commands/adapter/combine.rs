@@ -1,0 +1,147 @@
+//! `rankine adapter combine`: several adapters of one base as one.
+
+use super::recompressed::{KeepArgs, OutputArgs};
+use crate::errors::Failure;
+use crate::stages::Stages;
+use crate::{Context, Exit, model};
+use anyhow::Context as _;
+use rankine_checkpoint::{Adapter, Checkpoint};
+use rankine_surgery::{Combination, Keep, Share};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Make one adapter of several
+///
+/// The result changes every weight by the weighted sum of the changes of all. `linear` here is that sum itself; peft's
+/// combination of this name adds the factors A and B apart, which gives another matrix, with products of one adapter's B and
+/// another's A in it.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Combine {
+    /// Directories of the adapters
+    #[arg(required = true, value_name = "ADAPTER")]
+    adapters: Vec<PathBuf>,
+    /// A weight for each adapter, with commas between; one below 0 takes a change away
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, required = true, value_name = "W,W,…")]
+    weights: Vec<f64>,
+    /// How they are combined
+    #[arg(long, default_value = "svd")]
+    method: Method,
+    #[command(flatten)]
+    keep: KeepArgs,
+    /// For `ties` and `dare`: share of the entries of every change that stays, above 0 and at most 1
+    #[arg(long, value_name = "SHARE")]
+    density: Option<f64>,
+    /// For `dare`: seed of the chance by which entries stay
+    #[arg(long, default_value = "0")]
+    seed: u64,
+    /// The base: needed for DoRA and adapters on an altered base (PiSSA, OLoRA); with it, all adapters are checked
+    #[arg(long, value_name = "MODEL")]
+    base: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankine adapter combine runs/a runs/b --weights 0.7,0.3 --output runs/both
+  rankine adapter combine runs/a runs/b --weights 0.7,0.3 --method svd --rank 16 --output runs/both
+  rankine adapter combine runs/a runs/b --weights 1,-0.5 --method cat --output runs/difference
+  rankine adapter combine runs/a runs/b --weights 0.5,0.5 --method linear --base smollm2-135m --output runs/mean
+  rankine adapter combine runs/a runs/b --weights 1,1 --method ties --density 0.2 --rank 16 --output runs/ties";
+
+/// Ways to combine.
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Method {
+    /// Factors side by side: exact, ranks add up
+    Cat,
+    /// The sum, cut to --rank or --energy; without these, to the largest rank of the adapters
+    Svd,
+    /// The sum, with every direction that is more than rounding, or cut to --rank or --energy
+    Linear,
+    /// Of every change the largest entries; those of the elected sign averaged; cut as svd
+    Ties,
+    /// Of every change some entries by chance, made larger for it; their sum; cut as svd
+    Dare,
+}
+
+impl Combine {
+    /// Combines, and tells how well.
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        if self.weights.len() != self.adapters.len() {
+            let message = format!("{} adapters have {} weights", self.adapters.len(), self.weights.len());
+            return Err(Failure::with_hint(message, "give `--weights` one number for each adapter").into());
+        }
+        let path = self.base.as_ref().map(|base| model::find(context, base)).transpose()?;
+        let base = path.as_ref().map(Checkpoint::open).transpose()?;
+        let open = |folder: &PathBuf| match &path {
+            Some(path) => Ok::<Adapter, anyhow::Error>(rankine_run::open_adapter(path, folder)?),
+            None => Ok(Adapter::open(folder)?),
+        };
+        let adapters = self.adapters.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        self.check_bases(&adapters)?;
+        self.warn(context, &adapters);
+        let how = self.combination(&adapters)?;
+        let combining = "while combining the adapters";
+        let output = self.output.output(self.adapters.iter().cloned().chain(path.clone()).collect());
+        output.check().context(combining)?;
+        let pairs = adapters.iter().zip(&self.weights);
+        let shares: Vec<_> = pairs.map(|(adapter, &weight)| Share { adapter, weight }).collect();
+        let mut stages = Stages::new(context);
+        let tensors = base.as_ref().map(Checkpoint::tensors);
+        let combined = rankine_surgery::combine(&shares, tensors, how, &mut |progress| stages.see(progress))
+            .context(combining)?;
+        drop(stages);
+        output.write(&combined.adapter).context(combining)?;
+        self.output.show(context, &combined)?;
+        Ok(Exit::Done)
+    }
+
+    fn combination(&self, adapters: &[Adapter]) -> anyhow::Result<Combination> {
+        let ranks =
+            adapters.iter().flat_map(|adapter| adapter.low_rank.values()).map(|low_rank| low_rank.rank);
+        let asked = self.keep.keep();
+        let keep = asked.unwrap_or_else(|| Keep::Rank(ranks.max().unwrap_or(1)));
+        let wrong = |message: &str, hint: &str| Err(Failure::with_hint(message, hint).into());
+        match (self.method, self.density) {
+            (Method::Cat, _) if asked.is_some() => {
+                let hint = "use `--method svd` to cut the sum, or leave `--rank` and `--energy` out";
+                wrong("`--method cat` keeps everything", hint)
+            }
+            (Method::Cat, None) => Ok(Combination::Cat),
+            (Method::Svd, None) => Ok(Combination::Sum(keep)),
+            (Method::Linear, None) => Ok(Combination::Sum(asked.unwrap_or_default())),
+            (Method::Ties, Some(density)) => Ok(Combination::Ties { density, keep }),
+            (Method::Dare, Some(density)) => Ok(Combination::Dare { density, seed: self.seed, keep }),
+            (Method::Ties | Method::Dare, None) => {
+                wrong("this method leaves entries out", "say how many stay, for example `--density 0.2`")
+            }
+            (_, Some(_)) => wrong("`--density` is for `ties` and `dare`", "leave it out"),
+        }
+    }
+
+    /// An error where one stands on the residual base of its run and another one does not: their changes are not of one
+    /// matrix.
+    fn check_bases(&self, adapters: &[Adapter]) -> anyhow::Result<()> {
+        for (folder, adapter) in self.adapters.iter().zip(adapters) {
+            for other in adapters.iter().filter(|other| other.config.base_model != adapter.config.base_model)
+            {
+                let base = other.config.base_model.as_deref().unwrap_or_default();
+                rankine_run::check_base(Path::new(base), folder, &adapter.config)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn warn(&self, context: &Context, adapters: &[Adapter]) {
+        for (folder, adapter) in self.adapters.iter().zip(adapters) {
+            rankine_run::warning(folder, adapter).iter().for_each(|warning| context.say(warning));
+        }
+        let bases: BTreeSet<&str> =
+            adapters.iter().filter_map(|adapter| adapter.config.base_model.as_deref()).collect();
+        if 1 < bases.len() {
+            let names = bases.into_iter().collect::<Vec<_>>().join("`, `");
+            context.say(format!("warning: the adapters name different bases: `{names}`"));
+        }
+    }
+}

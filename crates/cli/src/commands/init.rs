@@ -1,0 +1,148 @@
+//! `rankine init`: an adapter before its training.
+
+use crate::stages::Stages;
+use crate::{Context, Exit, model};
+use anyhow::{Context as _, Result};
+use rankine_checkpoint::Existing;
+use rankine_method::{Choice, Fields};
+use rankine_nn::models::Storage;
+use rankine_report::{Cell, Page};
+use rankine_run::{Modules, Start, Started, TargetSection, parse_change};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Write the adapter that training would start with, for a fine-tuner elsewhere
+///
+/// A peft adapter and, where the method takes its start out of the weights (PiSSA), the base without it in `residual`. The same
+/// seed gives the same files, and the start of `rankine train`. In Python:
+/// `PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("start/residual"), "start", is_trainable=True)`.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Init {
+    /// Known name, hub repository, directory or .gguf file
+    model: String,
+    /// How weights are structured: see `rankine methods`
+    #[arg(long, default_value = "pissa")]
+    method: String,
+    /// Rank of the update
+    #[arg(long, value_name = "N")]
+    rank: Option<usize>,
+    /// Numerator of the update's scale alpha/rank
+    #[arg(long)]
+    alpha: Option<f32>,
+    /// How singular vectors are found, for methods that need them: `exact` or `randomized`
+    #[arg(long, value_name = "WORD")]
+    svd: Option<String>,
+    /// Rounds of the randomised SVD
+    #[arg(long, value_name = "N")]
+    iterations: Option<usize>,
+    /// Any setting of the method, for example `rslora=true`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    /// Modules to take over: `all-linear`, or names with commas between
+    #[arg(long, value_name = "NAMES", default_value = "all-linear")]
+    target: String,
+    /// Seed of everything random
+    #[arg(long, default_value = "0")]
+    seed: u64,
+    /// Type of the matrices in memory: the file's own, or widened or rounded to this one
+    #[arg(long, value_name = "TYPE", default_value = "file", value_parser = model::storage_parser())]
+    weights: Storage,
+    /// Directory to write
+    #[arg(long, short, value_name = "DIR")]
+    output: PathBuf,
+    /// Replace the output if it exists
+    #[arg(long)]
+    force: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankine init smollm2-135m --method pissa --rank 16 --output start
+  rankine init smollm2-135m --method pissa --rank 16 --svd randomized --iterations 4 --seed 7 --output start
+  rankine init smollm2-135m --method lora --target q_proj,v_proj --set init=gaussian --output start";
+
+/// The result in JSON.
+#[derive(Serialize)]
+struct Made<'a> {
+    adapter: &'a Path,
+    residual: Option<&'a Path>,
+    method: &'a Choice,
+    seed: u64,
+    weights: usize,
+    trained: usize,
+}
+
+impl Init {
+    /// Writes it.
+    pub fn run(self, context: &Context) -> Result<Exit> {
+        let method = Choice::named(&self.method)?.with(&self.fields()?)?;
+        let path = model::find(context, &self.model)?;
+        let name = match Path::new(&self.model).exists() {
+            true => std::path::absolute(&self.model)?.display().to_string(),
+            false => self.model.clone(),
+        };
+        let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
+        let start = Start { model: name, method, targets, seed: self.seed, weights: self.weights };
+        let existing = if self.force { Existing::Replace } else { Existing::Refuse };
+        let mut stages = Stages::new(context);
+        let started =
+            rankine_run::init(&start, &path, &self.output, existing, &mut |progress| stages.see(progress))
+                .with_context(|| format!("while attaching `{}` to `{}`", self.method, self.model))?;
+        drop(stages);
+        match self.json {
+            true => context.show_json(&self.made(&start, &started))?,
+            false => context.show(&self.page(&start, &started))?,
+        }
+        Ok(Exit::Done)
+    }
+
+    /// The settings of the method; options win over `--set`.
+    fn fields(&self) -> Result<Fields> {
+        let mut fields = Fields::new();
+        for change in &self.changes {
+            let (key, value) = parse_change(change)?;
+            fields.insert(key.to_owned(), value);
+        }
+        if let Some(rank) = self.rank {
+            fields.insert("rank".to_owned(), i64::try_from(rank)?.into());
+        }
+        if let Some(alpha) = self.alpha {
+            fields.insert("alpha".to_owned(), f64::from(alpha).into());
+        }
+        if let Some(word) = &self.svd {
+            fields.insert("svd".to_owned(), word.as_str().into());
+        }
+        if let Some(iterations) = self.iterations {
+            fields.insert("iterations".to_owned(), i64::try_from(iterations)?.into());
+        }
+        Ok(fields)
+    }
+
+    fn made<'a>(&'a self, start: &'a Start, started: &'a Started) -> Made<'a> {
+        Made {
+            adapter: &self.output,
+            residual: started.residual.as_deref(),
+            method: &start.method,
+            seed: start.seed,
+            weights: started.attached.sites.len(),
+            trained: started.attached.trained,
+        }
+    }
+
+    fn page(&self, start: &Start, started: &Started) -> Page {
+        let base =
+            started.residual.as_ref().map_or_else(|| start.model.clone(), |path| path.display().to_string());
+        let mut page = Page::new(format!("Adapter {}", self.output.display()));
+        page.facts(&[
+            ("method", Cell::text(&self.method)),
+            ("weights taken over", Cell::Count(started.attached.sites.len() as u64)),
+            ("numbers to train", Cell::Count(started.attached.trained as u64)),
+            ("base to train on", Cell::text(base)),
+        ]);
+        page
+    }
+}

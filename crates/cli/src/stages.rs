@@ -1,0 +1,38 @@
+//! Progress of work on files: one bar for each stage, and Ctrl-C to break off.
+
+use crate::Context;
+use crate::bar::{self, Bar};
+use crate::interrupt::Interrupt;
+use rankine_surgery::{Progress, Stage};
+use std::ops::ControlFlow;
+
+/// Shows how far the work is; the bar goes when this is dropped.
+pub struct Stages<'a> {
+    context: &'a Context,
+    interrupt: Interrupt,
+    shown: Option<(Stage, Bar)>,
+}
+
+impl<'a> Stages<'a> {
+    /// Takes over Ctrl-C.
+    pub fn new(context: &'a Context) -> Self {
+        Self { context, interrupt: Interrupt::listen(), shown: None }
+    }
+
+    /// Shows a step; the answer is whether to go on.
+    pub fn see(&mut self, Progress { stage, done, total }: Progress) -> ControlFlow<()> {
+        if self.shown.as_ref().is_none_or(|(shown, _)| *shown != stage) {
+            self.shown = None;
+            let bar = match stage {
+                Stage::Decomposing => bar::counting(self.context, "decomposing", total),
+                Stage::Recompressing => bar::counting(self.context, "recompressing", total),
+                Stage::Writing => bar::bytes(self.context, "writing", total),
+            };
+            self.shown = Some((stage, bar));
+        }
+        if let Some((_, bar)) = &self.shown {
+            bar.set_of(done, total);
+        }
+        if self.interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}

@@ -1,0 +1,152 @@
+//! Making, checking, converting and combining adapters.
+
+use crate::common::{folder_with_model, run, words};
+use rankine_checkpoint::{Adapter, Checkpoint};
+use serde_json::Value;
+use std::path::Path;
+
+/// Runs it and reads what it prints as JSON.
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    let output = run(folder, &[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{}", words(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn refused(folder: &Path, arguments: &[&str], fault: &str) {
+    let output = run(folder, arguments);
+    let said = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.starts_with("error: ") && said.contains(fault), "{said}");
+}
+
+fn init(folder: &Path, output: &str, more: &[&str]) -> Value {
+    json(folder, &[&["init", "./model", "--rank", "4", "--output", output], more].concat())
+}
+
+/// Every weight of the second model is that of the first.
+fn assert_same(folder: &Path, [expected, found]: [&str; 2], tolerance: f32) {
+    let [expected, found] = [expected, found].map(|name| Checkpoint::open(folder.join(name)).unwrap());
+    for name in expected.tensors().infos().keys() {
+        let (expected, found) = (expected.read(name).unwrap(), found.read(name).unwrap());
+        let worst = expected.iter().zip(&found).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+        assert!(expected.len() == found.len() && worst <= tolerance, "{name}: {worst}");
+    }
+}
+
+#[test]
+fn a_start_and_its_residual_are_the_model() {
+    let folder = folder_with_model();
+    let folder = folder.path();
+    let made = init(folder, "start", &["--method", "pissa", "--svd", "randomized", "--iterations", "2"]);
+    assert_eq!((&made["residual"], &made["weights"]), (&"start/residual".into(), &14.into()));
+    assert_eq!(made["method"]["pissa"]["iterations"], 2);
+    let check = ["adapter", "check", "start", "--base"];
+    let answer = json(folder, &[&check[..], &["start/residual"]].concat());
+    assert_eq!((&answer["usable"], &answer["configuration"]["rank"]), (&true.into(), &4.into()));
+    // On the model itself it would run, and be wrong.
+    let output = run(folder, &[&check[..], &["./model", "--json"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["usable"], &answer["findings"][0]["kind"]), (&false.into(), &"other_base".into()));
+    json(folder, &["adapter", "convert", "start", "--base", "start/residual", "--output", "plain"]);
+    for adapter in ["start", "plain"] {
+        let merge = ["merge", "start/residual", adapter, "--output", "merged", "--force"];
+        let output = run(folder, &merge);
+        assert!(output.status.success(), "{}", words(&output.stderr));
+        assert_same(folder, ["model", "merged"], 2e-6);
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_start() {
+    let folder = folder_with_model();
+    let bytes = |name: &str, seed: &str, method: &str| {
+        init(folder.path(), name, &["--method", method, "--seed", seed, "--target", "q_proj,up_proj"]);
+        std::fs::read(folder.path().join(name).join("adapter_model.safetensors")).unwrap()
+    };
+    assert_eq!(bytes("a", "1", "lora"), bytes("b", "1", "lora"));
+    assert_ne!(bytes("c", "2", "lora"), bytes("d", "3", "lora"));
+    assert_eq!(bytes("e", "1", "pissa"), bytes("f", "1", "pissa"));
+    assert!(!folder.path().join("a/residual").exists());
+    let adapter = Adapter::open(&folder.path().join("a")).unwrap();
+    assert_eq!(adapter.low_rank.len(), 4);
+    let expected = folder.path().join("./model").canonicalize().unwrap();
+    let named = adapter.config.base_model.unwrap();
+    assert_eq!(Path::new(&named).canonicalize().unwrap(), expected);
+}
+
+#[test]
+fn a_start_that_cannot_be_made_leaves_nothing() {
+    let folder = folder_with_model();
+    let folder = folder.path();
+    let init = |more: &[&'static str]| [&["init", "./model", "--output", "start"], more].concat();
+    refused(folder, &init(&["--method", "pisa"]), "`pisa`");
+    refused(folder, &init(&["--rank", "1000"]), "rank 1000");
+    refused(folder, &init(&["--target", "q_prj"]), "q_prj");
+    refused(folder, &init(&["--set", "nonsense=1"]), "nonsense");
+    refused(folder, &init(&["--set", "rslora"]), "KEY=VALUE");
+    refused(folder, &init(&["--method", "lora", "--svd", "exact"]), "svd");
+    assert!(!folder.join("start").exists());
+    refused(folder, &["init", "./model", "--rank", "2", "--output", "model"], "model");
+    refused(folder, &["init", "./model", "--rank", "2", "--output", "model", "--force"], "would be replaced");
+    assert!(folder.join("model/config.json").is_file());
+}
+
+#[test]
+fn a_check_tells_words_and_codes() {
+    let folder = folder_with_model();
+    let folder = folder.path();
+    init(folder, "fine", &["--method", "lora"]);
+    let check = ["adapter", "check", "fine", "--base", "./model"];
+    let output = run(folder, &check);
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output.stderr));
+    assert!(words(&output.stdout).contains("fits the base"), "{}", words(&output.stdout));
+    let config = folder.join("fine/adapter_config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("model.layers.0.mlp.up_proj", "model.layers.0.mlp.upp_proj"))
+        .unwrap();
+    let output = run(folder, &check);
+    let said = words(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("up_proj") && said.contains("hint: "), "{said}");
+    refused(folder, &["adapter", "check", "absent", "--base", "./model"], "absent");
+}
+
+#[test]
+fn adapters_are_converted_and_combined() {
+    let folder = folder_with_model();
+    let folder = folder.path();
+    init(folder, "a", &["--method", "pissa", "--seed", "1"]);
+    init(folder, "other", &["--method", "pissa", "--seed", "2", "--svd", "randomized"]);
+    let cut = ["adapter", "convert", "a", "--base", "a/residual", "--rank", "2", "--output", "small"];
+    let report = json(folder, &cut);
+    assert_eq!((&report["rank"], report["modules"].as_array().unwrap().len()), (&2.into(), 14));
+    let error = report["relative_error"].as_f64().unwrap();
+    assert!(0.1 < error && error < 1.0, "{error}");
+    refused(folder, &cut, "small");
+    refused(folder, &[&cut[..], &["--energy", "0.9"]].concat(), "--energy");
+    json(folder, &["adapter", "convert", "a", "--base", "a/residual", "--rank", "3", "--output", "b"]);
+    let combine = ["adapter", "combine", "small", "b", "--weights", "0.5,-0.25", "--output"];
+    let cat = json(folder, &[&combine[..], &["cat", "--method", "cat"]].concat());
+    assert_eq!((&cat["rank"], &cat["relative_error"]), (&5.into(), &0.0.into()));
+    let svd = json(folder, &[&combine[..], &["svd"]].concat());
+    assert_eq!(svd["rank"], 3);
+    let linear = json(folder, &[&combine[..], &["linear", "--method", "linear"]].concat());
+    assert!(linear["relative_error"].as_f64().unwrap() < 2e-6);
+    for name in ["cat", "linear"] {
+        let output = run(folder, &["merge", "a/residual", name, "--output", &format!("merged-{name}")]);
+        assert!(output.status.success(), "{}", words(&output.stderr));
+    }
+    assert_same(folder, ["merged-cat", "merged-linear"], 2e-6);
+    refused(folder, &[&combine[..], &["x", "--method", "cat", "--rank", "3"]].concat(), "keeps everything");
+    refused(folder, &[&combine[..], &["b", "--force"]].concat(), "would be replaced");
+    let strangers = ["adapter", "combine", "a", "other", "--weights", "1,1", "--output", "x"];
+    refused(folder, &strangers, "residual base");
+    refused(folder, &[&combine[..], &["x", "--method", "ties"]].concat(), "leaves entries out");
+    refused(folder, &[&combine[..], &["x", "--density", "0.5"]].concat(), "--density");
+    for method in ["ties", "dare"] {
+        let sparse = ["--method", method, "--density", "0.5", "--rank", "3"];
+        assert_eq!(json(folder, &[&combine[..], &[method], &sparse].concat())["rank"], 3);
+    }
+    assert!(!folder.join("x").exists() && folder.join("a/residual/config.json").is_file());
+}

@@ -1,0 +1,129 @@
+//! Any adapter that is read, as a plain LoRA.
+
+use super::assemble::{Part, assemble};
+use super::change::{Piece, Site};
+use super::keep::Keep;
+use crate::merged::{EMBEDDING, HEAD, Merged};
+use crate::{Progress, Result, Stage, Watch};
+use rankine_checkpoint::{Adapter, Tensors};
+use rayon::prelude::*;
+
+/// A plain LoRA, and how near it is to the changes it was made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conversion {
+    /// The adapter.
+    pub adapter: Adapter,
+    /// Every changed module.
+    pub modules: Vec<Recompressed>,
+    /// √(Σ ‖Δ − Δ'‖² / Σ ‖Δ‖²) over all modules.
+    pub relative: f64,
+}
+
+/// How a module's change was recompressed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recompressed {
+    /// The module.
+    pub module: String,
+    /// Rank of the change; `None` where it was none of low rank.
+    pub before: Option<usize>,
+    /// Rank of its factors now.
+    pub rank: usize,
+    /// ‖Δ‖, the Frobenius norm of the change.
+    pub norm: f64,
+    /// ‖Δ − Δ'‖ / ‖Δ‖; 0 where nothing was changed.
+    pub relative: f64,
+}
+
+/// `adapter` as a plain LoRA on `base`: factors of the rank that `keep` asks for, alpha equal to the rank of the
+/// configuration, no patterns but ranks, no initialisation that alters the base. Whole modules, biases and new rows stay as
+/// they are.
+///
+/// The scale of a module is alpha over its own rank and nothing else, so that readers that take ranks from the tensors
+/// (llama.cpp) and those that take them from the patterns (peft) agree.
+///
+/// # Errors
+/// When the adapter does not fit the base, its changes cannot be recomputed ([`Merged::new`]) or are of full rank and `keep`
+/// is [`Keep::Exact`]; when a decomposition fails, or `watch` breaks off.
+pub fn convert(base: &dyn Tensors, adapter: &Adapter, keep: Keep, watch: &mut Watch) -> Result<Conversion> {
+    keep.check()?;
+    adapter.check(base)?;
+    let merged = match needs_base(adapter) {
+        true => Some(Merged::watched(base, adapter, watch)?),
+        false => None,
+    };
+    let sites = sites(adapter, merged.as_ref())?;
+    let compress = |site: &Site| site.change(Some(base), 1.0)?.compress(site.path, keep);
+    let pieces = in_groups(&sites, compress, watch)?;
+    let parts = sites.iter().zip(pieces).map(|(site, piece)| Part {
+        path: site.path.to_owned(),
+        kind: site.kind(),
+        piece,
+        output_bias: site.low_rank.and_then(|low_rank| {
+            let scaled = low_rank.output_bias.as_ref()?.iter().map(|x| x * low_rank.scaling);
+            Some(scaled.collect())
+        }),
+    });
+    let mut conversion = assemble(adapter, parts.collect(), keep);
+    mirror(adapter, &mut conversion.adapter);
+    Ok(conversion)
+}
+
+/// Whether the changes depend on the numbers of the base.
+pub(super) fn needs_base(adapter: &Adapter) -> bool {
+    adapter.config.initialisation.alters_base()
+        || adapter.low_rank.values().any(|low_rank| low_rank.magnitude.is_some())
+}
+
+/// The modules that `adapter` changes by products.
+pub(super) fn sites<'a>(adapter: &'a Adapter, merged: Option<&'a Merged<'a>>) -> Result<Vec<Site<'a>>> {
+    let mut sites = Vec::new();
+    for (path, low_rank) in &adapter.low_rank {
+        let name = format!("{path}.weight");
+        let recipe = merged.and_then(|merged| {
+            // A head that changes as its embedding does has no recipe of its own.
+            let shared = || merged.recipe(EMBEDDING).filter(|_| name == HEAD);
+            merged.recipe(&name).or_else(shared)
+        });
+        sites.push(Site::new(adapter, path, Some(low_rank), recipe)?);
+    }
+    // A residual that was taken out of a tied head is missing in the embedding too.
+    let embedding = EMBEDDING.strip_suffix(".weight").unwrap_or(EMBEDDING);
+    let shared = merged.and_then(|merged| merged.recipe(EMBEDDING));
+    if let Some(recipe) = shared.filter(|recipe| recipe.residual.is_some())
+        && !adapter.low_rank.contains_key(embedding)
+    {
+        sites.push(Site::new(adapter, embedding, None, Some(recipe))?);
+    }
+    Ok(sites)
+}
+
+/// `work` on all sites, a group at a time, so that the caller hears of progress on its own thread.
+pub(super) fn in_groups<T: Sync>(
+    sites: &[T],
+    work: impl Fn(&T) -> Result<Piece> + Sync,
+    watch: &mut Watch,
+) -> Result<Vec<Piece>> {
+    let mut progress = Progress { stage: Stage::Recompressing, done: 0, total: sites.len() as u64 };
+    let mut pieces = Vec::with_capacity(sites.len());
+    for group in sites.chunks(rayon::current_num_threads().max(1)) {
+        pieces.extend(group.par_iter().map(&work).collect::<Result<Vec<_>>>()?);
+        progress.done += group.len() as u64;
+        progress.tell(watch)?;
+    }
+    Ok(pieces)
+}
+
+/// Where embedding and tied head were changed by the same factors, they are again.
+fn mirror(before: &Adapter, after: &mut Adapter) {
+    let path = |name: &str| name.strip_suffix(".weight").unwrap_or(name).to_owned();
+    let (embedding, head) = (path(EMBEDDING), path(HEAD));
+    let pair = before.low_rank.get(&embedding).zip(before.low_rank.get(&head));
+    let Some(source) = after.low_rank.get(&embedding).cloned() else { return };
+    if pair.is_some_and(|(embedding, head)| crate::merged::is_same_change(embedding, head))
+        && let Some(head) = after.low_rank.get_mut(&head)
+        && head.rank == source.rank
+    {
+        head.a = super::product::transposed(&source.b, source.outputs, source.rank);
+        head.b = super::product::transposed(&source.a, source.rank, source.inputs);
+    }
+}

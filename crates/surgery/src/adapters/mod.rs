@@ -1,0 +1,19 @@
+//! Adapters to adapters: any change that is read becomes a plain LoRA, and several become one.
+//!
+//! Both go module by module, as many at a time as there are threads: the change of a weight as a product of factors,
+//! exactly where it is one; a decomposition of that product; the leading part of it, balanced; how far that is from the
+//! change. The base's numbers are read only where the change depends on them.
+
+mod assemble;
+mod change;
+mod combine;
+mod convert;
+mod keep;
+mod output;
+mod product;
+mod sparse;
+
+pub use combine::{Combination, Share, combine};
+pub use convert::{Conversion, Recompressed, convert};
+pub use keep::Keep;
+pub use output::AdapterOutput;
