@@ -35,7 +35,7 @@ pub enum Command {
     Merge(merge::Merge),
     /// Check, convert or combine adapters in peft's format
     Adapter(adapter::Adapter),
-    /// Write the adapter that training would start with, for a fine-tuner elsewhere
+    // Its own help is longer than a line, which a comment of three slashes here would hide.
     Init(init::Init),
     /// List the methods of fine-tuning, or show one with its settings
     Methods(methods::Methods),

@@ -14,14 +14,11 @@ pub struct Adapter {
     command: Command,
 }
 
-/// What is done.
+/// What is done. The help of each is that of its arguments: a comment here would stand in its place.
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Say whether an adapter fits its base, and what else should be known about it
     Check(check::Check),
-    /// Make a plain LoRA of an adapter
     Convert(convert::Convert),
-    /// Make one adapter of several
     Combine(combine::Combine),
 }
 
