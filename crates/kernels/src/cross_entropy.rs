@@ -157,7 +157,7 @@ impl Head<'_> {
                 }
             }
             let p = Matrix::new(&logits, rows.len(), words.len());
-            let dw = MatrixMut { data: &mut *dw, rows: words.len(), columns: self.width, stride: self.width };
+            let dw = MatrixMut::new(dw, words.len(), self.width);
             let x = &live.x[rows.start * self.width..rows.end * self.width];
             matmul_alone(dw, p.t(), Matrix::new(x, rows.len(), self.width), 1.0, true);
         }

@@ -110,8 +110,7 @@ pub fn matmul(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, scale: f32, accumulat
         a.rows,
         b.columns
     );
-    let (rows, columns) = (a.rows, b.columns);
-    product(MatrixMut { data: c, rows, columns, stride: columns }, a, b, scale, accumulate);
+    product(MatrixMut::new(c, a.rows, b.columns), a, b, scale, accumulate);
 }
 
 fn product(c: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, scale: f32, accumulate: bool) {

@@ -216,5 +216,9 @@ impl LowRank<'_> {
 
 /// Every row multiplied by the diagonal, number by number.
 fn scaled(x: &[f32], diagonal: &[f32]) -> Vec<f32> {
-    x.chunks(diagonal.len().max(1)).flat_map(|row| row.iter().zip(diagonal).map(|(x, d)| x * d)).collect()
+    let mut y = x.to_vec();
+    for row in y.chunks_exact_mut(diagonal.len().max(1)) {
+        row.iter_mut().zip(diagonal).for_each(|(y, d)| *y *= d);
+    }
+    y
 }

@@ -48,7 +48,7 @@ pub(crate) fn made(
             part(x, Matrix::new(piece, range.len(), x.columns), &(0..range.len()))
         })
     });
-    put(MatrixMut { data: y, rows: x.rows, columns: rows, stride: rows }, &parts, 1.0, false);
+    put(MatrixMut::new(y, x.rows, rows), &parts, 1.0, false);
 }
 
 /// `y = x · wᵀ` with rows of w that `dots` multiplies as they are stored: it gets some of them and the number of a row of
@@ -68,7 +68,7 @@ pub(crate) fn stored(
         }
         part
     });
-    put(MatrixMut { data: y, rows: x_rows, columns: rows, stride: rows }, &parts, 1.0, false);
+    put(MatrixMut::new(y, x_rows, rows), &parts, 1.0, false);
 }
 
 /// `part` of every `step` of the rows of w.
@@ -232,7 +232,7 @@ mod tests {
             let w: Vec<f32> = (0..outputs * inputs).map(|at| number(at + 5)).collect();
             at_every_level(|| {
                 let mut y = vec![1.0; rows * outputs];
-                let view = MatrixMut { data: &mut y, rows, columns: outputs, stride: outputs };
+                let view = MatrixMut::new(&mut y, rows, outputs);
                 alone(view, Matrix::new(&x, rows, inputs), Matrix::new(&w, outputs, inputs), 2.0, true);
                 for (at, y) in y.into_iter().enumerate() {
                     let (row, column) = (at / outputs, at % outputs);

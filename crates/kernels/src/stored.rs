@@ -216,7 +216,7 @@ impl Stored {
             return bf16::shared(kernel, self.numbers(0..self.rows), x.panels(), y);
         }
         let step = (PIECE / self.columns.max(1)).clamp(1, WIDE / 2);
-        let y = MatrixMut { data: y, rows: t, columns: self.rows, stride: self.rows };
+        let y = MatrixMut::new(y, t, self.rows);
         matmul_columns(y, (step, LANES), |columns, target| {
             tasks::with_buffer(columns.len() * self.columns, |piece| {
                 self.widen(columns.clone(), piece);
@@ -248,7 +248,7 @@ impl Stored {
             return bf16::shared(kernel, Rounded::new(dy).rows(t, self.rows), self.panels(), dx);
         }
         let unit = self.encoding.block_elements().next_multiple_of(LANES);
-        let dx = MatrixMut { data: dx, rows: t, columns: self.columns, stride: self.columns };
+        let dx = MatrixMut::new(dx, t, self.columns);
         matmul_columns(dx, (WIDE, unit), |columns, target| {
             let deep = (PIECE / columns.len()).max(1).min(self.rows);
             tasks::with_buffer(deep * columns.len(), |buffer| {

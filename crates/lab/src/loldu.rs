@@ -27,8 +27,7 @@ impl Experiment for LolduExperiment {
     }
 
     fn run(&self, scale: Scale, materials: &Materials<'_>, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
-        watch("reading Fashion-MNIST");
-        measure(&Plan::of(scale), &Data::fashion_mnist(&materials.fashion_mnist)?, watch)
+        measure(&Plan::of(scale), &Data::read(materials, watch)?, watch)
     }
 }
 

@@ -28,8 +28,7 @@ impl Experiment for PissaExperiment {
     }
 
     fn run(&self, scale: Scale, materials: &Materials<'_>, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
-        watch("reading Fashion-MNIST");
-        let data = Data::fashion_mnist(&materials.fashion_mnist)?;
+        let data = Data::read(materials, watch)?;
         let transfer = transfer::run(&transfer::Settings::of(scale), &data, watch)?;
         let tuning =
             materials.language.as_ref().map(|language| language::run(language, scale, watch)).transpose()?;

@@ -19,10 +19,10 @@ pub(crate) use start::{Finished, Start, leaves};
 pub(crate) use sweep::{Run, Sweep};
 pub(crate) use training::classes;
 
-use crate::{Images, Result, Scale};
+use crate::{Images, Materials, Result, Scale};
 use rankine_method::{Choice, Fields};
 use rankine_random::Rng;
-use std::{fmt::Display, path::Path, sync::Arc};
+use std::{fmt::Display, sync::Arc};
 
 /// How networks are pretrained and moved; `Default` is [pissa]'s page A with one seed.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -157,8 +157,10 @@ const OLD: [u8; 5] = [0, 2, 4, 6, 3];
 const NEW: [u8; 5] = [1, 5, 7, 8, 9];
 
 impl Data {
-    /// Fashion-MNIST in `folder`.
-    pub(crate) fn fashion_mnist(folder: &Path) -> Result<Self> {
+    /// Fashion-MNIST.
+    pub(crate) fn read(materials: &Materials<'_>, watch: &mut dyn FnMut(&str)) -> Result<Self> {
+        watch("reading Fashion-MNIST");
+        let folder = &materials.fashion_mnist;
         let (train, test) = (Images::fashion_mnist(folder, "train")?, Images::fashion_mnist(folder, "t10k")?);
         let split = |classes: &[u8]| {
             Ok::<_, crate::Error>(Split {

@@ -9,7 +9,7 @@
 
 use crate::{
     Card, Method, Result, Site,
-    lora::{Init, check_alpha, check_dropout, scale, uniform_plan},
+    lora::{Init, factor_numbers, factor_plan, scale},
 };
 use rankine_nn::{Weight, weight};
 use rankine_random::Rng;
@@ -52,14 +52,12 @@ impl Method for Dora {
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
-        check_dropout(self.dropout)?;
-        check_alpha(self.alpha)?;
-        uniform_plan(self.rank, sites)
+        factor_plan(self.rank, self.alpha, self.dropout, sites)
     }
 
     fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
-        let [outputs, inputs] = site.sizes()?;
-        Ok(rank * (outputs + inputs) + outputs)
+        let [outputs, _] = site.sizes()?;
+        Ok(factor_numbers(site, rank)? + outputs)
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {

@@ -16,7 +16,7 @@
 
 use crate::{
     Card, Error, Method, Result, Site,
-    lora::{check_alpha, check_dropout, scale, uniform_plan},
+    lora::{factor_plan, scale},
 };
 use rankine_linalg::{Ldu, ldu};
 use rankine_nn::{Leaf, Leaves, Weight, weight};
@@ -87,13 +87,11 @@ impl Method for Loldu {
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
-        check_dropout(self.dropout)?;
-        check_alpha(self.alpha)?;
         if !(0.0..1.0).contains(&self.min_pivot) {
             let found = self.min_pivot.to_string();
             return Err(Error::Setting { name: "min_pivot", expected: "at least 0 and below 1", found });
         }
-        uniform_plan(self.rank, sites)
+        factor_plan(self.rank, self.alpha, self.dropout, sites)
     }
 
     fn trained(&self, _: &Site<'_>, rank: usize) -> Result<usize> {

@@ -68,13 +68,11 @@ impl Method for Lora {
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
-        check_dropout(self.dropout)?;
-        check_alpha(self.alpha)?;
-        uniform_plan(self.rank, sites)
+        factor_plan(self.rank, self.alpha, self.dropout, sites)
     }
 
     fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
-        Ok(rank * site.sizes()?.iter().sum::<usize>())
+        factor_numbers(site, rank)
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {
@@ -91,6 +89,23 @@ pub(crate) fn scale(alpha: Option<f32>, rank: usize, rslora: bool) -> f32 {
     alpha.unwrap_or(rank) / if rslora { rank.sqrt() } else { rank }
 }
 
+/// The plan of a method with two factors a site: one rank for all, its settings checked.
+pub(crate) fn factor_plan(
+    rank: usize,
+    alpha: Option<f32>,
+    dropout: f32,
+    sites: &[Site<'_>],
+) -> Result<Vec<usize>> {
+    check_dropout(dropout)?;
+    check_alpha(alpha)?;
+    uniform_plan(rank, sites)
+}
+
+/// Numbers of two factors of a site: r·(out + in).
+pub(crate) fn factor_numbers(site: &Site<'_>, rank: usize) -> Result<usize> {
+    Ok(rank * site.sizes()?.iter().sum::<usize>())
+}
+
 /// One rank for every site, refused where a site cannot have it.
 pub(crate) fn uniform_plan(rank: usize, sites: &[Site<'_>]) -> Result<Vec<usize>> {
     sites.iter().try_for_each(|site| site.check_rank(rank))?;
@@ -104,7 +119,7 @@ pub(crate) fn check_dropout(dropout: f32) -> Result<()> {
     Err(Error::Setting { name: "dropout", expected: "at least 0 and below 1", found: dropout.to_string() })
 }
 
-pub(crate) fn check_alpha(alpha: Option<f32>) -> Result<()> {
+fn check_alpha(alpha: Option<f32>) -> Result<()> {
     match alpha.filter(|alpha| !(*alpha > 0.0 && alpha.is_finite())) {
         Some(alpha) => Err(Error::Setting { name: "alpha", expected: "above 0", found: alpha.to_string() }),
         None => Ok(()),

@@ -9,7 +9,7 @@
 
 use crate::{
     Card, Error, Method, Result, Site,
-    lora::{check_alpha, check_dropout, scale, uniform_plan},
+    lora::{factor_numbers, factor_plan, scale},
 };
 use rankine_linalg::qr;
 use rankine_nn::{Weight, weight};
@@ -50,13 +50,11 @@ impl Method for Olora {
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
-        check_dropout(self.dropout)?;
-        check_alpha(self.alpha)?;
-        uniform_plan(self.rank, sites)
+        factor_plan(self.rank, self.alpha, self.dropout, sites)
     }
 
     fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
-        Ok(rank * site.sizes()?.iter().sum::<usize>())
+        factor_numbers(site, rank)
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, _rng: Rng) -> Result<Box<dyn Weight>> {

@@ -11,7 +11,7 @@
 
 use crate::{
     Card, Error, Method, Result, Site,
-    lora::{check_alpha, check_dropout, uniform_plan},
+    lora::{factor_numbers, factor_plan},
     pissa::{Decomposition, principal},
 };
 use rankine_linalg::Truncation;
@@ -68,17 +68,15 @@ impl Method for Sorsa {
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
-        check_dropout(self.dropout)?;
-        check_alpha(self.alpha)?;
         if !(self.gamma >= 0.0 && self.gamma.is_finite()) {
             let found = self.gamma.to_string();
             return Err(Error::Setting { name: "gamma", expected: "0 or more", found });
         }
-        uniform_plan(self.rank, sites)
+        factor_plan(self.rank, self.alpha, self.dropout, sites)
     }
 
     fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
-        Ok(rank * (site.sizes()?.iter().sum::<usize>() + 1))
+        Ok(factor_numbers(site, rank)? + rank)
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {

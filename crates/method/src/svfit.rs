@@ -4,7 +4,8 @@
 //!
 //! Trains r numbers. With `ratio` δ = σ_r ∘ z, so that a step moves every value in proportion to it. With `direct` s itself
 //! is trained beside the residual W − U_r·diag(σ_r)·V_rᵀ; weight decay would then shrink the weight towards the residual,
-//! where with the other two it pulls back to W. Attaching costs one SVD a weight; signs are fixed, so that values belong
+//! where with the other two it pulls back to W. Attaching costs one SVD a weight, and its values once
+//! more where the energy chooses r; signs are fixed, so that values belong
 //! to a basis that can be made again. What was learnt is a LoRA of rank r exactly.
 //! Paper: [svfit]. Unconfirmed there and decided here: energy is Σ σ² (`energy_power = 1`: Σ σ), δ is trained by default,
 //! values may become negative, and every linear layer is a target unless the recipe says otherwise.

@@ -1,7 +1,7 @@
 //! A weight with its place in a model.
 
-use crate::{Leaf, Model, Weight, weight::Dense};
-use rankine_tensor::{Frozen, Var};
+use crate::{Leaf, Model, Result, Weight, weight::Dense};
+use rankine_tensor::{Frozen, Tensor, Var};
 
 /// What a weight does in its model: which methods may take it over, and whether it decays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,6 +86,20 @@ pub fn for_each_trained_mut(model: &mut dyn Model, visit: &mut dyn FnMut(Place, 
             }
         });
     }
+}
+
+/// What the weights of a model add to its loss: the mean over those that add something; shape [1].
+pub fn penalty(model: &dyn Model) -> Result<Option<Tensor>> {
+    let mut penalties = Vec::new();
+    for parameter in model.parameters() {
+        penalties.extend(parameter.weight.penalty()?);
+    }
+    let count = penalties.len() as f32;
+    let Some(first) = penalties.pop() else {
+        return Ok(None);
+    };
+    let sum = penalties.iter().try_fold(first, |sum, penalty| sum.add(penalty))?;
+    Ok(Some(sum.scale(count.recip())))
 }
 
 impl Parameter {

@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod change;
 mod error;
 mod folder;
 mod init;
@@ -25,6 +26,7 @@ mod recipe;
 mod residual;
 mod run;
 
+pub use change::parse_change;
 pub use error::{Error, Result};
 pub use init::{Start, Started, init};
 pub use loading::{
@@ -32,5 +34,5 @@ pub use loading::{
     warning,
 };
 pub use metrics::Metrics;
-pub use recipe::{DataSection, Modules, Recipe, TargetSection, TrainSection, parse_change};
+pub use recipe::{DataSection, Modules, Recipe, TargetSection, TrainSection};
 pub use run::{Notice, Outcome, Source, fine_tune};

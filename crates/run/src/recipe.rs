@@ -2,7 +2,7 @@
 //!
 //! A recipe is complete when it is written: every default is spelt out, so that the file makes the same run again.
 
-use crate::{Error, Result};
+use crate::{Error, Result, change::apply_change};
 use rankine_checkpoint::adapter::{Exclusion, Selection, Targets};
 use rankine_data::{Columns, Format, Share};
 use rankine_method::Choice;
@@ -261,8 +261,7 @@ impl Recipe {
     pub fn with(self, changes: &[String]) -> Result<Self> {
         let mut table = toml::Table::try_from(&self)?;
         for change in changes {
-            let (path, value) = parse_change(change)?;
-            insert(&mut table, path, value).ok_or_else(|| malformed(change))?;
+            apply_change(&mut table, change)?;
         }
         let text = toml::to_string_pretty(&table)?;
         Self::parse(&text, Path::new("--set"))
@@ -311,32 +310,6 @@ impl Recipe {
             recompute: train.gradient_checkpointing,
             seed: self.seed,
         })
-    }
-}
-
-fn malformed(change: &str) -> Error {
-    Error::Setting { key: "--set", expected: "KEY=VALUE", found: change.to_owned() }
-}
-
-/// Key and value of `KEY=VALUE`. Values are TOML; what is none is taken as text.
-pub fn parse_change(change: &str) -> Result<(&str, toml::Value)> {
-    let (path, text) = change.split_once('=').ok_or_else(|| malformed(change))?;
-    let table = format!("value = {}", text.trim()).parse::<toml::Table>();
-    let value = table.ok().and_then(|mut one| one.remove("value"));
-    Ok((path.trim(), value.unwrap_or_else(|| toml::Value::String(text.trim().to_owned()))))
-}
-
-/// Puts a value at a dotted path; `None` when something on the way is no table.
-fn insert(table: &mut toml::Table, path: &str, value: toml::Value) -> Option<()> {
-    match path.split_once('.') {
-        None => {
-            table.insert(path.to_owned(), value);
-            Some(())
-        }
-        Some((head, rest)) => {
-            let inner = table.entry(head).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            insert(inner.as_table_mut()?, rest, value)
-        }
     }
 }
 

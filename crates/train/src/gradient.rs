@@ -3,7 +3,7 @@
 use crate::{Error, Objective, Result};
 use rankine_data::Batch;
 use rankine_kernels::reduce::{axpy, scale, sum_of_squares};
-use rankine_nn::{LanguageModel, Pass, for_each_trained};
+use rankine_nn::{LanguageModel, Pass, for_each_trained, penalty};
 use rankine_random::Rng;
 use rankine_tensor::{Gradients, Tensor};
 
@@ -44,18 +44,11 @@ pub fn gradient(
 }
 
 impl Gradient {
-    /// Adds the slope of the mean penalty over the weights that have one: once a step, whatever the number of batches.
+    /// Adds the slope of what the weights add to the loss: once a step, whatever the number of batches.
     pub fn add_penalty(&mut self, model: &dyn LanguageModel) -> Result<()> {
-        let mut penalties = Vec::new();
-        for parameter in model.parameters() {
-            penalties.extend(parameter.weight.penalty()?);
+        if let Some(penalty) = penalty(model)? {
+            self.add(model, &penalty.backward()?);
         }
-        let count = penalties.len() as f32;
-        let Some(first) = penalties.pop() else {
-            return Ok(());
-        };
-        let sum = penalties.iter().try_fold(first, |sum, penalty| sum.add(penalty))?;
-        self.add(model, &sum.scale(count.recip()).backward()?);
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 mod check;
 mod config;
 mod fault;
+mod finding;
 mod inspect;
 mod keys;
 mod model;
@@ -19,7 +20,8 @@ mod write;
 
 pub use config::{AdapterConfig, Bias, Initialisation, TrainableTokens};
 pub use fault::{Fault, Mismatch, Misshapen, TargetFault};
-pub use inspect::{Finding, Inspection, Module};
+pub use finding::Finding;
+pub use inspect::{Inspection, Module};
 pub use model::{Adapter, LayerKind, LowRank, NewRows, Origin, Replacement};
 pub use notes::{Note, Reader};
 pub use targets::{Exclusion, Kind, ModuleName, Selection, Targets, modules_of};

@@ -137,12 +137,7 @@ impl Attention<'_> {
 
 /// Some rows of a matrix with `width` numbers a row.
 fn rows_mut<'x>(x: &'x mut [f32], rows: &Range<usize>, width: usize) -> MatrixMut<'x> {
-    MatrixMut {
-        data: &mut x[rows.start * width..rows.end * width],
-        rows: rows.len(),
-        columns: width,
-        stride: width,
-    }
+    MatrixMut::new(&mut x[rows.start * width..rows.end * width], rows.len(), width)
 }
 
 vectorised! {

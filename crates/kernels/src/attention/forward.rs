@@ -113,7 +113,7 @@ fn attend(
     let Tile { q, k, v } = *tile;
     let MatrixMut { data, rows, columns, stride } = out;
     scores.resize(rows * k.rows, 0.0);
-    matmul_alone(MatrixMut { data: scores, rows, columns: k.rows, stride: k.rows }, q, k.t(), scale, false);
+    matmul_alone(MatrixMut::new(scores, rows, k.rows), q, k.t(), scale, false);
     let row_sums: Vec<_> = scores
         .chunks_exact_mut(k.rows)
         .enumerate()

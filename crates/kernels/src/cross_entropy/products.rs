@@ -89,7 +89,7 @@ impl Chunk<'_> {
         match &self.weight {
             Weight::Wide(weight) => {
                 let x = Matrix::new(&x[rows.start * width..rows.end * width], rows.len(), *width);
-                let z = MatrixMut { data: logits, rows: rows.len(), columns: words, stride: words };
+                let z = MatrixMut::new(logits, rows.len(), words);
                 matmul_alone(z, x, weight.t(), 1.0, false);
             }
             Weight::Bf16 { bf16: Bf16 { kernel, weight, x }, .. } => {
@@ -104,7 +104,7 @@ impl Chunk<'_> {
         let (width, words) = (self.products.width, self.words.len());
         match &mut self.weight {
             Weight::Wide(weight) => {
-                let sum = MatrixMut { data: sum, rows, columns: width, stride: width };
+                let sum = MatrixMut::new(sum, rows, width);
                 matmul_alone(sum, Matrix::new(p, rows, words), *weight, 1.0, true);
             }
             Weight::Bf16 { bf16: Bf16 { kernel, weight, .. }, rounded } => {

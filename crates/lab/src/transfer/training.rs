@@ -2,9 +2,9 @@
 
 use super::Setting;
 use crate::{Error, Images, Result};
-use rankine_nn::{Kind, Model as _, Pass, for_each_trained_mut, models::Mlp};
+use rankine_nn::{Kind, Pass, for_each_trained_mut, models::Mlp, penalty};
 use rankine_random::Rng;
-use rankine_tensor::{Tensor, ops, untaped};
+use rankine_tensor::{ops, untaped};
 use rankine_train::{AdamW, Optimizer as _};
 
 /// Learning rates.
@@ -57,20 +57,6 @@ pub(super) fn train(
         });
     }
     Ok(losses)
-}
-
-/// The mean over the weights that add something to the loss, as in `rankine-train`; shape [1].
-fn penalty(model: &Mlp) -> Result<Option<Tensor>> {
-    let mut penalties = Vec::new();
-    for parameter in model.parameters() {
-        penalties.extend(parameter.weight.penalty()?);
-    }
-    let count = penalties.len() as f32;
-    let Some(first) = penalties.pop() else {
-        return Ok(None);
-    };
-    let sum = penalties.iter().try_fold(first, |sum, penalty| sum.add(penalty))?;
-    Ok(Some(sum.scale(count.recip())))
 }
 
 /// Share of images classified rightly.

@@ -136,7 +136,7 @@ pub trait Weight: Leaves + Send + Sync {
         Ok(ops::score(x, &self.dense()?, targets)?)
     }
 
-    /// What the weight itself adds to the loss; shape [1]. The loop takes the mean over the weights that have one.
+    /// What the weight itself adds to the loss; shape [1]. A model adds the mean over its weights: [`penalty`](crate::penalty).
     fn penalty(&self) -> Result<Option<Tensor>> {
         Ok(None)
     }
