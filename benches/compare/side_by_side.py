@@ -3,8 +3,9 @@
     cargo build --release -p rankine -p rankine-bench
     python side_by_side.py ROW [--rounds 5] --model FOLDER [--gguf FILE] [--adapter DIR] [--threads 2]
 
-ROW: lora, lora-bf16, full, attach, merge, generate, networks, or `all`. FOLDER is the model in f32 safetensors, which both
-sides read; FILE the same model as GGUF, for generation from the file's own type; DIR a LoRA of it (`merge.py --make`).
+ROW: lora, lora-bf16, full, attach, methods, merge, generate, networks, or `all`. FOLDER is the model in f32 safetensors,
+which both sides read; FILE the same model as GGUF, for generation from the file's own type; DIR a LoRA of it
+(`merge.py --make`).
 Every round runs one after the other, each in a process of its own; a median is over the rounds, of what each process
 gives as its own median. Printed: a line of the table in docs/performance.md a figure.
 """
@@ -76,6 +77,18 @@ def attach(options):
     return figures
 
 
+def methods(options):
+    mine = ours("methods", options.model, options.threads)
+    other = theirs("attach_methods.py", options.model, "--threads", options.threads, "--rounds", 1)["results"]
+    figures = {}
+    for name, found in other.items():
+        if "skipped" not in found and f"{name}: attach" in mine:
+            figures[f"{name}, s"] = (mine[f"{name}: attach"], found["attach_seconds"])
+            figures[f"{name}, peak resident, MB"] = (mine[f"{name}: peak resident"], found["peak_resident_mib"] * MIB)
+            figures[f"{name}, trained"] = (mine[f"{name}: trained"], found["trained"])
+    return figures
+
+
 def merge(options):
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
@@ -108,6 +121,7 @@ ROWS = {
     "lora-bf16": step("lora-bf16", "--dtype", "bfloat16", "--steps", "3", "--warmup", "1"),
     "full": step("full", "--train", "all", "--steps", "5"),
     "attach": attach,
+    "methods": methods,
     "merge": merge,
     "generate": generate,
     "networks": networks,

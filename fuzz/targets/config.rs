@@ -9,6 +9,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let path = Path::new("config.json");
     if let Ok(config) = Config::parse(path, json, None) {
         let again = Config::parse(path, config.to_json(), None).expect("our own file is read");
-        assert_eq!((again.hidden_size, again.rope), (config.hidden_size, config.rope));
+        assert_eq!((again.hidden_size, again.positions), (config.hidden_size, config.positions));
     }
 });

@@ -29,7 +29,7 @@ pub struct Document {
 /// Writes or compares all documents; false when one is stale. The program is built last, as it may not compile.
 pub fn run(mode: Mode) -> Result<bool> {
     let root = workspace::root()?;
-    let from_files = settle(root, mode, &from_files(&crate::papers::read(root)?))?;
+    let from_files = settle(root, mode, &from_files(root, &crate::papers::read(root)?))?;
     Ok(settle(root, mode, &[cli::document(root)?])? && from_files)
 }
 
@@ -49,8 +49,8 @@ fn settle(root: &Path, mode: Mode, documents: &[Document]) -> Result<bool> {
 }
 
 /// The documents that need no built program.
-pub fn from_files(papers: &Papers) -> Vec<Document> {
-    vec![papers::document(papers)]
+pub fn from_files(root: &Path, papers: &Papers) -> Vec<Document> {
+    vec![papers::document(papers, |path| root.join(path).is_file())]
 }
 
 /// The documents whose file holds something else.

@@ -63,6 +63,13 @@ pub enum Status {
     NotYet,
 }
 
+impl Paper {
+    /// Where its experiment's page lies below the root: what was measured, with its figures.
+    pub fn page(&self) -> String {
+        format!("docs/papers/{:02}-{}.md", self.number, self.key)
+    }
+}
+
 impl Status {
     pub const fn word(self) -> &'static str {
         match self {

@@ -44,7 +44,7 @@ pub fn run() -> Result<bool> {
     let papers = crate::papers::read(root)?;
     let packages = workspace::packages(root)?;
     let mut errors = papers::check_list(root, &papers);
-    errors.extend(generate::stale(root, &generate::from_files(&papers)));
+    errors.extend(generate::stale(root, &generate::from_files(root, &papers)));
     let mut remarks = Vec::new();
     for package in &packages {
         errors.extend(arrows::check(root, package)?);

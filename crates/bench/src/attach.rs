@@ -49,7 +49,7 @@ fn residual(model: &Llama) -> Result<f64> {
     for parameter in model.parameters() {
         if let Some((base, _)) = parameter.weight.residual() {
             let norm = |values: &[f32]| values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-            sum += base.read(norm) / parameter.weight.dense()?.read(norm);
+            sum += base.tensor().read(norm) / parameter.weight.dense()?.read(norm);
             count += 1;
         }
     }

@@ -11,6 +11,7 @@ mod figure;
 mod generate;
 mod machine;
 mod merge;
+mod methods;
 mod networks;
 mod scaling;
 mod start;
@@ -18,6 +19,8 @@ mod subject;
 mod train;
 
 use figure::Figure;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::{Command, ExitCode};
 
@@ -34,7 +37,7 @@ const fn bench(name: &'static str, about: &'static str, run: fn() -> Result<Vec<
     Bench { name, about, run }
 }
 
-const BENCHES: [Bench; 12] = [
+const BENCHES: [Bench; 14] = [
     bench(
         "limits",
         "the processor's rate of products, and the memory's of reading and copying",
@@ -45,6 +48,8 @@ const BENCHES: [Bench; 12] = [
     bench("lora-file", "the same, frozen weights in the type of the model's file", train::lora_file),
     bench("full", "a step that trains every weight", train::full),
     bench("attach", "PiSSA on every linear layer, exact and randomised", attach::run),
+    bench("methods", "every method on every linear layer, one after the other", methods::run),
+    bench("methods-case", "one case of `methods`: METHOD in the environment", methods::case),
     bench("merge", "an adapter into a sharded bf16 model of 1.6 GB", merge::run),
     bench("start", "`rankine --help`", start::run),
     bench("generate", "greedy generation of one text", generate::run),
@@ -71,7 +76,7 @@ fn run(mut words: Vec<String>) -> Result<()> {
         machine::limit(&level)?;
     }
     match words.as_slice() {
-        [] => each(BENCHES.iter().filter(|bench| bench.name != "scaling-case").map(|bench| bench.name), json),
+        [] => each(BENCHES.iter().map(|bench| bench.name).filter(|name| !name.ends_with("-case")), json),
         [name] => {
             let bench = BENCHES.iter().find(|bench| bench.name == name).ok_or_else(|| unknown(name))?;
             if !json {
@@ -96,6 +101,19 @@ fn each<'a>(names: impl Iterator<Item = &'a str>, json: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Figures by name of one benchmark that runs in a process of its own, with these variables in its environment.
+fn alone(name: &str, variables: &[(&str, String)]) -> Result<BTreeMap<String, f64>> {
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    let output = Command::new(std::env::current_exe()?).args([name, "--json"]).envs(variables).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    if !output.status.success() {
+        return Err(text.into());
+    }
+    let figures = text.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
+    let pair = |figure: &Value| Some((figure["what"].as_str()?.to_owned(), figure["value"].as_f64()?));
+    Ok(figures.iter().filter_map(pair).collect())
 }
 
 fn unknown(name: &str) -> String {

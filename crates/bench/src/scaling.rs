@@ -3,10 +3,8 @@
 //! Every case runs in a process of its own: the number of threads is fixed when a process starts, and so is its peak of
 //! memory.
 
-use crate::{Result, figure::Figure, train};
+use crate::{Result, alone, figure::Figure, train};
 use rankine_nn::models::Storage;
-use serde_json::Value;
-use std::process::Command;
 
 /// One case, from the environment.
 pub fn case() -> Result<Vec<Figure>> {
@@ -24,28 +22,13 @@ pub fn run() -> Result<Vec<Figure>> {
     let ranks = [4, 64, 256].map(|rank| (2, 256, rank));
     let mut figures = Vec::new();
     for (threads, length, rank) in threads.into_iter().chain(lengths).chain(ranks) {
-        let found = measure(threads, length, rank)?;
-        let value =
-            |what: &str| found.iter().find(|(name, _)| name == what).map_or(f64::NAN, |(_, value)| *value);
+        let variables = [("RAYON_NUM_THREADS", threads), ("LENGTH", length), ("RANK", rank)]
+            .map(|(name, count)| (name, count.to_string()));
+        let found = alone("scaling-case", &variables)?;
+        let value = |what: &str| found.get(what).copied().unwrap_or(f64::NAN);
         let name = format!("{threads} threads, length {length}, rank {rank}");
         figures.push(Figure::new(format!("{name}: a step"), value("seconds a step"), "s"));
         figures.push(Figure::new(format!("{name}: peak"), value("peak resident"), "MB"));
     }
     Ok(figures)
-}
-
-fn measure(threads: usize, length: usize, rank: usize) -> Result<Vec<(String, f64)>> {
-    let output = Command::new(std::env::current_exe()?)
-        .args(["scaling-case", "--json"])
-        .env("RAYON_NUM_THREADS", threads.to_string())
-        .env("LENGTH", length.to_string())
-        .env("RANK", rank.to_string())
-        .output()?;
-    let text = String::from_utf8(output.stdout)?;
-    if !output.status.success() {
-        return Err(text.into());
-    }
-    let figures = text.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
-    let pair = |figure: &Value| Some((figure["what"].as_str()?.to_owned(), figure["value"].as_f64()?));
-    Ok(figures.iter().filter_map(pair).collect())
 }

@@ -89,7 +89,7 @@ fn measure(model: &mut Llama, length: usize, products: f64) -> Result<Vec<Figure
     let data = Data { train: &batches, validation: None };
     let mut optimizer = AdamW::default();
     let mut peak = None;
-    run(model, data, (&NextToken, &mut optimizer), &plan, None, &mut |event, _| {
+    run::<NextToken>(model, data, (&NextToken, &mut optimizer), &plan, None, &mut |event, _| {
         if let Event::Step(step) = event {
             seconds.push(started.elapsed().as_secs_f64());
             losses.push(step.loss);

@@ -1,10 +1,14 @@
 //! A model as users name it: a folder of Hugging Face files, a GGUF file, or a folder with one GGUF file.
 
+use crate::added::Added;
+use crate::edit::Editable;
 use crate::gguf::{Gguf, Vocabulary};
+use crate::pickle::Pickle;
 use crate::safetensors::Safetensors;
-use crate::{Config, Error, Result, Tensors, mapping};
+use crate::{Config, Error, Result, Tensors, aliases, ends, mapping};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// An opened model: configuration, tensors, tokenizer.
 #[derive(Debug)]
@@ -12,12 +16,14 @@ pub struct Checkpoint {
     path: PathBuf,
     config: Config,
     source: Source,
+    added: Option<Added>,
 }
 
 #[derive(Debug)]
 enum Source {
-    Folder(Box<Safetensors>),
-    Gguf(Box<Gguf>),
+    Folder(Arc<Safetensors>),
+    Pickle(Arc<Pickle>),
+    Gguf(Arc<Gguf>),
 }
 
 /// What a tokenizer is made from.
@@ -60,7 +66,9 @@ impl Checkpoint {
                 false => Self::open_gguf(&only_gguf(path)?),
             };
         }
-        if has_extension(path, "safetensors") || path.file_name().is_some_and(|name| name == "config.json") {
+        let weights = ["safetensors", "bin", "pth", "pt"];
+        let alone = weights.iter().any(|extension| has_extension(path, extension));
+        if alone || path.file_name().is_some_and(|name| name == "config.json") {
             let reason = "a model is more than this file";
             return Err(Error::NoModel { path: path.to_owned(), reason });
         }
@@ -69,19 +77,18 @@ impl Checkpoint {
 
     fn open_folder(path: &Path) -> Result<Self> {
         let config = Config::read(path)?;
-        let mut tensors = Safetensors::open(path)?;
-        // Some programs write the tied head out; as long as it is the embedding, it is no tensor of its own.
-        if config.tied && tensors.is_copy("lm_head.weight", "model.embed_tokens.weight") {
-            tensors.remove("lm_head.weight");
-        }
-        Ok(Self { path: path.to_owned(), config, source: Source::Folder(Box::new(tensors)) })
+        let source = match Safetensors::is_in(path) || !Pickle::is_in(path) {
+            true => Source::Folder(Arc::new(settled(&config, Safetensors::open(path)?))),
+            false => Source::Pickle(Arc::new(settled(&config, Pickle::open(path)?))),
+        };
+        Ok(Self { path: path.to_owned(), config, source, added: None })
     }
 
     fn open_gguf(path: &Path) -> Result<Self> {
         let gguf = Gguf::open(path)?;
         let config = gguf.config()?;
         config.check(path)?;
-        Ok(Self { path: path.to_owned(), config, source: Source::Gguf(Box::new(gguf)) })
+        Ok(Self { path: path.to_owned(), config, source: Source::Gguf(Arc::new(gguf)), added: None })
     }
 
     /// The folder or the GGUF file.
@@ -97,7 +104,7 @@ impl Checkpoint {
     /// Whether a tokenizer came with it, of a kind that [`tokenizer_files`](Self::tokenizer_files) reads.
     pub fn has_tokenizer(&self) -> bool {
         match &self.source {
-            Source::Folder(_) => self.path.join("tokenizer.json").is_file(),
+            Source::Folder(_) | Source::Pickle(_) => self.path.join("tokenizer.json").is_file(),
             Source::Gguf(gguf) => gguf.metadata().get("tokenizer.ggml.tokens").is_some(),
         }
     }
@@ -107,11 +114,46 @@ impl Checkpoint {
         &self.config
     }
 
+    /// Names of the classes that the head tells apart; `None` where the configuration is not of a classifier.
+    pub fn classes(&self) -> Result<Option<Vec<String>>> {
+        let path = self.path.join("config.json");
+        self.config.classes().map_err(|fault| Error::Config { path, fault })
+    }
+
+    /// Makes the model a classifier of these classes, in memory; `tensors` (name, shape, row-major numbers) are those of its
+    /// head that the file lacks.
+    pub fn make_classifier(&mut self, names: &[String], tensors: Vec<(String, Vec<usize>, Vec<f32>)>) {
+        self.config.set_classes(names);
+        let mut added = self.added.take().unwrap_or_else(|| Added::beside(self.shared()));
+        for (name, shape, values) in tensors {
+            added.insert(name, shape, values);
+        }
+        self.added = Some(added);
+    }
+
     /// All tensors, by their Hugging Face names.
     pub fn tensors(&self) -> &dyn Tensors {
+        match &self.added {
+            Some(added) => added,
+            None => self.file(),
+        }
+    }
+
+    /// The tensors of the file.
+    fn file(&self) -> &dyn Tensors {
         match &self.source {
             Source::Folder(tensors) => tensors.as_ref(),
+            Source::Pickle(tensors) => tensors.as_ref(),
             Source::Gguf(gguf) => gguf.as_ref(),
+        }
+    }
+
+    /// The same, for whoever keeps them.
+    fn shared(&self) -> Arc<dyn Tensors> {
+        match &self.source {
+            Source::Folder(tensors) => tensors.clone(),
+            Source::Pickle(tensors) => tensors.clone(),
+            Source::Gguf(gguf) => gguf.clone(),
         }
     }
 
@@ -132,7 +174,7 @@ impl Checkpoint {
     /// What the tokenizer is made from.
     pub fn tokenizer_files(&self) -> Result<TokenizerFiles> {
         match &self.source {
-            Source::Folder(_) => read_tokenizer(&self.path),
+            Source::Folder(_) | Source::Pickle(_) => read_tokenizer(&self.path),
             Source::Gguf(gguf) => gguf.vocabulary().map(TokenizerFiles::Gguf),
         }
     }
@@ -140,13 +182,23 @@ impl Checkpoint {
     /// Tokenizer, chat template and generation settings: the files that a changed copy of the model keeps.
     pub fn companions(&self) -> Vec<PathBuf> {
         match &self.source {
-            Source::Folder(_) => {
+            Source::Folder(_) | Source::Pickle(_) => {
                 let paths = COMPANIONS.iter().map(|name| self.path.join(name));
                 paths.filter(|path| path.is_file()).collect()
             }
             Source::Gguf(_) => Vec::new(),
         }
     }
+}
+
+/// The tensors of a model as transformers names them now.
+fn settled<T: Editable>(config: &Config, mut tensors: T) -> T {
+    aliases::settle(config.architecture, &mut tensors);
+    // Some programs write the tied head out; as long as it is the embedding, it is no tensor of its own.
+    if config.tied && tensors.is_copy(ends::HEAD, config.architecture.embedding()) {
+        tensors.remove(ends::HEAD);
+    }
+    tensors
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {
@@ -238,6 +290,18 @@ mod tests {
         let error = opened.read("model.norn.weight").unwrap_err();
         assert!(error.hint().unwrap().contains("`model.norm.weight`"));
         assert!(opened.companions().is_empty());
+    }
+
+    #[test]
+    fn a_folder_with_weights_of_torch_opens_and_reads() {
+        let folder = model(&[]);
+        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pickle/tensors_zip.pth");
+        std::fs::copy(weights, folder.path().join("pytorch_model.bin")).unwrap();
+        let opened = Checkpoint::open(folder.path()).unwrap();
+        assert_eq!(opened.read("parameter").unwrap(), [1.5, -2.0]);
+        let error = Checkpoint::open(folder.path().join("pytorch_model.bin")).unwrap_err();
+        assert!(matches!(error, Error::NoModel { .. }), "{error}");
     }
 
     #[test]

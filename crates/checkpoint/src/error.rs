@@ -3,7 +3,7 @@
 //! Faults of one format are enums beside its reader ([`safetensors::Fault`](crate::safetensors::Fault),
 //! [`config::Fault`](crate::config::Fault), …); the variants here say in which file they were found.
 
-use crate::{adapter, config, gguf, safetensors, writer};
+use crate::{adapter, config, gguf, pickle, safetensors, writer};
 use std::path::{Path, PathBuf};
 
 /// Shorthand for results of this crate.
@@ -59,11 +59,13 @@ pub enum Error {
         /// What was looked for.
         reason: &'static str,
     },
-    /// Only pickled weights are there, which could execute code when read.
-    #[error("`{}`: pickled weights are not read", path.display())]
+    /// A file of torch is not what it says, or calls for more than tensors.
+    #[error("`{}`: {fault}", path.display())]
     Pickle {
-        /// The pickle file.
+        /// The file or folder.
         path: PathBuf,
+        /// What is wrong.
+        fault: pickle::Fault,
     },
     /// A model folder has no tokenizer.
     #[error("`{}`: no `tokenizer.json` in this folder", path.display())]
@@ -174,12 +176,9 @@ impl Error {
             }
             Self::NotText { .. } => "save the file as UTF-8 or download it again",
             Self::NoModel { .. } => {
-                "name a folder with `config.json` and `model.safetensors` (or its shards), or a `.gguf` file"
+                "name a folder with `config.json` and `model.safetensors` or `pytorch_model.bin` (or shards), or a `.gguf` file"
             }
-            Self::Pickle { .. } => {
-                "convert the weights once: load them in Python and save with `save_pretrained(folder, \
-                 safe_serialization=True)`"
-            }
+            Self::Pickle { fault, .. } => return fault.hint(),
             Self::MissingTokenizer { other: Some(_), .. } => {
                 "make one from the older files: in Python, `AutoTokenizer.from_pretrained(folder)\
                  .save_pretrained(folder)`"

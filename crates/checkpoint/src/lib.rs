@@ -1,4 +1,5 @@
-//! Model files: safetensors (one file or sharded, memory-mapped), GGUF, `config.json`, peft adapter folders.
+//! Model files: safetensors (one file or sharded, memory-mapped), GGUF, files of torch, `config.json`, peft adapter
+//! folders.
 //!
 //! Reads and writes, and does no mathematics beyond dequantisation. Tensor names are those of Hugging Face
 //! checkpoints whatever the container, shapes are `[rows, columns]` = `[out, in]`.
@@ -6,16 +7,23 @@
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 pub mod adapter;
+mod added;
+mod aliases;
 mod checkpoint;
 pub mod config;
 mod convert;
+mod edit;
+pub mod ends;
 mod error;
 mod fields;
 pub mod gguf;
+mod image;
 mod mapping;
 mod names;
+pub mod pickle;
 pub mod safetensors;
 mod tensors;
+pub mod vit_names;
 pub mod writer;
 
 pub use adapter::{Adapter, AdapterConfig};
@@ -23,5 +31,6 @@ pub use checkpoint::{Checkpoint, TokenizerFiles};
 pub use config::Config;
 pub use error::{Error, Result};
 pub use fields::WrongValue;
-pub use tensors::{Dtype, TensorInfo, Tensors};
+pub use image::{ImageCheckpoint, Network};
+pub use tensors::{Dtype, TensorInfo, Tensors, open_tensors};
 pub use writer::{Existing, ModelWriter, OutputFolder, ShardPlan, write_file_atomically};

@@ -1,6 +1,6 @@
 //! Named tensors of a container, read one at a time.
 
-use crate::{Error, Result};
+use crate::{Error, Result, gguf::Gguf, pickle::Pickle, safetensors::Safetensors};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -62,7 +62,24 @@ impl TensorInfo {
     }
 }
 
-/// A container of named tensors: safetensors files, a GGUF file.
+/// The tensors of a file by its extension, `.safetensors`, `.gguf` or one of torch's (`.pth`, `.pt`, `.bin`), or of a
+/// folder of weights. No configuration is asked for.
+///
+/// # Errors
+/// Those of the container's reader; a file of another kind is one of torch that is none.
+pub fn open_tensors(path: &Path) -> Result<Box<dyn Tensors>> {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let is = |name: &str| extension.eq_ignore_ascii_case(name);
+    let opened: Box<dyn Tensors> = match path.is_dir() {
+        true if Safetensors::is_in(path) || !Pickle::is_in(path) => Box::new(Safetensors::open(path)?),
+        false if is("safetensors") => Box::new(Safetensors::open(path)?),
+        false if is("gguf") => Box::new(Gguf::open(path)?),
+        _ => Box::new(Pickle::open(path)?),
+    };
+    Ok(opened)
+}
+
+/// A container of named tensors: safetensors files, a GGUF file, files of torch.
 pub trait Tensors: Send + Sync {
     /// Every tensor by its Hugging Face name, in file order.
     fn infos(&self) -> &IndexMap<String, TensorInfo>;

@@ -6,7 +6,7 @@ use crate::interrupt::Interrupt;
 use indicatif::{ProgressBar, ProgressStyle};
 use rankine_report::format;
 use rankine_run::Notice;
-use rankine_train::Step;
+use rankine_train::{Measured, Step};
 use std::{
     io::{IsTerminal as _, Write as _},
     ops::ControlFlow,
@@ -21,6 +21,8 @@ pub struct Progress {
     done: usize,
     seconds: f64,
     tokens: usize,
+    /// What they are.
+    unit: &'static str,
     made: usize,
 }
 
@@ -30,7 +32,7 @@ impl Progress {
         let interrupt = Interrupt::listen();
         let terminal = std::io::stderr().is_terminal() && !quiet;
         let bar = terminal.then(|| ProgressBar::new(0).with_style(style()));
-        Self { bar, quiet, interrupt, steps: 0, done: 0, seconds: 0.0, tokens: 0, made: 0 }
+        Self { bar, quiet, interrupt, steps: 0, done: 0, seconds: 0.0, tokens: 0, unit: "tokens", made: 0 }
     }
 
     /// Shows what happened; the answer is whether to go on.
@@ -43,10 +45,49 @@ impl Progress {
                 summary.truncated,
                 summary.dropped
             )),
+            Notice::Labelled(summary, train, held_out) => self.say(&format!(
+                "data: {train} examples to learn from, {held_out} held out; {} classes, {} tokens; {} truncated",
+                summary.classes.len(),
+                format::count(summary.tokens as u64),
+                summary.truncated
+            )),
+            Notice::Images(summary, train, held_out) => {
+                self.unit = "images";
+                let [_, height, width] = summary.sides;
+                self.say(&format!(
+                    "data: {train} images to learn from, {held_out} held out; {} classes, {height} by {width} pixels",
+                    summary.classes.len()
+                ));
+            }
+            Notice::Calibrating(done, total) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("calibrating: {done} of at most {total} batches"));
+                }
+            }
+            Notice::Unsettled(weights) => self.say(&format!(
+                "calibration: the directions of {weights} weights had not converged; more data or `max_batches` know them better"
+            )),
             Notice::Attaching(done, total) => {
                 if let Some(bar) = &self.bar {
                     bar.set_message(format!("taking over weights: {done} of {total}"));
                 }
+            }
+            Notice::Searching(done, total) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*total as u64);
+                    bar.set_position(*done as u64);
+                    bar.set_message(format!("searching for modules: step {done} of {total}"));
+                }
+            }
+            Notice::Picked(candidates) => {
+                let picked = candidates.iter().filter(|candidate| candidate.picked);
+                let names: Vec<&str> = picked.map(|candidate| candidate.module.as_str()).collect();
+                self.say(&format!(
+                    "search: {} of {} modules are trained: {}",
+                    names.len(),
+                    candidates.len(),
+                    names.join(", ")
+                ));
             }
             Notice::Ready { weights, trained, all, steps, done } => {
                 (self.steps, self.done) = (*steps, *done);
@@ -63,10 +104,9 @@ impl Progress {
             }
             Notice::Step(step, seconds) => self.step(step, *seconds),
             Notice::Evaluated(step, score, best) => self.say(&format!(
-                "step {step}: held-out loss {:.4}, perplexity {:.2}, token accuracy {}{}",
-                score.nll,
-                score.perplexity,
-                format::percent(score.accuracy),
+                "step {step}: held-out loss {:.4}{}{}",
+                score.nll(),
+                measurements(*score),
                 if *best { " (best)" } else { "" }
             )),
             Notice::Saved(_) => {}
@@ -83,12 +123,13 @@ impl Progress {
         self.made += 1;
         let left = (self.steps - step.step) as f64 * self.seconds / self.made as f64;
         let line = format!(
-            "step {}/{}  loss {:.4}  lr {:.2e}  {} tokens/s  {}  {} left",
+            "step {}/{}  loss {:.4}  lr {:.2e}  {} {}/s  {}  {} left",
             step.step,
             self.steps,
             step.loss,
             step.learning_rate,
             format::number(self.tokens as f64 / self.seconds.max(1e-9), 3),
+            self.unit,
             resident().map_or_else(|| "memory unknown".to_owned(), format::bytes),
             format::duration(left)
         );
@@ -116,6 +157,16 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// What was measured beside the loss.
+fn measurements(score: &dyn Measured) -> String {
+    let one = |(name, value): (&str, f64)| match name {
+        "perplexity" => format!(", perplexity {value:.2}"),
+        "accuracy" => format!(", accuracy {}", format::percent(value)),
+        _ => format!(", {} {value:.3}", name.replace('_', " ")),
+    };
+    score.metrics().into_iter().map(one).collect()
 }
 
 fn style() -> ProgressStyle {

@@ -85,7 +85,7 @@ impl Speaker<'_> {
         let mut stream = tokenizer.stream();
         let (mut text, mut tokens, mut fault) = (String::new(), 0, None);
         let request = Request { prompt, limit, stops: tokenizer.eos_ids(), sampling };
-        let ending = reading.generate(&self.loaded.model, &request, &mut |token| {
+        let ending = reading.generate(self.loaded.model.as_ref(), &request, &mut |token| {
             tokens += 1;
             if let Some(piece) = stream.push(token) {
                 text += &piece;

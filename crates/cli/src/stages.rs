@@ -24,6 +24,7 @@ impl<'a> Stages<'a> {
         if self.shown.as_ref().is_none_or(|(shown, _)| *shown != stage) {
             self.shown = None;
             let bar = match stage {
+                Stage::Calibrating => bar::counting(self.context, "calibrating", total),
                 Stage::Decomposing => bar::counting(self.context, "decomposing", total),
                 Stage::Recompressing => bar::counting(self.context, "recompressing", total),
                 Stage::Writing => bar::bytes(self.context, "writing", total),

@@ -16,6 +16,20 @@ use crate::encode::Example;
 use crate::error::{Error, Result};
 use crate::pack;
 
+/// What batches are made of.
+pub trait Sample: Send + Sync + Sized {
+    /// What one step sees.
+    type Batch;
+
+    /// How long it is, for batches of so many tokens.
+    fn length(&self) -> usize;
+
+    /// Lays samples end to end.
+    fn batch<'a>(samples: impl Iterator<Item = &'a Self>) -> Self::Batch
+    where
+        Self: 'a;
+}
+
 /// The target of a position that predicts nothing.
 pub const IGNORE: u32 = u32::MAX;
 
@@ -54,6 +68,18 @@ impl Batch {
     }
 }
 
+impl Sample for Example {
+    type Batch = Batch;
+
+    fn length(&self) -> usize {
+        self.tokens.len()
+    }
+
+    fn batch<'a>(samples: impl Iterator<Item = &'a Self>) -> Batch {
+        Batch::of(samples)
+    }
+}
+
 /// How many examples go into a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,21 +92,20 @@ pub enum Batching {
 
 /// The batches of a training run, or of an evaluation.
 #[derive(Clone, Debug)]
-pub struct Batches {
-    examples: Arc<[Example]>,
+pub struct Batches<S = Example> {
+    examples: Arc<[S]>,
     batching: Batching,
     rng: Rng,
     /// The groups of packed batches; `[step][member]`.
     groups: Vec<Vec<usize>>,
 }
 
-impl Batches {
+impl<S: Sample> Batches<S> {
     /// Batches of these examples.
     ///
     /// # Errors
     /// [`Error::NoExamples`], [`Error::BatchSize`].
-    pub fn new(examples: impl Into<Arc<[Example]>>, batching: Batching, seed: u64) -> Result<Self> {
-        let examples = examples.into();
+    pub fn new(examples: Vec<S>, batching: Batching, seed: u64) -> Result<Self> {
         if examples.is_empty() {
             return Err(Error::NoExamples);
         }
@@ -93,11 +118,11 @@ impl Batches {
                 pack::first_fit(&lengths(&examples), &shuffled(examples.len(), rng.fork("pack")), budget)
             }
         };
-        Ok(Self { examples, batching, rng, groups })
+        Ok(Self { examples: examples.into(), batching, rng, groups })
     }
 
     /// The examples.
-    pub fn examples(&self) -> &[Example] {
+    pub fn examples(&self) -> &[S] {
         &self.examples
     }
 
@@ -110,7 +135,7 @@ impl Batches {
     }
 
     /// The batch of a step, from 0; epochs follow one another for ever.
-    pub fn get(&self, step: usize) -> Batch {
+    pub fn get(&self, step: usize) -> S::Batch {
         let steps = self.steps_per_epoch();
         let (epoch, step) = (step / steps, step % steps);
         let order = |items| shuffled(items, self.rng.fork_index("epoch", epoch));
@@ -124,7 +149,7 @@ impl Batches {
     }
 
     /// Every example once and in order: for evaluation.
-    pub fn sequential(&self) -> impl Iterator<Item = Batch> {
+    pub fn sequential(&self) -> impl Iterator<Item = S::Batch> {
         let groups = match self.batching {
             Batching::Examples(size) => {
                 let all: Vec<usize> = (0..self.examples.len()).collect();
@@ -135,13 +160,13 @@ impl Batches {
         groups.into_iter().map(|group| self.gather(&group))
     }
 
-    fn gather(&self, members: &[usize]) -> Batch {
-        Batch::of(members.iter().map(|&index| &self.examples[index]))
+    fn gather(&self, members: &[usize]) -> S::Batch {
+        S::batch(members.iter().map(|&index| &self.examples[index]))
     }
 }
 
-fn lengths(examples: &[Example]) -> Vec<usize> {
-    examples.iter().map(|example| example.tokens.len()).collect()
+fn lengths<S: Sample>(examples: &[S]) -> Vec<usize> {
+    examples.iter().map(Sample::length).collect()
 }
 
 fn shuffled(items: usize, mut rng: Rng) -> Vec<usize> {
@@ -245,7 +270,10 @@ mod tests {
 
     #[test]
     fn nothing_makes_no_batches() {
-        assert!(matches!(Batches::new(Vec::new(), Batching::Examples(1), 0), Err(Error::NoExamples)));
+        assert!(matches!(
+            Batches::<Example>::new(Vec::new(), Batching::Examples(1), 0),
+            Err(Error::NoExamples)
+        ));
         for batching in [Batching::Examples(0), Batching::Tokens(0)] {
             assert!(matches!(Batches::new(vec![example(0, 2)], batching, 0), Err(Error::BatchSize { .. })));
         }

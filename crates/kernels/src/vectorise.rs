@@ -54,6 +54,8 @@ pub(crate) trait Vector: Copy {
     fn unsigned(bytes: Self::Bytes) -> Self;
     /// Bytes from −128 to 127 as numbers.
     fn signed(bytes: Self::Bytes) -> Self;
+    /// Entries of a table, by bytes from 0 to 15.
+    fn lookup(bytes: Self::Bytes, table: &[f32; LANES]) -> Self;
     /// An IEEE half.
     fn half(bits: u16) -> f32;
     /// Sixteen IEEE halves, little-endian.

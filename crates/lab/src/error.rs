@@ -27,44 +27,6 @@ pub enum Error {
         /// How to get it.
         remedy: &'static str,
     },
-    /// A file cannot be read.
-    #[error("`{}`: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// A file that does not start as an IDX file of bytes does.
-    #[error("`{}`: not an IDX file of bytes: it starts with {found:02x?}, not with 00 00 08 and 1 to 4 sizes", path.display())]
-    NotIdx {
-        /// The file.
-        path: PathBuf,
-        /// Its first four bytes.
-        found: [u8; 4],
-    },
-    /// An IDX file that announces more than is read.
-    #[error("`{}`: sizes {sizes:?} make more than {limit} bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The sizes it announces.
-        sizes: Vec<usize>,
-        /// The most that is read.
-        limit: usize,
-    },
-    /// An IDX file that holds more or fewer bytes than it announces.
-    #[error("`{}`: sizes {sizes:?} announce {expected} bytes; found {found}", path.display())]
-    Length {
-        /// The file.
-        path: PathBuf,
-        /// The sizes it announces.
-        sizes: Vec<usize>,
-        /// Their product.
-        expected: usize,
-        /// How many there are: a lower bound where there are more than announced.
-        found: usize,
-    },
     /// Images and labels that do not belong together.
     #[error("`{}`: {expected}; found sizes {found:?}", path.display())]
     Sizes {
@@ -123,9 +85,6 @@ impl Error {
         match self {
             Self::Unknown { known, .. } => Some(format!("there are: {}", known.join(", "))),
             Self::Missing { remedy, .. } => Some((*remedy).to_owned()),
-            Self::NotIdx { .. } | Self::Length { .. } => {
-                Some("the file is damaged: fetch it again".to_owned())
-            }
             Self::Sizes { .. } => Some("images and labels come in pairs: fetch both files again".to_owned()),
             Self::Data(error) => error.hint(),
             Self::Method(error) => error.hint(),
@@ -133,11 +92,7 @@ impl Error {
             Self::Train(error) => error.hint(),
             Self::Tensor(error) => error.hint(),
             Self::Linalg(error) => error.hint(),
-            Self::Io { .. }
-            | Self::TooLarge { .. }
-            | Self::NoImages { .. }
-            | Self::NotFinite { .. }
-            | Self::Language { .. } => None,
+            Self::NoImages { .. } | Self::NotFinite { .. } | Self::Language { .. } => None,
         }
     }
 }

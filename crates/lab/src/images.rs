@@ -1,6 +1,7 @@
 //! Labelled images as rows of numbers, and the classes of them that an experiment wants.
 
-use crate::{Error, Result, idx};
+use crate::{Error, Result};
+use rankine_data::images::idx;
 use rankine_random::Rng;
 use rankine_tensor::Tensor;
 use std::{path::Path, sync::Arc};

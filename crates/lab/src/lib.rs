@@ -6,22 +6,29 @@
 
 #![forbid(unsafe_code)]
 
+mod diffora;
 mod error;
+mod eva;
 mod findings;
-pub mod idx;
+mod flora;
 mod images;
 mod loldu;
 mod materials;
+mod pela;
 mod pissa;
 mod salt;
 mod sorsa;
 mod svfit;
 mod transfer;
 
+pub use diffora::DifforaExperiment;
 pub use error::{Error, Result};
+pub use eva::EvaExperiment;
+pub use flora::FloraExperiment;
 pub use images::Images;
 pub use loldu::LolduExperiment;
 pub use materials::{Language, Materials};
+pub use pela::PelaExperiment;
 pub use pissa::PissaExperiment;
 pub use salt::SaltExperiment;
 pub use sorsa::SorsaExperiment;
@@ -79,7 +86,11 @@ experiments! {
     sorsa::SorsaExperiment,
     pissa::PissaExperiment,
     salt::SaltExperiment,
+    eva::EvaExperiment,
     loldu::LolduExperiment,
+    flora::FloraExperiment,
+    diffora::DifforaExperiment,
+    pela::PelaExperiment,
 }
 
 /// The experiment of a paper.
@@ -103,6 +114,7 @@ mod tests {
         }
         let error = experiment("piza").map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "no experiment is called `piza`");
-        assert_eq!(error.hint().unwrap(), "there are: svfit, sorsa, pissa, salt, loldu");
+        let known = "there are: svfit, sorsa, pissa, salt, eva, loldu, flora, diffora, pela";
+        assert_eq!(error.hint().unwrap(), known);
     }
 }

@@ -1,7 +1,7 @@
 //! Where the real inputs of the experiments lie.
 
 use rankine_data::Tokenizer;
-use rankine_nn::models::Llama;
+use rankine_nn::LanguageModel;
 use std::path::PathBuf;
 
 /// Where real inputs lie.
@@ -23,7 +23,8 @@ pub struct Language<'a> {
 }
 
 /// Loads a language model with its tokenizer, every weight frozen.
-pub type LoadLanguage = dyn Fn() -> Result<(Llama, Tokenizer), Box<dyn std::error::Error + Send + Sync>>;
+pub type LoadLanguage =
+    dyn Fn() -> Result<(Box<dyn LanguageModel>, Tokenizer), Box<dyn std::error::Error + Send + Sync>>;
 
 impl Materials<'_> {
     /// Where Debian's package `dataset-fashion-mnist` puts its files.

@@ -7,6 +7,7 @@
 //!
 //! A run whose loss is no number ends there: it is a result of that learning rate, and the sweep goes on.
 
+mod network;
 mod page;
 mod start;
 mod sweep;
@@ -14,20 +15,22 @@ mod sweep;
 pub(crate) mod testing;
 mod training;
 
+pub(crate) use network::Network;
 pub(crate) use page::{Story, claim, mean_losses, percent, rate_words, size_words};
 pub(crate) use start::{Finished, Start, leaves};
-pub(crate) use sweep::{Run, Sweep};
-pub(crate) use training::classes;
+pub(crate) use sweep::{Contest, Run, Sweep};
+pub(crate) use training::{Batch, Rates, accuracy, classes, follow, minimise, pretrain, train};
 
 use crate::{Images, Materials, Result, Scale};
 use rankine_method::{Choice, Fields};
+use rankine_nn::models::Mlp;
 use rankine_random::Rng;
 use std::{fmt::Display, sync::Arc};
 
 /// How networks are pretrained and moved; `Default` is [pissa]'s page A with one seed.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub(crate) struct Setting {
-    /// Sizes of the hidden layers.
+    /// Sizes of the hidden layers; none where the network is a LeNet.
     pub hidden: Vec<usize>,
     /// Steps on the old classes.
     pub pretraining_steps: usize,
@@ -86,6 +89,8 @@ pub(crate) enum Treatment {
     Whole,
     /// A method takes their weights over; biases stay.
     Method(Choice),
+    /// The same in some modules only.
+    Part(Choice, Vec<String>),
 }
 
 impl Arm {
@@ -104,6 +109,15 @@ impl Arm {
     /// A method whose only hyperparameter here is its rank, labelled as [`ranked`] does.
     pub(crate) fn of_rank(name: &str, rank: usize, rates: &[f32]) -> Result<Self> {
         Self::new(ranked(name, rank), &name.to_lowercase(), &format!("rank = {rank}"), rates)
+    }
+
+    /// The same method in these modules only.
+    pub(crate) fn on(self, modules: &[String]) -> Self {
+        let treatment = match self.treatment {
+            Treatment::Method(choice) => Treatment::Part(choice, modules.to_vec()),
+            other => other,
+        };
+        Self { treatment, ..self }
     }
 
     /// What every method is compared with: training as a whole, LoRA and PiSSA.
@@ -173,14 +187,25 @@ impl Data {
 }
 
 /// The stream from which everything is drawn: one for all papers, so that they start from the same networks.
-const STREAM: &str = "pissa";
+pub(crate) const STREAM: &str = "pissa";
 
-/// Pretrains and transfers; `finished` sees every network at the end of its run.
+/// Pretrains and transfers an [`Mlp`]; `finished` sees every network at the end of its run.
 pub(crate) fn run<L: Clone + Display>(
     setting: &Setting,
     arms: &[Arm<L>],
     data: &Data,
     finished: &mut dyn FnMut(Finished<'_, L>) -> Result<()>,
+    watch: &mut dyn FnMut(&str),
+) -> Result<Sweep<L>> {
+    run_network::<L, Mlp>(setting, arms, data, finished, watch)
+}
+
+/// The same for any network.
+pub(crate) fn run_network<L: Clone + Display, N: Network>(
+    setting: &Setting,
+    arms: &[Arm<L>],
+    data: &Data,
+    finished: &mut dyn FnMut(Finished<'_, L, N>) -> Result<()>,
     watch: &mut dyn FnMut(&str),
 ) -> Result<Sweep<L>> {
     let mut sweep = Sweep::new(setting, arms, data.new.test.labels.len());
@@ -191,9 +216,9 @@ pub(crate) fn run<L: Clone + Display>(
     for &seed in &setting.seeds {
         let rng = Rng::new(seed).fork(STREAM);
         watch(&format!("seed {seed}: pretraining"));
-        let pretrained = training::pretrain(setting, &data.old.train, &rng)?;
+        let pretrained: N = training::pretrain(setting, &data.old.train, &rng)?;
         sweep.pretrained_accuracy.push(training::accuracy(&pretrained, &data.old.test)?);
-        let start = Start::new(&pretrained, classes(&data.new.train), &rng)?;
+        let start = Start::new(&pretrained, setting, &data.new.train, &rng)?;
         for &(arm, rate) in &tried {
             watch(&format!("seed {seed}, learning rate {rate:e}: {}", arm.label));
             let (run, model) = start.run((arm, rate, seed), setting, &data.new)?;

@@ -25,6 +25,22 @@ pub enum Error {
         /// Declared columns.
         columns: usize,
     },
+    /// The slice does not hold the array that its shape declares.
+    #[error("an array of shape {shape:?} does not have {found} numbers")]
+    Array {
+        /// Declared sizes.
+        shape: Vec<usize>,
+        /// Length of the slice.
+        found: usize,
+    },
+    /// What is asked for does not fit the number of axes.
+    #[error("an array of {axes} axes takes as many ranks and no axis beyond them; found {found}")]
+    Axes {
+        /// How many axes the array has.
+        axes: usize,
+        /// How many there were to be.
+        found: usize,
+    },
     /// An entry is infinite or not a number.
     #[error("the matrix has the entry `{value}` in row {row}, column {column}")]
     NotFinite {
@@ -77,7 +93,11 @@ impl Error {
             Self::Rank { limit, .. } => Some(format!("choose a rank of at most {limit}")),
             Self::Overflow { .. } => Some("divide the matrix by a constant first".to_owned()),
             Self::NoConvergence { .. } => Some("try the randomised SVD with another seed".to_owned()),
-            Self::Length { .. } | Self::Empty { .. } | Self::Scale { .. } => None,
+            Self::Length { .. }
+            | Self::Empty { .. }
+            | Self::Array { .. }
+            | Self::Axes { .. }
+            | Self::Scale { .. } => None,
         }
     }
 }

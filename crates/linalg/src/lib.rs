@@ -1,4 +1,4 @@
-//! Matrices: exact and randomised SVD with fixed signs, spectra.
+//! Matrices: exact and randomised SVD with fixed signs, spectra; arrays of more axes: the Tucker form.
 //!
 //!     A = U · diag(s) · Vᵀ        A: [rows, columns]  U: [rows, k]  s: [k]  Vᵀ: [k, columns]
 //!
@@ -15,21 +15,27 @@
 mod dense;
 mod error;
 mod estimate;
+mod incremental;
 mod ldu;
 mod leading;
 mod low_rank;
+mod moment;
 mod orthonormal;
 mod qr;
 mod randomized;
 mod spectrum;
 mod svd;
 mod truncated;
+mod tucker;
 
 pub use error::{Error, Result};
 pub use estimate::{ErrorEstimate, orthonormality_defect};
+pub use incremental::IncrementalPca;
 pub use ldu::{Ldu, ldu};
 pub use low_rank::LowRank;
+pub use moment::SecondMoment;
 pub use qr::{Qr, qr};
 pub use spectrum::{effective_rank, energy_rank, stable_rank};
 pub use svd::{Svd, singular_values, svd};
 pub use truncated::{Truncation, truncated};
+pub use tucker::{Tucker, hosvd, unfold};

@@ -5,6 +5,7 @@ use rankine_nn::{Kind, Model, Parameter, weight::Dense};
 use rankine_random::Rng;
 use rankine_tensor::Frozen;
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 
 /// What a method took over.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -28,16 +29,11 @@ pub fn attach(
     rng: &Rng,
     watch: &mut dyn FnMut(usize, usize),
 ) -> Result<Attached> {
+    let taken = taken(model, method, modules)?;
+    let ranks = plan(method, &taken)?;
+    let paths: BTreeSet<String> = taken.into_iter().map(|parameter| parameter.path().to_owned()).collect();
     let mut parameters: Vec<&mut Parameter> = model.parameters_mut();
-    parameters.retain(|parameter| {
-        matches!(parameter.kind(), Kind::Linear | Kind::Head)
-            && modules.iter().any(|name| name == parameter.module())
-    });
-    let missing = modules.iter().find(|name| !parameters.iter().any(|found| found.module() == *name));
-    if let Some(name) = missing {
-        return Err(Error::NotAdaptable { name: name.clone() });
-    }
-    let ranks = plan(method, &parameters)?;
+    parameters.retain(|parameter| paths.contains(parameter.path()));
     let mut attached = Attached::default();
     // Each thread gives the old weight back before it takes the next one: both of a whole model at once would double its
     // memory. The pieces are only for `watch`; there are many weights in one, because threads wait at its end.
@@ -57,12 +53,35 @@ pub fn attach(
     Ok(attached)
 }
 
-fn plan(method: &dyn Method, parameters: &[&mut Parameter]) -> Result<Vec<usize>> {
-    let weights =
-        parameters.iter().map(|parameter| parameter.weight.constant()).collect::<Result<Vec<Frozen>, _>>()?;
+/// The parameters of `modules` that the method takes over; an error when there is none in one of them.
+pub(crate) fn taken<'m>(
+    model: &'m dyn Model,
+    method: &dyn Method,
+    modules: &[String],
+) -> Result<Vec<&'m Parameter>> {
+    let mut parameters = model.parameters();
+    parameters.retain(|parameter| {
+        method.takes(parameter.kind()) && modules.iter().any(|name| name == parameter.module())
+    });
+    let missing = modules.iter().find(|name| !parameters.iter().any(|found| found.module() == *name));
+    match missing {
+        None => Ok(parameters),
+        Some(name) if method.takes(Kind::Bias) => Err(Error::NoBias { place: format!("`{name}`") }),
+        Some(name) => Err(Error::NotAdaptable { name: name.clone() }),
+    }
+}
+
+fn plan(method: &dyn Method, parameters: &[&Parameter]) -> Result<Vec<usize>> {
+    let weights = constants(parameters)?;
     let sites: Vec<Site<'_>> =
         parameters.iter().zip(&weights).map(|(parameter, weight)| site(parameter, weight)).collect();
     method.plan(&sites)
+}
+
+/// Values, in the types they are kept in.
+pub(crate) fn constants(parameters: &[&Parameter]) -> Result<Vec<Frozen>> {
+    let values = parameters.iter().map(|parameter| parameter.weight.constant());
+    Ok(values.collect::<Result<Vec<Frozen>, _>>()?)
 }
 
 /// Puts the method's structures in the place of some weights; how many numbers each trains, `None` where the rank is 0.
@@ -85,8 +104,8 @@ fn exchange(
     parameters.par_iter_mut().with_max_len(1).zip(ranks).map(one).collect()
 }
 
-fn site<'a>(parameter: &'a Parameter, weight: &'a Frozen) -> Site<'a> {
-    Site { path: parameter.path(), kind: parameter.kind(), weight }
+pub(crate) fn site<'a>(parameter: &'a Parameter, weight: &'a Frozen) -> Site<'a> {
+    Site { path: parameter.path(), kind: parameter.kind(), weight, statistics: None }
 }
 
 /// Trains every parameter of `modules` as a whole, beside a method or instead of one; how many numbers that are.

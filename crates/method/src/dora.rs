@@ -8,7 +8,7 @@
 //! dropped input too, with the factor m/‖V‖ − 1.
 
 use crate::{
-    Card, Method, Result, Site,
+    Card, Export, Method, Result, Site,
     lora::{Init, factor_numbers, factor_plan, scale},
 };
 use rankine_nn::{Weight, weight};
@@ -48,6 +48,8 @@ impl Method for Dora {
             formula: "w = m·V/|V| row by row, V = W + s·b·a, s = alpha/rank (rslora: alpha/sqrt(rank)); \
                       a, b and m are trained",
             exact: true,
+            trains: &["a", "b", "magnitude"],
+            export: Export::Dora,
         }
     }
 

@@ -44,16 +44,58 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A module that a method cannot take over.
-    #[error("`{name}` is no linear layer of its own: an embedding, or a head that is the embedding")]
+    #[error(
+        "`{name}` is nothing this method takes over: an embedding, a head that is the embedding, or a convolution"
+    )]
     NotAdaptable {
         /// Its name.
         name: String,
+    },
+    /// A method trains biases, and there is none.
+    #[error("{place} has no bias, and this method trains nothing else")]
+    NoBias {
+        /// A module, or the model.
+        place: String,
     },
     /// What was learnt at a weight is not a low-rank update.
     #[error("`{path}`: what was learnt is not a low-rank update")]
     NotLowRank {
         /// The weight.
         path: String,
+    },
+    /// What was learnt at a weight stands beside its quantised value.
+    #[error(
+        "`{path}`: the branch stands beside the quantised weight; beside the original it is another model"
+    )]
+    Quantized {
+        /// The weight.
+        path: String,
+    },
+    /// A method starts from the inputs of a weight, and nothing was seen of them.
+    #[error("`{path}`: this method starts from the inputs of a weight, and none were seen")]
+    NotSeen {
+        /// The weight.
+        path: String,
+    },
+    /// Too few inputs of a weight were seen.
+    #[error(
+        "`{path}`: {components} directions of variance need more than {components} tokens; {rows} were seen"
+    )]
+    TooFewRows {
+        /// The weight.
+        path: String,
+        /// Rows of input that were seen.
+        rows: usize,
+        /// Directions that are looked for.
+        components: usize,
+    },
+    /// The inputs of a weight are at fault.
+    #[error("inputs of `{path}`: {source}")]
+    Inputs {
+        /// The weight.
+        path: String,
+        /// Why.
+        source: rankine_linalg::Error,
     },
     /// Hyperparameters that cannot be read.
     #[error("method: {}", .0.message())]
@@ -72,6 +114,9 @@ pub enum Error {
     /// Shapes do not fit.
     #[error(transparent)]
     Tensor(#[from] rankine_tensor::Error),
+    /// A file is at fault.
+    #[error(transparent)]
+    Checkpoint(#[from] rankine_checkpoint::Error),
     /// The model is at fault.
     #[error(transparent)]
     Model(#[from] rankine_nn::Error),
@@ -90,8 +135,27 @@ impl Error {
             Self::NotAdaptable { name } => Some(format!(
                 "leave `{name}` out of the targets; an embedding is trained as a whole with `targets.whole = [\"embed_tokens\"]`"
             )),
+            Self::NoBias { .. } => Some(
+                "models of the llama family have none, but for some maps of qwen2; choose another method, such as `lora`"
+                    .to_owned(),
+            ),
             Self::NotLowRank { .. } => Some("merge the run instead of exporting its adapter".to_owned()),
+            Self::Quantized { .. } => Some(
+                "set `keep_residual = true`, or `--keep-residual`: the quantised base is then written beside it"
+                    .to_owned(),
+            ),
+            Self::NotSeen { .. } => Some(
+                "give data to calibrate on (`--data FILE`), and leave weights that they do not reach out of the targets"
+                    .to_owned(),
+            ),
+            Self::TooFewRows { .. } => {
+                Some("give a longer calibration text, or choose a lower rank or rho".to_owned())
+            }
+            Self::Inputs { .. } => {
+                Some("a model that makes such numbers is damaged: fetch or save it again".to_owned())
+            }
             Self::Decomposition { source, .. } => source.hint(),
+            Self::Checkpoint(error) => error.hint(),
             Self::Tensor(error) => error.hint(),
             Self::Model(error) => error.hint(),
             Self::Setting { .. } | Self::Read(_) | Self::Write(_) => None,

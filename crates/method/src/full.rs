@@ -1,11 +1,11 @@
 //! Full fine-tuning: the weight itself is trained.
 //!
-//!     w = W        W: [out, in], trained
+//!     w = W        W: [out, in], or [out, in, height, width] of a convolution, trained
 //!
 //! Trains out·in numbers a weight: the baseline that all others are held against. Exported as whole modules.
 
-use crate::{Card, Method, Result, Site};
-use rankine_nn::{Weight, weight::Dense};
+use crate::{Card, Export, Method, Result, Site};
+use rankine_nn::{Kind, Weight, weight::Dense};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,13 @@ impl Method for Full {
             summary: "the weights themselves are trained: the baseline, with an optimizer state of twice their size",
             formula: "w = W; W is trained",
             exact: true,
+            trains: &["value"],
+            export: Export::Whole,
         }
+    }
+
+    fn takes(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Linear | Kind::Head | Kind::Convolution)
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {

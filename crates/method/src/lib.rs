@@ -5,22 +5,38 @@
 //! of [`methods!`].
 
 mod attach;
+pub mod bitfit;
+pub mod calibration;
+mod count;
+pub mod diffora;
 pub mod dora;
 mod error;
+pub mod eva;
 mod export;
+mod exported;
+pub mod flora;
 pub mod full;
+pub mod loftq;
 pub mod loldu;
 pub mod lora;
 pub mod olora;
+pub mod pela;
 pub mod pissa;
+pub mod qlora;
+pub mod qpissa;
+mod quantized;
 mod registry;
 pub mod salt;
 pub mod sorsa;
 pub mod svfit;
+pub mod thin;
 
 pub use attach::{Attached, attach, train_whole};
+pub use calibration::{Calibration, Needs, Shown, Statistics, calibrate};
+pub use count::{Counted, count};
 pub use error::{Error, Result};
-pub use export::{Base, export};
+pub use export::{Base, check_base, export};
+pub use exported::Export;
 pub use registry::{Choice, Fields};
 
 use rankine_nn::{Kind, Weight};
@@ -40,6 +56,10 @@ pub struct Card {
     pub formula: &'static str,
     /// Attaching leaves the dense weight as it was.
     pub exact: bool,
+    /// Names of the leaves that are trained; of a linear map, where others differ.
+    pub trains: &'static [&'static str],
+    /// What is written of it.
+    pub export: Export,
 }
 
 /// A weight that a method may take over.
@@ -49,14 +69,29 @@ pub struct Site<'a> {
     pub path: &'a str,
     /// What it does there.
     pub kind: Kind,
-    /// Its value, in the type it is kept in; [out, in].
+    /// Its value, in the type it is kept in; [out, in], [out, in, height, width] of a convolution, or [d] of a bias.
     pub weight: &'a Frozen,
+    /// What was seen of its inputs, where the method [`needs`](Method::needs) it.
+    pub statistics: Option<&'a Statistics>,
 }
 
 impl Site<'_> {
-    /// Rows and columns.
+    /// Rows and columns; of a convolution those of [out, in·height·width], of a bias those of [d, 1].
     pub fn sizes(&self) -> Result<[usize; 2]> {
+        if let (Kind::Convolution | Kind::Bias, [outputs, taps @ ..]) =
+            (self.kind, self.weight.shape().as_slice())
+        {
+            return Ok([*outputs, taps.iter().product()]);
+        }
         Ok(self.weight.matrix("attach")?)
+    }
+
+    /// The value as a matrix of these sizes.
+    pub fn matrix(&self) -> Result<Frozen> {
+        Ok(match self.kind {
+            Kind::Convolution => self.weight.tensor().reshape(&self.sizes()?)?.into(),
+            _ => self.weight.clone(),
+        })
     }
 
     /// `rank`, when a matrix of this shape can have it.
@@ -73,6 +108,16 @@ impl Site<'_> {
 pub trait Method: Send + Sync {
     /// What it is.
     fn card(&self) -> Card;
+
+    /// What it must see of the inputs of its weights.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// Whether it takes over weights of this kind.
+    fn takes(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Linear | Kind::Head)
+    }
 
     /// The rank of every site; 0 leaves it alone.
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>>;

@@ -15,7 +15,7 @@
 //! that is too small keeps its place in z without an effect: its row of a is zero, and its part of W stays in the base.
 
 use crate::{
-    Card, Error, Method, Result, Site,
+    Card, Error, Export, Method, Result, Site,
     lora::{factor_plan, scale},
 };
 use rankine_linalg::{Ldu, ldu};
@@ -83,6 +83,8 @@ impl Method for Loldu {
             formula: "W = P·L·diag(d)·U; b = P·L_r, a = U_r, w = (W - s·b·diag(z0)·a) + s·b·diag(z)·a, \
                       s = alpha/rank; z is trained, r numbers a weight",
             exact: !self.keeps_pivots(),
+            trains: &["core"],
+            export: Export::Lora,
         }
     }
 

@@ -3,10 +3,11 @@
 //!     w = W + s · b·a        W: [out, in]  a: [r, in]  b: [out, r] = 0        s = α/r, or α/√r with `rslora`
 //!
 //! Trains a and b: r·(out + in) numbers. Paper: [lora] §4.1; the start of a is peft's: uniform in ±1/√in (`kaiming`), or
-//! N(0, 1/r²) (`gaussian`).
+//! N(0, 1/r²) (`gaussian`). A convolution is taken over as the matrix [out, in·height·width], as peft does it: a is a
+//! convolution to r channels, b one of 1 × 1 behind it.
 
-use crate::{Card, Error, Method, Result, Site};
-use rankine_nn::{Weight, weight};
+use crate::{Card, Error, Export, Method, Result, Site};
+use rankine_nn::{Kind, Weight, weight};
 use rankine_random::Rng;
 use rankine_tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -64,7 +65,13 @@ impl Method for Lora {
             summary: "a frozen weight with a trained low-rank branch that starts at zero",
             formula: "w = W + s·b·a, s = alpha/rank (rslora: alpha/sqrt(rank)); a and b are trained",
             exact: true,
+            trains: &["a", "b"],
+            export: Export::Lora,
         }
+    }
+
+    fn takes(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Linear | Kind::Head | Kind::Convolution)
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
@@ -79,7 +86,8 @@ impl Method for Lora {
         let [outputs, inputs] = site.sizes()?;
         let (a, b) = (self.init.start(rank, inputs, rng)?, Tensor::zeros(&[outputs, rank]));
         let scale = scale(self.alpha, rank, self.rslora);
-        Ok(Box::new(weight::LowRank::new(site.weight.clone(), &a, &b, scale).with_dropout(self.dropout)))
+        let weight = weight::LowRank::new(site.matrix()?, &a, &b, scale).with_dropout(self.dropout);
+        Ok(Box::new(weight.folded(&site.weight.shape())))
     }
 }
 
@@ -97,6 +105,7 @@ pub(crate) fn factor_plan(
     sites: &[Site<'_>],
 ) -> Result<Vec<usize>> {
     check_dropout(dropout)?;
+    check_dropped(dropout, sites)?;
     check_alpha(alpha)?;
     uniform_plan(rank, sites)
 }
@@ -117,6 +126,15 @@ pub(crate) fn check_dropout(dropout: f32) -> Result<()> {
         return Ok(());
     }
     Err(Error::Setting { name: "dropout", expected: "at least 0 and below 1", found: dropout.to_string() })
+}
+
+/// Only the input of a product with a matrix can be dropped.
+pub(crate) fn check_dropped(dropout: f32, sites: &[Site<'_>]) -> Result<()> {
+    if dropout > 0.0 && sites.iter().any(|site| site.kind == Kind::Convolution) {
+        let expected = "0 where a convolution is taken over";
+        return Err(Error::Setting { name: "dropout", expected, found: dropout.to_string() });
+    }
+    Ok(())
 }
 
 fn check_alpha(alpha: Option<f32>) -> Result<()> {

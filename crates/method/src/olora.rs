@@ -8,7 +8,7 @@
 //! where LAPACK leaves its signs to chance; b₀·a₀ and base are the same.
 
 use crate::{
-    Card, Error, Method, Result, Site,
+    Card, Error, Export, Method, Result, Site,
     lora::{factor_numbers, factor_plan, scale},
 };
 use rankine_linalg::qr;
@@ -46,6 +46,8 @@ impl Method for Olora {
             summary: "LoRA that starts with an orthonormal basis of the weight's leading columns; the residual is frozen",
             formula: "W = Q·R; b = Q_r, a = R_r, w = (W - s·b0·a0) + s·b·a; a and b are trained",
             exact: true,
+            trains: &["a", "b"],
+            export: Export::Doubled,
         }
     }
 

@@ -10,7 +10,7 @@
 //! neither), and its draws come from the run's seed and the weight's path, so that a residual can be made again.
 
 use crate::{
-    Card, Error, Method, Result, Site,
+    Card, Error, Export, Method, Result, Site,
     lora::{factor_numbers, factor_plan, scale},
 };
 use rankine_linalg::{Svd, Truncation, truncated};
@@ -68,6 +68,17 @@ pub(crate) fn principal(site: &Site<'_>, rank: usize, how: Truncation) -> Result
     found.map_err(|source| Error::Decomposition { path: site.path.to_owned(), source })
 }
 
+/// b = U_r·√(S_r/s) and a = √(S_r/s)·V_rᵀ of a site's weight; a: [rank, in], b: [out, rank].
+pub(crate) fn factors(site: &Site<'_>, rank: usize, how: Truncation, scale: f32) -> Result<[Tensor; 2]> {
+    let [outputs, inputs] = site.sizes()?;
+    let principal = principal(site, rank, how)?;
+    let roots: Vec<f32> = principal.s.iter().map(|s| (s / scale).sqrt()).collect();
+    let rows = principal.vt.chunks_exact(inputs).zip(&roots);
+    let a = rows.flat_map(|(row, root)| row.iter().map(move |v| v * root)).collect();
+    let b = principal.u.iter().enumerate().map(|(index, u)| u * roots[index % rank]).collect();
+    Ok([Tensor::new(a, &[rank, inputs])?, Tensor::new(b, &[outputs, rank])?])
+}
+
 impl Default for Pissa {
     fn default() -> Self {
         Self {
@@ -90,6 +101,8 @@ impl Method for Pissa {
             summary: "LoRA that starts as the principal singular part of the weight; the residual is frozen",
             formula: "W = U·S·Vt; b = U_r·sqrt(S_r/s), a = sqrt(S_r/s)·Vt_r, w = (W - s·b0·a0) + s·b·a; a and b are trained",
             exact: true,
+            trains: &["a", "b"],
+            export: Export::Doubled,
         }
     }
 
@@ -102,14 +115,9 @@ impl Method for Pissa {
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {
-        let [outputs, inputs] = site.sizes()?;
-        let principal = principal(site, rank, self.svd.truncation(self.iterations, self.oversampling, rng))?;
         let scale = scale(self.alpha, rank, self.rslora);
-        let roots: Vec<f32> = principal.s.iter().map(|s| (s / scale).sqrt()).collect();
-        let rows = principal.vt.chunks_exact(inputs).zip(&roots);
-        let a = rows.flat_map(|(row, root)| row.iter().map(move |v| v * root)).collect();
-        let b = principal.u.iter().enumerate().map(|(index, u)| u * roots[index % rank]).collect();
-        let (a, b) = (Tensor::new(a, &[rank, inputs])?, Tensor::new(b, &[outputs, rank])?);
+        let how = self.svd.truncation(self.iterations, self.oversampling, rng);
+        let [a, b] = factors(site, rank, how, scale)?;
         Ok(Box::new(
             weight::LowRank::taken_out(&site.weight.tensor(), &a, &b, scale)?.with_dropout(self.dropout),
         ))

@@ -36,14 +36,28 @@ macro_rules! methods {
 methods! {
     /// Every number.
     full::Full,
+    /// Biases alone.
+    bitfit::Bitfit,
     /// Low-rank adaptation.
     lora::Lora,
     /// Principal singular values and vectors.
     pissa::Pissa,
+    /// The same beside a residual in four bits.
+    qpissa::Qpissa,
+    /// Low-rank adaptation beside a weight in four bits.
+    qlora::Qlora,
+    /// The same with a start that takes up the error of the four bits.
+    loftq::Loftq,
     /// Leading columns, orthonormalised.
     olora::Olora,
+    /// Principal directions of the inputs, and ranks where they explain most.
+    eva::Eva,
+    /// Low-rank adaptation of the modules that trained gates pick.
+    diffora::Diffora,
     /// Directions of the rows by a low-rank branch, and their lengths.
     dora::Dora,
+    /// A small core between factors, one for every axis.
+    flora::Flora,
     /// Singular values scaled and shifted, with a low-rank term in the tail.
     salt::Salt,
     /// Singular values alone.
@@ -52,6 +66,8 @@ methods! {
     loldu::Loldu,
     /// Singular values and vectors, held orthonormal.
     sorsa::Sorsa,
+    /// Two thin matrices instead of the weight.
+    pela::Pela,
 }
 
 impl Choice {

@@ -10,7 +10,7 @@
 //! `relu = "diag"` X·Y is never cut, so that what was learnt is exactly of rank r + d; λ is shared by the weights, as the
 //! loop takes the mean of their penalties. Only linear weights are adapted, not norms and prompts.
 
-use crate::{Card, Error, Method, Result, Site, lora::uniform_plan};
+use crate::{Card, Error, Export, Method, Result, Site, lora::uniform_plan};
 use rankine_linalg::svd;
 use rankine_nn::{
     Weight,
@@ -95,6 +95,8 @@ impl Method for Salt {
             formula: "W = U·diag(s)·Vt; w = U·relu(blockdiag(diag(alpha·s_r + beta), diag(s_rest) + x·y))·Vt; \
                       alpha, beta, x and y are trained",
             exact: self.init == Init::ZeroY,
+            trains: &["alpha", "beta", "x", "y"],
+            export: if self.relu == Relu::Full { Export::Whole } else { Export::Wider },
         }
     }
 

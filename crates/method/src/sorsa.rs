@@ -10,7 +10,7 @@
 //! penalty is smooth below a defect of 1e-4, where the released code follows rounding noise, and signs are fixed.
 
 use crate::{
-    Card, Error, Method, Result, Site,
+    Card, Error, Export, Method, Result, Site,
     lora::{factor_numbers, factor_plan},
     pissa::{Decomposition, principal},
 };
@@ -64,6 +64,8 @@ impl Method for Sorsa {
             formula: "W = U·S·Vt; b = U_r, s = S_r, a = Vt_r, w = (W - c·b0·diag(s0)·a0) + c·b·diag(s)·a, \
                       c = alpha/rank or 1; plus gamma·mean(|a·at - 1|, |bt·b - 1|) in the loss",
             exact: true,
+            trains: &["a", "b", "core"],
+            export: Export::Doubled,
         }
     }
 

@@ -11,7 +11,7 @@
 //! values may become negative, and every linear layer is a target unless the recipe says otherwise.
 
 use crate::{
-    Card, Error, Method, Result, Site,
+    Card, Error, Export, Method, Result, Site,
     lora::{check_dropout, uniform_plan},
     pissa::principal,
 };
@@ -66,6 +66,8 @@ impl Method for Svfit {
             summary: "only the largest singular values are trained, between frozen singular vectors",
             formula: "W = U·S·Vt; w = W + U_r·diag(s - S_r)·Vt_r; s is trained, r numbers a weight",
             exact: true,
+            trains: &["core"],
+            export: Export::Lora,
         }
     }
 

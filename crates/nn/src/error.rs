@@ -23,6 +23,24 @@ pub enum Error {
         /// What the file holds.
         found: Vec<usize>,
     },
+    /// A model of another family than the one that is built here.
+    #[error("a model of type `{found}` is of another family")]
+    Family {
+        /// Its `model_type`.
+        found: &'static str,
+    },
+    /// An encoder that is to write.
+    #[error("`{found}` is an encoder: it tells texts apart and does not continue them")]
+    NotLanguage {
+        /// Its `model_type`.
+        found: &'static str,
+    },
+    /// A classifier that is not implemented.
+    #[error("classifiers of type `{found}` are not supported")]
+    NotClassifier {
+        /// Its `model_type`.
+        found: &'static str,
+    },
     /// A token that the vocabulary does not have.
     #[error("token {token} is outside the model's vocabulary of {vocabulary}")]
     Token {
@@ -66,6 +84,13 @@ impl Error {
             Self::TensorShape { .. } => {
                 Some("config.json and the weights are not of the same model".to_owned())
             }
+            Self::Family { .. } => {
+                Some("`models::load` and `models::load_classifier` know the family of a model".to_owned())
+            }
+            Self::NotLanguage { .. } => {
+                Some("choose a language model, or train this one with `--task classify`".to_owned())
+            }
+            Self::NotClassifier { .. } => Some("choose a bert, roberta or distilbert".to_owned()),
             Self::Token { .. } => Some("the tokenizer is not this model's".to_owned()),
             Self::Context { context, .. } => Some(format!("shorten the text to {context} tokens")),
             Self::NotFinite { .. } => {

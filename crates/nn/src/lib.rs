@@ -13,6 +13,6 @@ pub mod weight;
 
 pub use checkpointing::{Pass, Segment};
 pub use error::{Error, Result};
-pub use models::{Cache, LanguageModel, Model, Tokens};
+pub use models::{Cache, Classifier, ImageClassifier, LanguageModel, Model, Tokens};
 pub use parameter::{Kind, Parameter, Place, for_each_trained, for_each_trained_mut, penalty};
 pub use weight::{Factors, Leaf, Leaves, Scope, Weight};

@@ -24,6 +24,8 @@ pub enum Kind {
 pub struct Parameter {
     path: String,
     kind: Kind,
+    transposed: bool,
+    groups: usize,
     /// The weight, in whatever structure.
     pub weight: Box<dyn Weight>,
 }
@@ -31,7 +33,17 @@ pub struct Parameter {
 impl Parameter {
     /// A frozen parameter.
     pub fn frozen(path: String, kind: Kind, value: impl Into<Frozen>) -> Self {
-        Self { path, kind, weight: Box::new(Dense::frozen(value)) }
+        Self { path, kind, transposed: false, groups: 1, weight: Box::new(Dense::frozen(value)) }
+    }
+
+    /// The same for a matrix that lies in the checkpoint as [in, out]; `value` is [out, in].
+    pub fn transposed(path: String, kind: Kind, value: impl Into<Frozen>) -> Self {
+        Self { transposed: true, ..Self::frozen(path, kind, value) }
+    }
+
+    /// The same of a convolution in groups, whose outputs see a share of the inputs each.
+    pub fn grouped(self, groups: usize) -> Self {
+        Self { groups, ..self }
     }
 
     /// The tensor's name in the checkpoint.
@@ -48,6 +60,25 @@ impl Parameter {
     pub fn kind(&self) -> Kind {
         self.kind
     }
+
+    /// Whether the checkpoint holds it as [in, out].
+    pub fn is_transposed(&self) -> bool {
+        self.transposed
+    }
+
+    /// Into how many groups a convolution is divided; 1 for everything else.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// A value of this weight, [out, in], as the checkpoint holds it.
+    pub fn in_file(&self, value: &Tensor) -> Result<Tensor> {
+        if !self.transposed {
+            return Ok(value.clone());
+        }
+        let [outputs, inputs] = value.matrix("transposed weight")?;
+        Ok(Tensor::new(value.t()?.to_vec(), &[inputs, outputs])?)
+    }
 }
 
 /// Where a trained leaf stands in its model.
@@ -62,7 +93,7 @@ pub struct Place {
 }
 
 /// Visits every trained leaf of a model, in the model's order.
-pub fn for_each_trained(model: &dyn Model, visit: &mut dyn FnMut(Place, &Var)) {
+pub fn for_each_trained(model: &(impl Model + ?Sized), visit: &mut dyn FnMut(Place, &Var)) {
     let mut index = 0;
     for parameter in model.parameters() {
         parameter.weight.leaves(&mut |leaf_name, leaf| {
@@ -75,10 +106,10 @@ pub fn for_each_trained(model: &dyn Model, visit: &mut dyn FnMut(Place, &Var)) {
 }
 
 /// The same, to change them.
-pub fn for_each_trained_mut(model: &mut dyn Model, visit: &mut dyn FnMut(Place, &mut Var)) {
+pub fn for_each_trained_mut(model: &mut (impl Model + ?Sized), visit: &mut dyn FnMut(Place, &mut Var)) {
     let mut index = 0;
     for parameter in model.parameters_mut() {
-        let Parameter { path, kind, weight } = parameter;
+        let Parameter { path, kind, weight, .. } = parameter;
         weight.leaves_mut(&mut |leaf_name, leaf| {
             if let Leaf::Trained(variable) = leaf {
                 visit(Place { index, name: format!("{path}/{leaf_name}"), kind: *kind }, variable);
@@ -89,7 +120,7 @@ pub fn for_each_trained_mut(model: &mut dyn Model, visit: &mut dyn FnMut(Place, 
 }
 
 /// What the weights of a model add to its loss: the mean over those that add something; shape [1].
-pub fn penalty(model: &dyn Model) -> Result<Option<Tensor>> {
+pub fn penalty(model: &(impl Model + ?Sized)) -> Result<Option<Tensor>> {
     let mut penalties = Vec::new();
     for parameter in model.parameters() {
         penalties.extend(parameter.weight.penalty()?);

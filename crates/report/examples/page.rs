@@ -1,5 +1,6 @@
-//! Writes a page with every kind of block to `page.html`, `page.json`, `page.txt` and `page.ansi` in a directory, with
-//! an event file beside them: `cargo run -p rankine-report --example page -- /tmp/page [columns]`.
+//! Writes a page with every kind of block to `page.html`, `page.md` (with its figures), `page.json`, `page.txt` and
+//! `page.ansi` in a directory, with an event file beside them:
+//! `cargo run -p rankine-report --example page -- /tmp/page [columns]`.
 
 use std::path::PathBuf;
 
@@ -13,6 +14,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs_err::create_dir_all(&dir)?;
     let page = page();
     fs_err::write(dir.join("page.html"), page.html())?;
+    let markdown = page.markdown("page");
+    fs_err::write(dir.join("page.md"), markdown.text)?;
+    for (name, figure) in markdown.figures {
+        fs_err::write(dir.join(name), figure)?;
+    }
     fs_err::write(dir.join("page.json"), format!("{:#}\n", page.json()))?;
     fs_err::write(dir.join("page.txt"), page.terminal(width, false))?;
     fs_err::write(dir.join("page.ansi"), page.terminal(width, true))?;

@@ -1,4 +1,4 @@
-//! One page, three faces: terminal, JSON, self-contained HTML; TensorBoard event files.
+//! One page, four faces: terminal, JSON, self-contained HTML, Markdown with figures; TensorBoard event files.
 //!
 //! Whatever has something to say implements [`Show`] and writes headings, facts, tables and plots on a [`Page`];
 //! it never knows which face the reader will see. [`tensorboard::EventFile`] records scalars while a run is going on.
@@ -18,6 +18,7 @@ pub mod tensorboard;
 mod error;
 mod html;
 mod json;
+mod markdown;
 mod page;
 mod svg;
 mod table;
@@ -25,6 +26,7 @@ mod terminal;
 mod text;
 
 pub use error::{Error, Result};
+pub use markdown::Markdown;
 pub use page::{Block, Level, Page, Section};
 pub use plot::{Axis, Bars, Group, Heat, Lines, Plot, Series, Style};
 pub use table::{Align, Cell, Column, Table};

@@ -61,6 +61,12 @@ pub enum Error {
         /// The first key that differs.
         key: String,
     },
+    /// The method starts from the inputs of the weights, and there are no data to see them with.
+    #[error("`{method}` starts from what the weights of the model see: it needs data to calibrate on")]
+    NoCalibrationData {
+        /// The method.
+        method: &'static str,
+    },
     /// The adapter stands on the residual base of its run, and another model was given.
     #[error("the adapter `{}` was trained on the residual base `{}`", adapter.display(), residual.display())]
     OtherBase {
@@ -68,6 +74,41 @@ pub enum Error {
         adapter: PathBuf,
         /// Its base.
         residual: PathBuf,
+    },
+    /// An encoder that is to classify without a head.
+    #[error("`{}` has no classification head", path.display())]
+    NoHead {
+        /// The model.
+        path: PathBuf,
+    },
+    /// Images of other classes than a network tells apart, whose names nobody knows.
+    #[error(
+        "`{}` has {found} classes; the network tells {head} apart, and what they are called is not known",
+        path.display()
+    )]
+    ImageClasses {
+        /// The images.
+        path: PathBuf,
+        /// Their classes.
+        found: usize,
+        /// Those of the network.
+        head: usize,
+    },
+    /// The names of the classes cannot be read.
+    #[error("`{}`: {reason}", path.display())]
+    Classes {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// What was picked in a search cannot be read.
+    #[error("`{}`: {reason}", path.display())]
+    Modules {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// Reading or writing failed.
     #[error("`{}`: {source}", path.display())]
@@ -96,13 +137,13 @@ pub enum Error {
     Data(#[from] rankine_data::Error),
     /// The method is at fault.
     #[error(transparent)]
-    Method(#[from] rankine_method::Error),
+    Method(Box<rankine_method::Error>),
     /// The model is at fault.
     #[error(transparent)]
     Model(#[from] rankine_nn::Error),
     /// The loop is at fault.
     #[error(transparent)]
-    Train(#[from] rankine_train::Error),
+    Train(Box<rankine_train::Error>),
     /// The report cannot be written.
     #[error(transparent)]
     Report(#[from] rankine_report::Error),
@@ -112,6 +153,18 @@ pub enum Error {
     /// A recipe that cannot be written.
     #[error(transparent)]
     Toml(#[from] toml::ser::Error),
+}
+
+impl From<rankine_method::Error> for Error {
+    fn from(error: rankine_method::Error) -> Self {
+        Self::Method(Box::new(error))
+    }
+}
+
+impl From<rankine_train::Error> for Error {
+    fn from(error: rankine_train::Error) -> Self {
+        Self::Train(Box::new(error))
+    }
 }
 
 impl Error {
@@ -137,7 +190,21 @@ impl Error {
             Self::OtherRecipe { .. } => {
                 Some("resume with the folder's own `recipe.toml`, or choose another `--output`".to_owned())
             }
+            Self::NoCalibrationData { .. } => Some(
+                "give some of the text to be learnt with `--data FILE`: a few hundred lines are enough"
+                    .to_owned(),
+            ),
             Self::OtherBase { residual, .. } => Some(format!("give `{}` as the model", residual.display())),
+            Self::NoHead { .. } => {
+                Some("train one with `rankine train`, or give an adapter that brings it".to_owned())
+            }
+            Self::ImageClasses { .. } => Some(
+                "give the adapter that was trained for these classes, or their names as a list in `classes.json` beside \
+                 the weights"
+                    .to_owned(),
+            ),
+            Self::Classes { .. } => Some("it should be a list of names in JSON".to_owned()),
+            Self::Modules { .. } => Some("the file is damaged: start the run anew with `--force`".to_owned()),
             Self::Stopped { source, last_good } => {
                 let saved = match last_good {
                     Some(path) => format!("the last good weights are in `{}`", path.display()),

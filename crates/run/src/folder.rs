@@ -1,12 +1,17 @@
 //! The files of a run, each written beside its place and renamed.
 
-use crate::{Error, Recipe, Result, residual};
+use crate::{Error, Recipe, Result, classify::CLASSES, residual, search};
 use rankine_checkpoint::{Adapter, Existing, OutputFolder, write_file_atomically};
+use rankine_method::thin;
+use rankine_nn::Model;
 use rankine_train::State;
 use std::path::{Path, PathBuf};
 
 /// The checksum of the examples, as tokens.
 const DATA: &str = "data.sha256";
+
+/// Name of the folder with the model as thin layers.
+const THIN: &str = "thin";
 
 /// The folder of a run.
 #[derive(Clone, Debug)]
@@ -67,8 +72,10 @@ impl Folder {
 
     /// Removes the files of an earlier run, and nothing else.
     fn clear(&self) -> Result<()> {
-        const FILES: [&str; 6] = [
+        const FILES: [&str; 8] = [
             DATA,
+            CLASSES,
+            search::FILE,
             "adapter_config.json",
             "adapter_model.safetensors",
             "recipe.toml",
@@ -79,7 +86,7 @@ impl Folder {
             let entry = entry.map_err(self.io(&self.path))?;
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
-            if ["state", "best", residual::FOLDER].contains(&name.as_ref()) {
+            if ["state", "best", THIN, residual::FOLDER].contains(&name.as_ref()) {
                 fs_err::remove_dir_all(&path).map_err(self.io(&path))?;
             } else if FILES.contains(&name.as_ref()) || name.starts_with("events.out.tfevents.") {
                 fs_err::remove_file(&path).map_err(self.io(&path))?;
@@ -120,6 +127,13 @@ impl Folder {
     pub fn write_best(&self, adapter: &Adapter) -> Result<()> {
         let folder = OutputFolder::create(&self.path.join("best"), Existing::Replace)?;
         adapter.write(&folder)?;
+        Ok(folder.finish()?)
+    }
+
+    /// The whole model as `thin/`, with two thin layers where a weight was factored.
+    pub fn write_thin(&self, model: &dyn Model) -> Result<()> {
+        let folder = OutputFolder::create(&self.path.join(THIN), Existing::Replace)?;
+        thin::write(model, &folder)?;
         Ok(folder.finish()?)
     }
 

@@ -6,14 +6,22 @@
 //!   residual/                                          the base they stand on, where their start was taken out of it
 //! ```
 //!
-//! The same model, method and seed give the same files, and the start that a run has with them.
+//! The same model, method, seed and calibration data give the same files, and the start that a run has with them.
 
-use crate::{Error, Result, TargetSection, loading::module_names, residual};
+use crate::{
+    Error, Result, TargetSection,
+    calibration::{self, calibrated},
+    kind::Runnable,
+    residual,
+    targeted::load_targeted,
+};
 use rankine_checkpoint::{Checkpoint, Existing, OutputFolder};
+use rankine_data::Batches;
 use rankine_method::{Attached, Base, Choice, attach, export};
-use rankine_nn::models::{Llama, Storage};
+use rankine_nn::models::Storage;
 use rankine_random::Rng;
 use rankine_surgery::{Progress, Stage, Watch, check_output};
+use rankine_train::NextToken;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +38,8 @@ pub struct Start {
     pub seed: u64,
     /// The type in which matrices lie in memory.
     pub weights: Storage,
+    /// Data to calibrate on, for methods that must see the inputs of the weights.
+    pub data: Option<PathBuf>,
 }
 
 /// What was made.
@@ -39,14 +49,16 @@ pub struct Started {
     pub attached: Attached,
     /// The base that the factors stand on; `None` where that is the model itself.
     pub residual: Option<PathBuf>,
+    /// Weights whose directions had not converged when the calibration ended.
+    pub unsettled: usize,
 }
 
 /// Makes the adapter that training with `start` would begin with, and writes it to the folder `output`; `model` is where
 /// the base lies. The folder appears when it is complete.
 ///
 /// # Errors
-/// When the targets or the rank do not fit the model, `output` is there and may not be replaced (the model never is),
-/// reading or writing fails, or `watch` breaks off.
+/// When the targets or the rank do not fit the model, the method needs data and there are none or too few, `output` is
+/// there and may not be replaced (the model never is), reading or writing fails, or `watch` breaks off.
 pub fn init(
     start: &Start,
     model: &Path,
@@ -60,52 +72,66 @@ pub fn init(
     // Gone again when it is dropped: whether it can be made is found before a large model is loaded.
     drop(OutputFolder::create(output, existing)?);
     let mut flow = ControlFlow::Continue(());
-    let mut told = |done: usize, total: usize| {
+    let mut told = |stage: Stage, done: usize, total: usize| {
         if flow.is_continue() {
-            flow = watch(Progress { stage: Stage::Decomposing, done: done as u64, total: total as u64 });
+            flow = watch(Progress { stage, done: done as u64, total: total as u64 });
         }
+        flow
     };
-    let Ready { model: made, attached, .. } =
-        ready(&checkpoint, (&start.method, &start.targets), start.weights, start.seed, &mut told)?;
+    let data = calibration::data(start, &checkpoint)?;
+    let taken = (&start.method, &start.targets, data.as_ref());
+    let Ready { model: made, attached, unsettled, .. } =
+        ready::<NextToken>(&checkpoint, taken, start.weights, start.seed, &mut told)?;
     if flow.is_break() {
         return Err(Error::Surgery(rankine_surgery::Error::Interrupted));
     }
-    let place = residual::is_there(&made).then(|| output.join(residual::FOLDER));
+    let place = residual::is_there(made.as_ref()).then(|| output.join(residual::FOLDER));
     let name = place.as_ref().map_or_else(|| start.model.clone(), |place| place.display().to_string());
     let folder = OutputFolder::create(output, existing)?;
-    export(&made, Base::Residual, Some(name))?.write(&folder)?;
+    export(made.as_ref(), Base::Residual, Some(name))?.write(&folder)?;
     if place.is_some() {
-        residual::write(&made, &checkpoint, &folder.path(residual::FOLDER)?, watch)?;
+        residual::write(made.as_ref(), &checkpoint, &folder.path(residual::FOLDER)?, watch)?;
     }
     check_output(output, existing, &inputs)?;
     folder.finish()?;
-    Ok(Started { attached, residual: place })
+    Ok(Started { attached, residual: place, unsettled })
 }
 
 /// A model that a method has taken over.
-pub(crate) struct Ready {
+pub(crate) struct Ready<M: ?Sized> {
     /// The model.
-    pub model: Llama,
+    pub model: Box<M>,
     /// What was taken over.
     pub attached: Attached,
     /// How many numbers the model had before.
     pub numbers: usize,
+    /// Weights whose directions had not converged when the calibration ended.
+    pub unsettled: usize,
 }
 
-/// Loads a model and hands the targeted weights over to the method; `watch` is told how many of how many are done.
-pub(crate) fn ready(
-    checkpoint: &Checkpoint,
-    (method, targets): (&Choice, &TargetSection),
+/// Loads a model and hands the targeted weights over to the method, which may see them at work on `data` before; `watch` is
+/// told how many of how many batches and weights are done.
+pub(crate) fn ready<T: Runnable>(
+    files: &T::Files,
+    (method, targets, data): (&Choice, &TargetSection, Option<&Batches<T::Sample>>),
     weights: Storage,
     seed: u64,
-    watch: &mut dyn FnMut(usize, usize),
-) -> Result<Ready> {
-    let modules = targets.targets().select_strictly(&module_names(checkpoint))?;
-    let mut model = Llama::load(checkpoint.config(), checkpoint.tensors(), weights)?;
-    let parameters = rankine_nn::Model::parameters(&model);
+    watch: &mut dyn FnMut(Stage, usize, usize) -> ControlFlow<()>,
+) -> Result<Ready<T::Model>> {
+    let taken = (method.method(), targets);
+    let (mut model, modules) = load_targeted::<T>(files, taken, weights)?;
+    let parameters = T::seen(model.as_ref()).parameters();
     let numbers =
         parameters.iter().map(|parameter| rankine_nn::weight::counts(parameter.weight.as_ref()).1).sum();
-    let rng = Rng::new(seed).fork("attach");
-    let attached = attach(&mut model, method.method(), &modules, &rng, watch)?;
-    Ok(Ready { model, attached, numbers })
+    let (method, root) = (method.method(), Rng::new(seed));
+    let (rng, taken) = (root.fork("calibrate"), (method, modules.as_slice()));
+    let mut told = |done: usize, total: usize| watch(Stage::Calibrating, done, total);
+    let calibration = calibrated::<T>(model.as_mut(), taken, data, &rng, &mut told)?;
+    let mut told = |done: usize, total: usize| {
+        let _ = watch(Stage::Decomposing, done, total);
+    };
+    let informed = calibration.inform(method);
+    let attach_rng = root.fork("attach");
+    let attached = attach(T::seen_mut(model.as_mut()), &informed, &modules, &attach_rng, &mut told)?;
+    Ok(Ready { model, attached, numbers, unsettled: calibration.unsettled })
 }

@@ -8,6 +8,9 @@
 //!   metrics.jsonl                                      one line a step and one an evaluation
 //!   events.out.tfevents.*                              the same for TensorBoard
 //!   state/                                             everything a resume needs
+//!   thin/model.safetensors                             the whole model, where a method made its layers thin
+//!   classes.json                                       names of the classes, of a classifier
+//!   modules.json                                       which modules were picked, where the method picks them
 //!   report.html                                        curves, spectra of the update, data, versions
 //! ```
 //!
@@ -15,24 +18,35 @@
 
 #![forbid(unsafe_code)]
 
+mod calibration;
 mod change;
+mod classify;
+mod count;
 mod error;
 mod folder;
+mod images;
 mod init;
+mod kind;
+mod language;
 mod loading;
 mod metrics;
 mod page;
 mod recipe;
 mod residual;
 mod run;
+mod search;
+mod targeted;
 
 pub use change::parse_change;
+pub use classify::{LoadedClassifier, fit_head, is_classifier, load_classifier, load_classifier_model};
+pub use count::{Count, Group, count};
 pub use error::{Error, Result};
+pub use images::{LoadedImages, load_images, open_image_adapter};
 pub use init::{Start, Started, init};
 pub use loading::{
     Loaded, check_base, load, load_model, module_names, open_adapter, tokenizer, tokenizer_companions,
     warning,
 };
 pub use metrics::Metrics;
-pub use recipe::{DataSection, Modules, Recipe, TargetSection, TrainSection};
+pub use recipe::{DataSection, DistillSection, Modules, Recipe, TargetSection, TaskName, TrainSection};
 pub use run::{Notice, Outcome, Source, fine_tune};

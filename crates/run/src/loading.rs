@@ -7,14 +7,17 @@ use rankine_checkpoint::{
     gguf::TokenKind,
 };
 use rankine_data::{Tokenizer, Vocabulary};
-use rankine_nn::models::{Llama, Storage};
+use rankine_nn::{
+    LanguageModel,
+    models::{self, Storage},
+};
 use rankine_surgery::Merged;
 use std::path::{Path, PathBuf};
 
 /// A model that is ready to run.
 pub struct Loaded {
     /// The model; an adapter is already in its weights.
-    pub model: Llama,
+    pub model: Box<dyn LanguageModel>,
     /// Its tokenizer and chat template.
     pub tokenizer: Tokenizer,
     /// Its configuration.
@@ -35,7 +38,7 @@ pub fn load(path: &Path, adapter: Option<&Path>, storage: Storage) -> Result<Loa
 }
 
 /// The same without a tokenizer, which not every model has.
-pub fn load_model(path: &Path, adapter: Option<&Path>) -> Result<(Llama, Config)> {
+pub fn load_model(path: &Path, adapter: Option<&Path>) -> Result<(Box<dyn LanguageModel>, Config)> {
     let checkpoint = Checkpoint::open(path)?;
     let model = apply(&checkpoint, adapter, Storage::File, &mut Vec::new())?;
     Ok((model, checkpoint.config().clone()))
@@ -46,14 +49,14 @@ fn apply(
     adapter: Option<&Path>,
     storage: Storage,
     warnings: &mut Vec<String>,
-) -> Result<Llama> {
+) -> Result<Box<dyn LanguageModel>> {
     let (config, tensors) = (checkpoint.config(), checkpoint.tensors());
     let Some(folder) = adapter else {
-        return Ok(Llama::load(config, tensors, storage)?);
+        return Ok(models::load(config, tensors, storage)?);
     };
     let adapter = open_adapter(checkpoint.path(), folder)?;
     warnings.extend(warning(folder, &adapter));
-    Ok(Llama::load(config, &Merged::new(tensors, &adapter)?, storage)?)
+    Ok(models::load(config, &Merged::new(tensors, &adapter)?, storage)?)
 }
 
 /// What an adapter asks for that nobody here knows.

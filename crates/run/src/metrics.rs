@@ -1,6 +1,7 @@
 //! What a run measured: `metrics.jsonl`, and the same for TensorBoard.
 
 use crate::{Error, Result};
+use indexmap::IndexMap;
 use rankine_report::tensorboard::EventFile;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -17,7 +18,14 @@ pub(crate) enum Line {
     /// A step.
     Step { step: usize, loss: f64, learning_rate: f32, gradient_norm: f64, tokens: usize, seconds: f64 },
     /// An evaluation on held-out data.
-    Evaluation { step: usize, nll: f64, accuracy: f64, tokens: usize },
+    Evaluation {
+        step: usize,
+        nll: f64,
+        #[serde(alias = "tokens")]
+        scored: usize,
+        #[serde(flatten)]
+        metrics: IndexMap<String, f64>,
+    },
 }
 
 impl Line {
@@ -60,16 +68,18 @@ impl Metrics {
 
     pub(crate) fn add(&mut self, line: Line) -> Result<()> {
         let mut scalar =
-            |tag, step: usize, value: f64| self.events.scalar(tag, step as u64, now(), value as f32);
+            |tag: &str, step: usize, value: f64| self.events.scalar(tag, step as u64, now(), value as f32);
         match &line {
             Line::Step { step, loss, learning_rate, gradient_norm, .. } => {
                 scalar("train/loss", *step, *loss)?;
                 scalar("train/learning_rate", *step, f64::from(*learning_rate))?;
                 scalar("train/gradient_norm", *step, *gradient_norm)?;
             }
-            Line::Evaluation { step, nll, accuracy, .. } => {
+            Line::Evaluation { step, nll, metrics, .. } => {
                 scalar("validation/nll", *step, *nll)?;
-                scalar("validation/accuracy", *step, *accuracy)?;
+                for (name, &value) in metrics {
+                    scalar(&format!("validation/{name}"), *step, value)?;
+                }
             }
         }
         self.events.flush()?;
@@ -93,6 +103,24 @@ impl Metrics {
     pub(crate) fn evaluations(&self) -> impl Iterator<Item = (f64, f64)> {
         self.lines.iter().filter_map(|line| match line {
             Line::Evaluation { step, nll, .. } => Some((*step as f64, *nll)),
+            Line::Step { .. } => None,
+        })
+    }
+
+    /// Names of what else was measured on held-out data, but for perplexity, which the loss says.
+    pub(crate) fn shares(&self) -> Vec<&str> {
+        let evaluation = self.lines.iter().find_map(|line| match line {
+            Line::Evaluation { metrics, .. } => Some(metrics),
+            Line::Step { .. } => None,
+        });
+        let names = evaluation.into_iter().flat_map(IndexMap::keys).map(String::as_str);
+        names.filter(|&name| name != "perplexity").collect()
+    }
+
+    /// Step and a measurement on held-out data.
+    pub(crate) fn evaluations_of(&self, name: &str) -> impl Iterator<Item = (f64, f64)> {
+        self.lines.iter().filter_map(move |line| match line {
+            Line::Evaluation { step, metrics, .. } => Some((*step as f64, *metrics.get(name)?)),
             Line::Step { .. } => None,
         })
     }

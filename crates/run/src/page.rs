@@ -1,29 +1,37 @@
 //! The report of a run.
 
-use crate::{Metrics, Recipe, Result};
+use crate::{Metrics, Recipe, Result, search};
 use indexmap::IndexMap;
 use rankine_checkpoint::Adapter;
-use rankine_data::Summary;
 use rankine_linalg::{LowRank, effective_rank};
+use rankine_method::diffora::Candidate;
 use rankine_report::{Axis, Cell, Column, Heat, Lines, Page, Series, Style, Table};
 
 /// Most singular values shown of one update.
 const SHOWN: usize = 32;
 
-pub(crate) fn page(recipe: &Recipe, data: &Summary, metrics: &Metrics, adapter: &Adapter) -> Result<Page> {
+/// What the report says of the data.
+pub(crate) struct Described {
+    /// What the loss is counted in.
+    pub unit: &'static str,
+    /// Names and values.
+    pub facts: Vec<(&'static str, Cell)>,
+}
+
+pub(crate) fn page(
+    recipe: &Recipe,
+    data: &Described,
+    candidates: &[Candidate],
+    metrics: &Metrics,
+    adapter: &Adapter,
+) -> Result<Page> {
     let card = recipe.method.card();
     let mut page = Page::new(format!("{} on {}", card.name, recipe.model));
     page.lead(format!("{}. {}", card.summary, card.formula));
-    curves(&mut page, metrics);
+    curves(&mut page, metrics, data.unit);
+    search::show(candidates, &mut page);
     spectra(&mut page, adapter)?;
-    page.section("Data").facts(&[
-        ("file", Cell::text(data.path.display().to_string())),
-        ("examples", Cell::Count(data.examples as u64)),
-        ("tokens", Cell::Count(data.tokens as u64)),
-        ("tokens learnt", Cell::Count(data.answer_tokens as u64)),
-        ("truncated", Cell::Count(data.truncated as u64)),
-        ("dropped", Cell::Count(data.dropped as u64)),
-    ]);
+    page.section("Data").facts(&data.facts);
     page.section("Recipe").code(recipe.to_toml()?);
     page.section("Versions").facts(&[
         ("rankine", Cell::text(env!("CARGO_PKG_VERSION"))),
@@ -32,14 +40,21 @@ pub(crate) fn page(recipe: &Recipe, data: &Summary, metrics: &Metrics, adapter: 
     Ok(page)
 }
 
-fn curves(page: &mut Page, metrics: &Metrics) {
-    let loss = Lines::new("Loss", Axis::linear("step"), Axis::linear("nats per token"))
+fn curves(page: &mut Page, metrics: &Metrics, unit: &str) {
+    let loss = Lines::new("Loss", Axis::linear("step"), Axis::linear(unit))
         .series(Series::new("training", metrics.losses()))
         .series(Series::new("held out", metrics.evaluations()).style(Style::Marked))
         .smoothing(0.9);
     let rate = Lines::new("Learning rate", Axis::linear("step"), Axis::linear("learning rate"))
         .series(Series::new("learning rate", metrics.learning_rates()));
-    page.section("Course").plot(loss).plot(rate);
+    let section = page.section("Course").plot(loss);
+    let names = metrics.shares();
+    if !names.is_empty() {
+        let empty = Lines::new("Held-out data", Axis::linear("step"), Axis::linear("share, correlation"));
+        let marked = |name: &str| Series::new(name, metrics.evaluations_of(name)).style(Style::Marked);
+        section.plot(names.into_iter().map(marked).fold(empty, Lines::series));
+    }
+    section.plot(rate);
 }
 
 /// Singular values of every update ΔW = s·b·a: how many directions each weight used.

@@ -4,19 +4,32 @@
 
 use crate::{Error, Result, change::apply_change};
 use rankine_checkpoint::adapter::{Exclusion, Selection, Targets};
-use rankine_data::{Columns, Format, Share};
+use rankine_data::{Columns, Format, Share, images::Augmentation};
 use rankine_method::Choice;
 use rankine_nn::models::Storage;
-use rankine_train::{Plan, Schedule, Shape};
+use rankine_train::{AdamW, Distill, Plan, Schedule, Shape, Task};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// What a model is trained for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskName {
+    /// Continuing texts.
+    Language,
+    /// Telling texts or images apart.
+    Classify,
+}
 
 /// A run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// A known name, a hub repository, a folder or a `.gguf` file.
+    /// A known name, a hub repository, a folder, a `.gguf` file, or a file with the weights of an image classifier.
     pub model: String,
+    /// What the model is trained for; told by the model and the data when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskName>,
     /// The type in which frozen matrices lie in memory.
     #[serde(default)]
     pub weights: Storage,
@@ -24,7 +37,7 @@ pub struct Recipe {
     #[serde(default)]
     pub seed: u64,
     /// Write the factors themselves and the base they stand on to `residual/`, instead of an adapter of the original
-    /// base: for methods that start as a part of the weights.
+    /// base: for methods that start as a part of the weights. Methods with a quantised base need it.
     #[serde(default)]
     pub keep_residual: bool,
     /// What is learnt from.
@@ -38,6 +51,9 @@ pub struct Recipe {
     /// How training goes.
     #[serde(default)]
     pub train: TrainSection,
+    /// The model as it was before the method teaches the trained one its features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distill: Option<DistillSection>,
 }
 
 fn default_method() -> Choice {
@@ -48,7 +64,7 @@ fn default_method() -> Choice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSection {
-    /// The file.
+    /// The file; of images a folder with a folder for every class, or an IDX file with its labels beside it.
     pub path: PathBuf,
     /// Its format; told by its fields when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +75,15 @@ pub struct DataSection {
     /// Column of the answers, for tables; of the text when there is no prompt column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_column: Option<String>,
+    /// Column of the texts that are classified; `text` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_column: Option<String>,
+    /// Column of the second text, where pairs are classified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_column: Option<String>,
+    /// Column of the labels, names or whole numbers; `label` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
     /// Longest example, in tokens.
     #[serde(default = "default_max_length")]
     pub max_length: usize,
@@ -68,6 +93,9 @@ pub struct DataSection {
     /// Share of the examples that is held out.
     #[serde(default = "default_validation")]
     pub validation: f64,
+    /// How images are changed while they are learnt.
+    #[serde(default, skip_serializing_if = "Augmentation::is_off")]
+    pub augmentation: Augmentation,
 }
 
 fn default_max_length() -> usize {
@@ -86,9 +114,13 @@ impl DataSection {
             format: None,
             prompt_column: None,
             answer_column: None,
+            text_column: None,
+            second_column: None,
+            label_column: None,
             max_length: default_max_length(),
             train_on_prompt: false,
             validation: default_validation(),
+            augmentation: Augmentation::default(),
         }
     }
 
@@ -148,10 +180,13 @@ impl Default for TargetSection {
 }
 
 impl Modules {
-    /// `all-linear`, or names with commas between.
+    /// `all-linear`, names with commas between, or an expression for whole names such as `features.*.conv.*`.
     pub fn named(text: &str) -> Self {
         match text {
             "all-linear" => Self::Word(text.to_owned()),
+            expression if expression.contains(['*', '+', '?', '|', '(', '[', '^', '$', '\\']) => {
+                Self::Word(expression.to_owned())
+            }
             names => Self::Names(names.split(',').map(|name| name.trim().to_owned()).collect()),
         }
     }
@@ -168,6 +203,31 @@ impl TargetSection {
         let exclude = Some(Exclusion::Names(self.exclude.clone())).filter(|_| !self.exclude.is_empty());
         let layers = self.layers.clone();
         Targets { modules, exclude, saved: self.whole.clone(), layers, layers_pattern: Vec::new() }
+    }
+}
+
+/// How much the features of a teacher count, and what beside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DistillSection {
+    /// Weight of the mean squared difference of the features; above 0.
+    pub features: f32,
+    /// Weight of the loss of the data's answers or labels; 0 to learn from the texts alone.
+    pub own: f32,
+    /// Numbers of the blocks whose features count, from 0; all when empty.
+    pub blocks: Vec<usize>,
+}
+
+impl Default for DistillSection {
+    fn default() -> Self {
+        Self { features: 1.0, own: 1.0, blocks: Vec::new() }
+    }
+}
+
+impl DistillSection {
+    /// A task with a teacher.
+    pub(crate) fn task<'t, T: Task>(&self, task: T, teacher: &'t T::Model) -> Distill<'t, T> {
+        Distill { task, teacher, features: self.features, own: self.own, blocks: self.blocks.clone() }
     }
 }
 
@@ -189,6 +249,9 @@ pub struct TrainSection {
     pub accumulation: usize,
     /// Highest learning rate.
     pub learning_rate: f32,
+    /// Factor of the learning rate for the output side `b` of low-rank branches (LoRA+, which takes 16); 1 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora_plus_ratio: Option<f32>,
     /// Share of the steps in which the learning rate rises.
     pub warmup: f64,
     /// How it falls.
@@ -221,6 +284,7 @@ impl Default for TrainSection {
             batch_tokens: None,
             accumulation: 1,
             learning_rate: 3e-4,
+            lora_plus_ratio: None,
             warmup: 0.03,
             schedule: Shape::Cosine,
             weight_decay: 0.0,
@@ -235,11 +299,23 @@ impl Default for TrainSection {
     }
 }
 
+impl TrainSection {
+    /// What moves the variables.
+    pub(crate) fn optimizer(&self) -> AdamW {
+        let optimizer = AdamW::new(self.beta1, self.beta2, self.weight_decay);
+        match self.lora_plus_ratio {
+            Some(ratio) => optimizer.with_rate("b", ratio),
+            None => optimizer,
+        }
+    }
+}
+
 impl Recipe {
     /// The usual settings for a model and a file.
     pub fn new(model: impl Into<String>, data: impl Into<PathBuf>) -> Self {
         Self {
             model: model.into(),
+            task: None,
             weights: Storage::File,
             seed: 0,
             keep_residual: false,
@@ -247,6 +323,7 @@ impl Recipe {
             method: default_method(),
             targets: TargetSection::default(),
             train: TrainSection::default(),
+            distill: None,
         }
     }
 
@@ -293,10 +370,16 @@ impl Recipe {
         setting("train.epochs", "above 0", train.epochs > 0.0 && train.epochs.is_finite(), &train.epochs)?;
         setting("train.warmup", "0 to 1", (0.0..=1.0).contains(&train.warmup), &train.warmup)?;
         setting("train.learning_rate", "above 0", positive(rate), &rate)?;
+        let ratio = train.lora_plus_ratio.unwrap_or(1.0);
+        setting("train.lora_plus_ratio", "above 0", positive(ratio), &ratio)?;
         setting("train.weight_decay", "0 or more", decay >= 0.0 && decay.is_finite(), &decay)?;
         setting("train.clip", "0 or more", clip >= 0.0 && clip.is_finite(), &clip)?;
         setting("train.beta1", "0 or more and below 1", share(train.beta1), &train.beta1)?;
         setting("train.beta2", "0 or more and below 1", share(train.beta2), &train.beta2)?;
+        let teacher = self.distill.clone().unwrap_or_default();
+        let own = teacher.own;
+        setting("distill.features", "above 0", positive(teacher.features), &teacher.features)?;
+        setting("distill.own", "0 or more", own >= 0.0 && own.is_finite(), &own)?;
         let from_epochs = (train.epochs * per_epoch as f64 / train.accumulation as f64).ceil() as usize;
         let steps = train.steps.unwrap_or(from_epochs.max(1));
         let warmup = (train.warmup * steps as f64).round() as usize;
@@ -335,7 +418,24 @@ mod tests {
         let recipe = Recipe::new("model", "data.json");
         let text = recipe.to_toml().unwrap();
         assert_eq!(Recipe::parse(&text, Path::new("recipe.toml")).unwrap(), recipe);
-        assert!(text.contains("learning_rate"));
+        assert!(text.contains("learning_rate") && !text.contains("lora_plus_ratio"));
+        let rated = recipe.with(&["train.lora_plus_ratio=16".to_owned()]).unwrap();
+        assert_eq!(rated.train.lora_plus_ratio, Some(16.0));
+        let text = rated.to_toml().unwrap();
+        assert_eq!(Recipe::parse(&text, Path::new("recipe.toml")).unwrap(), rated);
+    }
+
+    #[test]
+    fn a_teacher_is_asked_for_by_any_of_its_keys() {
+        let changes = ["distill.own=0.0".to_owned(), "distill.blocks=[1]".to_owned()];
+        let recipe = Recipe::new("model", "data.json").with(&changes).unwrap();
+        let expected = DistillSection { features: 1.0, own: 0.0, blocks: vec![1] };
+        assert_eq!(recipe.distill, Some(expected));
+        assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), Path::new("recipe.toml")).unwrap(), recipe);
+        for (change, key) in [("features=0.0", "distill.features"), ("own=nan", "distill.own")] {
+            let wrong = recipe.clone().with(&[format!("distill.{change}")]).unwrap();
+            assert!(wrong.plan(7).unwrap_err().to_string().contains(key), "{change}");
+        }
     }
 
     #[test]
@@ -367,12 +467,24 @@ mod tests {
         assert_eq!(recipe.difference(&other).unwrap(), None);
         other.train.learning_rate = 1.0;
         assert_eq!(recipe.difference(&other).unwrap().as_deref(), Some("train.learning_rate"));
+        let mut rated = recipe.clone();
+        rated.train.lora_plus_ratio = Some(16.0);
+        assert_eq!(recipe.difference(&rated).unwrap().as_deref(), Some("train.lora_plus_ratio"));
+        assert_eq!(rated.difference(&recipe).unwrap().as_deref(), Some("train.lora_plus_ratio"));
     }
 
     #[test]
     fn settings_outside_their_range_are_named() {
-        let changes =
-            ["steps=0", "learning_rate=nan", "clip=-1.0", "beta1=1.0", "beta2=nan", "weight_decay=-5.0"];
+        let changes = [
+            "steps=0",
+            "learning_rate=nan",
+            "clip=-1.0",
+            "beta1=1.0",
+            "beta2=nan",
+            "weight_decay=-5.0",
+            "lora_plus_ratio=0.0",
+            "lora_plus_ratio=inf",
+        ];
         for change in changes {
             let change = format!("train.{change}");
             let recipe = Recipe::new("model", "data.json").with(std::slice::from_ref(&change)).unwrap();

@@ -1,14 +1,14 @@
-//! The base that a method left: the original model without what the branches started as.
+//! The base that a method left: the original model without what the branches started as, or rounded.
 //!
 //! Written beside the adapter on request, for programs that want the factors themselves on the base they were trained
 //! on. All weights are f32 there, whatever the original was stored as: the branch was trained against these very numbers.
 
-use crate::{Error, Result, loading::tokenizer_companions};
+use crate::{Error, Result, kind::ModelFiles};
 use indexmap::IndexMap;
-use rankine_checkpoint::{AdapterConfig, Checkpoint, Dtype, Existing, TensorInfo, Tensors};
+use rankine_checkpoint::{AdapterConfig, TensorInfo, Tensors};
 use rankine_nn::Model;
-use rankine_surgery::{Watch, WriteOptions, write_model};
-use rankine_tensor::Tensor;
+use rankine_surgery::Watch;
+use rankine_tensor::Frozen;
 use std::{
     borrow::Cow,
     collections::HashMap,
@@ -19,10 +19,10 @@ use std::{
 /// Name of its folder in a run's folder.
 pub(crate) const FOLDER: &str = "residual";
 
-/// The original's tensors, some of them without their branch.
+/// The original's tensors, some of them without their branch; those are widened when they are read.
 struct Residual<'a> {
     original: &'a dyn Tensors,
-    left: HashMap<&'a str, Tensor>,
+    left: HashMap<&'a str, Frozen>,
 }
 
 impl Tensors for Residual<'_> {
@@ -46,23 +46,28 @@ impl Tensors for Residual<'_> {
         };
         info.check_rows(name, &rows, out.len())?;
         let width = info.row_elements();
-        left.read(|values| out.copy_from_slice(&values[rows.start * width..rows.end * width]));
+        match left {
+            Frozen::Wide(left) => {
+                left.read(|values| out.copy_from_slice(&values[rows.start * width..rows.end * width]));
+            }
+            Frozen::Stored(left) => left.widen(rows, out),
+        }
         Ok(())
     }
 }
 
-/// Whether some weight of `model` has a part taken out.
+/// Whether some weight of `model` has a part taken out, or was rounded.
 pub(crate) fn is_there(model: &dyn Model) -> bool {
     model.parameters().iter().any(|parameter| parameter.weight.residual().is_some())
 }
 
-/// An error unless some weight of `model` has a part taken out.
+/// An error unless some weight of `model` has a part taken out, or was rounded.
 pub(crate) fn require(model: &dyn Model) -> Result<()> {
     match is_there(model) {
         true => Ok(()),
         false => Err(Error::Setting {
             key: "keep_residual",
-            expected: "left out: this method takes nothing out of the base",
+            expected: "left out: this method leaves the base as it is",
             found: "true".to_owned(),
         }),
     }
@@ -71,25 +76,22 @@ pub(crate) fn require(model: &dyn Model) -> Result<()> {
 /// Writes the base that `model`'s branches stand beside, as a model that transformers loads.
 pub(crate) fn write(
     model: &dyn Model,
-    original: &Checkpoint,
+    original: &dyn ModelFiles,
     folder: &Path,
     watch: &mut Watch<'_>,
 ) -> Result<()> {
     let parameters = model.parameters();
-    let left = parameters
-        .iter()
-        .filter_map(|parameter| parameter.weight.residual().map(|(left, _)| (parameter.path(), left)));
-    let source = Residual { original: original.tensors(), left: left.collect() };
-    let options = WriteOptions {
-        dtype: Some(Dtype::F32),
-        existing: Existing::Replace,
-        companions: original.companions(),
-        inputs: vec![original.path().to_owned()],
-        extra_files: tokenizer_companions(original)?,
-        ..WriteOptions::default()
-    };
-    write_model(&source, original.config(), folder, &options, watch)?;
-    Ok(())
+    let mut left = HashMap::new();
+    for parameter in &parameters {
+        if let Some((value, _)) = parameter.weight.residual() {
+            let value = match parameter.is_transposed() {
+                true => parameter.in_file(&value.tensor())?.into(),
+                false => value,
+            };
+            left.insert(parameter.path(), value);
+        }
+    }
+    original.write(&Residual { original: original.tensors(), left }, folder, watch)
 }
 
 /// An error when the adapter in `folder` stands on a residual and `model` is another model: it would run, and be wrong.

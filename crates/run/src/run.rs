@@ -1,19 +1,24 @@
 //! From a recipe to a finished folder.
 
 use crate::{
-    Error, Metrics, Recipe, Result,
+    Error, Metrics, Recipe, Result, TargetSection, TaskName,
+    classify::{self, CLASSES},
     folder::Folder,
+    images,
     init::{Ready, ready},
-    loading::tokenizer,
+    kind::Runnable,
+    language,
     metrics::Line,
-    page::page,
+    page::{Described, page},
     residual,
+    search::{self, Found},
 };
-use rankine_checkpoint::{Adapter, Checkpoint};
-use rankine_data::{Batches, Batching, Dataset, Encoding, Summary, encode, split};
-use rankine_method::{Base, export, train_whole};
-use rankine_nn::{LanguageModel, models::Llama};
-use rankine_train::{AdamW, Best, Data, Ending, Event, NextToken, Plan, Score, Step};
+use rankine_checkpoint::{Adapter, Checkpoint, ImageCheckpoint};
+use rankine_data::{Batches, Batching, LabelSummary, Sample, Summary, images::ImageSummary};
+use rankine_method::{Base, check_base, diffora::Candidate, export, thin, train_whole};
+use rankine_nn::Model;
+use rankine_surgery::Stage;
+use rankine_train::{Best, Data, Ending, Event, Measured, Plan, State, Step, Task};
 use sha2::{Digest as _, Sha256};
 use std::{ops::ControlFlow, path::Path, time::Instant};
 
@@ -32,8 +37,20 @@ pub struct Source<'a> {
 pub enum Notice<'a> {
     /// The data were read.
     Data(&'a Summary, usize, usize),
+    /// Labelled texts were read: how many are to be learnt, and how many held out.
+    Labelled(&'a LabelSummary, usize, usize),
+    /// The same of labelled images.
+    Images(&'a ImageSummary, usize, usize),
+    /// So many of at most so many batches were shown for the calibration.
+    Calibrating(usize, usize),
+    /// The directions of so many weights had not converged when the calibration ended.
+    Unsettled(usize),
     /// The method took over so many of so many weights.
     Attaching(usize, usize),
+    /// So many of so many steps of a search for modules were made.
+    Searching(usize, usize),
+    /// Modules were picked; those that were not are in the list too.
+    Picked(&'a [Candidate]),
     /// The model is ready: weights taken over, numbers trained, numbers in all.
     Ready {
         /// Weights taken over.
@@ -50,7 +67,7 @@ pub enum Notice<'a> {
     /// A step was made, in so many seconds.
     Step(Step, f64),
     /// The model was scored.
-    Evaluated(usize, &'a Score, bool),
+    Evaluated(usize, &'a dyn Measured, bool),
     /// A state was saved.
     Saved(usize),
 }
@@ -66,60 +83,133 @@ pub struct Outcome {
     pub best: Option<Best>,
     /// Training loss of the first and the last step.
     pub losses: Option<(f64, f64)>,
+    /// What the model was trained for.
+    pub task: TaskName,
 }
 
-type Watch<'a> = &'a mut dyn FnMut(Notice<'_>) -> ControlFlow<()>;
+pub(crate) type Watch<'a> = &'a mut dyn FnMut(Notice<'_>) -> ControlFlow<()>;
 
 /// Fine-tunes a model as the recipe says, into `output`.
 pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watch<'_>) -> Result<Outcome> {
     let folder = Folder::check(output, recipe, source.resume, source.force)?;
-    let checkpoint = Checkpoint::open(source.model)?;
-    let (train, validation, summary) = batches(recipe, &checkpoint)?;
-    let held_out = validation.as_ref().map_or(0, |batches| batches.examples().len());
-    let _ = watch(Notice::Data(&summary, train.examples().len(), held_out));
-    let plan = recipe.plan(train.steps_per_epoch())?;
-    let taken = (&recipe.method, &recipe.targets);
-    let Ready { mut model, attached, numbers: all } =
-        ready(&checkpoint, taken, recipe.weights, recipe.seed, &mut |done, total| {
-            let _ = watch(Notice::Attaching(done, total));
-        })?;
-    let whole = train_whole(&mut model, &recipe.targets.whole)?;
-    if recipe.keep_residual {
-        residual::require(&model)?;
+    if let Some(mut model) = ImageCheckpoint::open(source.model)? {
+        return images::job(recipe, &mut model, watch)?.run(&model, folder, source.resume, watch);
     }
-    folder.open(recipe, &checksum(&train, validation.as_ref()), source.resume)?;
-    if recipe.keep_residual {
-        let place = folder.path().join(residual::FOLDER);
-        residual::write(&model, &checkpoint, &place, &mut |_| ControlFlow::Continue(()))?;
+    let mut checkpoint = Checkpoint::open(source.model)?;
+    match recipe.task(&checkpoint)? {
+        TaskName::Language => {
+            language::job(recipe, &checkpoint, watch)?.run(&checkpoint, folder, source.resume, watch)
+        }
+        TaskName::Classify => {
+            classify::job(recipe, &mut checkpoint, watch)?.run(&checkpoint, folder, source.resume, watch)
+        }
     }
-    let state = if source.resume { Some(folder.state()?) } else { None };
-    let done = state.as_ref().map_or(0, |state| state.step);
-    let (weights, trained) = (attached.sites.len(), attached.trained + whole);
-    let _ = watch(Notice::Ready { weights, trained, all, steps: plan.schedule.steps, done });
-    let metrics = Metrics::open(folder.path(), done)?;
-    let mut recorder = Recorder {
-        recipe,
-        folder,
-        metrics,
-        watch,
-        error: None,
-        best: None,
-        steps: done,
-        started: Instant::now(),
-    };
-    let data = Data { train: &train, validation: validation.as_ref() };
-    let mut optimizer = AdamW::new(recipe.train.beta1, recipe.train.beta2, recipe.train.weight_decay);
-    let ended = recorder.train(&mut model, data, &mut optimizer, &plan, state.as_ref())?;
-    recorder.finish(&model, &summary, ended)
 }
 
-fn batches(recipe: &Recipe, checkpoint: &Checkpoint) -> Result<(Batches, Option<Batches>, Summary)> {
-    let section = &recipe.data;
-    let dataset = Dataset::read(&section.path, section.format, section.columns()?)?;
-    let max_length = section.max_length.min(checkpoint.config().context);
-    let encoding = Encoding { max_length, train_on_prompt: section.train_on_prompt, ..Encoding::default() };
-    let (examples, summary) = encode(&dataset, &tokenizer(checkpoint)?, &encoding)?;
-    let (train, validation) = split(examples, section.share(), recipe.seed)?;
+impl Recipe {
+    /// What the model is trained for: classifying when it is an encoder or has such a head, or when there are labels.
+    fn task(&self, checkpoint: &Checkpoint) -> Result<TaskName> {
+        let head = classify::tells_classes(checkpoint)?;
+        let told =
+            if head || self.data.label_column.is_some() { TaskName::Classify } else { TaskName::Language };
+        Ok(self.task.unwrap_or(told))
+    }
+}
+
+/// A run whose data are read.
+pub(crate) struct Job<'a, T: Runnable> {
+    pub recipe: &'a Recipe,
+    pub task: T,
+    /// To learn from, and held out.
+    pub batches: (Batches<T::Sample>, Option<Batches<T::Sample>>),
+    pub checksum: String,
+    pub described: Described,
+    /// Those of the recipe, with the whole modules that the task adds.
+    pub targets: TargetSection,
+    /// Names of a classifier's classes.
+    pub classes: Vec<String>,
+}
+
+impl<T: Runnable> Job<'_, T>
+where
+    T::Sample: Clone,
+{
+    fn run(self, files: &T::Files, folder: Folder, resume: bool, watch: Watch<'_>) -> Result<Outcome> {
+        let Job { recipe, task, batches: (train, validation), targets, classes, .. } = self;
+        let plan = recipe.plan(train.steps_per_epoch())?;
+        let taken = (&recipe.method, &targets, Some(&train));
+        let told = &mut |stage: Stage, done: usize, total: usize| {
+            let _ = watch(match stage {
+                Stage::Calibrating => Notice::Calibrating(done, total),
+                _ => Notice::Attaching(done, total),
+            });
+            ControlFlow::Continue(())
+        };
+        let Ready { mut model, attached, numbers: all, unsettled } =
+            ready::<T>(files, taken, recipe.weights, recipe.seed, told)?;
+        if 0 < unsettled {
+            let _ = watch(Notice::Unsettled(unsettled));
+        }
+        let whole = train_whole(T::seen_mut(model.as_mut()), &targets.whole)?;
+        let seen = T::seen(model.as_ref());
+        match recipe.keep_residual {
+            true => residual::require(seen)?,
+            false => check_base(seen, Base::Original)?,
+        }
+        recipe.train.optimizer().check(seen)?;
+        let kept = resume.then(|| folder.path().join(search::FILE));
+        let searched = (&task, &train, &plan);
+        let ready = (model.as_mut(), attached);
+        let Found { candidates, attached } =
+            search::found::<T>(recipe, searched, ready, kept.as_deref(), watch)?;
+        folder.open(recipe, &self.checksum, resume)?;
+        if !candidates.is_empty() {
+            folder.write(search::FILE, format!("{:#}\n", serde_json::json!(candidates)).as_bytes())?;
+        }
+        if !classes.is_empty() {
+            folder.write(CLASSES, format!("{:#}\n", serde_json::json!(classes)).as_bytes())?;
+        }
+        if recipe.keep_residual {
+            let place = folder.path().join(residual::FOLDER);
+            residual::write(T::seen(model.as_ref()), files, &place, &mut |_| ControlFlow::Continue(()))?;
+        }
+        let state = if resume { Some(folder.state()?) } else { None };
+        let done = state.as_ref().map_or(0, |state| state.step);
+        let (weights, trained) = (attached.sites.len(), attached.trained + whole);
+        let _ = watch(Notice::Ready { weights, trained, all, steps: plan.schedule.steps, done });
+        let metrics = Metrics::open(folder.path(), done)?;
+        let mut recorder = Recorder {
+            recipe,
+            task: T::NAME,
+            purpose: T::finish,
+            folder,
+            candidates,
+            metrics,
+            watch,
+            error: None,
+            best: None,
+            steps: done,
+            started: Instant::now(),
+        };
+        let data = Data { train: &train, validation: validation.as_ref() };
+        let ended = match &recipe.distill {
+            None => recorder.train::<T, _>(model.as_mut(), data, &task, &plan, state.as_ref())?,
+            Some(section) => {
+                let teacher = T::load(files, recipe.weights)?;
+                let task = section.task(task, teacher.as_ref());
+                recorder.train::<T, _>(model.as_mut(), data, &task, &plan, state.as_ref())?
+            }
+        };
+        recorder.finish(T::seen(model.as_ref()), &self.described, ended)
+    }
+}
+
+/// Batches of the examples to learn from and of those held out, where there are such.
+pub(crate) fn batched<S: Sample>(
+    recipe: &Recipe,
+    train: Vec<S>,
+    validation: Vec<S>,
+) -> Result<(Batches<S>, Option<Batches<S>>)> {
     let batching = match recipe.train.batch_tokens {
         Some(tokens) => Batching::Tokens(tokens),
         None => Batching::Examples(recipe.train.batch_size),
@@ -129,17 +219,25 @@ fn batches(recipe: &Recipe, checkpoint: &Checkpoint) -> Result<(Batches, Option<
         true => None,
         false => Some(Batches::new(validation, batching, recipe.seed)?),
     };
-    Ok((train, validation, summary))
+    Ok((train, validation))
 }
 
-/// SHA-256 over tokens and answers of all examples, those to learn from first.
-fn checksum(train: &Batches, validation: Option<&Batches>) -> String {
+/// SHA-256 over the tokens of all examples and what is to be learnt of them, those to learn from first.
+pub(crate) fn checksum<'a, E: 'a>(
+    examples: impl Iterator<Item = &'a E>,
+    parts: impl Fn(&'a E) -> (&'a Vec<u32>, Vec<u8>),
+) -> String {
     let mut hash = Sha256::new();
-    for example in [Some(train), validation].into_iter().flatten().flat_map(Batches::examples) {
-        hash.update((example.tokens.len() as u64).to_le_bytes());
-        example.tokens.iter().for_each(|token| hash.update(token.to_le_bytes()));
-        example.answers.iter().for_each(|&answer| hash.update([u8::from(answer)]));
+    for (tokens, learnt) in examples.map(parts) {
+        hash.update((tokens.len() as u64).to_le_bytes());
+        tokens.iter().for_each(|token| hash.update(token.to_le_bytes()));
+        hash.update(learnt);
     }
+    hex(hash)
+}
+
+/// What was hashed, as text.
+pub(crate) fn hex(hash: Sha256) -> String {
     let bytes: [u8; 32] = hash.finalize().into();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -147,7 +245,12 @@ fn checksum(train: &Batches, validation: Option<&Batches>) -> String {
 /// Writes down what happens.
 struct Recorder<'a, 'w> {
     recipe: &'a Recipe,
+    task: TaskName,
+    /// Says in an adapter what it is for.
+    purpose: fn(&mut Adapter),
     folder: Folder,
+    /// Modules that were searched.
+    candidates: Vec<Candidate>,
     metrics: Metrics,
     watch: Watch<'w>,
     error: Option<Error>,
@@ -157,23 +260,23 @@ struct Recorder<'a, 'w> {
 }
 
 impl Recorder<'_, '_> {
-    fn train(
+    fn train<T: Runnable, K: Task<Model = T::Model, Sample = T::Sample>>(
         &mut self,
-        model: &mut Llama,
-        data: Data<'_>,
-        optimizer: &mut AdamW,
+        model: &mut T::Model,
+        data: Data<'_, T::Sample>,
+        task: &K,
         plan: &Plan,
-        state: Option<&rankine_train::State>,
+        state: Option<&State>,
     ) -> Result<Ending> {
         self.best = state.and_then(|state| state.best);
         self.started = Instant::now();
-        let slots: (&dyn rankine_train::Objective, &mut dyn rankine_train::Optimizer) =
-            (&NextToken, optimizer);
-        let ended = rankine_train::run(model, data, slots, plan, state, &mut |event, model| {
+        let mut optimizer = self.recipe.train.optimizer();
+        let slots: (&K, &mut dyn rankine_train::Optimizer) = (task, &mut optimizer);
+        let ended = rankine_train::run::<K>(model, data, slots, plan, state, &mut |event, model| {
             if self.error.is_some() {
                 return ControlFlow::Break(());
             }
-            self.record(event, model).unwrap_or_else(|error| {
+            self.record(event, T::seen(model)).unwrap_or_else(|error| {
                 self.error = Some(error);
                 ControlFlow::Break(())
             })
@@ -185,7 +288,7 @@ impl Recorder<'_, '_> {
             .map_err(|source| Error::Stopped { source: Box::new(source), last_good: self.folder.last_good() })
     }
 
-    fn record(&mut self, event: &Event<'_>, model: &dyn LanguageModel) -> Result<ControlFlow<()>> {
+    fn record(&mut self, event: &Event<'_>, model: &dyn Model) -> Result<ControlFlow<()>> {
         match *event {
             Event::Step(step) => {
                 let seconds = self.started.elapsed().as_secs_f64();
@@ -203,8 +306,9 @@ impl Recorder<'_, '_> {
                 Ok((self.watch)(Notice::Step(step, seconds)))
             }
             Event::Evaluated { step, score, best } => {
-                let Score { nll, accuracy, tokens, .. } = *score;
-                self.metrics.add(Line::Evaluation { step, nll, accuracy, tokens })?;
+                let (nll, scored) = (score.nll(), score.scored());
+                let metrics = score.metrics().into_iter().map(|(name, value)| (name.to_owned(), value));
+                self.metrics.add(Line::Evaluation { step, nll, scored, metrics: metrics.collect() })?;
                 if best {
                     self.best = Some(Best { step, nll });
                     self.folder.write_best(&self.adapter(model)?)?;
@@ -223,21 +327,26 @@ impl Recorder<'_, '_> {
         }
     }
 
-    fn adapter(&self, model: &dyn LanguageModel) -> Result<Adapter> {
+    fn adapter(&self, model: &dyn Model) -> Result<Adapter> {
         let residual = || self.folder.path().join(residual::FOLDER).display().to_string();
-        Ok(match self.recipe.keep_residual {
+        let mut adapter = match self.recipe.keep_residual {
             true => export(model, Base::Residual, Some(residual()))?,
             false => export(model, Base::Original, Some(self.recipe.model.clone()))?,
-        })
+        };
+        (self.purpose)(&mut adapter);
+        Ok(adapter)
     }
 
-    fn finish(mut self, model: &Llama, summary: &Summary, ending: Ending) -> Result<Outcome> {
+    fn finish(mut self, model: &dyn Model, data: &Described, ending: Ending) -> Result<Outcome> {
         let adapter = self.adapter(model)?;
-        let report = page(self.recipe, summary, &self.metrics, &adapter)?;
+        let report = page(self.recipe, data, &self.candidates, &self.metrics, &adapter)?;
         self.folder.write("report.html", report.html().as_bytes())?;
+        if thin::is_there(model) {
+            self.folder.write_thin(model)?;
+        }
         let first = self.metrics.losses().next();
         let last = self.metrics.losses().last();
         let losses = first.zip(last).map(|(first, last)| (first.1, last.1));
-        Ok(Outcome { ending, steps: self.steps, best: self.best.take(), losses })
+        Ok(Outcome { ending, steps: self.steps, best: self.best.take(), losses, task: self.task })
     }
 }

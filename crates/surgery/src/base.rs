@@ -2,14 +2,15 @@
 //! changes is copied, and one that is absent is passed over.
 
 use crate::{Error, Result};
-use rankine_checkpoint::Checkpoint;
 use rankine_checkpoint::adapter::Misshapen;
+use rankine_checkpoint::{Checkpoint, ends::HEAD};
+use std::collections::HashSet;
 
 /// An error that lists every missing and misshapen tensor of `base`, if any.
 pub(crate) fn check(base: &Checkpoint) -> Result<()> {
     let infos = base.tensors().infos();
     let mut required = base.config().tensors();
-    let optional = optional(&required);
+    let optional = optional(&required, base.config().architecture.embedding());
     let mut missing = Vec::new();
     required.retain(|(name, _)| {
         let there = infos.contains_key(name);
@@ -30,15 +31,17 @@ pub(crate) fn check(base: &Checkpoint) -> Result<()> {
 }
 
 /// What a model may have too: a head of its own although it is tied, and a bias beside every weight of a layer.
-fn optional(required: &[(String, Vec<usize>)]) -> Vec<(String, Vec<usize>)> {
+fn optional(required: &[(String, Vec<usize>)], embedding: &str) -> Vec<(String, Vec<usize>)> {
     let mut optional = Vec::new();
     for (name, shape) in required {
         match (name.strip_suffix(".weight"), shape.as_slice()) {
-            (Some("model.embed_tokens"), _) => optional.push((crate::merged::HEAD.to_owned(), shape.clone())),
-            (Some("lm_head"), _) => optional.retain(|(name, _)| name != crate::merged::HEAD),
+            _ if name == embedding => optional.push((HEAD.to_owned(), shape.clone())),
             (Some(module), &[outputs, _]) => optional.push((format!("{module}.bias"), vec![outputs])),
             _ => {}
         }
     }
+    // What is required has its shape from there; the rows of a matrix that is stored as [in, out] are no outputs.
+    let known: HashSet<&str> = required.iter().map(|(name, _)| name.as_str()).collect();
+    optional.retain(|(name, _)| !known.contains(name.as_str()));
     optional
 }

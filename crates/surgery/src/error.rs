@@ -84,6 +84,12 @@ pub enum Error {
         /// The architecture.
         architecture: Architecture,
     },
+    /// The adapter gives a bias to a module of an image classifier that has none.
+    #[error("the adapter adds the bias `{name}`, which the network does not have")]
+    NewBias {
+        /// The bias.
+        name: String,
+    },
     /// A setting outside its range.
     #[error("`{name}` should be {expected}; found {found}")]
     Setting {
@@ -132,6 +138,48 @@ pub enum Error {
         /// Outputs and inputs in a later one.
         found: [usize; 2],
     },
+    /// Something that an adapter in GGUF cannot have.
+    #[error("`{name}`: {obstacle}")]
+    NotInGguf {
+        /// The module, tensor or setting.
+        name: String,
+        /// Why.
+        obstacle: crate::Obstacle,
+    },
+    /// A module that an adapter of another kind changes and that is no linear layer.
+    #[error("`{module}` is {what}; only linear layers are converted")]
+    NotLinear {
+        /// The module.
+        module: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A random matrix that all modules of an adapter share is not in its file.
+    #[error("`{}`: the random matrix `{name}`, which all modules share, is not in the file", adapter.display())]
+    NoProjection {
+        /// The adapter's file.
+        adapter: PathBuf,
+        /// The matrix.
+        name: &'static str,
+    },
+    /// A place that is none of its tensor's.
+    #[error("`{name}` of `{module}` holds the place {found}; places are whole numbers from 0 to {limit} - 1")]
+    Index {
+        /// The module.
+        module: String,
+        /// The tensor with the places.
+        name: &'static str,
+        /// The place.
+        found: f32,
+        /// How many places there are.
+        limit: usize,
+    },
+    /// A change that comes to infinities or NaNs.
+    #[error("the change of `{module}` comes to numbers that are not finite")]
+    NotFinite {
+        /// The module.
+        module: String,
+    },
     /// Weights are not written in this type.
     #[error("weights cannot be written as {dtype:?}")]
     Dtype {
@@ -151,7 +199,19 @@ impl Error {
             Self::Base { .. } => "the files are not complete or not of one model: download the model again",
             Self::Interrupted | Self::Setting { .. } => return None,
             Self::FullRank { .. } => {
-                "say how much of it to keep, with `--rank` or `--energy`; DoRA's changes are of this kind"
+                "say how much of it to keep, with `--rank` or `--energy`; changes of DoRA and of kinds that scale or rotate \
+                 weights are so"
+            }
+            Self::NotLinear { .. } => {
+                "merge it in Python with peft's `merge_and_unload`; or convert a copy of the adapter without this module"
+            }
+            Self::NoProjection { .. } => {
+                "save the adapter once more, in Python, with `save_projection=True`: torch drew the matrix, and its random \
+                 numbers are not made here"
+            }
+            Self::Index { .. } => "this adapter was made for another base model, or its file is damaged",
+            Self::NotFinite { .. } => {
+                "a direction of length zero or numbers too large: the training diverged, or the file is damaged"
             }
             Self::RowsOnResidual { .. } => "merge the adapter into its base instead",
             Self::NeedsBase { .. } => "name the base with `--base`",
@@ -159,11 +219,14 @@ impl Error {
                 "merge that adapter into the base first, and make the others on the merged model; or train without \
                  whole modules, biases and new rows"
             }
+            Self::NotInGguf { obstacle, .. } => obstacle.hint(),
             Self::OtherShape { .. } => "only adapters of one base can be combined",
             Self::AlteredBase { initialisation, .. } => altered_hint(*initialisation),
             Self::Factors { .. } => "read the adapter again from its folder",
             Self::BiasShape { .. } => "this adapter was made for another base model",
-            Self::NoPlaceForBias { .. } => "train without `lora_bias`, or use the adapter without merging it",
+            Self::NewBias { .. } | Self::NoPlaceForBias { .. } => {
+                "train without `lora_bias`, or use the adapter without merging it"
+            }
             Self::Dtype { .. } => "write them as f32, f16 or bf16",
         };
         Some(hint.to_owned())

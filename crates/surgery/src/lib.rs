@@ -1,8 +1,8 @@
 //! Files to files, streamed row by row: merging an adapter into its base, writing a model, remaking adapters.
 //!
 //! [`Merged`] is a base seen through an adapter, a [`Tensors`](rankine_checkpoint::Tensors) like any other; [`merge`]
-//! writes it down; [`write_model`] writes any model; [`convert`] makes a plain LoRA of any adapter, [`combine`] one of
-//! several. Weights are made a block of rows at a time, so that the memory
+//! writes it down; [`write_model`] writes any model; [`convert`] makes a plain LoRA of any adapter, [`OtherKind`] of
+//! one of peft's other kinds, [`combine`] of several, [`export`] a file for llama.cpp. Weights are made a block of rows at a time, so that the memory
 //! in use does not grow with the model: some MB a thread. Only an initialisation that altered the base needs whole
 //! weights, one a thread, to find out what it took away.
 
@@ -16,9 +16,12 @@ mod merged;
 mod output;
 mod write;
 
-pub use adapters::{AdapterOutput, Combination, Conversion, Keep, Recompressed, Share, combine, convert};
+pub use adapters::{
+    AdapterOutput, Combination, Conversion, ExportedModule, GgufExport, GgufOutput, Keep, Obstacle,
+    OtherKind, Recompressed, Share, combine, convert, export,
+};
 pub use error::{Error, Result};
-pub use merge::{MergeReport, TensorChange, merge, plan_merge};
+pub use merge::{MergeReport, TensorChange, merge, merge_images, plan_merge, plan_merge_images};
 pub use merged::Merged;
 pub use output::check as check_output;
-pub use write::{Plan, Progress, Stage, Watch, WriteOptions, write_model};
+pub use write::{Plan, Progress, Stage, Watch, WriteOptions, write_image_model, write_model};

@@ -1,11 +1,11 @@
 //! Merging: an adapter's changes written into a copy of its base.
 
 use crate::merged::{Merged, Squares};
-use crate::write::{Plan, Watch, Weights, WriteOptions, shard_plan, summary};
-use crate::{Result, base, output};
-use rankine_checkpoint::{Adapter, Checkpoint};
+use crate::write::{Files, Plan, Watch, Weights, WriteOptions, configured, first_dtype, shard_plan, summary};
+use crate::{Error, Result, base, output};
+use rankine_checkpoint::{Adapter, Checkpoint, ImageCheckpoint, OutputFolder, ShardPlan};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a merge did.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,27 +42,92 @@ pub fn merge(
     watch: &mut Watch,
 ) -> Result<MergeReport> {
     base::check(base)?;
-    let mut options = options.clone();
-    options.inputs.push(base.path().to_owned());
-    options.inputs.extend(adapter.folder().into_iter().chain([adapter.path.as_path()]).map(Path::to_owned));
-    options.companions.extend(base.companions());
+    let options = complete(options, base.path(), adapter, base.companions());
     // The decompositions may take long: what can be known before comes before.
-    output::check(target, options.existing, options.read())?;
-    drop(rankine_checkpoint::OutputFolder::create(target, options.existing)?);
+    check_target(target, &options)?;
     let mut merged = Merged::draft(base.tensors(), adapter)?;
     let config = merged.configure(base.config())?;
     shard_plan(&merged, &options)?;
     merged.prepare(watch)?;
+    let files = &|plan: &ShardPlan| configured(&merged, plan, &config, &options);
+    let report = write(&merged, files, target, &options, watch)?;
+    Ok(MergeReport { untied: base.config().tied && !config.tied, ..report })
+}
+
+/// As [`merge`], of an image classifier; a network of torchvision gets no `config.json`, and names its classes in
+/// `classes.json` where they are known.
+///
+/// # Errors
+/// As [`merge`]; also when the adapter brings a bias to a module that has none.
+pub fn merge_images(
+    base: &ImageCheckpoint,
+    adapter: &Adapter,
+    target: &Path,
+    options: &WriteOptions,
+    watch: &mut Watch,
+) -> Result<MergeReport> {
+    let options = complete(options, base.path(), adapter, base.companions());
+    check_target(target, &options)?;
+    let mut merged = draft_images(base, adapter)?;
+    shard_plan(&merged, &options)?;
+    merged.prepare(watch)?;
+    write(&merged, &|plan: &ShardPlan| base.describe(first_dtype(plan)), target, &options, watch)
+}
+
+/// What [`merge_images`] would write, without making it.
+///
+/// # Errors
+/// As [`merge_images`], as far as names and shapes tell.
+pub fn plan_merge_images(base: &ImageCheckpoint, adapter: &Adapter, options: &WriteOptions) -> Result<Plan> {
+    Ok(summary(&shard_plan(&draft_images(base, adapter)?, options)?))
+}
+
+fn draft_images<'a>(base: &'a ImageCheckpoint, adapter: &'a Adapter) -> Result<Merged<'a>> {
+    let merged = Merged::draft(base.tensors(), adapter)?;
+    let added = merged.added_biases().next().map(str::to_owned);
+    match added {
+        Some(name) => Err(Error::NewBias { name }),
+        None => Ok(merged),
+    }
+}
+
+/// With everything that is read, and the companions of the base.
+fn complete(
+    options: &WriteOptions,
+    base: &Path,
+    adapter: &Adapter,
+    companions: Vec<PathBuf>,
+) -> WriteOptions {
+    let mut options = options.clone();
+    options.inputs.push(base.to_owned());
+    options.inputs.extend(adapter.folder().into_iter().chain([adapter.path.as_path()]).map(Path::to_owned));
+    options.companions.extend(companions);
+    options
+}
+
+fn check_target(target: &Path, options: &WriteOptions) -> Result<()> {
+    output::check(target, options.existing, options.read())?;
+    drop(OutputFolder::create(target, options.existing)?);
+    Ok(())
+}
+
+fn write(
+    merged: &Merged<'_>,
+    files: &Files<'_>,
+    target: &Path,
+    options: &WriteOptions,
+    watch: &mut Watch,
+) -> Result<MergeReport> {
     let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| merged.measured_rows(name, rows, out);
     let copied = |name: &str| !merged.is_changed(name);
     let written =
-        Weights { source: &merged, copied: &copied, fill: &fill }.write(&config, target, &options, watch)?;
+        Weights { source: merged, copied: &copied, fill: &fill }.write(files, target, options, watch)?;
     let change = |name: &str| {
         let squares = written.moved.get(name).copied().unwrap_or_default();
         TensorChange { name: name.to_owned(), relative: relative(squares) }
     };
     let changes = merged.changed().map(change).collect();
-    Ok(MergeReport { plan: written.plan, changes, untied: base.config().tied && !config.tied })
+    Ok(MergeReport { plan: written.plan, changes, untied: false })
 }
 
 /// What [`merge`] would write, without making it.

@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use rankine_checkpoint::Existing;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// An error where `target` is there, may be replaced as far as `existing` says, and yet should not be: it is one of the
@@ -10,6 +11,24 @@ pub fn check<'a>(
     target: &Path,
     existing: Existing,
     inputs: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    check_kind(target, existing, inputs, is_ours)
+}
+
+/// As [`check`], for a GGUF file: only such a file is replaced.
+pub(crate) fn check_gguf<'a>(
+    target: &Path,
+    existing: Existing,
+    inputs: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    check_kind(target, existing, inputs, is_gguf)
+}
+
+fn check_kind<'a>(
+    target: &Path,
+    existing: Existing,
+    inputs: impl IntoIterator<Item = &'a PathBuf>,
+    is_ours: impl Fn(&Path) -> bool,
 ) -> Result<()> {
     if existing != Existing::Replace || target.symlink_metadata().is_err() {
         return Ok(());
@@ -33,6 +52,13 @@ fn places(input: &Path) -> Vec<PathBuf> {
     };
     let beside = parent.canonicalize().ok().zip(input.file_name()).map(|(parent, name)| parent.join(name));
     input.canonicalize().into_iter().chain(beside).collect()
+}
+
+/// Whether this is a GGUF file.
+fn is_gguf(target: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = std::fs::File::open(target).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == *b"GGUF"
 }
 
 /// Whether this is a folder with a model, an adapter or a run in it, or with nothing.

@@ -7,10 +7,10 @@ use crate::merged::{Squares, row_blocks};
 use crate::{Error, Result, output};
 use indexmap::IndexMap;
 use rankine_checkpoint::{
-    Config, Dtype, Existing, ModelWriter, OutputFolder, ShardPlan, TensorInfo, Tensors,
+    Config, Dtype, Existing, ImageCheckpoint, ModelWriter, OutputFolder, ShardPlan, TensorInfo, Tensors,
 };
 use rayon::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
@@ -72,6 +72,8 @@ pub struct Plan {
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// Seeing the inputs of the weights; counted in batches, of which there may be fewer in the end.
+    Calibrating,
     /// Recomputing what an initialisation took out of the base; counted in weights.
     Decomposing,
     /// Making and writing the weights; counted in bytes.
@@ -122,11 +124,35 @@ pub fn write_model(
         Ok(Squares::default())
     };
     let weights = Weights { source, copied: &|_| false, fill: &fill };
-    weights.write(config, target, options, watch).map(|written| written.plan)
+    let files = &|plan: &ShardPlan| configured(source, plan, config, options);
+    weights.write(files, target, options, watch).map(|written| written.plan)
+}
+
+/// As [`write_model`], of an image classifier: the weights, and the files that tell what it is.
+///
+/// # Errors
+/// As [`write_model`].
+pub fn write_image_model(
+    source: &dyn Tensors,
+    model: &ImageCheckpoint,
+    target: &Path,
+    options: &WriteOptions,
+    watch: &mut Watch,
+) -> Result<Plan> {
+    let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| {
+        source.read_rows(name, rows, out)?;
+        Ok(Squares::default())
+    };
+    let weights = Weights { source, copied: &|_| false, fill: &fill };
+    let files = &|plan: &ShardPlan| model.describe(first_dtype(plan));
+    weights.write(files, target, options, watch).map(|written| written.plan)
 }
 
 /// Makes some rows of a tensor.
 type Fill<'a> = dyn Fn(&str, Range<usize>, &mut [f32]) -> Result<Squares> + Sync + 'a;
+
+/// Name and content of the files that tell what a model is whose weights are written so.
+pub(crate) type Files<'a> = dyn Fn(&ShardPlan) -> Vec<(&'static str, Value)> + 'a;
 
 /// Weights and how rows of them are made.
 pub(crate) struct Weights<'a> {
@@ -154,7 +180,7 @@ struct Block<'a> {
 impl Weights<'_> {
     pub fn write(
         &self,
-        config: &Config,
+        files: &Files<'_>,
         target: &Path,
         options: &WriteOptions,
         watch: &mut Watch,
@@ -162,7 +188,7 @@ impl Weights<'_> {
         let plan = shard_plan(self.source, options)?;
         output::check(target, options.existing, options.read())?;
         let folder = OutputFolder::create(target, options.existing)?;
-        write_companions(&folder, &stored_config(self.source, &plan, config, options), options)?;
+        write_companions(&folder, &files(&plan), options)?;
         let writer = ModelWriter::create(&folder, &plan)?;
         let moved = self.write_blocks(&writer, &plan, watch)?;
         writer.finish()?;
@@ -294,34 +320,55 @@ pub(crate) fn summary(plan: &ShardPlan) -> Plan {
 /// The configuration with the type in which the weights are written: the common one, else what it said, else that of
 /// the first tensor.
 fn stored_config(source: &dyn Tensors, plan: &ShardPlan, config: &Config, options: &WriteOptions) -> Config {
-    let first =
-        || plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.dtype).find(|d| is_weight(*d));
-    let kept = || config.dtype.map(|dtype| stored_dtype(dtype, None)).or_else(first);
+    let kept = || config.dtype.map(|dtype| stored_dtype(dtype, None)).or_else(|| first_dtype(plan));
     Config { dtype: common_dtype(source, options).or_else(kept), ..config.clone() }
 }
 
-/// Everything but the weights.
-fn write_companions(folder: &OutputFolder, config: &Config, options: &WriteOptions) -> Result<()> {
-    folder.write_json("config.json", &config.to_json())?;
-    for (name, bytes) in &options.extra_files {
-        folder.write_file(name, bytes)?;
-    }
-    let extra = |name: &str| options.extra_files.iter().any(|(extra, _)| extra == name);
-    let mut generation = extra(GENERATION);
-    for path in &options.companions {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        generation |= name == GENERATION;
-        if !extra(name) {
-            folder.copy_file(path, name)?;
-        }
-    }
+/// In which type the first tensor is written that is one of weights.
+pub(crate) fn first_dtype(plan: &ShardPlan) -> Option<Dtype> {
+    plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.dtype).find(|dtype| is_weight(*dtype))
+}
+
+/// `config.json` of a language model, or of an encoder.
+pub(crate) fn configured(
+    source: &dyn Tensors,
+    plan: &ShardPlan,
+    config: &Config,
+    options: &WriteOptions,
+) -> Vec<(&'static str, Value)> {
+    let mut files = vec![("config.json", stored_config(source, plan, config, options).to_json())];
+    let is_generation = |path: &PathBuf| path.file_name().is_some_and(|name| name == GENERATION);
+    let generation = options.extra_files.iter().any(|(name, _)| name == GENERATION)
+        || options.companions.iter().any(is_generation);
     // A model that came without a `config.json` has no such file either; transformers wants to know where to stop.
     if !generation && config.raw.is_null() {
         let eos = match config.eos.as_slice() {
             [one] => json!(one),
             ends => json!(ends),
         };
-        folder.write_json(GENERATION, &json!({ "bos_token_id": config.bos, "eos_token_id": eos }))?;
+        files.push((GENERATION, json!({ "bos_token_id": config.bos, "eos_token_id": eos })));
+    }
+    files
+}
+
+/// Everything but the weights.
+fn write_companions(
+    folder: &OutputFolder,
+    files: &[(&'static str, Value)],
+    options: &WriteOptions,
+) -> Result<()> {
+    for (name, json) in files {
+        folder.write_json(name, json)?;
+    }
+    for (name, bytes) in &options.extra_files {
+        folder.write_file(name, bytes)?;
+    }
+    let extra = |name: &str| options.extra_files.iter().any(|(extra, _)| extra == name);
+    for path in &options.companions {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if !extra(name) {
+            folder.copy_file(path, name)?;
+        }
     }
     Ok(())
 }

@@ -39,6 +39,8 @@ unary! {
     sqrt => float_sqrt;
     /// |x|.
     abs => float_abs;
+    /// The error function of x.
+    erf => float_erf;
     /// tanh x.
     tanh => float_tanh;
     /// 1/x.
@@ -80,6 +82,11 @@ impl Tensor {
     /// max(x, 0).
     pub fn relu(&self) -> Self {
         Self::from_handle(Dispatch::float_clamp_min(self.handle.clone(), 0.0.into()))
+    }
+
+    /// min(max(x, 0), 6).
+    pub fn relu6(&self) -> Self {
+        Self::from_handle(Dispatch::float_clamp(self.handle.clone(), 0.0.into(), 6.0.into()))
     }
 
     /// 1/(1 + e⁻ˣ).

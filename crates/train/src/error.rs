@@ -22,6 +22,14 @@ pub enum Error {
     /// Nothing in the model is trained.
     #[error("no weight of the model is trained")]
     NothingTrained,
+    /// A learning rate of its own is meant for leaves that no trained weight has.
+    #[error("no trained weight has a factor `{leaf}`, whose learning rate is to differ")]
+    NoLeaf {
+        /// Its name.
+        leaf: &'static str,
+        /// What is trained.
+        known: Vec<String>,
+    },
     /// No token is to be learnt in the data of one step.
     #[error("step {step} has no token to learn")]
     NoTargets {
@@ -37,6 +45,17 @@ pub enum Error {
         expected: &'static str,
         /// What was given.
         found: String,
+    },
+    /// A model without blocks is to have the features of another one.
+    #[error("the model has no blocks whose features could be compared")]
+    NoFeatures,
+    /// Features that cannot be compared.
+    #[error("features of the model are {student}, those of its teacher {teacher}")]
+    Features {
+        /// Of the model that is trained.
+        student: String,
+        /// Of the other one.
+        teacher: String,
     },
     /// A saved state that is not of this model and recipe.
     #[error("`{}`: {reason}", path.display())]
@@ -69,7 +88,16 @@ impl Error {
                 learning_rate / 3.0
             )),
             Self::NothingTrained => Some("check the targets: which modules were selected".to_owned()),
+            Self::NoLeaf { leaf, known } => Some(format!(
+                "what is trained is called `{}`: leave the ratio of learning rates out, or take a method that \
+                 trains `{leaf}`",
+                known.join("`, `")
+            )),
             Self::NoTargets { .. } => Some("train on prompts too, or raise the maximal length".to_owned()),
+            Self::NoFeatures => Some("train without a teacher".to_owned()),
+            Self::Features { .. } => {
+                Some("the teacher should be the model that the trained one was made from".to_owned())
+            }
             Self::Foreign { .. } => Some("start a new run in another folder".to_owned()),
             Self::Checkpoint(error) => error.hint(),
             Self::Model(error) => error.hint(),

@@ -1,6 +1,6 @@
 //! How well a model predicts held-out answers.
 
-use crate::Result;
+use crate::{Measured, Result};
 use rankine_data::Batch;
 use rankine_nn::{LanguageModel, Pass, Tokens};
 use rankine_tensor::{ops, untaped};
@@ -30,6 +30,20 @@ pub struct ExampleScore {
     pub accuracy: f64,
     /// How many tokens were scored.
     pub tokens: usize,
+}
+
+impl Measured for Score {
+    fn nll(&self) -> f64 {
+        self.nll
+    }
+
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        vec![("perplexity", self.perplexity), ("accuracy", self.accuracy)]
+    }
+
+    fn scored(&self) -> usize {
+        self.tokens
+    }
 }
 
 /// Scores batches off the tape; `watch` is told how many examples are done.

@@ -1,18 +1,17 @@
-//! The gradient of one step: the mean loss over all tokens to be learnt, however many batches they come in.
+//! The gradient of one step: the mean loss over all that is to be learnt, however many batches it comes in.
 
-use crate::{Error, Objective, Result};
-use rankine_data::Batch;
+use crate::{BatchOf, Count, Error, Result, Task};
 use rankine_kernels::reduce::{axpy, scale, sum_of_squares};
-use rankine_nn::{LanguageModel, Pass, for_each_trained, penalty};
+use rankine_nn::{Model, Pass, for_each_trained, penalty};
 use rankine_random::Rng;
 use rankine_tensor::{Gradients, Tensor};
 
 /// Mean loss and its gradient.
 #[derive(Clone, Debug, Default)]
 pub struct Gradient {
-    /// Mean loss of the tokens to be learnt.
+    /// Mean loss of what is to be learnt.
     pub loss: f64,
-    /// How many tokens those were.
+    /// How many losses those were.
     pub targets: usize,
     /// How many tokens were read.
     pub tokens: usize,
@@ -21,19 +20,21 @@ pub struct Gradient {
 }
 
 /// Gradient of the mean loss over `batches`; `recompute` saves memory by running every block twice.
-pub fn gradient(
-    model: &dyn LanguageModel,
-    objective: &dyn Objective,
-    batches: &[Batch],
+pub fn gradient<T: Task>(
+    model: &T::Model,
+    task: &T,
+    batches: &[BatchOf<T>],
     rng: &Rng,
     recompute: bool,
 ) -> Result<Gradient> {
-    let targets: usize = batches.iter().map(Batch::target_count).sum();
-    let tokens = batches.iter().map(|batch| batch.tokens.len()).sum();
+    let counts: Vec<Count> = batches.iter().map(|batch| task.count(batch)).collect();
+    let targets: usize = counts.iter().map(|count| count.targets).sum();
+    let tokens = counts.iter().map(|count| count.tokens).sum();
     let mut total = Gradient { targets, tokens, ..Gradient::default() };
-    for (index, batch) in batches.iter().enumerate().filter(|(_, batch)| batch.target_count() > 0) {
+    let full = batches.iter().zip(counts).enumerate().filter(|(_, (_, count))| count.targets > 0);
+    for (index, (batch, _)) in full {
         let mut pass = Pass::training(rng.fork_index("batch", index), recompute);
-        let loss = objective.losses(model, batch, &mut pass)?.sum().scale((targets as f32).recip());
+        let loss = task.losses(model, batch, &mut pass)?.sum().scale((targets as f32).recip());
         total.loss += f64::from(loss.item());
         if !loss.item().is_finite() {
             return Ok(total);
@@ -45,14 +46,14 @@ pub fn gradient(
 
 impl Gradient {
     /// Adds the slope of what the weights add to the loss: once a step, whatever the number of batches.
-    pub fn add_penalty(&mut self, model: &dyn LanguageModel) -> Result<()> {
+    pub fn add_penalty(&mut self, model: &(impl Model + ?Sized)) -> Result<()> {
         if let Some(penalty) = penalty(model)? {
             self.add(model, &penalty.backward()?);
         }
         Ok(())
     }
 
-    fn add(&mut self, model: &dyn LanguageModel, gradients: &Gradients) {
+    fn add(&mut self, model: &(impl Model + ?Sized), gradients: &Gradients) {
         for_each_trained(model, &mut |place, variable| {
             self.leaves.resize(self.leaves.len().max(place.index + 1), None);
             let Some(gradient) = gradients.of(variable) else {

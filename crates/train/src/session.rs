@@ -1,10 +1,8 @@
 //! The loop.
 
-use crate::{
-    Best, Error, Objective, Optimizer, Result, Schedule, Score, State, evaluate, gradient::gradient,
-};
-use rankine_data::Batches;
-use rankine_nn::{LanguageModel, Model, Pass, for_each_trained, for_each_trained_mut};
+use crate::{Best, Error, Measured, Optimizer, Result, Schedule, State, Task, gradient::gradient};
+use rankine_data::{Batches, Example, Sample};
+use rankine_nn::{Model, Pass, for_each_trained, for_each_trained_mut};
 use rankine_random::Rng;
 use rankine_tensor::untaped;
 use std::ops::ControlFlow;
@@ -30,14 +28,33 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// What is trained on, and what is only looked at.
-#[derive(Clone, Copy)]
-pub struct Data<'a> {
-    /// Batches of the steps, by number.
-    pub train: &'a Batches,
-    /// Held-out examples.
-    pub validation: Option<&'a Batches>,
+/// Where the batches of the steps come from.
+pub trait Feed<S: Sample> {
+    /// The batch of a number, from 0; the same whenever it is asked for.
+    fn get(&self, number: usize) -> S::Batch;
 }
+
+impl<S: Sample> Feed<S> for Batches<S> {
+    fn get(&self, number: usize) -> S::Batch {
+        Self::get(self, number)
+    }
+}
+
+/// What is trained on, and what is only looked at.
+pub struct Data<'a, S: Sample = Example> {
+    /// Batches of the steps.
+    pub train: &'a dyn Feed<S>,
+    /// Held-out examples.
+    pub validation: Option<&'a Batches<S>>,
+}
+
+impl<S: Sample> Clone for Data<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Sample> Copy for Data<'_, S> {}
 
 /// One finished step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +81,7 @@ pub enum Event<'a> {
         /// After so many steps.
         step: usize,
         /// How well it did.
-        score: &'a Score,
+        score: &'a dyn Measured,
         /// Better than ever before in this run.
         best: bool,
     },
@@ -83,19 +100,19 @@ pub enum Ending {
     Interrupted,
 }
 
-type Watch<'a> = &'a mut dyn FnMut(&Event<'_>, &dyn LanguageModel) -> ControlFlow<()>;
+type Watch<'a, T> = &'a mut dyn FnMut(&Event<'_>, &<T as Task>::Model) -> ControlFlow<()>;
 
 /// Trains `model` from `state` on.
 ///
 /// Every step is a function of the seed, its number and the weights: a run that is resumed from a saved state ends with the
 /// same bits as one that never stopped. An error leaves the weights as they were before the failing step.
-pub fn run<M: LanguageModel>(
-    model: &mut M,
-    data: Data<'_>,
-    (objective, optimizer): (&dyn Objective, &mut dyn Optimizer),
+pub fn run<T: Task>(
+    model: &mut T::Model,
+    data: Data<'_, T::Sample>,
+    (task, optimizer): (&T, &mut dyn Optimizer),
     plan: &Plan,
     state: Option<&State>,
-    watch: Watch<'_>,
+    watch: Watch<'_, T>,
 ) -> Result<Ending> {
     plan.check(model)?;
     let mut progress = Progress::default();
@@ -108,20 +125,20 @@ pub fn run<M: LanguageModel>(
     }
     let rng = Rng::new(plan.seed).fork("train");
     if progress.step == 0 {
-        progress.evaluate(model, data, 0.0, watch)?;
+        progress.evaluate::<T>(model, (task, data), 0.0, watch)?;
     }
     while progress.step < plan.schedule.steps {
-        let step = advance(model, data.train, (objective, &mut *optimizer), plan, (&rng, progress.step))?;
+        let step = advance(model, data.train, (task, &mut *optimizer), plan, (&rng, progress.step))?;
         progress.step = step.step;
         let interrupted = watch(&Event::Step(step), model).is_break();
         let last = progress.step == plan.schedule.steps;
         // Also when it is time to stop: a resumed run must know what an unbroken one knows.
         if last || due(progress.step, plan.evaluate_every) {
-            progress.evaluate(model, data, step.learning_rate, watch)?;
+            progress.evaluate::<T>(model, (task, data), step.learning_rate, watch)?;
         }
         let stale = progress.is_stale(plan);
         if last || stale || interrupted || due(progress.step, plan.save_every) {
-            verify(model, objective, data.train, plan, step)?;
+            verify(model, task, data.train, plan, step)?;
             let state = State::capture(model, optimizer, progress.step, progress.best, progress.stale);
             if watch(&Event::Save(&state), model).is_break() && !last && !stale {
                 return Ok(Ending::Interrupted);
@@ -138,10 +155,10 @@ pub fn run<M: LanguageModel>(
 }
 
 /// One step: gradient of the loss, clipping, slope of the penalties, update.
-fn advance<M: LanguageModel>(
-    model: &mut M,
-    batches: &Batches,
-    (objective, optimizer): (&dyn Objective, &mut dyn Optimizer),
+fn advance<T: Task>(
+    model: &mut T::Model,
+    batches: &dyn Feed<T::Sample>,
+    (task, optimizer): (&T, &mut dyn Optimizer),
     plan: &Plan,
     (rng, done): (&Rng, usize),
 ) -> Result<Step> {
@@ -149,7 +166,7 @@ fn advance<M: LanguageModel>(
     let learning_rate = plan.schedule.at(done);
     let batches: Vec<_> =
         (0..plan.accumulation).map(|part| batches.get(done * plan.accumulation + part)).collect();
-    let mut gradient = gradient(model, objective, &batches, &rng.fork_index("step", step), plan.recompute)?;
+    let mut gradient = gradient(model, task, &batches, &rng.fork_index("step", step), plan.recompute)?;
     if gradient.targets == 0 {
         return Err(Error::NoTargets { step });
     }
@@ -165,10 +182,10 @@ fn advance<M: LanguageModel>(
 }
 
 /// Refuses weights that give no finite loss on the data of the next step: what is saved can be gone on with.
-fn verify(
-    model: &dyn LanguageModel,
-    objective: &dyn Objective,
-    batches: &Batches,
+fn verify<T: Task>(
+    model: &T::Model,
+    task: &T,
+    batches: &dyn Feed<T::Sample>,
     plan: &Plan,
     Step { step, learning_rate, .. }: Step,
 ) -> Result<()> {
@@ -181,7 +198,7 @@ fn verify(
         return not_finite("update");
     }
     let batch = batches.get(step * plan.accumulation);
-    let losses = untaped(|| objective.losses(model, &batch, &mut Pass::quiet()))?;
+    let losses = untaped(|| task.losses(model, &batch, &mut Pass::quiet()))?;
     if losses.read(|losses| losses.iter().all(|loss| loss.is_finite())) {
         Ok(())
     } else {
@@ -205,24 +222,25 @@ impl Progress {
         plan.patience.is_some_and(|patience| self.stale >= patience)
     }
 
-    fn evaluate(
+    fn evaluate<T: Task>(
         &mut self,
-        model: &dyn LanguageModel,
-        data: Data<'_>,
+        model: &T::Model,
+        (task, data): (&T, Data<'_, T::Sample>),
         learning_rate: f32,
-        watch: Watch<'_>,
+        watch: Watch<'_, T>,
     ) -> Result<()> {
         let Some(validation) = data.validation else {
             return Ok(());
         };
-        let score = evaluate(model, &mut validation.sequential(), &mut |_| {})?;
-        if !score.nll.is_finite() {
+        let score = task.score(model, &mut validation.sequential(), &mut |_| {})?;
+        let nll = score.nll();
+        if !nll.is_finite() {
             return Err(Error::NotFinite { what: "held-out loss", step: self.step, learning_rate });
         }
-        let best = self.best.is_none_or(|best| score.nll < best.nll);
+        let best = self.best.is_none_or(|best| nll < best.nll);
         self.stale = if best { 0 } else { self.stale + 1 };
         if best {
-            self.best = Some(Best { step: self.step, nll: score.nll });
+            self.best = Some(Best { step: self.step, nll });
         }
         let _ = watch(&Event::Evaluated { step: self.step, score: &score, best }, model);
         Ok(())
@@ -230,7 +248,7 @@ impl Progress {
 }
 
 impl Plan {
-    fn check(&self, model: &dyn Model) -> Result<()> {
+    fn check(&self, model: &(impl Model + ?Sized)) -> Result<()> {
         let setting = |name, expected, found: String| Err(Error::Setting { name, expected, found });
         let rate = self.schedule.learning_rate;
         if !(rate > 0.0 && rate.is_finite()) {

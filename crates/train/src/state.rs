@@ -37,7 +37,7 @@ pub struct State {
 impl State {
     /// The state of this moment.
     pub fn capture(
-        model: &dyn Model,
+        model: &(impl Model + ?Sized),
         optimizer: &mut dyn Optimizer,
         step: usize,
         best: Option<Best>,
@@ -58,7 +58,7 @@ impl State {
     }
 
     /// Puts leaves and memories back where they were; nothing is changed when the state is of another model.
-    pub fn restore(&self, model: &mut dyn Model, optimizer: &mut dyn Optimizer) -> Result<()> {
+    pub fn restore(&self, model: &mut (impl Model + ?Sized), optimizer: &mut dyn Optimizer) -> Result<()> {
         let mut names = Vec::new();
         let mut fault = None;
         for_each_trained(model, &mut |place, variable| {

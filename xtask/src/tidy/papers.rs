@@ -45,6 +45,11 @@ fn claims(paper: &Paper, exists: impl Fn(&str) -> bool) -> Vec<String> {
     if *status == Status::Works && experiment.is_empty() {
         messages.push(format!("`{key}` is `{word}` without an experiment that shows it"));
     }
+    let page = paper.page();
+    if !experiment.is_empty() && !exists(&page) {
+        let how = format!("rankine reproduce {key} --full --markdown {page}");
+        messages.push(format!("`{key}` has an experiment, but no page of it: `{how}` writes one"));
+    }
     let paths = code.iter().chain(Some(experiment).filter(|path| !path.is_empty()));
     messages.extend(
         paths.filter(|path| !exists(path)).map(|path| format!("`{key}` names `{path}`: no such file")),
@@ -111,7 +116,7 @@ mod tests {
 
     #[test]
     fn claims_need_files() {
-        let exists = |path: &str| path == "a.rs" || path == "lab.rs";
+        let exists = |path: &str| ["a.rs", "lab.rs", "docs/papers/05-pissa.md"].contains(&path);
         let count = |status, code, experiment| claims(&paper(status, code, experiment), exists).len();
         assert_eq!(count(Status::Works, &["a.rs"], "lab.rs"), 0);
         assert_eq!(count(Status::Works, &["a.rs", "b.rs"], "lab.rs"), 1);
@@ -120,6 +125,8 @@ mod tests {
         assert_eq!(count(Status::Partly, &[], "gone.rs"), 2);
         assert_eq!(count(Status::NotYet, &[], ""), 0);
         assert_eq!(count(Status::NotYet, &["a.rs"], ""), 1);
+        let without_page = |path: &str| exists(path) && !path.ends_with(".md");
+        assert_eq!(claims(&paper(Status::Works, &["a.rs"], "lab.rs"), without_page).len(), 1);
     }
 
     #[test]

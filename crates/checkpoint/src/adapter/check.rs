@@ -3,7 +3,7 @@
 use super::keys::key;
 use super::targets::{self, Rules, Verdict};
 use super::{Adapter, Fault, LayerKind, LowRank, Misshapen, ModuleName, Selection, modules_of};
-use crate::{Error, Result, TensorInfo, Tensors};
+use crate::{Error, Result, TensorInfo, Tensors, ends};
 use indexmap::IndexMap;
 
 impl Adapter {
@@ -61,7 +61,7 @@ impl Check<'_> {
 
     /// The shape of a base tensor; a tied head has that of the embedding.
     fn shape(&self, name: &str) -> Option<&[usize]> {
-        let tied = || self.infos.get("model.embed_tokens.weight").filter(|_| name == "lm_head.weight");
+        let tied = || self.infos.get(ends::tied(self.infos).filter(|_| name == ends::HEAD)?);
         self.infos.get(name).or_else(tied).map(|info| info.shape.as_slice())
     }
 
@@ -82,7 +82,7 @@ impl Check<'_> {
                 if adapter.config.dora && low_rank.magnitude.is_none() {
                     self.mismatch.missing.push(key(path, "lora_magnitude_vector"));
                 }
-                let linear = low_rank.kind == LayerKind::Linear;
+                let linear = low_rank.kind != LayerKind::Embedding;
                 if linear && adapter.config.lora_bias && low_rank.output_bias.is_none() {
                     self.mismatch.missing.push(key(path, "lora_B.bias"));
                 }
@@ -90,7 +90,7 @@ impl Check<'_> {
             _ => {}
         }
         let bias = format!("{path}.bias");
-        let trained = adapter.config.bias.covers(adapter.low_rank.contains_key(path));
+        let trained = adapter.config.bias.requires(adapter.low_rank.contains_key(path));
         if trained && self.infos.contains_key(&bias) && !adapter.replaced.contains_key(&bias) {
             let name = if adapter.low_rank.contains_key(path) { "base_layer.bias" } else { "bias" };
             self.mismatch.missing.push(key(path, name));
@@ -112,16 +112,25 @@ impl Check<'_> {
     }
 
     fn factors(&mut self, path: &str, low_rank: &LowRank) {
-        let &LowRank { rank, inputs, outputs, kind, .. } = low_rank;
-        let [name_a, name_b] = low_rank.factors();
+        let &LowRank { rank, kind, .. } = low_rank;
+        let names = low_rank.factors();
         let transposed = kind == LayerKind::Embedding || self.adapter.config.is_transposed(path);
-        let &[rows, columns] = self.shape(&format!("{path}.weight")).unwrap_or_default() else {
-            self.mismatch.unexpected.extend([name_a, name_b].map(|name| key(path, name)));
-            return;
+        let expected = match (kind, self.shape(&format!("{path}.weight")).unwrap_or_default()) {
+            (LayerKind::Convolution { .. }, &[outputs, channels, height, width]) => {
+                [vec![rank, channels, height, width], vec![outputs, rank, 1, 1]]
+            }
+            (LayerKind::Linear | LayerKind::Embedding, &[rows, columns]) => {
+                let (inputs, outputs) = if transposed { (rows, columns) } else { (columns, rows) };
+                [vec![rank, inputs], vec![outputs, rank]]
+            }
+            _ => {
+                self.mismatch.unexpected.extend(names.map(|name| key(path, name)));
+                return;
+            }
         };
-        let (base_inputs, base_outputs) = if transposed { (rows, columns) } else { (columns, rows) };
-        self.same(key(path, name_a), &[rank, base_inputs], &[rank, inputs]);
-        self.same(key(path, name_b), &[base_outputs, rank], &[outputs, rank]);
+        for ((name, expected), found) in names.into_iter().zip(expected).zip(low_rank.shapes()) {
+            self.same(key(path, name), &expected, &found);
+        }
     }
 
     fn same(&mut self, key: String, expected: &[usize], found: &[usize]) {
@@ -179,7 +188,9 @@ impl Check<'_> {
     /// A tied head whose rows are those of the embedding shares them, and peft does not save them twice.
     fn has_rows_of_embedding(&self, module: &ModuleName) -> bool {
         let config = &self.adapter.config.trainable_tokens;
-        let tied = module.path == "lm_head" && !self.infos.contains_key("lm_head.weight");
-        tied && config.of(&module.path) == config.of("model.embed_tokens")
+        let embedding = ends::tied(self.infos).filter(|_| module.path == "lm_head");
+        embedding
+            .and_then(|name| name.strip_suffix(".weight"))
+            .is_some_and(|path| config.of(&module.path) == config.of(path))
     }
 }

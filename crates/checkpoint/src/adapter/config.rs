@@ -312,6 +312,12 @@ impl Selection {
     }
 }
 
+/// The value of the first key that matches the module at `path`.
+pub(super) fn of_module<T: Copy>(values: &IndexMap<String, T>, path: &str) -> Result<Option<T>, TargetFault> {
+    let patterns = values.keys().map(|key| pattern_of(key)).collect::<Result<Vec<_>, _>>()?;
+    first_match(values, &patterns, path)
+}
+
 /// `re.match(rf"(.*\.)?({key})$", path)`.
 fn pattern_of(key: &str) -> Result<Pattern, TargetFault> {
     Pattern::start(key, &format!(r"(.*\.)?({key})$"))

@@ -24,7 +24,7 @@ pub enum Fault {
     #[error("no key `peft_type` says what kind of adapter this is")]
     NoType,
     /// Another kind of adapter than LoRA.
-    #[error("adapters of type `{found}` are not supported; LORA is")]
+    #[error("adapters of type `{found}` cannot be used as they are; LORA can")]
     Type {
         /// The file's `peft_type`.
         found: String,
@@ -92,7 +92,7 @@ impl Fault {
             }
             Self::NoConfig { .. } | Self::NoWeights => "name the folder that peft's `save_pretrained` wrote",
             Self::NoType => "add `\"peft_type\": \"LORA\"` if it is a LoRA adapter",
-            Self::Type { found } => return Some(type_hint(found).to_owned()),
+            Self::Type { found } => return Some(super::types::hint(found)),
             Self::Value(_) | Self::Rank { .. } | Self::Alpha { .. } => {
                 "compare with the `adapter_config.json` that peft wrote"
             }
@@ -108,45 +108,6 @@ impl Fault {
             Self::Mismatch(mismatch) => return Some(mismatch.hint().to_owned()),
         };
         Some(hint.to_owned())
-    }
-}
-
-fn type_hint(found: &str) -> &'static str {
-    // peft's own list of types whose change of weights is factored by `save_as_lora`.
-    const CONVERTIBLE: [&str; 17] = [
-        "C3A",
-        "DELORA",
-        "FOURIERFT",
-        "GRALORA",
-        "HIRA",
-        "LOHA",
-        "LOKR",
-        "MISS",
-        "PSOFT",
-        "RANDLORA",
-        "SHIRA",
-        "TINYLORA",
-        "UNILORA",
-        "VBLORA",
-        "VERA",
-        "WAVEFT",
-        "LORA",
-    ];
-    const PROMPTS: [&str; 7] = [
-        "PROMPT_TUNING",
-        "MULTITASK_PROMPT_TUNING",
-        "P_TUNING",
-        "PREFIX_TUNING",
-        "CPT",
-        "CARTRIDGE",
-        "ADAPTION_PROMPT",
-    ];
-    if CONVERTIBLE.contains(&found) {
-        "convert it in Python with peft's `save_as_lora(path, model, rank)` and use the result"
-    } else if PROMPTS.contains(&found) {
-        "it adds virtual tokens and changes no weight, so it cannot be merged"
-    } else {
-        "merge it in Python with peft's `merge_and_unload`, where peft can"
     }
 }
 
@@ -246,7 +207,7 @@ pub enum TargetFault {
         wanted: String,
     },
     /// A target that is no matrix.
-    #[error("the target `{path}` is {what}; only linear layers and embeddings can be adapted")]
+    #[error("the target `{path}` is {what}; only linear layers, convolutions and embeddings can be adapted")]
     Unsupported {
         /// The module.
         path: String,
@@ -291,6 +252,9 @@ impl TargetFault {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoMatch { nearest, .. } => return nearest_hint(nearest),
+            Self::AllExcluded { wanted } if wanted == "all-linear" => {
+                "name other modules, such as convolutions, or exclude less"
+            }
             Self::AllExcluded { .. } => "exclude less",
             Self::Unsupported { .. } => {
                 "name the projections inside it, such as `q_proj`, or use `all-linear`"

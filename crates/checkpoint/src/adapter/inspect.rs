@@ -6,8 +6,7 @@
 use super::keys::{self, Part};
 use super::notes::{self, Note};
 use super::{Adapter, AdapterConfig, Fault, Finding, LayerKind, Mismatch, modules_of};
-use crate::safetensors::Safetensors;
-use crate::{Dtype, Error, Result, TensorInfo, Tensors, names};
+use crate::{Dtype, Error, Result, TensorInfo, Tensors, names, open_tensors};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -64,7 +63,7 @@ impl Inspection {
     /// Looks at the adapter in `folder` and at names and shapes of `base`.
     ///
     /// # Errors
-    /// When there is no adapter in the folder, or its files cannot be read as JSON and safetensors. What is wrong with
+    /// When there is no adapter in the folder, or its files cannot be read as JSON and tensors. What is wrong with
     /// their contents is a finding.
     pub fn of(folder: &Path, base: &dyn Tensors) -> Result<Self> {
         let config = match AdapterConfig::read(folder) {
@@ -77,14 +76,15 @@ impl Inspection {
             Err(error) => return Err(error),
         };
         let path = Adapter::weights(folder)?;
-        let tensors = Safetensors::open(&path)?;
+        let opened = open_tensors(&path)?;
+        let tensors = opened.as_ref();
         let mut inspection = Self { path, ..Self::default() };
-        inspection.count(&tensors);
+        inspection.count(tensors);
         match config {
             Err(fault) => inspection.findings.push(Finding::Fault(Box::new(fault))),
-            Ok(config) => inspection.fit(config, &tensors, base)?,
+            Ok(config) => inspection.fit(config, tensors, base)?,
         }
-        inspection.findings.extend(not_finite(&tensors)?);
+        inspection.findings.extend(not_finite(tensors)?);
         Ok(inspection)
     }
 
@@ -219,6 +219,7 @@ mod tests {
     use super::*;
     use crate::Checkpoint;
     use crate::adapter::Reader;
+    use crate::safetensors::Safetensors;
     use crate::writer::TensorsWriter;
     use rankine_testkit::fixtures;
     use serde_json::{Value, json};

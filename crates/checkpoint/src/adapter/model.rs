@@ -2,12 +2,12 @@
 //!
 //!     linear       weight + scaling · b·a            a: [r, in]     b: [out, r]
 //!     embedding    weight + scaling · (b·a)ᵀ         a: [r, rows]   b: [width, r]
+//!     convolution  as linear, for taps [out, in·h·w] in the file a: [r, in, h, w]   b: [out, r, 1, 1]
 
 use super::config::Scales;
 use super::keys::{self, Part};
 use super::{AdapterConfig, Bias, Fault, Mismatch, Misshapen, targets};
-use crate::safetensors::Safetensors;
-use crate::{Error, Result, TensorInfo, Tensors};
+use crate::{Error, Result, TensorInfo, Tensors, open_tensors};
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ pub struct LowRank {
     pub b: Vec<f32>,
     /// Columns of `b` and rows of `a`.
     pub rank: usize,
-    /// Columns of the weight; for an embedding, its rows.
+    /// Columns of the weight; for an embedding, its rows; for a convolution, all taps of an output.
     pub inputs: usize,
     /// Rows of the weight; for an embedding, its width.
     pub outputs: usize,
@@ -58,6 +58,11 @@ pub enum LayerKind {
     Linear,
     /// Rows are tokens, so the product is transposed.
     Embedding,
+    /// Rows are output channels; the columns are taps, input channels outermost.
+    Convolution {
+        /// Height and width.
+        kernel: [usize; 2],
+    },
 }
 
 /// A tensor that stands in the place of one of the base model.
@@ -100,7 +105,7 @@ impl Adapter {
     pub fn open(folder: &Path) -> Result<Self> {
         let config = AdapterConfig::read(folder)?;
         let path = Self::weights(folder)?;
-        Self::read(config, &Safetensors::open(&path)?, &path)
+        Self::read(config, open_tensors(&path)?.as_ref(), &path)
     }
 
     /// The file with the weights in `folder`.
@@ -108,7 +113,7 @@ impl Adapter {
         let (path, pickle) = (folder.join("adapter_model.safetensors"), folder.join("adapter_model.bin"));
         match (path.is_file(), pickle.is_file()) {
             (true, _) => Ok(path),
-            (false, true) => Err(Error::Pickle { path: pickle }),
+            (false, true) => Ok(pickle),
             (false, false) => Err(Error::Adapter { path: folder.to_owned(), fault: Fault::NoWeights }),
         }
     }
@@ -208,15 +213,7 @@ impl<'a> Reader<'a> {
     }
 
     fn values(&self, key: &str) -> Result<Vec<f32>> {
-        let mut values = vec![0.0; self.info(key).elements()];
-        self.tensors.read_into(key, &mut values)?;
-        match values.iter().find(|value| !value.is_finite()) {
-            None => Ok(values),
-            Some(&value) => {
-                let fault = Fault::NotFinite { key: key.to_owned(), value };
-                Err(Error::Adapter { path: self.path.to_owned(), fault })
-            }
-        }
+        finite(self.tensors, self.path, key)
     }
 
     fn replace(&mut self, adapter: &mut Adapter, key: &str, name: String, origin: Origin) -> Result<()> {
@@ -259,7 +256,9 @@ impl<'a> Reader<'a> {
             return Ok(());
         };
         let rank = scales.rank(module)?;
-        let Some((inputs, outputs)) = self.sides(a, b, rank) else { return Ok(()) };
+        let taps = self.taps(a, kind);
+        let kind = taps.map_or(kind, |[_, height, width]| LayerKind::Convolution { kernel: [height, width] });
+        let Some((inputs, outputs)) = self.sides(a, b, rank, taps) else { return Ok(()) };
         let output_bias = if embedding { None } else { parts.output_bias };
         let magnitude = self.vector(parts.magnitude, outputs)?;
         let output_bias = self.vector(output_bias, outputs)?;
@@ -270,13 +269,25 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Input channels, height and width of a convolution's first factor.
+    fn taps(&self, a: &str, kind: LayerKind) -> Option<[usize; 3]> {
+        match self.info(a).shape.as_slice() {
+            &[_, channels, height, width] if kind == LayerKind::Linear => Some([channels, height, width]),
+            _ => None,
+        }
+    }
+
     /// Inputs and outputs of a pair of factors; a pair of wrong shapes is noted.
-    fn sides(&mut self, a: &str, b: &str, rank: usize) -> Option<(usize, usize)> {
+    fn sides(&mut self, a: &str, b: &str, rank: usize, taps: Option<[usize; 3]>) -> Option<(usize, usize)> {
         let (shape_a, shape_b) = (self.info(a).shape.as_slice(), self.info(b).shape.as_slice());
         let inputs = shape_a.get(1).copied().unwrap_or(1);
         let outputs = shape_b.first().copied().unwrap_or(1);
-        let fits_a = self.fits(a, vec![rank, inputs]);
-        let fits_b = self.fits(b, vec![outputs, rank]);
+        let (expected_a, expected_b, inputs) = match taps {
+            Some(taps) => ([&[rank], &taps[..]].concat(), vec![outputs, rank, 1, 1], taps.iter().product()),
+            None => (vec![rank, inputs], vec![outputs, rank], inputs),
+        };
+        let fits_a = self.fits(a, expected_a);
+        let fits_b = self.fits(b, expected_b);
         (fits_a && fits_b).then_some((inputs, outputs))
     }
 
@@ -311,6 +322,19 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The numbers of the tensor `key`, which is there; `path` is for messages.
+pub(super) fn finite(tensors: &dyn Tensors, path: &Path, key: &str) -> Result<Vec<f32>> {
+    let mut values = vec![0.0; tensors.infos()[key].elements()];
+    tensors.read_into(key, &mut values)?;
+    match values.iter().find(|value| !value.is_finite()) {
+        None => Ok(values),
+        Some(&value) => {
+            let fault = Fault::NotFinite { key: key.to_owned(), value };
+            Err(Error::Adapter { path: path.to_owned(), fault })
+        }
+    }
+}
+
 pub(super) const LINEAR_FACTORS: [&str; 2] = ["lora_A.weight", "lora_B.weight"];
 pub(super) const EMBEDDING_FACTORS: [&str; 2] = ["lora_embedding_A", "lora_embedding_B"];
 
@@ -318,19 +342,28 @@ impl LowRank {
     /// The keys of its factors.
     pub(super) fn factors(&self) -> [&'static str; 2] {
         match self.kind {
-            LayerKind::Linear => LINEAR_FACTORS,
+            LayerKind::Linear | LayerKind::Convolution { .. } => LINEAR_FACTORS,
             LayerKind::Embedding => EMBEDDING_FACTORS,
+        }
+    }
+
+    /// The shapes of its factors in a file.
+    pub(super) fn shapes(&self) -> [Vec<usize>; 2] {
+        let &Self { rank, inputs, outputs, kind, .. } = self;
+        match kind {
+            LayerKind::Linear | LayerKind::Embedding => [vec![rank, inputs], vec![outputs, rank]],
+            LayerKind::Convolution { kernel: [height, width] } => {
+                let channels = inputs / (height * width).max(1);
+                [vec![rank, channels, height, width], vec![outputs, rank, 1, 1]]
+            }
         }
     }
 }
 
 impl Bias {
-    /// Whether the bias of a module was trained.
-    pub(super) fn covers(self, adapted: bool) -> bool {
-        match self {
-            Self::None => false,
-            Self::All => true,
-            Self::LoraOnly => adapted,
-        }
+    /// Whether a file must hold the bias of a module. All are those of the class that was trained, which may lack parts of
+    /// the base's file: a classifier has no language head.
+    pub(super) fn requires(self, adapted: bool) -> bool {
+        self == Self::LoraOnly && adapted
     }
 }

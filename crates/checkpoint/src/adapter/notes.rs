@@ -123,13 +123,11 @@ fn transformers(inspection: &Inspection, base: &dyn Tensors) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let has = |name: &str| base.infos().contains_key(name);
-    let tied = has("model.embed_tokens.weight") && !has("lm_head.weight");
     let ends = inspection
         .modules
         .iter()
         .filter(|module| module.kind == LayerKind::Embedding || module.path == "lm_head");
-    if tied && ends.count() == 1 {
+    if crate::ends::tied(base.infos()).is_some() && ends.count() == 1 {
         notes.push(
             "embedding and head of the base are one matrix, and one of them is adapted: merge_and_unload changes both; \
              `rankine merge` keeps them apart"
@@ -151,7 +149,7 @@ fn llama_cpp(inspection: &Inspection) -> Vec<String> {
     if 0 < off {
         notes.push(format!(
             "{off} of {} modules get a wrong scale: alpha / rank with one alpha for all, whatever rslora and \
-             alpha_pattern say; `rankine adapter convert` mends it",
+             alpha_pattern say; `rankine adapter export` writes a file with the right ones",
             modules.len()
         ));
     }

@@ -5,30 +5,41 @@ use crate::fields::{Fields, WrongValue, as_count, as_list, shorten};
 use crate::{Error, Result, mapping};
 use indexmap::IndexMap;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// No side of a matrix is longer.
 const RANK_LIMIT: usize = 1 << 20;
 
-/// Keys of peft 0.21 that have no effect on a finished adapter, or are read below.
-const KNOWN: [&str; 43] = [
-    "alora_invocation_tokens",
-    "alpha_pattern",
-    "arrow_config",
+/// Keys of all kinds of adapters.
+const COMMON: [&str; 15] = [
     "auto_mapping",
     "base_model_name_or_path",
     "bias",
-    "corda_config",
-    "ensure_weight_tying",
-    "eva_config",
     "exclude_modules",
     "fan_in_fan_out",
     "inference_mode",
+    "layers_pattern",
+    "layers_to_transform",
+    "modules_to_save",
+    "peft_type",
+    "peft_version",
+    "revision",
+    "runtime_config",
+    "target_modules",
+    "task_type",
+];
+
+/// Keys of LoRA in peft 0.21 that have no effect on a finished adapter, or are read below.
+const KNOWN: [&str; 28] = [
+    "alora_invocation_tokens",
+    "alpha_pattern",
+    "arrow_config",
+    "corda_config",
+    "ensure_weight_tying",
+    "eva_config",
     "init_lora_weights",
     "kasa_config",
     "layer_replication",
-    "layers_pattern",
-    "layers_to_transform",
     "loftq_config",
     "lora_alpha",
     "lora_bias",
@@ -36,18 +47,11 @@ const KNOWN: [&str; 43] = [
     "lora_ga_config",
     "megatron_config",
     "megatron_core",
-    "modules_to_save",
     "monteclora_config",
-    "peft_type",
-    "peft_version",
     "qalora_group_size",
     "r",
     "rank_pattern",
-    "revision",
-    "runtime_config",
-    "target_modules",
     "target_parameters",
-    "task_type",
     "trainable_token_indices",
     "use_bdlora",
     "use_dora",
@@ -74,21 +78,28 @@ const REFUSED: [(&str, &str); 9] = [
 impl AdapterConfig {
     /// Reads `adapter_config.json` of `folder`.
     pub fn read(folder: &Path) -> Result<Self> {
-        if folder.is_file() {
-            return Err(Error::Adapter { path: folder.to_owned(), fault: Fault::File });
-        }
-        let path = folder.join("adapter_config.json");
-        if !path.is_file() && folder.is_dir() {
-            let fault = Fault::NoConfig { nested: nested(folder) };
-            return Err(Error::Adapter { path: folder.to_owned(), fault });
-        }
-        Self::parse(&path, &mapping::read_json(&path)?)
+        let (path, json) = read_json(folder)?;
+        Self::parse(&path, &json)
     }
 
     /// From the parsed file; `path` is for messages.
     pub fn parse(path: &Path, json: &Value) -> Result<Self> {
         read(json).map_err(|fault| Error::Adapter { path: path.to_owned(), fault })
     }
+}
+
+/// The path of `adapter_config.json` in `folder`, and what it holds.
+pub(super) fn read_json(folder: &Path) -> Result<(PathBuf, Value)> {
+    if folder.is_file() {
+        return Err(Error::Adapter { path: folder.to_owned(), fault: Fault::File });
+    }
+    let path = folder.join("adapter_config.json");
+    if !path.is_file() && folder.is_dir() {
+        let fault = Fault::NoConfig { nested: nested(folder) };
+        return Err(Error::Adapter { path: folder.to_owned(), fault });
+    }
+    let json = mapping::read_json(&path)?;
+    Ok((path, json))
 }
 
 /// Subfolders with an adapter: peft saves all but the default one so.
@@ -102,22 +113,16 @@ fn nested(folder: &Path) -> Vec<String> {
 
 fn read(json: &Value) -> Result<AdapterConfig, Fault> {
     let fields = Fields::of("adapter_config.json", json)?;
-    let kind = fields.string("peft_type")?.ok_or(Fault::NoType)?;
+    let kind = peft_type(fields)?;
     if kind != "LORA" {
         return Err(Fault::Type { found: shorten(kind) });
     }
     refuse_features(fields)?;
-    let text = |key| Ok::<_, Fault>(fields.string(key)?.map(str::to_owned));
     let flag = |key| Ok::<_, Fault>(fields.bool(key)?.unwrap_or(false));
     let config = AdapterConfig {
-        base_model: text("base_model_name_or_path")?,
-        revision: text("revision")?,
-        task: text("task_type")?,
         rank: rank("r", fields.number("r")?.unwrap_or(8.0))?,
         alpha: alpha("lora_alpha", fields.number("lora_alpha")?.unwrap_or(8.0))?,
         dropout: fields.number("lora_dropout")?.unwrap_or(0.0),
-        targets: targets(fields)?,
-        fan_in_fan_out: flag("fan_in_fan_out")?,
         bias: bias(fields)?,
         rslora: flag("use_rslora")?,
         dora: flag("use_dora")?,
@@ -127,12 +132,32 @@ fn read(json: &Value) -> Result<AdapterConfig, Fault> {
         alpha_pattern: alpha_pattern(fields)?,
         trainable_tokens: trainable_tokens(fields)?,
         ensure_weight_tying: flag("ensure_weight_tying")?,
-        auto_mapping: fields.get("auto_mapping").cloned(),
-        unknown_keys: unknown(fields.0),
+        ..common(fields, &KNOWN)?
     };
-    config.targets.check()?;
     // Compiled to find an expression that does not; the modules are not known yet.
     config.scales()?;
+    Ok(config)
+}
+
+/// What kind of adapter it is.
+pub(super) fn peft_type(fields: Fields<'_>) -> Result<&str, Fault> {
+    fields.string("peft_type")?.ok_or(Fault::NoType)
+}
+
+/// What the configurations of all kinds of adapters say; `settings` are the keys of this kind.
+pub(super) fn common(fields: Fields, settings: &[&str]) -> Result<AdapterConfig, Fault> {
+    let text = |key| Ok::<_, Fault>(fields.string(key)?.map(str::to_owned));
+    let config = AdapterConfig {
+        base_model: text("base_model_name_or_path")?,
+        revision: text("revision")?,
+        task: text("task_type")?,
+        targets: targets(fields)?,
+        fan_in_fan_out: fields.bool("fan_in_fan_out")?.unwrap_or(false),
+        auto_mapping: fields.get("auto_mapping").cloned(),
+        unknown_keys: unknown(fields.0, |key| COMMON.contains(&key) || settings.contains(&key)),
+        ..AdapterConfig::default()
+    };
+    config.targets.check()?;
     Ok(config)
 }
 
@@ -148,7 +173,7 @@ fn refuse_features(fields: Fields) -> Result<(), Fault> {
     }
 }
 
-fn rank(key: &str, found: f64) -> Result<usize, Fault> {
+pub(super) fn rank(key: &str, found: f64) -> Result<usize, Fault> {
     if found.fract() == 0.0 && (1.0..=RANK_LIMIT as f64).contains(&found) {
         return Ok(found as usize);
     }
@@ -165,7 +190,7 @@ fn alpha_pattern(fields: Fields) -> Result<IndexMap<String, f64>, Fault> {
     patterns.into_iter().map(|(key, found)| Ok((key.clone(), alpha(&key, found)?))).collect()
 }
 
-fn rank_pattern(fields: Fields) -> Result<IndexMap<String, usize>, Fault> {
+pub(super) fn rank_pattern(fields: Fields) -> Result<IndexMap<String, usize>, Fault> {
     let patterns = fields.numbers("rank_pattern")?.unwrap_or_default();
     patterns.into_iter().map(|(key, found)| Ok((key.clone(), rank(&key, found)?))).collect()
 }
@@ -192,7 +217,7 @@ fn targets(fields: Fields) -> Result<Targets, Fault> {
     })
 }
 
-fn bias(fields: Fields) -> Result<Bias, Fault> {
+pub(super) fn bias(fields: Fields) -> Result<Bias, Fault> {
     match fields.string("bias")?.unwrap_or("none") {
         "none" => Ok(Bias::None),
         "all" => Ok(Bias::All),
@@ -223,13 +248,13 @@ fn trainable_tokens(fields: Fields) -> Result<TrainableTokens, Fault> {
 }
 
 /// Keys that nobody here knows and that ask for something; a later peft writes the defaults of all its own.
-fn unknown(fields: &serde_json::Map<String, Value>) -> Vec<String> {
+fn unknown(fields: &serde_json::Map<String, Value>, known: impl Fn(&str) -> bool) -> Vec<String> {
     let asks = |value: &Value| match value {
         Value::Null | Value::Bool(false) => false,
         Value::Array(items) => !items.is_empty(),
         Value::Object(fields) => !fields.is_empty(),
         _ => true,
     };
-    let unknown = fields.iter().filter(|(key, value)| !KNOWN.contains(&key.as_str()) && asks(value));
+    let unknown = fields.iter().filter(|(key, value)| !known(key) && asks(value));
     unknown.map(|(key, _)| key.clone()).collect()
 }

@@ -8,7 +8,7 @@
 
 use super::TargetFault;
 use super::pattern::Pattern;
-use crate::{Result, Tensors, names};
+use crate::{Result, Tensors, ends, names};
 use std::collections::BTreeSet;
 
 /// What a module is, as far as adapters care.
@@ -86,6 +86,12 @@ impl Targets {
 
     /// The paths of the targeted modules, in the order of `modules`.
     pub fn select(&self, modules: &[ModuleName]) -> Result<Vec<String>> {
+        Rules::compile(self)?.refuse_containers(modules)?;
+        self.chosen(modules)
+    }
+
+    /// Of modules that are no groups of others.
+    fn chosen(&self, modules: &[ModuleName]) -> Result<Vec<String>> {
         let rules = Rules::compile(self)?;
         let (mut selected, mut excluded) = (Vec::new(), false);
         for module in modules {
@@ -95,20 +101,26 @@ impl Targets {
                 Verdict::Other => {}
             }
         }
-        rules.refuse_containers(modules)?;
         if selected.is_empty() { Err(self.no_match(modules, excluded).into()) } else { Ok(selected) }
     }
 
     /// As [`select`](Self::select), but nothing that was asked for is passed over in silence: every name of a list is
     /// borne by a module, every layer is there, and the choice of layers holds for `all-linear` and expressions too,
-    /// where peft refuses it.
+    /// where peft refuses it. An expression takes what can be adapted of what it matches, where peft refuses normalisations
+    /// and groups of modules.
     pub fn select_strictly(&self, modules: &[ModuleName]) -> Result<Vec<String>> {
         let unmatched = self.unmatched(modules);
         if !unmatched.is_empty() {
             let alone = Self { modules: Selection::Names(unmatched), ..Self::default() };
             return Err(alone.no_match(modules, false).into());
         }
-        let mut selected = self.select(modules)?;
+        let mut selected = match self.modules {
+            Selection::Pattern(_) => {
+                let adaptable = modules.iter().filter(|module| supported(module).is_ok());
+                self.chosen(&adaptable.cloned().collect::<Vec<_>>())?
+            }
+            _ => self.select(modules)?,
+        };
         let rules = Rules::compile(self)?;
         if !self.layers.is_empty() && !matches!(self.modules, Selection::Names(_)) {
             let mut kept = Vec::new();
@@ -193,9 +205,8 @@ fn endings(path: &str, parts: usize) -> &str {
 
 fn supported(module: &ModuleName) -> Result<String, TargetFault> {
     let what = match module.kind {
-        Kind::Linear | Kind::Head | Kind::Embedding => return Ok(module.path.clone()),
+        Kind::Linear | Kind::Head | Kind::Embedding | Kind::Convolution => return Ok(module.path.clone()),
         Kind::Norm => "a normalisation",
-        Kind::Convolution => "a convolution",
     };
     Err(TargetFault::Unsupported { path: module.path.clone(), what })
 }
@@ -365,7 +376,7 @@ pub fn modules_of(tensors: &dyn Tensors) -> Vec<ModuleName> {
         Some(ModuleName { path, kind })
     };
     let mut modules: Vec<_> = infos.iter().filter_map(module).collect();
-    if infos.contains_key("model.embed_tokens.weight") && !infos.contains_key("lm_head.weight") {
+    if ends::tied(infos).is_some() {
         modules.push(ModuleName { path: "lm_head".to_owned(), kind: Kind::Head });
     }
     modules

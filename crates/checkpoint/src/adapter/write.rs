@@ -26,13 +26,14 @@ impl Adapter {
         let mut tensors: IndexMap<String, (Vec<usize>, &[f32])> = IndexMap::new();
         for (path, low_rank) in &self.low_rank {
             let [a, b] = low_rank.factors();
-            tensors.insert(key(path, a), (vec![low_rank.rank, low_rank.inputs], &low_rank.a));
-            tensors.insert(key(path, b), (vec![low_rank.outputs, low_rank.rank], &low_rank.b));
+            let [shape_a, shape_b] = low_rank.shapes();
+            tensors.insert(key(path, a), (shape_a, &low_rank.a));
+            tensors.insert(key(path, b), (shape_b, &low_rank.b));
             if let Some(magnitude) = &low_rank.magnitude {
                 tensors.insert(key(path, "lora_magnitude_vector"), (vec![low_rank.outputs], magnitude));
             }
             if let Some(bias) = &low_rank.output_bias
-                && low_rank.kind == LayerKind::Linear
+                && low_rank.kind != LayerKind::Embedding
             {
                 tensors.insert(key(path, "lora_B.bias"), (vec![low_rank.outputs], bias));
             }

@@ -51,10 +51,34 @@ pub enum Fault {
         /// The range.
         expected: &'static str,
     },
-    /// Another activation function than SiLU.
-    #[error("activation `{found}` is not supported; only `silu` is")]
+    /// An activation function that this architecture is not implemented with.
+    #[error("activation `{found}` is not supported; possible here: {possible}")]
     Activation {
-        /// The file's `hidden_act`.
+        /// The file's `hidden_act` or `activation_function`.
+        found: String,
+        /// Those that are.
+        possible: &'static str,
+    },
+    /// A variant of the architecture that is not implemented.
+    #[error("`{key}` = {found} is not supported; only {supported} is")]
+    Variant {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: bool,
+        /// The value that is.
+        supported: bool,
+    },
+    /// Positions of another kind than a learned table of them.
+    #[error("`position_embedding_type` = `{found}` is not supported; only `absolute` is")]
+    PositionEmbedding {
+        /// The file's value.
+        found: String,
+    },
+    /// A head that does not tell classes apart.
+    #[error("a classifier of the kind `{found}` is not supported; only `single_label_classification` is")]
+    Problem {
+        /// The file's `problem_type`, or what one label means.
         found: String,
     },
     /// A way of scaling rotary positions that is not implemented.
@@ -111,6 +135,9 @@ impl Fault {
             Self::Rope { .. }
             | Self::PartialRotary { .. }
             | Self::LayerType { .. }
+            | Self::Variant { .. }
+            | Self::PositionEmbedding { .. }
+            | Self::Problem { .. }
             | Self::Activation { .. } => {
                 "choose another model of this family; removing the key would change what the model computes"
             }

@@ -1,19 +1,25 @@
-//! `config.json` of the llama family, old keys and new, as one set of fields.
+//! `config.json` of language models, the llama family's with old keys and new, and of encoders, as one set of fields.
 //!
 //! Absent keys take the values that transformers 5.23 gives them. `generation_config.json`, where there is one,
 //! decides which tokens end an answer, as it does in transformers' `generate`.
 
 mod architecture;
+pub(crate) mod classes;
+mod encoder;
 mod fault;
+mod learned;
 mod read;
 mod rope;
 mod tensors;
 #[cfg(test)]
 mod tests;
+mod vit;
 
 pub use architecture::{Activation, Architecture};
+pub use encoder::LayerNames;
 pub use fault::Fault;
-pub use rope::{Rope, RopeScaling};
+pub use rope::{Positions, Rope, RopeScaling};
+pub use vit::Vit;
 
 use crate::{Dtype, Error, Result, mapping};
 use serde_json::Value;
@@ -24,7 +30,7 @@ pub(crate) const CONTEXT_LIMIT: usize = 1 << 31;
 /// Shape and constants of a language model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Which family member.
+    /// Which model.
     pub architecture: Architecture,
     /// Width of the residual stream.
     pub hidden_size: usize,
@@ -36,16 +42,22 @@ pub struct Config {
     pub heads: usize,
     /// Key and value heads of a block; divides `heads`.
     pub key_value_heads: usize,
+    /// Width of the embedding and of what the head reads: `hidden_size` but in OPT-350m, which projects in and out.
+    pub embedding_size: usize,
     /// Width of a head; `heads · head_dim` need not be `hidden_size`.
     pub head_dim: usize,
     /// Rows of the embedding.
     pub vocabulary: usize,
     /// Longest sequence the model was made for, in tokens.
     pub context: usize,
-    /// Added to the mean square in RMSNorm.
+    /// Added to the mean square in RMSNorm, to the variance in layer norm.
     pub norm_epsilon: f64,
-    /// Rotary positions.
-    pub rope: Rope,
+    /// Norms stand before attention and MLP; OPT-350m has them behind the sums.
+    pub norm_first: bool,
+    /// A norm stands behind the last block.
+    pub final_norm: bool,
+    /// How a token knows its place.
+    pub positions: Positions,
     /// The output head is the embedding.
     pub tied: bool,
     /// Query, key and value projections have a bias.
@@ -91,25 +103,33 @@ impl Config {
     }
 
     fn faultless(&self) -> Result<(), Fault> {
-        size("hidden_size", self.hidden_size, 1 << 20)?;
-        size("intermediate_size", self.intermediate_size, 1 << 24)?;
-        size("num_hidden_layers", self.layers, read::LAYER_LIMIT)?;
-        size("num_attention_heads", self.heads, 1 << 16)?;
+        let key = |key| self.architecture.key(key);
+        size(key("hidden_size"), self.hidden_size, 1 << 20)?;
+        size("word_embed_proj_dim", self.embedding_size, 1 << 20)?;
+        size(key("intermediate_size"), self.intermediate_size, 1 << 24)?;
+        size(key("num_hidden_layers"), self.layers, read::LAYER_LIMIT)?;
+        size(key("num_attention_heads"), self.heads, 1 << 16)?;
         size("num_key_value_heads", self.key_value_heads, 1 << 16)?;
         size("head_dim", self.head_dim, 1 << 14)?;
         size("vocab_size", self.vocabulary, 1 << 26)?;
-        size("max_position_embeddings", self.context, CONTEXT_LIMIT)?;
+        size(key("max_position_embeddings"), self.context, CONTEXT_LIMIT)?;
         multiple(("num_attention_heads", self.heads), ("num_key_value_heads", self.key_value_heads))?;
-        // Rotary positions turn pairs.
-        multiple(("head_dim", self.head_dim), ("2", 2))?;
-        rope::positive("rms_norm_eps", self.norm_epsilon)?;
+        rope::positive(key("rms_norm_eps"), self.norm_epsilon)?;
         if self.windows.len() != self.layers {
             return Err(Fault::LayerTypes { found: self.windows.len(), layers: self.layers });
         }
         if self.windows.contains(&Some(0)) {
             return Err(Fault::Size { key: "sliding_window", found: 0, limit: CONTEXT_LIMIT });
         }
-        self.rope.check()
+        self.positions.check(self.head_dim)
+    }
+
+    /// The rotary positions, where the model has such.
+    pub fn rope(&self) -> Option<&Rope> {
+        match &self.positions {
+            Positions::Rotary(rope) => Some(rope),
+            Positions::Learned { .. } => None,
+        }
     }
 
     /// A `config.json` that every version of transformers reads: the file as it was, with `dtype`, `tied` and
@@ -121,18 +141,11 @@ impl Config {
         };
         json["tie_word_embeddings"] = self.tied.into();
         json["vocab_size"] = self.vocabulary.into();
-        if let Some(name) = self.dtype.and_then(dtype_name) {
-            let new = json.get("dtype").is_some();
-            if json.get("torch_dtype").is_some() || !new {
-                json["torch_dtype"] = name.into();
-            }
-            if new {
-                json["dtype"] = name.into();
-            }
-        }
+        set_dtype(&mut json, self.dtype);
         json
     }
 
+    /// Only GGUF files come without one, and only those of the llama family are read.
     fn compose(&self) -> Value {
         let window = self.windows.iter().flatten().next();
         let kind = |window: &Option<_>| if window.is_some() { "sliding_attention" } else { "full_attention" };
@@ -147,8 +160,8 @@ impl Config {
             "head_dim": self.head_dim,
             "max_position_embeddings": self.context,
             "rms_norm_eps": self.norm_epsilon,
-            "rope_theta": self.rope.theta,
-            "rope_scaling": self.rope.scaling.to_json(),
+            "rope_theta": self.rope().map(|rope| rope.theta),
+            "rope_scaling": self.rope().map(|rope| rope.scaling.to_json()),
             "hidden_act": "silu",
             "sliding_window": window,
             "bos_token_id": self.bos,
@@ -163,7 +176,8 @@ impl Config {
                 json["attention_bias"] = self.attention_bias.into();
                 json["mlp_bias"] = self.mlp_bias.into();
             }
-            Architecture::Mistral => {}
+            Architecture::Mistral | Architecture::Gpt2 | Architecture::Opt => {}
+            Architecture::Bert | Architecture::Roberta | Architecture::Distilbert => {}
             Architecture::Qwen2 | Architecture::Qwen3 => {
                 json["use_sliding_window"] = window.is_some().into();
                 json["layer_types"] = self.windows.iter().map(kind).collect();
@@ -188,6 +202,19 @@ fn multiple(
         Ok(())
     } else {
         Err(Fault::Multiple { key, found, divisor_key, divisor })
+    }
+}
+
+/// Says in which type the weights are stored, in the words that the file has for it.
+pub(crate) fn set_dtype(json: &mut Value, dtype: Option<Dtype>) {
+    if let Some(name) = dtype.and_then(dtype_name) {
+        let new = json.get("dtype").is_some();
+        if json.get("torch_dtype").is_some() || !new {
+            json["torch_dtype"] = name.into();
+        }
+        if new {
+            json["dtype"] = name.into();
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! From the keys of `config.json` to [`Config`]; defaults are those of transformers 5.23's configuration classes.
 
-use super::{Activation, Architecture, Config, Fault, Rope};
+use super::{Activation, Architecture, Config, Fault, Positions, Rope, encoder, learned};
 use crate::Dtype;
 use crate::fields::{Fields, WrongValue, as_count, as_list, shorten};
 use serde_json::Value;
@@ -12,6 +12,17 @@ pub(super) fn read(raw: Value, generation: Option<&Value>) -> Result<Config, Fau
     let fields = Fields::of("config.json", &raw)?;
     let architecture = architecture(fields)?;
     refuse_quantised(fields)?;
+    let config = match architecture {
+        Architecture::Gpt2 => learned::gpt2(fields, generation)?,
+        Architecture::Opt => learned::opt(fields, generation)?,
+        encoder if encoder.is_encoder() => encoder::encoder(encoder, fields)?,
+        _ => llama(architecture, fields, generation)?,
+    };
+    Ok(Config { raw, ..config })
+}
+
+/// A member of the llama family.
+fn llama(architecture: Architecture, fields: Fields, generation: Option<&Value>) -> Result<Config, Fault> {
     let count = |key, default| Ok::<_, Fault>(fields.count(key)?.unwrap_or(default));
     let flag = |key| Ok::<_, Fault>(fields.bool(key)?.unwrap_or(false));
     let defaults = Defaults::of(architecture);
@@ -26,7 +37,7 @@ pub(super) fn read(raw: Value, generation: Option<&Value>) -> Result<Config, Fau
     let (attention_bias, output_bias) = match architecture {
         Architecture::Mistral => (false, false),
         Architecture::Qwen2 => (true, false),
-        Architecture::Llama | Architecture::Qwen3 => (flag("attention_bias")?, flag("attention_bias")?),
+        _ => (flag("attention_bias")?, flag("attention_bias")?),
     };
     Ok(Config {
         architecture,
@@ -39,7 +50,10 @@ pub(super) fn read(raw: Value, generation: Option<&Value>) -> Result<Config, Fau
         vocabulary: count("vocab_size", defaults.vocabulary)?,
         context,
         norm_epsilon: fields.number("rms_norm_eps")?.unwrap_or(1e-6),
-        rope: Rope::read(fields, context)?,
+        positions: Positions::Rotary(Rope::read(fields, context)?),
+        embedding_size: hidden_size,
+        norm_first: true,
+        final_norm: true,
         tied: flag("tie_word_embeddings")?,
         attention_bias,
         output_bias,
@@ -49,7 +63,7 @@ pub(super) fn read(raw: Value, generation: Option<&Value>) -> Result<Config, Fau
         dtype: dtype(fields)?,
         bos: tokens(fields, "bos_token_id", defaults.bos)?.first().copied(),
         eos: eos(fields, generation, defaults.eos)?,
-        raw,
+        raw: Value::Null,
     })
 }
 
@@ -66,13 +80,13 @@ struct Defaults {
 impl Defaults {
     fn of(architecture: Architecture) -> Self {
         let (intermediate_size, key_value_heads, context) = match architecture {
-            Architecture::Llama => (11_008, None, 2048),
             Architecture::Mistral => (14_336, Some(8), 4096 * 32),
             Architecture::Qwen2 | Architecture::Qwen3 => (22_016, Some(32), 32_768),
+            _ => (11_008, None, 2048),
         };
         let (vocabulary, bos, eos) = match architecture {
-            Architecture::Llama | Architecture::Mistral => (32_000, Some(1), Some(2)),
             Architecture::Qwen2 | Architecture::Qwen3 => (151_936, None, None),
+            _ => (32_000, Some(1), Some(2)),
         };
         Self { intermediate_size, key_value_heads, vocabulary, context, bos, eos }
     }
@@ -118,20 +132,19 @@ fn head_dim(
 }
 
 fn activation(fields: Fields) -> Result<Activation, Fault> {
-    match fields.string("hidden_act")?.unwrap_or("silu") {
-        "silu" | "swish" => Ok(Activation::Silu),
-        other => Err(Fault::Activation { found: shorten(other) }),
-    }
+    let name = fields.string("hidden_act")?.unwrap_or("silu");
+    let known = Activation::from_name(name).filter(|&known| known == Activation::Silu);
+    known.ok_or_else(|| Fault::Activation { found: shorten(name), possible: "`silu`" })
 }
 
 fn windows(fields: Fields, architecture: Architecture, layers: usize) -> Result<Vec<Option<usize>>, Fault> {
     match architecture {
-        Architecture::Llama => Ok(vec![None; layers]),
         Architecture::Mistral => {
             let default = (!fields.0.contains_key("sliding_window")).then_some(4096);
             Ok(vec![fields.count("sliding_window")?.or(default); layers])
         }
         Architecture::Qwen2 | Architecture::Qwen3 => qwen_windows(fields, layers),
+        _ => Ok(vec![None; layers]),
     }
 }
 
@@ -156,7 +169,7 @@ fn qwen_windows(fields: Fields, layers: usize) -> Result<Vec<Option<usize>>, Fau
 }
 
 /// A storage type that is not ours (say `auto`) is no fault: the tensors themselves say how they are stored.
-fn dtype(fields: Fields) -> Result<Option<Dtype>, Fault> {
+pub(super) fn dtype(fields: Fields) -> Result<Option<Dtype>, Fault> {
     let name = fields.string("dtype")?.or(fields.string("torch_dtype")?);
     Ok(match name.map(|name| name.trim_start_matches("torch.")) {
         Some("float64") => Some(Dtype::F64),
@@ -167,7 +180,11 @@ fn dtype(fields: Fields) -> Result<Option<Dtype>, Fault> {
     })
 }
 
-fn eos(fields: Fields, generation: Option<&Value>, default: Option<u32>) -> Result<Vec<u32>, Fault> {
+pub(super) fn eos(
+    fields: Fields,
+    generation: Option<&Value>,
+    default: Option<u32>,
+) -> Result<Vec<u32>, Fault> {
     if let Some(generation) = generation {
         let eos = tokens(Fields::of("generation_config.json", generation)?, "eos_token_id", None)?;
         if !eos.is_empty() {
@@ -178,7 +195,7 @@ fn eos(fields: Fields, generation: Option<&Value>, default: Option<u32>) -> Resu
 }
 
 /// A token id or a list of them; `default` only where the key is absent. Old files write −1 for "none".
-fn tokens(fields: Fields, key: &str, default: Option<u32>) -> Result<Vec<u32>, Fault> {
+pub(super) fn tokens(fields: Fields, key: &str, default: Option<u32>) -> Result<Vec<u32>, Fault> {
     let Some(value) = fields.0.get(key) else { return Ok(default.into_iter().collect()) };
     let id = |value: &Value| match value.as_i64() {
         Some(negative) if negative < 0 => Some(None),

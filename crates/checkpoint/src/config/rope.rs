@@ -1,10 +1,35 @@
-//! Rotary positions: base and scaling, from the keys of transformers 4 (`rope_theta`, `rope_scaling`) and of
+//! Positions: learned, or rotary with base and scaling, from the keys of transformers 4 (`rope_theta`, `rope_scaling`) and of
 //! transformers 5 (`rope_parameters`).
 //!
 //!     frequency_i = theta^(−2i / head_dim)        i = 0 … head_dim/2 − 1, changed by the scaling
 
 use super::Fault;
 use crate::fields::Fields;
+
+/// How a token knows its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Positions {
+    /// Queries and keys are turned by it.
+    Rotary(Rope),
+    /// A row of a table is added to the token's.
+    Learned {
+        /// The row of a text's first token; there are as many more rows than the context is long.
+        offset: usize,
+    },
+}
+
+impl Positions {
+    pub(super) fn check(&self, head_dim: usize) -> Result<(), Fault> {
+        match self {
+            Self::Rotary(rope) => {
+                // Rotary positions turn pairs.
+                super::multiple(("head_dim", head_dim), ("2", 2))?;
+                rope.check()
+            }
+            Self::Learned { .. } => Ok(()),
+        }
+    }
+}
 
 /// How positions turn into angles.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,7 +88,7 @@ impl Rope {
         Ok(Self { theta, scaling })
     }
 
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), Fault> {
         positive("rope_theta", self.theta)?;
         match self.scaling {
             RopeScaling::None => Ok(()),

@@ -23,7 +23,8 @@ fn old_keys_new_keys_and_absent_keys_mean_what_they_mean_in_transformers() {
         let expected = &case["normalised"];
         // Not checked: some defaults do not fit the small sizes.
         let read = read::read(case["config"].clone(), None).unwrap();
-        let rope = match read.rope.scaling {
+        let rotary = read.rope().unwrap();
+        let rope = match rotary.scaling {
             RopeScaling::None => json!({ "rope_type": "default" }),
             RopeScaling::Linear { factor } => json!({ "rope_type": "linear", "factor": factor }),
             scaling => scaling.to_json(),
@@ -31,7 +32,7 @@ fn old_keys_new_keys_and_absent_keys_mean_what_they_mean_in_transformers() {
         for (key, value) in rope.as_object().unwrap() {
             assert_eq!(&expected["rope"][key], value, "{case}");
         }
-        assert_eq!(expected["rope"]["rope_theta"], read.rope.theta, "{case}");
+        assert_eq!(expected["rope"]["rope_theta"], rotary.theta, "{case}");
         // Qwen2 has its biases built in, without a key.
         let attention_bias = read.architecture != Architecture::Qwen2 && read.attention_bias;
         let found = json!({
@@ -157,6 +158,68 @@ fn the_tensors_called_for_are_those_of_real_files() {
         let mut expected = opened.config().tensors();
         expected.sort();
         let there = opened.tensors().infos().iter().filter(|(tensor, _)| !tensor.ends_with(".bias"));
+        let mut found: Vec<_> = there.map(|(tensor, info)| (tensor.clone(), info.shape.clone())).collect();
+        found.sort();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
+fn models_with_learned_positions_have_their_own_keys() {
+    let read = |json| Config::parse(Path::new("config.json"), json, None).unwrap();
+    let gpt2 = read(json!({ "model_type": "gpt2" }));
+    assert_eq!((gpt2.hidden_size, gpt2.intermediate_size, gpt2.layers, gpt2.heads), (768, 3072, 12, 12));
+    assert_eq!((gpt2.vocabulary, gpt2.context, gpt2.norm_epsilon, gpt2.tied), (50_257, 1024, 1e-5, true));
+    assert_eq!((gpt2.positions, gpt2.activation), (Positions::Learned { offset: 0 }, Activation::GeluTanh));
+    assert_eq!((gpt2.bos, gpt2.eos.as_slice()), (Some(50_256), &[50_256][..]));
+    let small = json!({ "model_type": "gpt2", "n_embd": 8, "n_inner": 20, "n_layer": 3, "n_head": 2,
+                        "n_positions": 16, "layer_norm_epsilon": 1e-6, "activation_function": "relu" });
+    let small = read(small);
+    assert_eq!((small.hidden_size, small.intermediate_size, small.layers, small.head_dim), (8, 20, 3, 4));
+    assert_eq!((small.context, small.norm_epsilon, small.activation), (16, 1e-6, Activation::Relu));
+    let opt = read(json!({ "model_type": "opt", "enable_bias": false }));
+    assert_eq!((opt.hidden_size, opt.intermediate_size, opt.embedding_size), (768, 3072, 768));
+    assert_eq!((opt.vocabulary, opt.context, opt.norm_first, opt.final_norm), (50_272, 2048, true, true));
+    assert_eq!(
+        (opt.positions, opt.activation, opt.mlp_bias),
+        (Positions::Learned { offset: 2 }, Activation::Relu, false)
+    );
+    let behind = json!({ "model_type": "opt", "do_layer_norm_before": false, "word_embed_proj_dim": 512 });
+    let behind = read(behind);
+    assert_eq!((behind.norm_first, behind.final_norm, behind.embedding_size), (false, false, 512));
+    assert!(!read(json!({ "model_type": "opt", "_remove_final_layer_norm": true })).final_norm);
+}
+
+#[test]
+fn variants_that_are_not_implemented_are_named() {
+    let cases = [
+        (json!({ "model_type": "gpt2", "scale_attn_weights": false }), "`scale_attn_weights` = false"),
+        (json!({ "model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true }), "only false is"),
+        (json!({ "model_type": "gpt2", "add_cross_attention": true }), "`add_cross_attention`"),
+        (json!({ "model_type": "gpt2", "n_embd": 10, "n_head": 3 }), "multiple of `n_head` = 3"),
+        (json!({ "model_type": "gpt2", "n_layer": 0 }), "`n_layer` is 0"),
+        (json!({ "model_type": "gpt2", "n_positions": 0 }), "`n_positions` is 0"),
+        (json!({ "model_type": "opt", "layer_norm_elementwise_affine": false }), "`layer_norm_elementwise"),
+        (json!({ "model_type": "opt", "activation_function": "tanh" }), "`tanh`"),
+        (json!({ "model_type": "opt", "ffn_dim": 0 }), "`ffn_dim` is 0"),
+        (json!({ "model_type": "opt", "word_embed_proj_dim": 0 }), "`word_embed_proj_dim` is 0"),
+    ];
+    for (case, part) in cases {
+        let error = Config::parse(Path::new("x"), case.clone(), None).unwrap_err();
+        assert!(error.to_string().contains(part), "{case}: {error}");
+        assert!(error.hint().is_some(), "{case}");
+    }
+}
+
+/// With biases, which these models always have, and by the names of today.
+#[test]
+fn the_tensors_called_for_are_all_that_a_model_with_learned_positions_has() {
+    for name in ["gpt2", "gpt2_old", "opt", "opt_350m"] {
+        let folder = rankine_testkit::fixtures::path(&format!("decoders/{name}"));
+        let opened = crate::Checkpoint::open(folder).unwrap();
+        let mut expected = opened.config().tensors();
+        expected.sort();
+        let there = opened.tensors().infos().iter();
         let mut found: Vec<_> = there.map(|(tensor, info)| (tensor.clone(), info.shape.clone())).collect();
         found.sort();
         assert_eq!(found, expected, "{name}");

@@ -9,7 +9,7 @@ use super::header::Header;
 use super::rope::rope;
 use super::value::{Metadata, required};
 use super::vocabulary::token;
-use crate::config::{Activation, Architecture};
+use crate::config::{Activation, Architecture, Positions};
 use crate::{Config, Dtype};
 
 /// Which member of the llama family, by name; mistral and smollm call themselves `llama` in GGUF files.
@@ -49,7 +49,10 @@ pub(super) fn from_header(header: &Header, rope_factors: Option<&[f32]>) -> Resu
         vocabulary,
         context: keys.count("context_length")?,
         norm_epsilon: keys.epsilon()?,
-        rope: rope(&header.metadata, keys.architecture, head_dim, rope_factors)?,
+        positions: Positions::Rotary(rope(&header.metadata, keys.architecture, head_dim, rope_factors)?),
+        embedding_size: hidden_size,
+        norm_first: true,
+        final_norm: true,
         tied: !there("output.weight"),
         attention_bias: there("blk.0.attn_q.bias"),
         output_bias: there("blk.0.attn_output.bias"),

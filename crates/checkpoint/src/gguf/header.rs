@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 use std::ops::Range;
 
 /// ggml's limit.
-const MOST_DIMENSIONS: u32 = 4;
+pub(super) const MOST_DIMENSIONS: u32 = 4;
 
 /// Where the data starts and every tensor is a multiple of this, unless the file says otherwise.
 const ALIGNMENT: usize = 32;
@@ -90,7 +90,8 @@ fn metadata(reader: &mut Reader, keys: usize) -> Result<Metadata, Fault> {
     }
 }
 
-fn alignment(metadata: &Metadata) -> Result<usize, Fault> {
+/// `general.alignment`, a power of two.
+pub(super) fn alignment(metadata: &Metadata) -> Result<usize, Fault> {
     let found = metadata.count("general.alignment")?.unwrap_or(ALIGNMENT);
     // An alignment above 2³² would be a lie, and could overflow the position of the data.
     if found.is_power_of_two() && u32::try_from(found).is_ok() {
@@ -129,7 +130,7 @@ fn entry(reader: &mut Reader) -> Result<Entry, Fault> {
 }
 
 /// The info of a tensor whose size in bytes fits into a `usize`.
-fn info(name: &str, shape: &[u64], dtype: Dtype) -> Result<TensorInfo, Fault> {
+pub(super) fn info(name: &str, shape: &[u64], dtype: Dtype) -> Result<TensorInfo, Fault> {
     let impossible = || Fault::Shape { tensor: name.to_owned(), shape: shape.to_vec() };
     let sizes: Result<Vec<usize>, _> = shape.iter().map(|&size| usize::try_from(size)).collect();
     let sizes = sizes.map_err(|_| impossible())?;

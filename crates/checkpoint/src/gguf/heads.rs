@@ -25,11 +25,16 @@ pub(super) fn reordered(header: &Header, name: &str, info: &TensorInfo) -> Resul
         Some("attn_k") => key_heads(header)?,
         _ => return Ok(None),
     };
-    let rows = info.shape.first().copied().unwrap_or(0);
+    check(name, info.shape.first().copied().unwrap_or(0), heads)?;
+    Ok(Some(heads))
+}
+
+/// An error unless `rows` divide into `heads` of even size.
+pub(super) fn check(name: &str, rows: usize, heads: usize) -> Result<(), Fault> {
     if rows == 0 || heads == 0 || !rows.is_multiple_of(heads) || !(rows / heads).is_multiple_of(2) {
         return Err(Fault::Heads { tensor: name.to_owned(), rows, heads });
     }
-    Ok(Some(heads))
+    Ok(())
 }
 
 fn query_heads(header: &Header) -> Result<usize, Fault> {
@@ -59,6 +64,18 @@ pub(super) fn restored(bytes: &[u8], height: usize, heads: usize, rows: Range<us
     out
 }
 
+/// All rows in the file's order: the reverse of [`restored`]; `values` = `height` rows of equal length.
+pub(super) fn reordered_rows<T: Copy>(values: &[T], height: usize, heads: usize) -> Vec<T> {
+    let (width, half) = (values.len() / height, height / heads / 2);
+    let mut out = Vec::with_capacity(values.len());
+    for row in 0..height {
+        let (head, within) = (row / (2 * half), row % (2 * half));
+        let from = head * 2 * half + within % 2 * half + within / 2;
+        out.extend_from_slice(&values[from * width..(from + 1) * width]);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +94,7 @@ mod tests {
             }
             let expected: Vec<u8> = (0..rows as u8).flat_map(|row| [row, 100, 101]).collect();
             assert_eq!(restored(&file, rows, heads, 0..rows), expected);
+            assert_eq!(reordered_rows(&expected, rows, heads), file);
             for row in 0..rows {
                 assert_eq!(restored(&file, rows, heads, row..row + 1), expected[3 * row..3 * row + 3]);
             }

@@ -58,7 +58,7 @@ impl FileKind {
         match self {
             Self::Empty => "the download did not start; download the file again",
             Self::Zip | Self::Pickle => {
-                "pickled weights are not read; save the model as safetensors or convert it to GGUF first"
+                "weights of torch are half a model: name the folder that holds them and `config.json`"
             }
             Self::Safetensors => {
                 "name the folder with `config.json` that holds this file, not the file itself"

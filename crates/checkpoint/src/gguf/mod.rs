@@ -1,4 +1,4 @@
-//! GGUF files, version 2 and 3: weights, hyperparameters, tokenizer and chat template in one file.
+//! GGUF files, version 2 and 3: weights, hyperparameters, tokenizer and chat template in one file; written as version 3.
 //!
 //! Read by memory map. Everything the header claims is checked against the file before it is used, so that a damaged
 //! or hostile file is an error and never a panic or a large allocation. Tensors of the llama family come under their
@@ -6,21 +6,26 @@
 //! without a counterpart, and those of other families, keep their ggml names.
 
 mod config;
+mod encode;
 mod fault;
 mod header;
 mod heads;
 mod kind;
+mod layout;
 mod names;
 mod reader;
 mod rope;
 mod types;
 mod value;
 mod vocabulary;
+mod write;
 
 pub use fault::Fault;
 pub use kind::FileKind;
+pub use layout::{Layout, family};
 pub use value::{Array, Metadata, Value};
 pub use vocabulary::{TokenKind, Vocabulary};
+pub use write::GgufWriter;
 
 use crate::safetensors::part;
 use crate::{Config, Dtype, Error, Result, TensorInfo, Tensors, convert, mapping};
@@ -86,6 +91,13 @@ impl Gguf {
     /// Every key and value, in file order.
     pub fn metadata(&self) -> &Metadata {
         &self.header.metadata
+    }
+
+    /// The tensors as they stand in the file: ggml's names, rows in ggml's order, and their bytes.
+    pub fn stored_tensors(&self) -> impl Iterator<Item = (&str, &TensorInfo, &[u8])> {
+        let bytes = self.bytes();
+        let tensors = self.header.tensors.iter();
+        tensors.map(move |(name, stored)| (name.as_str(), &stored.info, &bytes[stored.range.clone()]))
     }
 
     /// Shape and constants of the model; an error for families that are not built here.

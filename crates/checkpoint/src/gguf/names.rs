@@ -36,6 +36,23 @@ pub(super) fn hugging_face(name: &str) -> Option<String> {
     })
 }
 
+/// The ggml name of a tensor: the reverse of [`hugging_face`].
+pub(super) fn ggml(name: &str) -> Option<String> {
+    let (module, ending) = name.rsplit_once('.')?;
+    let stem = match module {
+        "model.embed_tokens" => "token_embd".to_owned(),
+        "model.norm" => "output_norm".to_owned(),
+        "lm_head" => "output".to_owned(),
+        _ => {
+            let (layer, module) = module.strip_prefix("model.layers.")?.split_once('.')?;
+            let (part, _) = LAYER.iter().find(|(_, known)| *known == module)?;
+            format!("blk.{layer}.{part}")
+        }
+    };
+    // Refuses endings and layer numbers that are none.
+    Some(format!("{stem}.{ending}")).filter(|ggml| hugging_face(ggml).as_deref() == Some(name))
+}
+
 /// Number and part of `blk.N.PART`.
 pub(super) fn layer_part(stem: &str) -> Option<(u32, &str)> {
     let (number, part) = stem.strip_prefix("blk.")?.split_once('.')?;
@@ -60,10 +77,16 @@ mod tests {
             ("blk.7.ffn_down.weight", "model.layers.7.mlp.down_proj.weight"),
         ] {
             assert_eq!(hugging_face(ggml).as_deref(), Some(expected));
+            assert_eq!(super::ggml(expected).as_deref(), Some(ggml));
         }
         for stranger in ["", "weight", "blk.01.attn_q.weight", "blk.+1.attn_q.weight", "blk.x.attn_q.weight"]
         {
             assert_eq!(hugging_face(stranger), None, "{stranger}");
+        }
+        for stranger in
+            ["model.layers.01.mlp.up_proj.weight", "model.layers.0.mlp.up_proj", "model.embed.weight"]
+        {
+            assert_eq!(super::ggml(stranger), None, "{stranger}");
         }
         for stranger in ["rope_freqs.weight", "blk.0.attn_q.scale", "blk.0.ffn_gate_exps.weight"] {
             assert_eq!(hugging_face(stranger), None, "{stranger}");

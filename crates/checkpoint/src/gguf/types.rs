@@ -4,6 +4,9 @@ use crate::Dtype;
 use crate::convert::width;
 use rankine_kernels::dequantize::Format;
 
+/// The largest number of a type that is read.
+const BF16: u32 = 30;
+
 /// What a type number stands for.
 pub(super) enum StoredType {
     Read(Dtype),
@@ -46,7 +49,7 @@ impl StoredType {
             27 => Self::Read(Dtype::I64),
             28 => Self::Read(Dtype::F64),
             29 => Self::Named("IQ1_M"),
-            30 => Self::Read(Dtype::Bf16),
+            BF16 => Self::Read(Dtype::Bf16),
             31 => Self::Named("Q4_0_4_4"),
             32 => Self::Named("Q4_0_4_8"),
             33 => Self::Named("Q4_0_8_8"),
@@ -61,6 +64,13 @@ impl StoredType {
             _ => Self::Unknown(number),
         }
     }
+}
+
+/// ggml's number for `dtype`; `None` for a type that it does not have.
+pub(super) fn number(dtype: Dtype) -> Option<u32> {
+    let is_it =
+        |number: &u32| matches!(StoredType::from_number(*number), StoredType::Read(read) if read == dtype);
+    (0..=BF16).find(is_it)
 }
 
 /// Elements and bytes of the smallest piece that is stored whole.

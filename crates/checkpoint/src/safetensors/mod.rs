@@ -11,6 +11,7 @@ mod tests;
 pub use fault::Fault;
 pub(crate) use header::name_of;
 
+use crate::edit::Editable;
 use crate::{Dtype, Error, Result, TensorInfo, Tensors, convert, mapping};
 use header::Header;
 use indexmap::IndexMap;
@@ -52,6 +53,11 @@ impl Safetensors {
         } else {
             Err(absent(path))
         }
+    }
+
+    /// Whether `folder` holds a model of this kind, whole or not.
+    pub(crate) fn is_in(folder: &Path) -> bool {
+        [SINGLE, INDEX].iter().any(|name| folder.join(name).is_file())
     }
 
     /// Free text of the file's header (`format` is `pt` in Hugging Face's files); empty for shards.
@@ -110,24 +116,6 @@ impl Safetensors {
         Ok(metadata)
     }
 
-    /// Whether `name` and `other` are both there, and alike to the last bit.
-    pub(crate) fn is_copy(&self, name: &str, other: &str) -> bool {
-        let (Ok((info, bytes)), Ok((other_info, other_bytes))) = (self.bytes(name), self.bytes(other)) else {
-            return false;
-        };
-        let same = info == other_info && bytes == other_bytes;
-        self.release(name, 0..info.rows());
-        self.release(other, 0..other_info.rows());
-        same
-    }
-
-    /// Passes over the tensor `name` from now on.
-    pub(crate) fn remove(&mut self, name: &str) {
-        if let Some((index, ..)) = self.infos.shift_remove_full(name) {
-            self.places.remove(index);
-        }
-    }
-
     fn place(&self, name: &str) -> Result<(&TensorInfo, &Mmap, Range<usize>)> {
         let missing = || Error::missing_tensor(&self.path, name, self.infos.keys());
         let (index, _, info) = self.infos.get_full(name).ok_or_else(missing)?;
@@ -139,6 +127,14 @@ impl Safetensors {
         let (info, file, range) = self.place(name)?;
         // `Header::parse` verified that the range lies in the file.
         Ok((info, &file[range]))
+    }
+}
+
+impl Editable for Safetensors {
+    type Place = (usize, Range<usize>);
+
+    fn parts(&mut self) -> (&mut IndexMap<String, TensorInfo>, &mut Vec<Self::Place>) {
+        (&mut self.infos, &mut self.places)
     }
 }
 
@@ -222,9 +218,6 @@ fn absent(folder: &Path) -> Error {
     if let Some(shard) = find(|name| name.starts_with("model-") && name.ends_with(".safetensors")) {
         let fault = Fault::MissingIndex { shard: shard.clone() };
         return Error::Safetensors { path: folder.to_owned(), fault };
-    }
-    if let Some(pickle) = find(|name| name.starts_with("pytorch_model") && name.ends_with(".bin")) {
-        return Error::Pickle { path: folder.join(pickle) };
     }
     Error::NoModel { path: folder.to_owned(), reason: "neither `model.safetensors` nor an index of shards" }
 }

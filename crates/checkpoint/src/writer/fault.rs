@@ -12,6 +12,9 @@ pub enum Fault {
     /// The path has no last component that could be created.
     #[error("not a path at which an output can be made")]
     Path,
+    /// A folder where a file should be.
+    #[error("a folder, where a file should be written")]
+    Folder,
     /// The path leads through a file.
     #[error("`{}` is a file, in which no folder can be made", file.display())]
     InFile {
@@ -72,6 +75,9 @@ pub enum Fault {
         /// Its shape.
         shape: Vec<usize>,
     },
+    /// Something that a GGUF file cannot hold.
+    #[error(transparent)]
+    Gguf(#[from] crate::gguf::Fault),
     /// A shard size of zero.
     #[error("shards of zero bytes hold nothing")]
     ShardSize,
@@ -84,13 +90,16 @@ impl Fault {
             Self::Exists => "choose another output, or replace this one with `--force`",
             Self::InFile { .. } => "choose an output inside a folder",
             Self::Path => "name a folder that does not exist yet",
+            Self::Folder => "name a file inside it",
             Self::Overflow { .. } => "write it as bf16 or f32",
             Self::Dtype { .. } => "write it as f32, f16 or bf16",
             Self::ShardSize => "give a shard size such as 5GB",
             Self::Name { .. } => "give a relative name without `..`",
-            Self::Unplanned { .. } | Self::Length { .. } | Self::Unwritten { .. } | Self::Shape { .. } => {
-                return None;
-            }
+            Self::Unplanned { .. }
+            | Self::Length { .. }
+            | Self::Unwritten { .. }
+            | Self::Shape { .. }
+            | Self::Gguf(_) => return None,
         };
         Some(hint.to_owned())
     }

@@ -107,10 +107,10 @@ impl OutputFolder {
 
 /// Folders above an output that were made for it, the lowest first; dropped, it removes those that are empty.
 #[derive(Debug)]
-struct MadeParents(Vec<PathBuf>);
+pub(super) struct MadeParents(Vec<PathBuf>);
 
 impl MadeParents {
-    fn make(target: &Path, parent: &Path) -> Result<Self> {
+    pub(super) fn make(target: &Path, parent: &Path) -> Result<Self> {
         let there = |path: &Path| path.symlink_metadata().is_ok();
         if let Some(file) = parent.ancestors().find(|path| there(path)).filter(|path| !path.is_dir()) {
             return Err(fault(target, Fault::InFile { file: file.to_owned() }));
@@ -142,7 +142,7 @@ fn displace(target: &Path) -> Result<Option<TempDir>> {
     Ok(Some(shelter))
 }
 
-fn refuse_existing(target: &Path, existing: Existing) -> Result<()> {
+pub(super) fn refuse_existing(target: &Path, existing: Existing) -> Result<()> {
     let there = target.symlink_metadata().is_ok() && !is_empty_folder(target);
     if there && existing == Existing::Refuse {
         return Err(fault(target, Fault::Exists));
@@ -171,14 +171,14 @@ pub fn write_file_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// The folder of `path`; a bare name lies in the current one.
-fn parent_of(path: &Path) -> &Path {
+pub(super) fn parent_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     }
 }
 
-fn fault(path: &Path, fault: Fault) -> Error {
+pub(super) fn fault(path: &Path, fault: Fault) -> Error {
     Error::Output { path: path.to_owned(), fault }
 }
 
@@ -198,6 +198,6 @@ fn folder_permissions() -> Option<std::fs::Permissions> {
     permissions(0o777)
 }
 
-fn file_permissions() -> Option<std::fs::Permissions> {
+pub(super) fn file_permissions() -> Option<std::fs::Permissions> {
     permissions(0o666)
 }

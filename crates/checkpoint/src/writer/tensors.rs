@@ -1,5 +1,5 @@
-//! One safetensors file whose tensors are known beforehand: the header is written first, each tensor in its place
-//! when it comes, in any order and from any thread.
+//! One file whose tensors are known beforehand: the header is written first, each tensor in its place when it comes, in
+//! any order and from any thread. The header is that of safetensors, or another's.
 
 use super::Fault;
 use crate::convert::{self, Unstorable};
@@ -15,12 +15,11 @@ use std::sync::{Mutex, PoisonError};
 /// f32 values converted and written at a time: 1 MiB of f32.
 const CHUNK: usize = 1 << 18;
 
-/// A safetensors file under construction.
+/// A file of tensors under construction.
 #[derive(Debug)]
 pub struct TensorsWriter {
     path: PathBuf,
-    /// Tensor and the offset of its first byte in the file.
-    plan: IndexMap<String, (TensorInfo, u64)>,
+    plan: Plan,
     state: Mutex<State>,
 }
 
@@ -32,7 +31,7 @@ struct State {
 }
 
 impl TensorsWriter {
-    /// Creates `path` with the header for `infos`; `bytes` of the infos is ignored, shape and dtype decide. The
+    /// Creates the safetensors file `path` with the header for `infos`; `bytes` of the infos is ignored, shape and dtype decide. The
     /// data lies in the order of the infos, wide numbers before narrow ones, which keeps every tensor aligned.
     pub fn create<'a>(
         path: &Path,
@@ -46,9 +45,13 @@ impl TensorsWriter {
         tensors.sort_by_key(|(_, info)| std::cmp::Reverse(convert::width(info.dtype)));
         let (header, mut plan) = header(tensors);
         plan.values_mut().for_each(|(_, offset)| *offset += header.len() as u64);
-        let io = |source| Error::io(path, source);
-        let mut file = File::create(path).map_err(io)?;
-        file.write_all(&header).map_err(io)?;
+        let file = File::create(path).map_err(|source| Error::io(path, source))?;
+        Self::begin(path, file, &header, plan)
+    }
+
+    /// Any format with all tensors behind a header, which `file` gets now; `path` is for messages.
+    pub(crate) fn begin(path: &Path, mut file: File, header: &[u8], plan: Plan) -> Result<Self> {
+        file.write_all(header).map_err(|source| Error::io(path, source))?;
         let written = vec![0; plan.len()];
         Ok(Self { path: path.to_owned(), plan, state: Mutex::new(State { file, written }) })
     }
@@ -164,7 +167,8 @@ pub(super) fn stored_bytes(name: &str, info: &TensorInfo) -> Result<u64, Fault> 
     bytes.map(|bytes| bytes as u64).ok_or_else(too_large)
 }
 
-type Plan = IndexMap<String, (TensorInfo, u64)>;
+/// Tensors, each with the offset of its first byte in the file.
+pub(crate) type Plan = IndexMap<String, (TensorInfo, u64)>;
 
 /// Length and JSON, padded to eight bytes, and where each tensor begins in the data.
 fn header(tensors: Vec<(String, TensorInfo)>) -> (Vec<u8>, Plan) {

@@ -10,7 +10,6 @@ use crate::{Context, Exit, errors, stdout};
 use anyhow::Context as _;
 use errors::Failure;
 use rankine_data::Message;
-use rankine_nn::LanguageModel as _;
 use rankine_nn::generate::{Ending, Reading};
 use rankine_run::Loaded;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -55,7 +54,7 @@ impl Chat {
             signals,
             system: self.system,
             messages: Vec::new(),
-            reading: Reading::new(&loaded.model),
+            reading: Reading::new(loaded.model.as_ref()),
             turns: 0,
         };
         let typed = std::io::stdin().is_terminal();

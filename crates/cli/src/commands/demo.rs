@@ -26,6 +26,9 @@ const ANSWER: usize = 80;
 const QUESTIONS: [&str; 3] = ["What is Rankine?", "What does `rankine merge` do?", "What is PiSSA?"];
 
 /// Fine-tune a small real model and show what it learnt: a few minutes on a laptop
+///
+/// The model is pulled where it is not in the cache, answers three questions about this program, learns from a few hundred
+/// answers, and is asked again. The run stays in the output folder, where `chat`, `merge` and all others find it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rankine demo
@@ -59,7 +62,7 @@ impl Demo {
         let mut held_out = None;
         let outcome = fine_tune(&recipe, source, &self.output, &mut |notice| {
             if let rankine_run::Notice::Evaluated(0, score, _) = &notice {
-                held_out = Some(score.nll);
+                held_out = Some(score.nll());
             }
             progress.notice(&notice)
         });
@@ -100,6 +103,7 @@ fn answers(loaded: &Loaded) -> Result<Vec<String>> {
 fn answer(loaded: &Loaded, question: &str) -> Result<String> {
     let prompt = chat_tokens(&loaded.tokenizer, &[Message::user(question)])?;
     let speaker = Speaker { loaded, aloud: false, interrupted: &|| false };
-    let speech = speaker.speak(&mut Reading::new(&loaded.model), &prompt, ANSWER, &Sampling::default())?;
+    let speech =
+        speaker.speak(&mut Reading::new(loaded.model.as_ref()), &prompt, ANSWER, &Sampling::default())?;
     Ok(speech.text.trim().replace('\n', " "))
 }

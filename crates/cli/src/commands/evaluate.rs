@@ -1,17 +1,20 @@
 //! `rankine evaluate`: how well a model predicts a data set.
 //!
 //! NLL is the mean of −ln p over all scored tokens, perplexity its exponential, accuracy the share of scored tokens that
-//! are the model's own first choice.
+//! are the model's own first choice. Of a classifier, see `classes` and `images`.
+
+mod classes;
+mod images;
 
 use crate::errors::Failure;
 use crate::model::ModelArgs;
 use crate::{Context, Exit, bar};
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use rankine_checkpoint::ImageCheckpoint;
 use rankine_data::{
     Batches, Batching, Columns, Content, Dataset, Encoding, Example, Format, Record, Summary, encode,
 };
-use rankine_nn::LanguageModel as _;
 use rankine_report::{Cell, Page};
 use rankine_run::Loaded;
 use rankine_train::{ExampleScore, Score};
@@ -20,13 +23,14 @@ use std::path::{Path, PathBuf};
 
 /// Measure how well a model predicts a data set: mean NLL, perplexity, token accuracy
 ///
-/// Of conversations the answers are scored, of plain text all tokens but the first.
+/// Of conversations the answers are scored, of plain text all tokens but the first. Of labelled texts
+/// or images, a classifier's guesses are: accuracy, F1, Matthews' correlation.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Evaluate {
     #[command(flatten)]
     model: ModelArgs,
-    /// The data: JSON, JSONL, CSV, TSV or plain text
+    /// The data: JSON, JSONL, CSV, TSV or plain text; of images a folder with a folder for every class, or an IDX file
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// Format of its rows; told by the fields of the first row when absent
@@ -38,6 +42,15 @@ pub struct Evaluate {
     /// Column of the answers, or of the text when there is no prompt column
     #[arg(long, value_name = "NAME")]
     answer_column: Option<String>,
+    /// Column of the texts that a classifier tells apart; `text` when absent
+    #[arg(long, value_name = "NAME")]
+    text_column: Option<String>,
+    /// Column of the second text, where pairs are told apart
+    #[arg(long, value_name = "NAME")]
+    second_column: Option<String>,
+    /// Column of the labels, names or numbers of classes; `label` when absent
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
     /// Cut conversations, and window plain text, at this many tokens
     #[arg(long, default_value_t = 1024, value_name = "N")]
     max_length: usize,
@@ -59,7 +72,9 @@ const EXAMPLES: &str = "\
 Examples:
   rankine evaluate smollm2-135m --data held_out.jsonl
   rankine evaluate smollm2-135m --adapter runs/first --data held_out.jsonl --json
-  rankine evaluate smollm2-135m --data book.txt --tokens 512";
+  rankine evaluate smollm2-135m --data book.txt --tokens 512
+  rankine evaluate ./bert --adapter runs/spam --data mail.csv --text-column body --label-column kind
+  rankine evaluate ./mobilenet_v2.pth --adapter runs/pets --data pets/held_out";
 
 /// Words of the command line.
 const FORMATS: [(&str, Format); 5] = [
@@ -101,13 +116,19 @@ struct Scored<'a> {
 impl Evaluate {
     /// Measures.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        if let Some(model) = self.image_classifier(context)? {
+            return images::run(&self, context, model);
+        }
+        if self.classifies(context)? {
+            return classes::run(&self, context);
+        }
         // The data are read first: a fault in them is found before a large model is loaded.
         let dataset = Dataset::read(&self.data, self.format, self.columns())?;
         let loaded = self.model.load(context)?;
         let (examples, summary) = self.examples(&dataset, &loaded, context)?;
         let batches = Batches::new(examples, Batching::Examples(self.batch_size), 0)?;
         let bar = bar::counting(context, "evaluating", batches.examples().len() as u64);
-        let score = rankine_train::evaluate(&loaded.model, &mut batches.sequential(), &mut |done| {
+        let score = rankine_train::evaluate(loaded.model.as_ref(), &mut batches.sequential(), &mut |done| {
             bar.set(done as u64);
         });
         drop(bar);
@@ -117,6 +138,25 @@ impl Evaluate {
             false => context.show(&self.page(&score, summary.as_ref()))?,
         }
         Ok(Exit::Done)
+    }
+
+    /// The model, where it is one of images; one that has to be pulled first is none.
+    fn image_classifier(&self, context: &Context) -> anyhow::Result<Option<ImageCheckpoint>> {
+        match context.hub()?.resolve(&self.model.model) {
+            Ok(path) => Ok(ImageCheckpoint::open(&path)?),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether there are labels, or the model is a classifier; one that has to be pulled first is none.
+    fn classifies(&self, context: &Context) -> anyhow::Result<bool> {
+        if self.label_column.is_some() || self.text_column.is_some() {
+            return Ok(true);
+        }
+        match context.hub()?.resolve(&self.model.model) {
+            Ok(path) => Ok(rankine_run::is_classifier(&path)?),
+            Err(_) => Ok(false),
+        }
     }
 
     fn columns(&self) -> Option<Columns> {

@@ -63,8 +63,12 @@ impl Generate {
         let loaded = self.model.load(context)?;
         let tokens = self.tokens(&loaded.tokenizer, &prompt)?;
         let speaker = Speaker { loaded: &loaded, aloud: !self.json, interrupted: &|| false };
-        let speech =
-            speaker.speak(&mut Reading::new(&loaded.model), &tokens, self.sampling.limit(), &sampling)?;
+        let speech = speaker.speak(
+            &mut Reading::new(loaded.model.as_ref()),
+            &tokens,
+            self.sampling.limit(),
+            &sampling,
+        )?;
         match self.json {
             true => context.show_json(&self.answer(&prompt, tokens.len(), &speech))?,
             false if speech.text.ends_with('\n') => {}

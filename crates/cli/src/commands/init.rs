@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use rankine_checkpoint::Existing;
 use rankine_method::{Choice, Fields};
 use rankine_nn::models::Storage;
-use rankine_report::{Cell, Page};
+use rankine_report::{Cell, Level, Page};
 use rankine_run::{Modules, Start, Started, TargetSection, parse_change};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,9 @@ pub struct Init {
     /// Modules to take over: `all-linear`, or names with commas between
     #[arg(long, value_name = "NAMES", default_value = "all-linear")]
     target: String,
+    /// Data to calibrate on, for methods that must see the weights at work (EVA); formats as those of `rankine train`
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
     /// Seed of everything random
     #[arg(long, default_value = "0")]
     seed: u64,
@@ -63,7 +66,8 @@ const EXAMPLES: &str = "\
 Examples:
   rankine init smollm2-135m --method pissa --rank 16 --output start
   rankine init smollm2-135m --method pissa --rank 16 --svd randomized --iterations 4 --seed 7 --output start
-  rankine init smollm2-135m --method lora --target q_proj,v_proj --set init=gaussian --output start";
+  rankine init smollm2-135m --method lora --target q_proj,v_proj --set init=gaussian --output start
+  rankine init smollm2-135m --method eva --rank 16 --set rho=2.0 --data alpaca.json --output start";
 
 /// The result in JSON.
 #[derive(Serialize)]
@@ -74,6 +78,7 @@ struct Made<'a> {
     seed: u64,
     weights: usize,
     trained: usize,
+    unsettled: usize,
 }
 
 impl Init {
@@ -86,7 +91,8 @@ impl Init {
             false => self.model.clone(),
         };
         let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
-        let start = Start { model: name, method, targets, seed: self.seed, weights: self.weights };
+        let (seed, weights, data) = (self.seed, self.weights, self.data.clone());
+        let start = Start { model: name, method, targets, seed, weights, data };
         let existing = if self.force { Existing::Replace } else { Existing::Refuse };
         let mut stages = Stages::new(context);
         let started =
@@ -130,6 +136,7 @@ impl Init {
             seed: start.seed,
             weights: started.attached.sites.len(),
             trained: started.attached.trained,
+            unsettled: started.unsettled,
         }
     }
 
@@ -143,6 +150,14 @@ impl Init {
             ("numbers to train", Cell::Count(started.attached.trained as u64)),
             ("base to train on", Cell::text(base)),
         ]);
+        if 0 < started.unsettled {
+            let text = format!(
+                "the directions of {} weights had not converged when the calibration ended: more data or `max_batches` \
+                 know them better",
+                started.unsettled
+            );
+            page.note(Level::Note, text);
+        }
         page
     }
 }

@@ -3,10 +3,11 @@
 use crate::stages::Stages;
 use crate::{Context, Exit, model, units};
 use anyhow::Context as _;
-use rankine_checkpoint::{Checkpoint, Dtype, Existing};
-use rankine_nn::{LanguageModel as _, Pass, Tokens};
+use rankine_checkpoint::{Checkpoint, Config, Dtype, Existing, ImageCheckpoint};
+use rankine_nn::{Pass, Tokens, models::Storage};
 use rankine_report::{Cell, Column, Page, Table};
 use rankine_surgery::{MergeReport, Plan, Progress, WriteOptions};
+use rankine_tensor::Tensor;
 use std::path::{Path, PathBuf};
 
 /// Write an adapter's changes into a copy of its base model
@@ -49,16 +50,17 @@ Examples:
 /// Length of the text whose logits are compared.
 const PROBE_TOKENS: usize = 32;
 
-/// Words of the command line.
+/// Types of weights, as words of the command line.
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum StoredType {
+pub enum StoredType {
     F32,
     F16,
     Bf16,
 }
 
 impl StoredType {
-    fn dtype(self) -> Dtype {
+    /// The type of this name.
+    pub fn dtype(self) -> Dtype {
         match self {
             Self::F32 => Dtype::F32,
             Self::F16 => Dtype::F16,
@@ -71,10 +73,14 @@ impl Merge {
     /// Merges, and checks the result if asked.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = model::find(context, &self.model)?;
-        let base = Checkpoint::open(&path)?;
+        if let Some(base) = ImageCheckpoint::open(&path)? {
+            return self.run_images(context, &path, base);
+        }
+        let mut base = Checkpoint::open(&path)?;
         let adapter = rankine_run::open_adapter(&path, &self.adapter)?;
         rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
-        let options = self.options(&base)?;
+        rankine_run::fit_head(&mut base, &adapter, &self.adapter)?;
+        let options = self.options(rankine_run::tokenizer_companions(&base)?);
         let merging = || format!("while merging `{}` into `{}`", self.adapter.display(), self.model);
         if self.dry_run {
             let plan = rankine_surgery::plan_merge(&base, &adapter, &options).with_context(merging)?;
@@ -91,14 +97,35 @@ impl Merge {
         if self.verify { self.check(context, &path) } else { Ok(Exit::Done) }
     }
 
-    fn options(&self, base: &Checkpoint) -> anyhow::Result<WriteOptions> {
-        Ok(WriteOptions {
+    /// The same for an image classifier.
+    fn run_images(&self, context: &Context, path: &Path, mut base: ImageCheckpoint) -> anyhow::Result<Exit> {
+        let merging = || format!("while merging `{}` into `{}`", self.adapter.display(), self.model);
+        let adapter = rankine_run::open_image_adapter(&mut base, &self.adapter)?;
+        rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
+        let options = self.options(Vec::new());
+        if self.dry_run {
+            let plan = rankine_surgery::plan_merge_images(&base, &adapter, &options).with_context(merging)?;
+            context.show(&plan_page(&self.output, &plan))?;
+            return Ok(Exit::Done);
+        }
+        let mut stages = Stages::new(context);
+        let watch = &mut |progress: Progress| stages.see(progress);
+        let report = rankine_surgery::merge_images(&base, &adapter, &self.output, &options, watch)
+            .with_context(merging)?;
+        drop(stages);
+        drop(base);
+        context.show(&report_page(&self.output, &report))?;
+        if self.verify { self.check(context, path) } else { Ok(Exit::Done) }
+    }
+
+    fn options(&self, extra_files: Vec<(String, Vec<u8>)>) -> WriteOptions {
+        WriteOptions {
             dtype: self.dtype.map(StoredType::dtype),
             shard_bytes: self.shard_size,
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
-            extra_files: rankine_run::tokenizer_companions(base)?,
+            extra_files,
             ..WriteOptions::default()
-        })
+        }
     }
 
     /// Compares base and adapter in memory with what was written.
@@ -147,8 +174,8 @@ impl Comparison {
 
 /// Largest share of the largest logit by which logits may differ. Weights rounded to 11 or 8 bits move them.
 fn tolerance(merged: &Path) -> anyhow::Result<f32> {
-    let merged = Checkpoint::open(merged)?;
-    let tolerances = merged.tensors().infos().values().map(|info| match info.dtype {
+    let merged = rankine_checkpoint::open_tensors(merged)?;
+    let tolerances = merged.infos().values().map(|info| match info.dtype {
         Dtype::F16 => 5e-3,
         Dtype::Bf16 => 4e-2,
         _ => 1e-3,
@@ -156,14 +183,31 @@ fn tolerance(merged: &Path) -> anyhow::Result<f32> {
     Ok(tolerances.fold(1e-3, f32::max))
 }
 
-/// Logits of every token of a short text that any model can read; [t · v].
+/// Logits of every token of a short text that any model can read, or of the whole text or an image for a classifier; [t · v] or
+/// [classes].
 fn probe(model: &Path, adapter: Option<&Path>) -> anyhow::Result<Vec<f32>> {
+    if let Some(opened) = ImageCheckpoint::open(model)? {
+        let loaded = rankine_run::load_images(opened, adapter, Storage::File)?;
+        let [channels, height, width] = loaded.sides();
+        // From −1 to 1, everywhere another: the factor is a prime.
+        let pixel = |at: usize| (at * 37 % 101) as f32 / 50.0 - 1.0;
+        let pixels = (0..channels * height * width).map(pixel).collect();
+        let image = Tensor::new(pixels, &[1, channels, height, width])?;
+        return Ok(loaded.model.logits(&image, &mut Pass::quiet())?.to_vec());
+    }
+    if rankine_run::is_classifier(model)? {
+        let (model, config) = rankine_run::load_classifier_model(model, adapter)?;
+        return Ok(model.logits(&Tokens::single(&probe_tokens(&config)), &mut Pass::quiet())?.to_vec());
+    }
     let (model, config) = rankine_run::load_model(model, adapter)?;
+    let hidden = model.hidden(&Tokens::single(&probe_tokens(&config)), &mut Pass::quiet())?;
+    Ok(model.logits(&hidden)?.to_vec())
+}
+
+fn probe_tokens(config: &Config) -> Vec<u32> {
     let length = config.context.min(PROBE_TOKENS);
     // Spread over the vocabulary: the factor is a prime.
-    let tokens: Vec<u32> = (0..length).map(|at| ((at * 7919 + 1) % config.vocabulary) as u32).collect();
-    let hidden = model.hidden(&Tokens::single(&tokens), &mut Pass::quiet())?;
-    Ok(model.logits(&hidden)?.to_vec())
+    (0..length).map(|at| ((at * 7919 + 1) % config.vocabulary) as u32).collect()
 }
 
 fn files(plan: &Plan) -> Table {

@@ -1,16 +1,34 @@
-//! `rankine methods`: the registered ways of structuring a weight.
+//! `rankine methods`: the registered ways of structuring a weight, and how much each would train of a model.
 
-use crate::{Context, Exit};
-use rankine_method::{Card, Choice};
-use rankine_report::{Cell, Column, Page, Table};
+use crate::{Context, Exit, model};
+use anyhow::{Context as _, Result};
+use rankine_method::{Card, Choice, Fields};
+use rankine_report::{Cell, Column, Level, Page, Table};
+use rankine_run::{Count, Group, Modules, TargetSection, parse_change};
 use serde::Serialize;
 
-/// List the methods of fine-tuning, or show one with its settings
+/// List the methods of fine-tuning, or show one and what it would train of a model
+///
+/// With a model its weights are read and counted as training would take them over; nothing is attached or written. Methods
+/// that give ranks by data (EVA) are counted with the same rank everywhere; those that choose ranks by the weights are asked,
+/// which may cost a decomposition of each.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Methods {
     /// Show this one
     name: Option<String>,
+    /// Count what it would train of this model: known name, hub repository, directory or .gguf file
+    #[arg(long, requires = "name")]
+    model: Option<String>,
+    /// Modules to take over: `all-linear`, which is meant without it, or names with commas between
+    #[arg(long, value_name = "NAMES", requires = "model")]
+    target: Option<String>,
+    /// Rank of the update
+    #[arg(long, value_name = "N", requires = "model")]
+    rank: Option<usize>,
+    /// Any setting of the method, for example `energy=0.9`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "model")]
+    changes: Vec<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -19,7 +37,9 @@ pub struct Methods {
 const EXAMPLES: &str = "\
 Examples:
   rankine methods
-  rankine methods pissa            its formula, its paper and its settings as a recipe has them";
+  rankine methods pissa            its formula, its paper and its settings as a recipe has them
+  rankine methods lora --model smollm2-135m --rank 16 --target q_proj,v_proj
+  rankine methods svfit --model smollm2-135m --set energy=0.9 --json";
 
 /// A method with its settings.
 #[derive(Serialize)]
@@ -27,6 +47,19 @@ struct Described {
     #[serde(flatten)]
     card: Card,
     defaults: Choice,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<Counted>,
+}
+
+/// What it would train of a model.
+#[derive(Serialize)]
+struct Counted {
+    model: String,
+    settings: Choice,
+    #[serde(flatten)]
+    count: Count,
+    share: f64,
+    adapter_bytes: Option<usize>,
 }
 
 /// The table of a recipe.
@@ -37,18 +70,46 @@ struct Section<'a> {
 
 impl Methods {
     /// Shows them.
-    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let describe = |choice: Choice| Described { card: choice.card(), defaults: choice };
-        match (self.name, self.json) {
-            (Some(name), true) => context.show_json(&describe(Choice::named(&name)?))?,
+    pub fn run(self, context: &Context) -> Result<Exit> {
+        let describe = |defaults: Choice, count| Described { card: defaults.card(), defaults, count };
+        match (&self.name, self.json) {
+            (Some(name), json) => {
+                let (defaults, count) = (Choice::named(name)?, self.count(context, name)?);
+                match json {
+                    true => context.show_json(&describe(defaults, count))?,
+                    false => context.show(&one(&defaults, count.as_ref())?)?,
+                }
+            }
             (None, true) => {
-                let all: Vec<Described> = Choice::all().into_iter().map(describe).collect();
+                let all: Vec<Described> =
+                    Choice::all().into_iter().map(|choice| describe(choice, None)).collect();
                 context.show_json(&all)?;
             }
-            (Some(name), false) => context.show(&one(&Choice::named(&name)?)?)?,
             (None, false) => context.show(&all())?,
         }
         Ok(Exit::Done)
+    }
+
+    /// What it would train of the model that was named, with the settings that were given.
+    fn count(&self, context: &Context, name: &str) -> Result<Option<Counted>> {
+        let Some(model) = self.model.clone() else { return Ok(None) };
+        let mut fields = Fields::new();
+        for change in &self.changes {
+            let (key, value) = parse_change(change)?;
+            fields.insert(key.to_owned(), value);
+        }
+        if let Some(rank) = self.rank {
+            fields.insert("rank".to_owned(), i64::try_from(rank)?.into());
+        }
+        let settings = Choice::named(name)?.with(&fields)?;
+        let modules = Modules::named(self.target.as_deref().unwrap_or("all-linear"));
+        let targets = TargetSection { modules, ..TargetSection::default() };
+        let path = model::find(context, &model)?;
+        let count = rankine_run::count(&path, &settings, &targets)
+            .with_context(|| format!("while counting what `{name}` trains of `{model}`"))?;
+        let share = count.trained as f64 / count.numbers.max(1) as f64;
+        let adapter_bytes = count.written.map(|numbers| numbers * size_of::<f32>());
+        Ok(Some(Counted { model, settings, count, share, adapter_bytes }))
     }
 }
 
@@ -64,15 +125,55 @@ fn all() -> Page {
     page
 }
 
-fn one(choice: &Choice) -> anyhow::Result<Page> {
-    let card = choice.card();
+fn one(defaults: &Choice, counted: Option<&Counted>) -> Result<Page> {
+    let settings = counted.map_or(defaults, |counted| &counted.settings);
+    let card = settings.card();
     let mut page = Page::new(card.name);
     page.lead(card.summary);
-    page.facts(
-        &[("exact at the start", if card.exact { "yes" } else { "no" }), ("paper", card.paper)]
-            .map(|(label, value)| (label, Cell::text(value))),
-    );
+    page.facts(&[
+        ("exact at the start", Cell::text(if card.exact { "yes" } else { "no" })),
+        ("trained", Cell::text(card.trains.join(", "))),
+        ("written as", Cell::text(card.export.words())),
+        ("paper", Cell::text(card.paper)),
+    ]);
     page.section("Formula").code(card.formula);
-    page.section("Settings").code(toml::to_string(&Section { method: choice })?);
+    page.section("Settings").code(toml::to_string(&Section { method: settings })?);
+    if let Some(counted) = counted {
+        show_count(&mut page, counted);
+    }
     Ok(page)
+}
+
+fn show_count(page: &mut Page, Counted { model, count, share, adapter_bytes, .. }: &Counted) {
+    let mut table = Table::new([
+        Column::text("module"),
+        Column::text("shape"),
+        Column::number("weights"),
+        Column::number("rank"),
+        Column::number("numbers trained"),
+    ]);
+    for Group { role, shape, weights, ranks: [low, high], trained } in &count.groups {
+        let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
+        table.row([
+            Cell::text(role),
+            Cell::text(sides.join(" × ")),
+            Cell::Count(*weights as u64),
+            if low == high { Cell::Count(*low as u64) } else { Cell::text(format!("{low}–{high}")) },
+            Cell::Count(*trained as u64),
+        ]);
+    }
+    let bytes = adapter_bytes.map_or(Cell::Missing, |bytes| Cell::Bytes(bytes as u64));
+    page.section(format!("Of {model}")).facts(&[
+        ("weights taken over", Cell::Count(count.weights as u64)),
+        ("numbers trained", Cell::Count(count.trained as u64)),
+        ("of the model's", Cell::Count(count.numbers as u64)),
+        ("share", Cell::Percent(*share)),
+        ("adapter in f32", bytes),
+    ]);
+    page.table(table);
+    if count.averages {
+        let text =
+            "ranks are averages: training gives them by its data, more to some weights and fewer to others";
+        page.note(Level::Note, text);
+    }
 }

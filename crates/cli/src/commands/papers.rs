@@ -7,6 +7,8 @@ use rankine_report::{Cell, Column, Page, Table};
 use serde::{Deserialize, Serialize};
 
 /// List the papers this program builds on and how far each is, or show one
+///
+/// A paper `works` when its code and an experiment that shows its claim are here; `rankine reproduce KEY` runs that.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Papers {

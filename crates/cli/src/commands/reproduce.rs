@@ -5,9 +5,13 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use rankine_lab::{Language, Materials, Scale, experiment};
 use rankine_nn::models::Storage;
-use std::path::PathBuf;
+use rankine_report::{Markdown, Page};
+use std::path::{Path, PathBuf};
 
 /// Run the experiment that shows a paper's claim
+///
+/// The paper's method is run beside fair baselines, and what was measured here is held against the claim. Exit code 1 when it
+/// does not hold.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rankine reproduce pissa
@@ -30,6 +34,9 @@ pub struct Reproduce {
     /// Write a page with the plots here
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the page as Markdown here, its figures beside it
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// Print the numbers as JSON
     #[arg(long)]
     json: bool,
@@ -50,8 +57,10 @@ impl Reproduce {
         let materials = Materials { fashion_mnist: self.fashion_mnist, language };
         let claim = experiment.run(scale, &materials, &mut |line| context.say(line))?;
         if let Some(file) = &self.html {
-            let written = rankine_checkpoint::write_file_atomically(file, claim.page.html().as_bytes());
-            written.with_context(|| format!("while writing `{}`", file.display()))?;
+            write(file, &claim.page.html())?;
+        }
+        if let Some(file) = &self.markdown {
+            write_markdown(file, &claim.page)?;
         }
         match self.json {
             true => context.show_json(&claim.numbers)?,
@@ -61,4 +70,19 @@ impl Reproduce {
         context.say(format!("{}: {verdict}", claim.statement));
         Ok(if claim.holds { Exit::Done } else { Exit::CheckFailed })
     }
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    let written = rankine_checkpoint::write_file_atomically(file, text.as_bytes());
+    written.with_context(|| format!("while writing `{}`", file.display()))
+}
+
+/// The figures come first: a page never shows one that is not there.
+fn write_markdown(file: &Path, page: &Page) -> Result<()> {
+    let stem = file.file_stem().map_or_else(|| "page".into(), |stem| stem.to_string_lossy());
+    let Markdown { text, figures } = page.markdown(&stem);
+    for (name, figure) in figures {
+        write(&file.with_file_name(name), &figure)?;
+    }
+    write(file, &text)
 }

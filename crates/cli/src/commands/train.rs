@@ -3,31 +3,49 @@
 use crate::{Context, Exit, model, progress::Progress};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rankine_method::Choice;
 use rankine_nn::models::Storage;
 use rankine_report::format;
-use rankine_run::{DataSection, Modules, Outcome, Recipe, Source, fine_tune};
+use rankine_run::{DataSection, Modules, Outcome, Recipe, Source, TaskName, fine_tune};
 use rankine_train::Ending;
 use std::path::{Path, PathBuf};
 
 /// Name of the recipe in a run's folder.
 const RECIPE: &str = "recipe.toml";
 
-/// Fine-tune a model: LoRA, PiSSA
+/// Fine-tune a model through the structure of its weights: LoRA, PiSSA and more
 ///
 /// The output folder is a peft adapter: `generate`, `chat`, `evaluate` and `merge` take it, and so does
-/// `PeftModel.from_pretrained`. Ctrl-C finishes the step, saves, and says how to go on.
+/// `PeftModel.from_pretrained`. It holds the recipe that makes the same run again, with every key that `--set` changes, the
+/// course of training and a report. Ctrl-C finishes the step, saves, and says how to go on.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rankine train smollm2-135m --data alpaca.json --method pissa --rank 16 --output runs/first
+  rankine train smollm2-135m --data alpaca.json --method lora --set train.lora_plus_ratio=16
   rankine train recipe.toml --set train.steps=200
+  rankine train ./bert --data mail.csv --text-column body --label-column kind --output runs/spam
+  rankine train ./mobilenet_v2.pth --data pets --method flora --target 'features.*.conv.*' --rank 8
   rankine train runs/first --resume")]
 pub struct Train {
-    /// A model (known name, hub repository, folder, `.gguf` file), a recipe (`.toml`), or the folder of a run
+    /// A model (known name, hub repository, folder, `.gguf` file, image classifier's weights), a recipe (`.toml`), or the folder of a run
     model: String,
-    /// Alpaca, ShareGPT or `messages` JSON/JSONL, CSV, or plain text
+    /// Alpaca, ShareGPT or `messages` JSON/JSONL, CSV, or plain text; of images a folder with a folder for every class, or an
+    /// IDX file
     #[arg(long)]
     data: Option<PathBuf>,
+    /// What is learnt: told by the model and the data when absent
+    #[arg(long, value_name = "TASK", value_parser = task_parser())]
+    task: Option<TaskName>,
+    /// Column of the texts to classify, in CSV, TSV or JSON; `text` when absent
+    #[arg(long, value_name = "NAME")]
+    text_column: Option<String>,
+    /// Column of the second text, where pairs are classified
+    #[arg(long, value_name = "NAME")]
+    second_column: Option<String>,
+    /// Column of the labels, names or whole numbers; `label` when absent
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
     /// Where the run goes; `runs/NAME` of the recipe or method when absent
     #[arg(long, short)]
     output: Option<PathBuf>,
@@ -40,7 +58,7 @@ pub struct Train {
     /// Numerator of the update's scale alpha/rank
     #[arg(long)]
     alpha: Option<f32>,
-    /// Modules to take over: `all-linear`, or names with commas between
+    /// Modules to take over: `all-linear`, names with commas between, or an expression for whole names
     #[arg(long, value_name = "NAMES")]
     target: Option<String>,
     /// Steps of training
@@ -131,6 +149,17 @@ impl Train {
         if let Some(data) = &self.data {
             recipe.data.path.clone_from(data);
         }
+        recipe.task = self.task.or(recipe.task);
+        let columns = [
+            (&self.text_column, &mut recipe.data.text_column),
+            (&self.second_column, &mut recipe.data.second_column),
+            (&self.label_column, &mut recipe.data.label_column),
+        ];
+        for (given, column) in columns {
+            if given.is_some() {
+                column.clone_from(given);
+            }
+        }
         if let Some(name) = &self.method
             && *name != recipe.method.card().name
         {
@@ -199,7 +228,18 @@ pub fn summarise(context: &Context, outcome: &Outcome, output: &Path, recipe: &R
     context.say(format!("adapter: {place}   report: {}", quoted(&output.join("report.html"))));
     let residual = quoted(&output.join("residual"));
     let base = if recipe.keep_residual { residual } else { quoted(Path::new(&recipe.model)) };
-    context.say(format!("try it:  rankine generate {base} --adapter {place} --prompt \"…\""));
+    context.say(match outcome.task {
+        TaskName::Language => format!("try it:  rankine generate {base} --adapter {place} --prompt \"…\""),
+        TaskName::Classify => format!("try it:  rankine evaluate {base} --adapter {place} --data …"),
+    });
+}
+
+/// Words for what is learnt.
+fn task_parser() -> impl TypedValueParser<Value = TaskName> {
+    const WORDS: [(&str, TaskName); 2] = [("language", TaskName::Language), ("classify", TaskName::Classify)];
+    PossibleValuesParser::new(WORDS.map(|(word, _)| word)).map(|found| {
+        WORDS.into_iter().find(|(word, _)| *word == found).map_or(TaskName::Language, |(_, task)| task)
+    })
 }
 
 /// A path as a shell takes it.

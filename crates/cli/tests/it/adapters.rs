@@ -1,4 +1,4 @@
-//! Making, checking, converting and combining adapters.
+//! Making, checking, converting, combining and exporting adapters.
 
 use crate::common::{folder_with_model, run, words};
 use rankine_checkpoint::{Adapter, Checkpoint};
@@ -149,4 +149,56 @@ fn adapters_are_converted_and_combined() {
         assert_eq!(json(folder, &[&combine[..], &[method], &sparse].concat())["rank"], 3);
     }
     assert!(!folder.join("x").exists() && folder.join("a/residual/config.json").is_file());
+}
+
+/// peft's other kinds are refused where a LoRA is needed, and become one.
+#[test]
+fn other_kinds_are_converted_first() {
+    let folder = folder_with_model();
+    let folder = folder.path();
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = |name: &str| crates.join(name).to_str().unwrap().to_owned();
+    let base = path("testkit/fixtures/models/llama_untied");
+    let [vera, oft] = ["vera", "oft"].map(|kind| path(&format!("surgery/tests/fixtures/kinds/{kind}")));
+    let said = words(&run(folder, &["merge", &base, &vera, "--output", "merged"]).stderr);
+    assert!(said.contains("`VERA`") && said.contains("hint: convert it first"), "{said}");
+    let output = run(folder, &["adapter", "check", &vera, "--base", &base, "--json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let finding = &answer["findings"][0];
+    assert!(finding["message"].as_str().unwrap().contains("`VERA`"), "{answer}");
+    assert!(finding["hint"].as_str().unwrap().contains("rankine adapter convert"), "{answer}");
+    let report =
+        json(folder, &["adapter", "convert", &vera, "--base", &base, "--to", "lora", "--output", "plain"]);
+    assert_eq!((&report["rank"], report["modules"].as_array().unwrap().len()), (&3.into(), 2));
+    assert!(report["relative_error"].as_f64().unwrap() < 5e-6, "{report}");
+    assert_eq!(json(folder, &["adapter", "check", "plain", "--base", &base])["usable"], true);
+    let convert = ["adapter", "convert", &oft, "--base", &base, "--output", "cut"];
+    refused(folder, &convert, "full rank");
+    let report = json(folder, &[&convert[..], &["--rank", "4"]].concat());
+    assert!(report["rank"] == 4 && 0.01 < report["relative_error"].as_f64().unwrap(), "{report}");
+}
+
+#[test]
+fn adapters_are_exported_for_llama_cpp() {
+    let folder = folder_with_model();
+    let folder = folder.path();
+    init(folder, "fine", &["--method", "lora"]);
+    let export = ["adapter", "export", "fine", "--base", "./model", "--gguf", "made/lora.gguf"];
+    let report = json(folder, &export);
+    let (modules, bytes) = (report["modules"].as_array().unwrap().len(), report["bytes"].as_u64().unwrap());
+    assert_eq!((&report["architecture"], &report["tensors"]), (&"llama".into(), &(2 * modules).into()));
+    assert_eq!((&report["modules"][0]["rank"], &report["modules"][0]["folded"]), (&4.into(), &1.0.into()));
+    assert_eq!(std::fs::metadata(folder.join("made/lora.gguf")).unwrap().len(), bytes);
+    refused(folder, &export, "exists already");
+    let halved = json(folder, &[&export[..], &["--force", "--dtype", "f16"]].concat());
+    assert!(halved["bytes"].as_u64().unwrap() < bytes);
+    let output = run(folder, &[&export[..], &["--force"]].concat());
+    let said = words(&output.stdout);
+    assert!(output.status.success() && said.contains("--lora made/lora.gguf"), "{said}");
+    let to = |adapter, base, file| ["adapter", "export", adapter, "--base", base, "--gguf", file];
+    refused(folder, &to("fine", "./model", "model"), "a folder, where a file should be");
+    init(folder, "start", &["--method", "pissa"]);
+    refused(folder, &to("start", "./model", "x/start.gguf"), "residual");
+    json(folder, &to("start", "start/residual", "start.gguf"));
+    assert!(!folder.join("x").exists());
 }

@@ -7,4 +7,10 @@ mod common;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
+mod help;
+#[cfg(test)]
+mod images;
+#[cfg(test)]
+mod methods;
+#[cfg(test)]
 mod tiny_model;

@@ -17,7 +17,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
 }
 
 /// A field that must be there.
-pub(super) fn required<'a>(fields: &'a Map<String, Value>, at: &str, name: &str) -> Result<&'a Value, Fault> {
+pub(crate) fn required<'a>(fields: &'a Map<String, Value>, at: &str, name: &str) -> Result<&'a Value, Fault> {
     fields.get(name).ok_or_else(|| Fault::MissingField {
         field: format!("{at}{name}"),
         found: names(fields.keys().map(String::as_str)),
@@ -25,7 +25,7 @@ pub(super) fn required<'a>(fields: &'a Map<String, Value>, at: &str, name: &str)
 }
 
 /// A field that must be a string.
-pub(super) fn string<'a>(fields: &'a Map<String, Value>, at: &str, name: &str) -> Result<&'a str, Fault> {
+pub(crate) fn string<'a>(fields: &'a Map<String, Value>, at: &str, name: &str) -> Result<&'a str, Fault> {
     let value = required(fields, at, name)?;
     value.as_str().ok_or_else(|| wrong(format!("{at}{name}"), "a string", value))
 }
@@ -53,7 +53,7 @@ pub(super) fn object<'a>(value: &'a Value, field: &str) -> Result<&'a Map<String
     value.as_object().ok_or_else(|| wrong(field.to_owned(), "an object", value))
 }
 
-pub(super) fn wrong(field: String, expected: &'static str, value: &Value) -> Fault {
+pub(crate) fn wrong(field: String, expected: &'static str, value: &Value) -> Fault {
     Fault::WrongType { field, expected, found: kind(value) }
 }
 

@@ -6,7 +6,7 @@
 
 mod alpaca;
 mod columns;
-mod field;
+pub(crate) mod field;
 mod json;
 mod messages;
 mod pairs;
@@ -126,18 +126,8 @@ impl Dataset {
         columns: Option<Columns>,
     ) -> Result<Self> {
         let path = name.as_ref();
-        let text = utf8(path, bytes)?;
-        let container = container(path, text, format)?;
-        if text.trim().is_empty() {
-            return Err(Error::Empty { path: path.to_owned() });
-        }
-        let rows = match container {
-            Container::Json => json::rows(text),
-            Container::Table(separator) => table::rows(text, separator),
-            Container::Plain => Ok(vec![text::whole(text)]),
-        };
+        let rows = rows(path, bytes, format)?;
         let fault = |(line, fault)| Error::Record { path: path.to_owned(), line, fault };
-        let rows = rows.map_err(fault)?;
         let first = rows.first().ok_or_else(|| Error::Empty { path: path.to_owned() })?;
         let (format, shape) =
             shape(first, format, columns.as_ref()).map_err(|cause| fault((first.line, cause)))?;
@@ -148,6 +138,21 @@ impl Dataset {
         let records = rows.iter().map(read).collect::<Result<_>>()?;
         Ok(Self { path: path.to_owned(), format, records })
     }
+}
+
+/// The rows of a file; at least one, but for a table that is a header only.
+pub(crate) fn rows(path: &Path, bytes: &[u8], format: Option<Format>) -> Result<Vec<Row>> {
+    let text = utf8(path, bytes)?;
+    let container = container(path, text, format)?;
+    if text.trim().is_empty() {
+        return Err(Error::Empty { path: path.to_owned() });
+    }
+    let rows = match container {
+        Container::Json => json::rows(text),
+        Container::Table(separator) => table::rows(text, separator),
+        Container::Plain => Ok(vec![text::whole(text)]),
+    };
+    rows.map_err(|(line, fault)| Error::Record { path: path.to_owned(), line, fault })
 }
 
 fn shape(

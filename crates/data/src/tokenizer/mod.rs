@@ -5,6 +5,7 @@
 
 mod check;
 mod config;
+mod cut;
 mod pieces;
 mod pre;
 mod stream;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use crate::chat::Template;
 use crate::error::{Error, Result};
 
+pub(crate) use cut::Cutter;
 pub use stream::StreamDecoder;
 pub use vocabulary::Vocabulary;
 

@@ -7,6 +7,10 @@ mod encoding;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
+mod labelled;
+#[cfg(test)]
 mod masks;
 #[cfg(test)]
 mod reading;

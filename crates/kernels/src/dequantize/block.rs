@@ -2,8 +2,7 @@
 //!
 //!     w = scale_g · q + offset_g    out = w    y = Σ_g scale_g · (Σ q·x) + offset_g · (Σ x)        g: groups of sixteen
 //!
-//! A format says where the small whole numbers q of a group stand, and what scales them; both loops are written here once
-//! over it. A dot product reads the blocks and keeps q in registers, so its traffic is that of the stored size. The sums
+//! A format says where the numbers q of a group stand, and what scales them; both loops are written here once over it. A dot product reads the blocks and keeps q in registers, so its traffic is that of the stored size. The sums
 //! of x are made once for all rows.
 
 use super::{Format, blocks, superblocks};
@@ -24,7 +23,7 @@ pub(super) trait Block<const BYTES: usize> {
     /// Scale and offset of a group.
     fn scale(block: &[u8; BYTES], head: [f32; 2], group: usize) -> [f32; 2];
 
-    /// The whole numbers of a group.
+    /// The numbers of a group before they are scaled.
     fn quants<V: Vector>(block: &[u8; BYTES], group: usize) -> V;
 }
 
@@ -68,7 +67,7 @@ vectorised! {
 }
 
 #[inline(always)]
-fn widen_all<V: Vector, const BYTES: usize, B: Block<BYTES>>(blocks: &[u8], out: &mut [f32]) {
+pub(super) fn widen_all<V: Vector, const BYTES: usize, B: Block<BYTES>>(blocks: &[u8], out: &mut [f32]) {
     let outs = out.as_chunks_mut::<LANES>().0.chunks_exact_mut(2 * B::PAIRS);
     for (block, out) in blocks.as_chunks::<BYTES>().0.iter().zip(outs) {
         let head = B::head::<V>(block);
@@ -82,7 +81,7 @@ fn widen_all<V: Vector, const BYTES: usize, B: Block<BYTES>>(blocks: &[u8], out:
 }
 
 #[inline(always)]
-fn dot_all<V: Vector, const BYTES: usize, B: Block<BYTES>>(
+pub(super) fn dot_all<V: Vector, const BYTES: usize, B: Block<BYTES>>(
     rows: &[u8],
     x: &[f32],
     x_sums: &[f32],

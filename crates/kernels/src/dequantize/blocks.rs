@@ -155,7 +155,7 @@ impl Block<36> for Q8_1 {
 
 /// Four bits of each number of a group, from the 16 bytes at `low`.
 #[inline(always)]
-fn nibbles<V: Vector>(block: &[u8], low: usize, group: usize) -> V::Bytes {
+pub(super) fn nibbles<V: Vector>(block: &[u8], low: usize, group: usize) -> V::Bytes {
     V::field(sixteen::<V>(block, low), 4 * group as u32, 15)
 }
 

@@ -1,4 +1,4 @@
-//! ggml's block formats, and the 16-bit floats, to f32.
+//! ggml's block formats, NF4 and the 16-bit floats, to f32.
 //!
 //! A quantised tensor is a row of equal blocks; a block holds [`Format::block_elements`] numbers in
 //! [`Format::block_bytes`] bytes, little endian, and decodes without its neighbours. Every decoder rounds in the
@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | `blocks.rs` | Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q8_1 | 32, one scale |
 //! | `superblocks.rs` | Q2_K … Q6_K, Q8_K | 256, a scale of scales |
+//! | `nf4.rs` | NF4, plain and with double quantisation; with its quantiser | 64, one scale |
 //! | `floats.rs` | f16, bf16 | 1 |
 //!
 //! `block.rs` has the loops over them.
@@ -15,6 +16,7 @@
 mod block;
 mod blocks;
 mod floats;
+pub(crate) mod nf4;
 mod superblocks;
 
 pub(crate) use block::{dots, sums};
@@ -134,17 +136,28 @@ impl std::error::Error for LengthMismatch {}
 ///
 /// `blocks.len() = n · block_bytes`, `out.len() = n · block_elements`; anything else is an error and leaves `out` as it was.
 pub fn dequantize(format: Format, blocks: &[u8], out: &mut [f32]) -> Result<(), LengthMismatch> {
-    let (bytes, elements) = (format.block_bytes(), format.block_elements());
+    let sizes = [format.block_bytes(), format.block_elements()];
+    in_blocks(format.name(), sizes, blocks, out, |blocks, out| block::widen(format, blocks, out))
+}
+
+/// `widen` over blocks of so many bytes and numbers, many of them on all threads.
+fn in_blocks(
+    format: &'static str,
+    [bytes, elements]: [usize; 2],
+    blocks: &[u8],
+    out: &mut [f32],
+    widen: impl Fn(&[u8], &mut [f32]) + Sync,
+) -> Result<(), LengthMismatch> {
     let whole = blocks.len().is_multiple_of(bytes) && out.len().is_multiple_of(elements);
     if !whole || blocks.len() / bytes != out.len() / elements {
-        return Err(LengthMismatch { format: format.name(), bytes: blocks.len(), elements: out.len() });
+        return Err(LengthMismatch { format, bytes: blocks.len(), elements: out.len() });
     }
     let grain = GRAIN / elements;
     if out.len() <= GRAIN {
-        block::widen(format, blocks, out);
+        widen(blocks, out);
     } else {
         let pairs = blocks.par_chunks(grain * bytes).zip(out.par_chunks_mut(grain * elements));
-        pairs.for_each(|(blocks, out)| block::widen(format, blocks, out));
+        pairs.for_each(|(blocks, out)| widen(blocks, out));
     }
     Ok(())
 }

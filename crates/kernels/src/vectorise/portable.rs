@@ -141,6 +141,11 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    fn lookup(bytes: [u8; LANES], table: &[f32; LANES]) -> Self {
+        numbers(&bytes, |byte| table[usize::from(byte)])
+    }
+
+    #[inline(always)]
     fn half(bits: u16) -> f32 {
         half::f16::from_bits(bits).to_f32()
     }

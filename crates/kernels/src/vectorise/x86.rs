@@ -126,6 +126,11 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    fn lookup(bytes: __m128i, table: &[f32; LANES]) -> Self {
+        unsafe { Self(_mm512_permutexvar_ps(_mm512_cvtepu8_epi32(bytes), _mm512_loadu_ps(table.as_ptr()))) }
+    }
+
+    #[inline(always)]
     fn halves(x: &[[u8; 2]; LANES]) -> Self {
         unsafe { Self(_mm512_cvtph_ps(_mm256_loadu_si256(x.as_ptr().cast()))) }
     }
@@ -319,6 +324,15 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    fn lookup(bytes: __m128i, table: &[f32; LANES]) -> Self {
+        unsafe {
+            let upper = _mm_unpackhi_epi64(bytes, bytes);
+            let [low, high] = [_mm256_loadu_ps(table.as_ptr()), _mm256_loadu_ps(table[LANES / 2..].as_ptr())];
+            Self([lookup_half(bytes, low, high), lookup_half(upper, low, high)])
+        }
+    }
+
+    #[inline(always)]
     fn halves(x: &[[u8; 2]; LANES]) -> Self {
         let eight = |at: usize| unsafe { _mm256_cvtph_ps(_mm_loadu_si128(x[at..].as_ptr().cast())) };
         Self([eight(0), eight(LANES / 2)])
@@ -331,6 +345,20 @@ impl Vector for Avx2 {
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
         };
         Self([eight(0), eight(LANES / 2)])
+    }
+}
+
+/// Entries of a table of sixteen, by the first eight bytes.
+#[expect(unsafe_code, reason = "processor instructions")]
+#[inline(always)]
+// SAFETY (the block): see the module doc.
+fn lookup_half(bytes: __m128i, low: __m256, high: __m256) -> __m256 {
+    unsafe {
+        let places = _mm256_cvtepu8_epi32(bytes);
+        // A permutation looks at three bits of a place; the fourth, moved to the sign, chooses between the halves.
+        let upper = _mm256_castsi256_ps(_mm256_slli_epi32::<28>(places));
+        let low = _mm256_permutevar8x32_ps(low, places);
+        _mm256_blendv_ps(low, _mm256_permutevar8x32_ps(high, places), upper)
     }
 }
 

@@ -17,17 +17,20 @@ fn plain(layout: &Attention<'_>, q: &[f64], k: &[f64], v: &[f64]) -> (Vec<f64>, 
         let (n, m) = (span.queries.len(), span.keys.len());
         for (i, head) in (0..n).flat_map(|i| (0..query).map(move |head| (i, head))) {
             let own = m - n + i;
-            let first = layout.window.map_or(0, |window| (own + 1).saturating_sub(window));
+            let seen = match (layout.causal, layout.window) {
+                (false, _) => 0..m,
+                (true, window) => window.map_or(0, |window| (own + 1).saturating_sub(window))..own + 1,
+            };
             let key = |j: usize| ((span.keys.start + j) * key_value + head / (query / key_value)) * size;
             let row = ((span.queries.start + i) * query + head) * size;
             let score = |j: usize| -> f64 {
                 f64::from(layout.scale) * (0..size).map(|at| q[row + at] * k[key(j) + at]).sum::<f64>()
             };
-            let scores: Vec<f64> = (first..=own).map(score).collect();
+            let scores: Vec<f64> = seen.clone().map(score).collect();
             let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = scores.iter().map(|s| (s - max).exp()).sum();
             log_sum_exp[(span.queries.start + i) * query + head] = max + sum.ln();
-            for (j, s) in (first..=own).zip(scores) {
+            for (j, s) in seen.zip(scores) {
                 let p = (s - max).exp() / sum;
                 (0..size).for_each(|at| out[row + at] += p * v[key(j) + at]);
             }
@@ -37,16 +40,25 @@ fn plain(layout: &Attention<'_>, q: &[f64], k: &[f64], v: &[f64]) -> (Vec<f64>, 
 }
 
 fn check(heads: Heads, spans: &[Span], window: Option<usize>) {
+    check_layout(&Attention { heads, spans, scale: 1.0 / (heads.size as f32).sqrt(), window, causal: true });
+}
+
+fn check_both_ways(heads: Heads, spans: &[Span]) {
+    let scale = 1.0 / (heads.size as f32).sqrt();
+    check_layout(&Attention { heads, spans, scale, window: None, causal: false });
+}
+
+fn check_layout(layout: &Attention<'_>) {
+    let Attention { heads, spans, .. } = *layout;
     let rows = spans.last().map_or(0, |span| span.queries.end) + 2;
     let key_rows = spans.iter().map(|span| span.keys.end).max().unwrap_or(0) + 1;
     let (width, key_width) = (heads.query * heads.size, heads.key_value * heads.size);
     let (q, dout) = (normals("q", rows * width), normals("dout", rows * width));
     let (k, v) = (normals("k", key_rows * key_width), normals("v", key_rows * key_width));
-    let layout = Attention { heads, spans, scale: 1.0 / (heads.size as f32).sqrt(), window };
     let (mut out, mut log_sum_exp) = (vec![f32::NAN; q.len()], vec![f32::NAN; rows * heads.query]);
     layout.forward(&q, &k, &v, &mut out, &mut log_sum_exp);
 
-    let (plain_out, plain_sums) = plain(&layout, &wide(&q), &wide(&k), &wide(&v));
+    let (plain_out, plain_sums) = plain(layout, &wide(&q), &wide(&k), &wide(&v));
     close(&format!("out {layout:?}"), &out, &plain_out, 2e-6);
     for (found, expected) in log_sum_exp.iter().zip(&plain_sums) {
         let same = f64::from(*found) == *expected || (f64::from(*found) - expected).abs() < 1e-5;
@@ -57,7 +69,7 @@ fn check(heads: Heads, spans: &[Span], window: Option<usize>) {
         (vec![f32::NAN; q.len()], vec![f32::NAN; k.len()], vec![f32::NAN; v.len()]);
     let saved = Saved { q: &q, k: &k, v: &v, out: &out, log_sum_exp: &log_sum_exp };
     layout.backward(saved, &dout, &mut dq, &mut dk, &mut dv);
-    let f = |inputs: &[Vec<f64>]| plain(&layout, &inputs[0], &inputs[1], &inputs[2]).0;
+    let f = |inputs: &[Vec<f64>]| plain(layout, &inputs[0], &inputs[1], &inputs[2]).0;
     gradients(&format!("{layout:?}"), &[&q, &k, &v], &dout, f, &[&dq, &dk, &dv]);
 }
 
@@ -94,14 +106,27 @@ fn queries_behind_a_cache() {
 }
 
 #[test]
+fn both_ways_every_query_sees_all_of_its_span() {
+    for length in [1, 2, 7, 65, 150] {
+        let heads = Heads { query: 4, key_value: 2, size: if length % 2 == 0 { 16 } else { 5 } };
+        check_both_ways(heads, &[span(0..length, 0..length)]);
+    }
+    let packed = [span(0..7, 0..7), span(7..77, 7..77), span(80..81, 80..81)];
+    check_both_ways(Heads { query: 3, key_value: 3, size: 16 }, &packed);
+    // Fewer queries than keys, and one query whose heads are shared between threads.
+    check_both_ways(Heads { query: 2, key_value: 1, size: 8 }, &[span(0..3, 2..90)]);
+    check_both_ways(Heads { query: 6, key_value: 2, size: 64 }, &[span(0..1, 0..1100)]);
+}
+
+#[test]
 fn rows_of_keys_that_collide_in_cache() {
     check(Heads { query: 8, key_value: 4, size: 64 }, &[span(0..70, 0..70)], None);
 }
 
 #[test]
 fn nothing_in_nothing_out() {
-    let layout =
-        Attention { heads: Heads { query: 2, key_value: 1, size: 4 }, spans: &[], scale: 1.0, window: None };
+    let heads = Heads { query: 2, key_value: 1, size: 4 };
+    let layout = Attention { heads, spans: &[], scale: 1.0, window: None, causal: true };
     layout.forward(&[], &[], &[], &mut [], &mut []);
     let saved = Saved { q: &[], k: &[], v: &[], out: &[], log_sum_exp: &[] };
     layout.backward(saved, &[], &mut [], &mut [], &mut []);
@@ -114,13 +139,8 @@ fn a_window_always_holds_the_query_itself() {
     let spans = [span(0..3, 0..3)];
     let v = normals("v", 6);
     let mut out = [0.0; 6];
-    Attention { heads, spans: &spans, scale: 1.0, window: Some(0) }.forward(
-        &v,
-        &v,
-        &v,
-        &mut out,
-        &mut [0.0; 3],
-    );
+    let layout = Attention { heads, spans: &spans, scale: 1.0, window: Some(0), causal: true };
+    layout.forward(&v, &v, &v, &mut out, &mut [0.0; 3]);
     assert_eq!(out[..], v[..]);
 }
 
@@ -128,7 +148,7 @@ fn a_window_always_holds_the_query_itself() {
 fn large_scores_do_not_overflow_and_nan_is_not_hidden() {
     let heads = Heads { query: 1, key_value: 1, size: 1 };
     let spans = [span(0..3, 0..3)];
-    let layout = Attention { heads, spans: &spans, scale: 1.0, window: None };
+    let layout = Attention { heads, spans: &spans, scale: 1.0, window: None, causal: true };
     let (mut out, mut sums) = ([0.0; 3], [0.0; 3]);
     layout.forward(&[300.0; 3], &[-300.0, 300.0, 0.0], &[1.0, 2.0, 3.0], &mut out, &mut sums);
     assert_eq!((out, sums), ([1.0, 2.0, 2.0], [-90_000.0, 90_000.0, 90_000.0]));

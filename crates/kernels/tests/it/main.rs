@@ -5,6 +5,8 @@ mod adamw;
 #[cfg(test)]
 mod attention;
 #[cfg(test)]
+mod batch_norm;
+#[cfg(test)]
 mod conv;
 #[cfg(test)]
 mod cross_entropy;

@@ -6,7 +6,7 @@ use rankine_kernels::cross_entropy::Head;
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_kernels::low_rank::{Core, LowRank};
 use rankine_kernels::skinny::Packed;
-use rankine_kernels::{norm, rope, swiglu};
+use rankine_kernels::{gelu::Gelu, layer_norm, norm, rope, swiglu};
 
 fn refused(work: impl FnOnce() + std::panic::UnwindSafe) -> String {
     let payload = std::panic::catch_unwind(work).unwrap_err();
@@ -50,6 +50,9 @@ fn rows() {
             .contains("length of rows")
     );
     assert!(refused(|| swiglu::swiglu(&w, &w, &mut [0.0; 3])).contains("differ in length"));
+    let normed = |b: &[f32]| layer_norm::layer_norm(&[0.0; 8], &w, b, 1.0, &mut [0.0; 8], &mut [[0.0; 2]; 2]);
+    assert!(refused(|| normed(&[0.0; 3])).contains("norm's bias"));
+    assert!(refused(|| Gelu::Tanh.forward(&w, &mut [0.0; 3])).contains("differ in length"));
     let table = [1.0; 4];
     assert!(
         refused(|| rope::rotate(&mut [0.0; 8], &[0, 2], 4, &table, &table, false)).contains("position 2")
@@ -70,7 +73,7 @@ fn attention_and_head() {
     let layout = |spans: &[Span], heads: Heads, rows: usize| {
         let x = vec![0.0; rows * heads.query * heads.size];
         let (mut out, mut sums) = (x.clone(), vec![0.0; rows * heads.query]);
-        let attention = Attention { heads, spans, scale: 1.0, window: None };
+        let attention = Attention { heads, spans, scale: 1.0, window: None, causal: true };
         let k = vec![0.0; rows * heads.key_value * heads.size];
         refused(std::panic::AssertUnwindSafe(|| attention.forward(&x, &k, &k, &mut out, &mut sums)))
     };

@@ -1,6 +1,7 @@
 //! Norm, rotation, gate, sums.
 
 use crate::oracle::{close, gradients, normals, wide};
+use rankine_kernels::layer_norm::{self, Gradients, Saved};
 use rankine_kernels::{norm, reduce, rope, swiglu};
 
 fn plain_norm(x: &[f64], w: &[f64], eps: f64) -> Vec<f64> {
@@ -27,6 +28,51 @@ fn rms_norm_agrees_with_the_definition_and_with_central_differences() {
         assert_eq!(dx, alone);
         gradients("norm", &[&x, &w], &dy, f, &[&dx, &dw]);
     }
+}
+
+fn plain_layer_norm(x: &[f64], w: &[f64], b: &[f64], eps: f64) -> Vec<f64> {
+    let count = w.len() as f64;
+    let rows = x.chunks(w.len()).flat_map(|row| {
+        let mean = row.iter().sum::<f64>() / count;
+        let deviation = (row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count + eps).sqrt();
+        row.iter().zip(w).zip(b).map(move |((x, w), b)| (x - mean) / deviation * w + b)
+    });
+    rows.collect()
+}
+
+#[test]
+fn layer_norm_agrees_with_the_definition_and_with_central_differences() {
+    for (rows, width) in [(0, 5), (1, 8), (1, 16), (7, 33), (64, 48), (150, 20), (3, 40_000)] {
+        let (x, dy) = (normals("x", rows * width), normals("dy", rows * width));
+        let (w, b) = (normals("w", width), normals("b", width));
+        let eps = 1e-2;
+        let (mut y, mut moments) = (vec![f32::NAN; x.len()], vec![[f32::NAN; 2]; rows]);
+        layer_norm::layer_norm(&x, &w, &b, eps, &mut y, &mut moments);
+        let f = |inputs: &[Vec<f64>]| plain_layer_norm(&inputs[0], &inputs[1], &inputs[2], f64::from(eps));
+        close("y", &y, &f(&[wide(&x), wide(&w), wide(&b)]), 2e-6);
+        let saved = Saved { x: &x, w: &w, moments: &moments };
+        let (mut dx, mut dw) = (vec![f32::NAN; x.len()], vec![f32::NAN; width]);
+        let (mut db, mut alone) = (dw.clone(), dw.clone());
+        let all = Gradients { dx: Some(&mut dx), dw: Some(&mut dw), db: Some(&mut db) };
+        layer_norm::layer_norm_backward(saved, &dy, all);
+        layer_norm::layer_norm_backward(
+            saved,
+            &dy,
+            Gradients { db: Some(&mut alone), ..Gradients::default() },
+        );
+        assert_eq!(db, alone);
+        gradients("layer norm", &[&x, &w, &b], &dy, f, &[&dx, &dw, &db]);
+    }
+}
+
+/// A mean far from 0 costs no digits of the deviation.
+#[test]
+fn layer_norm_of_rows_far_from_zero() {
+    let shifted: Vec<f32> = (0..64).map(|at| 4096.0 + (at % 8) as f32).collect();
+    let (mut y, mut moments) = (vec![0.0; 64], vec![[0.0; 2]; 1]);
+    layer_norm::layer_norm(&shifted, &[1.0; 64], &[0.0; 64], 1e-5, &mut y, &mut moments);
+    let expected = plain_layer_norm(&wide(&shifted), &[1.0; 64], &[0.0; 64], 1e-5);
+    close("y", &y, &expected, 1e-6);
 }
 
 #[test]

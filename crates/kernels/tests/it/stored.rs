@@ -21,6 +21,8 @@ fn bytes(encoding: Encoding, count: usize) -> Vec<u8> {
             Encoding::F16 => {
                 block.copy_from_slice(&half::f16::from_f32(f32::from(block[0]) / 99.0 - 1.0).to_le_bytes())
             }
+            Encoding::Nf4 => block[..4].copy_from_slice(&0.01_f32.to_le_bytes()),
+            Encoding::Nf4Double => {}
             Encoding::Blocks(Format::Q6K) => block[208..].copy_from_slice(&scale),
             Encoding::Blocks(_) => {
                 block[..2].copy_from_slice(&scale);
@@ -49,10 +51,13 @@ fn is_product(name: &str, y: &[f32], [x, taken]: [&[f64]; 2], w: &[f64], depth: 
 }
 
 fn check(encoding: Encoding, t: usize, [rows, columns]: [usize; 2]) {
+    let bytes = bytes(encoding, rows * columns.div_ceil(encoding.block_elements()));
+    check_products(&Stored::new(encoding, rows, columns, bytes).unwrap(), t);
+}
+
+fn check_products(stored: &Stored, t: usize) {
     levels::limited();
-    let stored =
-        Stored::new(encoding, rows, columns, bytes(encoding, rows * columns / encoding.block_elements()))
-            .unwrap();
+    let (encoding, [rows, columns]) = (stored.encoding(), stored.shape());
     let mut w = vec![0.0; rows * columns];
     stored.widen(0..rows, &mut w);
     let (x, dy) = (normals("x", t * columns), normals("dy", t * rows));
@@ -86,9 +91,47 @@ fn products_are_those_of_the_widened_matrix() {
     }
 }
 
+/// Columns that 64 divides, and rows that end with a short block.
+#[test]
+fn products_with_nf4_are_those_of_the_widened_matrix() {
+    let shapes =
+        [(1, [7, 64]), (2, [9, 70]), (5, [33, 40]), (20, [40, 96]), (40, [150, 801]), (64, [600, 320])];
+    for (t, shape @ [rows, columns]) in shapes {
+        check(Encoding::Nf4, t, shape);
+        let values = normals("w", rows * columns);
+        check_products(&Stored::nf4(&values, rows, columns), t);
+        check_products(&Stored::nf4_double(&values, rows, columns), t);
+    }
+}
+
+#[test]
+fn nf4_is_near_in_little_memory() {
+    let [rows, columns] = [300, 192];
+    let values = normals("w", rows * columns);
+    let error = |stored: &Stored| {
+        let mut widened = vec![f32::NAN; rows * columns];
+        stored.widen(0..rows, &mut widened);
+        let square = |x: f32| f64::from(x).powi(2);
+        let squares: f64 = values.iter().zip(&widened).map(|(x, y)| square(x - y)).sum();
+        (squares / values.iter().copied().map(square).sum::<f64>()).sqrt()
+    };
+    let [plain, double] = [Stored::nf4(&values, rows, columns), Stored::nf4_double(&values, rows, columns)];
+    let errors = [&plain, &double].map(error);
+    assert!(0.08 < errors[0] && errors[0] < 0.1 && errors[1] < 1.05 * errors[0], "{errors:?}");
+    let blocks = rows * columns / 64;
+    assert_eq!([plain.bytes(), double.bytes()], [36 * blocks, 33 * blocks + 4 * (1 + blocks.div_ceil(256))]);
+    // Rows and the parts that products take are cut at the same blocks.
+    let mut row = vec![f32::NAN; columns];
+    let mut all = vec![f32::NAN; rows * columns];
+    double.widen(0..rows, &mut all);
+    double.widen(297..298, &mut row);
+    assert_eq!(row, all[297 * columns..298 * columns]);
+}
+
 #[test]
 fn nothing_times_nothing_is_nothing() {
     check(Encoding::Bf16, 0, [4, 6]);
+    check(Encoding::Nf4, 0, [4, 6]);
 }
 
 #[test]
@@ -105,4 +148,8 @@ fn bytes_of_another_shape_are_refused() {
     assert!(Stored::new(Encoding::Bf16, 2, 3, vec![0; 11]).is_err());
     assert!(Stored::new(Encoding::Blocks(Format::Q8_0), 2, 33, vec![0; 68]).is_err());
     assert!(Stored::new(Encoding::Bf16, usize::MAX, 3, vec![]).is_err());
+    assert!(Stored::new(Encoding::Nf4, 2, 70, vec![0; 4 * 36]).is_ok());
+    assert!(Stored::new(Encoding::Nf4, 2, 70, vec![0; 3 * 36]).is_err());
+    assert!(Stored::new(Encoding::Nf4Double, 2, 70, vec![0; 4 * 33 + 8]).is_ok());
+    assert!(Stored::new(Encoding::Nf4Double, 2, 70, vec![0; 4 * 33]).is_err());
 }

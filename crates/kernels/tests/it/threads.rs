@@ -7,10 +7,11 @@ use rankine_kernels::affine::Activation;
 use rankine_kernels::attention::{Attention, Heads, Saved, Span};
 use rankine_kernels::conv::{self, Conv, Gradients};
 use rankine_kernels::cross_entropy::Head;
+use rankine_kernels::gelu::Gelu;
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_kernels::skinny::Packed;
 use rankine_kernels::stored::{Operand, Stored};
-use rankine_kernels::{norm, reduce, swiglu};
+use rankine_kernels::{layer_norm, norm, reduce, swiglu};
 
 fn bits(x: &[f32]) -> Vec<u32> {
     x.iter().map(|x| x.to_bits()).collect()
@@ -47,7 +48,7 @@ fn attention(out: &mut Vec<u32>) {
     let (q, k, v) = (normals("q", 200 * 32), normals("k", 200 * 16), normals("v", 200 * 16));
     let spans = [Span { queries: 0..130, keys: 0..130 }, Span { queries: 130..200, keys: 130..200 }];
     let heads = Heads { query: 4, key_value: 2, size: 8 };
-    let layout = Attention { heads, spans: &spans, scale: 0.3, window: None };
+    let layout = Attention { heads, spans: &spans, scale: 0.3, window: None, causal: true };
     let (mut y, mut sums) = (vec![0.0; q.len()], vec![0.0; 800]);
     layout.forward(&q, &k, &v, &mut y, &mut sums);
     let (mut dq, mut dk, mut dv) = (q.clone(), k.clone(), v.clone());
@@ -79,6 +80,14 @@ fn rows(out: &mut Vec<u32>) {
     let (mut y, mut s, mut dx, mut dw) = (x.clone(), vec![0.0; 500], x.clone(), w.clone());
     norm::rms_norm(&x, &w, 1e-5, &mut y, &mut s);
     norm::rms_norm_backward(&x, &w, &s, &y, &mut dx, Some(&mut dw));
+    let (mut moments, mut units, mut db) = (vec![[0.0; 2]; 500], x.clone(), w.clone());
+    layer_norm::layer_norm(&x, &w, &w, 1e-5, &mut units, &mut moments);
+    let into = layer_norm::Gradients { dx: None, dw: None, db: Some(&mut db) };
+    layer_norm::layer_norm_backward(layer_norm::Saved { x: &x, w: &w, moments: &moments }, &y, into);
+    Gelu::Exact.forward(&y, &mut units);
+    for x in [&units, &db] {
+        out.extend(bits(x));
+    }
     let mut gated = x.clone();
     swiglu::swiglu(&x, &y, &mut gated);
     let (mut p, mut m, mut v) = (x.clone(), vec![0.0; x.len()], vec![0.0; x.len()]);

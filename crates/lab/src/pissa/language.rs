@@ -11,7 +11,7 @@ use rankine_method::{
     lora::Lora,
     pissa::{Decomposition, Pissa},
 };
-use rankine_nn::{Kind, Model as _, models::Llama};
+use rankine_nn::{Kind, LanguageModel, Parameter};
 use rankine_random::Rng;
 use rankine_train::{AdamW, Data, Event, NextToken, Plan, Schedule, Shape, run as train};
 use std::ops::ControlFlow;
@@ -138,17 +138,17 @@ pub(super) fn run(language: &Language<'_>, scale: Scale, watch: &mut dyn FnMut(&
         watch(&format!("{}: attaching {}", language.name, arm.name()));
         let (mut model, tokenizer) =
             (language.load)().map_err(|source| Error::Language { name: language.name.clone(), source })?;
-        let middle = middle_query(&model);
-        let before = value(&model, &middle)?;
-        let modules = linear_modules(&model);
+        let middle = middle_query(model.as_ref());
+        let before = value(model.as_ref(), &middle)?;
+        let modules = linear_modules(model.as_ref());
         let rng = Rng::new(settings.seed).fork("method");
         let trained =
-            attach(&mut model, settings.method(arm).method(), &modules, &rng, &mut |_, _| {})?.trained;
+            attach(model.as_mut(), settings.method(arm).method(), &modules, &rng, &mut |_, _| {})?.trained;
         if let (Arm::Pissa, Some(before)) = (arm, before) {
-            tuning.spectra = spectra(&model, &middle, &before)?;
+            tuning.spectra = spectra(model.as_ref(), &middle, &before)?;
         }
         let (train, held_out) = batches(language, &tokenizer, &settings)?;
-        let (losses, held_out) = tune(&mut model, (&train, &held_out), (&settings, arm), watch)?;
+        let (losses, held_out) = tune(model.as_mut(), (&train, &held_out), (&settings, arm), watch)?;
         let third = (losses.len() / 3).max(1).min(losses.len());
         let (early, late) = (mean(&losses[..third]), mean(&losses[losses.len() - third..]));
         tuning.runs.push(Run { arm, trained, losses, early, late, held_out });
@@ -174,40 +174,50 @@ fn batches(
 }
 
 fn tune(
-    model: &mut Llama,
+    model: &mut (dyn LanguageModel + 'static),
     (train_data, held_out): (&Batches, &Batches),
     (settings, arm): (&Settings, Arm),
     watch: &mut dyn FnMut(&str),
 ) -> Result<(Vec<f64>, Option<f64>)> {
     let (mut losses, mut score) = (Vec::new(), None);
     let data = Data { train: train_data, validation: Some(held_out) };
-    train(model, data, (&NextToken, &mut AdamW::default()), &settings.plan(), None, &mut |event, _| {
-        match event {
-            Event::Step(step) => {
-                losses.push(step.loss);
-                watch(&format!(
-                    "{}: step {} of {}, loss {:.3}",
-                    arm.name(),
-                    step.step,
-                    settings.steps,
-                    step.loss
-                ));
+    let mut optimizer = AdamW::default();
+    train::<NextToken>(
+        model,
+        data,
+        (&NextToken, &mut optimizer),
+        &settings.plan(),
+        None,
+        &mut |event, _| {
+            match event {
+                Event::Step(step) => {
+                    losses.push(step.loss);
+                    watch(&format!(
+                        "{}: step {} of {}, loss {:.3}",
+                        arm.name(),
+                        step.step,
+                        settings.steps,
+                        step.loss
+                    ));
+                }
+                Event::Evaluated { score: found, .. } => score = Some(found.nll()),
+                Event::Save(_) => {}
             }
-            Event::Evaluated { score: found, .. } => score = Some(found.nll),
-            Event::Save(_) => {}
-        }
-        ControlFlow::Continue(())
-    })?;
+            ControlFlow::Continue(())
+        },
+    )?;
     Ok((losses, score))
 }
 
 /// Every linear layer but the head, peft's `all-linear`.
-fn linear_modules(model: &Llama) -> Vec<String> {
+fn linear_modules(model: &dyn LanguageModel) -> Vec<String> {
     let parameters = model.parameters().into_iter();
     parameters.filter(|parameter| parameter.kind() == Kind::Linear).map(|p| p.module().to_owned()).collect()
 }
 
-/// Path of the query weight of the middle layer.
-fn middle_query(model: &Llama) -> String {
-    format!("model.layers.{}.self_attn.q_proj.weight", model.config().layers / 2)
+/// Path of the query weight of the middle layer, which in GPT-2 holds key and value too; empty where there is none.
+fn middle_query(model: &dyn LanguageModel) -> String {
+    let is_query = |path: &&str| path.ends_with(".q_proj.weight") || path.ends_with(".c_attn.weight");
+    let queries: Vec<&str> = model.parameters().into_iter().map(Parameter::path).filter(is_query).collect();
+    queries.get(queries.len() / 2).map(|&path| path.to_owned()).unwrap_or_default()
 }

@@ -50,14 +50,17 @@ const ACCURACY: &str = "accuracy on test images in %";
 
 fn setting_words(sweep: &Sweep) -> String {
     let setting = &sweep.setting;
+    let (network, trained) = match setting.hidden.as_slice() {
+        [] => ("A network of two convolutions and a hidden layer".to_owned(), "convolutions"),
+        hidden => (format!("A network with hidden layers of {hidden:?}"), "hidden layers"),
+    };
     format!(
-        "A network with hidden layers of {:?} is pretrained on five classes for {} steps ({} of their test images are then \
-         classified rightly) and moved to the other five: a new head at learning rate {:e}, and the hidden layers by every \
+        "{network} is pretrained on five classes for {} steps ({} of their test images are then \
+         classified rightly) and moved to the other five: a new head at learning rate {:e}, and the {trained} by every \
          method at every learning rate of its own sweep. AdamW at constant rates, {} images a step, {} steps; seeds: {}. \
          Every method starts from the same network and sees the same batches. The best learning rate is chosen on \
          the test images, for every method alike. Noise is one standard error of a difference of accuracies: that of {} \
          test images, or that between seeds where it is larger.",
-        setting.hidden,
         setting.pretraining_steps,
         percent(mean(&sweep.pretrained_accuracy)),
         setting.head_rate,

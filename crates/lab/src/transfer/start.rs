@@ -1,45 +1,52 @@
 //! Where every arm starts: the pretrained hidden layers, and a new head.
 
-use super::{Arm, Run, Setting, Split, Treatment, mean, training};
-use crate::Result;
-use rankine_method::{attach, train_whole};
-use rankine_nn::{Kind, Model as _, models::Mlp, weight::Dense};
+use super::{Arm, Network, Run, Setting, Split, Treatment, classes, mean, training};
+use crate::{Images, Result};
+use rankine_method::{Calibration, Choice, Shown, attach, calibrate, train_whole};
+use rankine_nn::{Kind, Model, Pass, models::Mlp, weight::Dense};
 use rankine_random::Rng;
 use rankine_tensor::{Tensor, untaped};
+use std::marker::PhantomData;
 
 /// The pretrained network, from which every arm begins anew.
-pub(crate) struct Start {
-    sizes: Vec<usize>,
+pub(crate) struct Start<N = Mlp> {
+    setting: Setting,
+    /// Pixels and new classes.
+    sizes: [usize; 2],
     /// One a parameter, in the model's order.
     values: Vec<Tensor>,
+    /// New images that a method may see before it takes the network over; [batch, width] each.
+    seen: Vec<Tensor>,
     rng: Rng,
+    network: PhantomData<fn() -> N>,
 }
+
+/// Batches that a method may see: a thousand images, as in the trial of [eva]'s page.
+const SEEN: usize = 8;
 
 /// A network at the end of its run.
-pub(crate) struct Finished<'a, L = String> {
+pub(crate) struct Finished<'a, L = String, N = Mlp> {
     pub run: &'a Run<L>,
-    pub start: &'a Start,
-    pub model: &'a Mlp,
+    pub start: &'a Start<N>,
+    pub model: &'a N,
 }
 
-impl Start {
-    pub(super) fn new(pretrained: &Mlp, classes: usize, rng: &Rng) -> Result<Self> {
-        let mut values = Vec::new();
-        let mut sizes = Vec::new();
-        for parameter in pretrained.parameters() {
-            let value = untaped(|| parameter.weight.dense())?;
-            if let Ok([_, inputs]) = value.matrix("start") {
-                sizes.push(inputs);
-            }
-            values.push(value);
-        }
-        sizes.push(classes);
-        Ok(Self { sizes, values, rng: rng.clone() })
+impl<N: Network> Start<N> {
+    pub(crate) fn new(pretrained: &N, setting: &Setting, images: &Images, rng: &Rng) -> Result<Self> {
+        let parameters = pretrained.parameters().into_iter();
+        let values =
+            untaped(|| parameters.map(|parameter| parameter.weight.dense()).collect::<Result<_, _>>())?;
+        let rows: Vec<usize> = (0..images.labels.len()).collect();
+        let batches = rows.chunks(setting.batch.max(1)).take(SEEN);
+        let seen = batches.map(|rows| Ok(images.batch(rows)?.0)).collect::<Result<_>>()?;
+        let (setting, rng, sizes) = (setting.clone(), rng.clone(), [images.width, classes(images)]);
+        Ok(Self { setting, sizes, values, seen, rng, network: PhantomData })
     }
 
     /// The network with frozen hidden layers and a trained head.
-    pub(crate) fn model(&self) -> Result<Mlp> {
-        let mut model = Mlp::new(&self.sizes, &self.rng.fork("new head"))?;
+    pub(crate) fn model(&self) -> Result<N> {
+        let [width, classes] = self.sizes;
+        let mut model = N::build(&self.setting, width, classes, &self.rng.fork("new head"))?;
         for (parameter, value) in model.parameters_mut().into_iter().zip(&self.values) {
             if parameter.kind() != Kind::Head {
                 parameter.weight = Box::new(Dense::frozen(value.clone()));
@@ -49,26 +56,42 @@ impl Start {
     }
 
     /// The network as an arm takes it over, and how many numbers of its hidden layers are trained.
-    pub(crate) fn attached(&self, treatment: &Treatment) -> Result<(Mlp, usize)> {
+    pub(crate) fn attached(&self, treatment: &Treatment) -> Result<(N, usize)> {
         let mut model = self.model()?;
-        let modules: Vec<String> =
-            (0..self.sizes.len().saturating_sub(2)).map(|i| format!("layers.{i}")).collect();
-        let trained = match treatment {
-            Treatment::Whole => train_whole(&mut model, &modules)?,
-            Treatment::Method(choice) => {
-                let rng = self.rng.fork("method");
-                attach(&mut model, choice.method(), &modules, &rng, &mut |_, _| {})?.trained
+        let all = N::modules(&self.setting);
+        let (choice, modules) = match treatment {
+            Treatment::Whole => {
+                let trained = train_whole(&mut model, &all)?;
+                return Ok((model, trained));
             }
+            Treatment::Method(choice) => (choice, &all),
+            Treatment::Part(choice, modules) => (choice, modules),
         };
+        let calibration = self.calibration(&mut model, choice)?;
+        let (informed, rng) = (calibration.inform(choice.method()), self.rng.fork("method"));
+        let trained = attach(&mut model, &informed, modules, &rng, &mut |_, _| {})?.trained;
         Ok((model, trained))
     }
 
-    pub(super) fn run<L: Clone>(
+    /// What a method that must see the network at work sees of it; nothing of others.
+    pub(crate) fn calibration(&self, model: &mut N, choice: &Choice) -> Result<Calibration> {
+        let (modules, rng) = (N::modules(&self.setting), self.rng.fork("calibration"));
+        let mut batches = self.seen.iter();
+        calibrate(model, &modules, &choice.method().needs(), &rng, &mut |model| {
+            let Some(x) = batches.next() else {
+                return Ok(Shown::Nothing);
+            };
+            untaped(|| model.hidden(x, &Pass::quiet()))?;
+            Ok(Shown::All)
+        })
+    }
+
+    pub(crate) fn run<L: Clone>(
         &self,
         (arm, rate, seed): (&Arm<L>, f32, u64),
         setting: &Setting,
         images: &Split,
-    ) -> Result<(Run<L>, Mlp)> {
+    ) -> Result<(Run<L>, N)> {
         let (mut model, trained) = self.attached(&arm.treatment)?;
         let rates = training::Rates { hidden: rate, head: setting.head_rate };
         let steps = (setting.steps, setting.batch);
@@ -81,7 +104,7 @@ impl Start {
 }
 
 /// The values of the leaf `name` of every hidden layer that has one, with the path of its weight.
-pub(crate) fn leaves(model: &Mlp, name: &str) -> Vec<(String, Vec<f32>)> {
+pub(crate) fn leaves(model: &dyn Model, name: &str) -> Vec<(String, Vec<f32>)> {
     let mut found = Vec::new();
     for parameter in model.parameters() {
         parameter.weight.leaves(&mut |leaf_name, leaf| {

@@ -57,7 +57,7 @@ pub(crate) struct Contest {
 }
 
 impl<L: Clone> Sweep<L> {
-    pub(super) fn new(setting: &Setting, arms: &[Arm<L>], test_images: usize) -> Self {
+    pub(crate) fn new(setting: &Setting, arms: &[Arm<L>], test_images: usize) -> Self {
         let (setting, arms) = (setting.clone(), arms.to_vec());
         Self { setting, arms, test_images, pretrained_accuracy: Vec::new(), runs: Vec::new() }
     }

@@ -6,8 +6,8 @@ use rankine_random::Rng;
 use serde_json::Value;
 use std::sync::Arc;
 
-pub(crate) fn images(seed: u64, classes: u32) -> Images {
-    let (rng, width) = (Rng::new(seed), 20);
+fn images(seed: u64, classes: u32, width: usize) -> Images {
+    let rng = Rng::new(seed);
     let mut images = Images { pixels: Vec::new(), width, labels: Vec::new() };
     let mut noise = rng.fork("noise");
     for index in 0..240 {
@@ -19,8 +19,14 @@ pub(crate) fn images(seed: u64, classes: u32) -> Images {
     images
 }
 
-/// Four old classes and three new ones.
+/// Four old classes and three new ones, of 20 pixels.
 pub(crate) fn data() -> Data {
+    data_of(20)
+}
+
+/// The same with another number of pixels.
+pub(crate) fn data_of(width: usize) -> Data {
+    let images = |seed, classes| images(seed, classes, width);
     let split = |seed, classes| Split { train: images(seed, classes), test: images(seed, classes) };
     Data { old: Arc::new(split(1, 4)), new: split(2, 3) }
 }

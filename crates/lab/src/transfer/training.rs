@@ -1,22 +1,28 @@
 //! The small classifier: pretrained, trained and judged.
 
-use super::Setting;
+use super::{Network, Setting};
 use crate::{Error, Images, Result};
-use rankine_nn::{Kind, Pass, for_each_trained_mut, models::Mlp, penalty};
+use rankine_nn::{Kind, Pass, for_each_trained_mut, penalty};
 use rankine_random::Rng;
-use rankine_tensor::{ops, untaped};
-use rankine_train::{AdamW, Optimizer as _};
+use rankine_tensor::{Tensor, ops, untaped};
+use rankine_train::{AdamW, Optimizer};
+use std::sync::Arc;
+
+/// Images and their classes; [t, width] and [t].
+pub(crate) type Batch = (Tensor, Arc<[u32]>);
+
+/// What is minimised on a batch, penalties of the weights apart; [1].
+pub(crate) type Loss<'a, N> = &'a dyn Fn(&N, &Batch) -> Result<Tensor>;
 
 /// Learning rates.
 #[derive(Clone, Copy)]
-pub(super) struct Rates {
+pub(crate) struct Rates {
     pub hidden: f32,
     pub head: f32,
 }
 
-pub(super) fn pretrain(setting: &Setting, images: &Images, rng: &Rng) -> Result<Mlp> {
-    let sizes = [&[images.width], setting.hidden.as_slice(), &[classes(images)]].concat();
-    let mut model = Mlp::new(&sizes, &rng.fork("network"))?;
+pub(crate) fn pretrain<N: Network>(setting: &Setting, images: &Images, rng: &Rng) -> Result<N> {
+    let mut model = N::build(setting, images.width, classes(images), &rng.fork("network"))?;
     let rates = Rates { hidden: setting.head_rate, head: setting.head_rate };
     let steps = (setting.pretraining_steps, setting.batch);
     let losses = train(&mut model, images, &rng.fork("pretraining"), steps, rates)?;
@@ -27,19 +33,41 @@ pub(super) fn pretrain(setting: &Setting, images: &Images, rng: &Rng) -> Result<
 }
 
 /// Trains what is trained in `model` with AdamW at constant rates; the loss of every step, up to one that is no number.
-pub(super) fn train(
-    model: &mut Mlp,
+pub(crate) fn train<N: Network>(
+    model: &mut N,
     images: &Images,
     rng: &Rng,
     (steps, batch): (usize, usize),
     rates: Rates,
 ) -> Result<Vec<f64>> {
-    let mut optimizer = AdamW::default();
-    let mut losses = Vec::with_capacity(steps);
-    for (rows, step) in images.steps(batch, rng).zip(1..=steps) {
-        let (x, targets) = images.batch(&rows)?;
-        let hidden = model.hidden(&x, &Pass::quiet())?;
-        let loss = ops::losses(&hidden, &model.head().weight.dense()?, &targets)?.mean();
+    let batches = images.steps(batch, rng).take(steps).map(|rows| images.batch(&rows));
+    follow(model, batches, &mut AdamW::default(), rates)
+}
+
+/// The same with any optimizer, on one batch after the other.
+pub(crate) fn follow<N: Network>(
+    model: &mut N,
+    batches: impl Iterator<Item = Result<Batch>>,
+    optimizer: &mut dyn Optimizer,
+    rates: Rates,
+) -> Result<Vec<f64>> {
+    minimise(model, batches, optimizer, rates, &|model, (x, targets)| {
+        let hidden = model.hidden(x, &Pass::quiet())?;
+        Ok(ops::losses(&hidden, &model.head().weight.dense()?, targets)?.mean())
+    })
+}
+
+/// The same with any loss.
+pub(crate) fn minimise<N: Network>(
+    model: &mut N,
+    batches: impl Iterator<Item = Result<Batch>>,
+    optimizer: &mut dyn Optimizer,
+    rates: Rates,
+    loss: Loss<'_, N>,
+) -> Result<Vec<f64>> {
+    let mut losses = Vec::new();
+    for (batch, step) in batches.zip(1..) {
+        let loss = loss(model, &batch?)?;
         losses.push(f64::from(loss.item()));
         if !loss.item().is_finite() {
             break;
@@ -52,7 +80,7 @@ pub(super) fn train(
         for_each_trained_mut(model, &mut |place, variable| {
             let rate = if place.kind == Kind::Head { rates.head } else { rates.hidden };
             if let Some(gradient) = gradients.of(variable) {
-                gradient.read(|values| optimizer.update(&place, variable, values, step as u64, rate));
+                gradient.read(|values| optimizer.update(&place, variable, values, step, rate));
             }
         });
     }
@@ -60,7 +88,7 @@ pub(super) fn train(
 }
 
 /// Share of images classified rightly.
-pub(super) fn accuracy(model: &Mlp, images: &Images) -> Result<f64> {
+pub(crate) fn accuracy<N: Network>(model: &N, images: &Images) -> Result<f64> {
     let mut right = 0;
     let rows: Vec<usize> = (0..images.labels.len()).collect();
     for rows in rows.chunks(1024) {

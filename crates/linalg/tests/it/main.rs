@@ -5,6 +5,8 @@ mod agreement;
 #[cfg(test)]
 mod exact;
 #[cfg(test)]
+mod incremental;
+#[cfg(test)]
 mod matrices;
 #[cfg(test)]
 mod randomized;

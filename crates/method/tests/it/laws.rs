@@ -1,12 +1,15 @@
-use crate::support::{attach_to, dense, distance, disturb, disturb_all, fixture, linear_modules, loss};
-use rankine_method::{Choice, Error, Site};
+use crate::support::{
+    attach_to, dense, distance, disturb, disturb_all, fixture, fixture_for, linear_modules, loss,
+    modules_for, statistics,
+};
+use rankine_method::{Choice, Error, Site, count};
 use rankine_nn::{Kind, Leaf, Model, Scope, Weight, for_each_trained, weight::counts};
 use rankine_random::Rng;
 use rankine_tensor::{Tensor, Var};
 use rankine_testkit::{GradientCheck, assert_close, gradient_check};
 
 /// Every method with several settings; a setting that a method has not is left out.
-fn choices() -> Vec<Choice> {
+pub fn choices() -> Vec<Choice> {
     let settings = [
         "",
         "rank = 1",
@@ -21,6 +24,9 @@ fn choices() -> Vec<Choice> {
         "rank = 5\nparam = 'ratio'",
         "rank = 3\ngamma = 0.0",
         "rank = 3\nrelu = 'none'",
+        "rank = 5\nkernel_rank = 3\nscale = 0.5\ninit = 'kaiming_uniform'",
+        "rank = 4\nkernel_rank = 1",
+        "ratio = 1.5\nperturbation = 1.0",
     ];
     let all: Vec<Choice> = Choice::all()
         .into_iter()
@@ -39,8 +45,8 @@ fn weight(shape: [usize; 2]) -> Tensor {
 }
 
 fn attached(choice: &Choice, weight: &Tensor) -> Box<dyn Weight> {
-    let weight = &weight.clone().into();
-    let site = Site { path: "w.weight", kind: Kind::Linear, weight };
+    let (weight, statistics) = (&weight.clone().into(), statistics(choice.method(), weight.shape()[1]));
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight, statistics: Some(&statistics) };
     let rank = choice.method().plan(&[site]).unwrap()[0];
     let structure = choice.method().attach(&site, rank, Rng::new(2)).unwrap();
     let (trained, _) = counts(structure.as_ref());
@@ -49,7 +55,7 @@ fn attached(choice: &Choice, weight: &Tensor) -> Box<dyn Weight> {
 }
 
 fn every(check: impl Fn(&Choice, &Tensor, Box<dyn Weight>)) {
-    for choice in choices() {
+    for choice in choices().into_iter().filter(|choice| choice.method().takes(Kind::Linear)) {
         for shape in SHAPES {
             let weight = weight(shape);
             check(&choice, &weight, attached(&choice, &weight));
@@ -93,9 +99,9 @@ fn probe(structure: &dyn Weight, inputs: usize) -> Tensor {
 }
 
 /// Whether the structure is linear in each of its leaves: not where a norm is held constant (DoRA), nor across the kinks of
-/// SALT. Tests of their own look at those.
+/// SALT, nor in the gates of DiffoRA. Tests of their own look at those.
 fn is_linear(choice: &Choice) -> bool {
-    !matches!(choice.card().name, "dora" | "salt")
+    !matches!(choice.card().name, "dora" | "salt" | "diffora")
 }
 
 #[test]
@@ -155,8 +161,8 @@ fn frozen(model: &dyn Model) -> Vec<Vec<f32>> {
 #[test]
 fn a_step_changes_trained_leaves_only() {
     for choice in choices() {
-        let mut model = fixture();
-        let modules = linear_modules(&model);
+        let mut model = fixture_for(&choice);
+        let modules = modules_for(&model, &choice);
         let attached = attach_to(&mut model, &choice, &modules, 0).unwrap();
         assert_eq!(attached.sites.len(), modules.len());
         let mut counted = 0;
@@ -177,12 +183,45 @@ fn a_step_changes_trained_leaves_only() {
 }
 
 #[test]
+fn a_card_names_the_leaves_that_are_trained() {
+    for choice in Choice::all() {
+        let mut model = fixture_for(&choice);
+        let modules = modules_for(&model, &choice);
+        attach_to(&mut model, &choice, &modules[..1], 0).unwrap();
+        let mut names = Vec::new();
+        for_each_trained(&model, &mut |place, _| {
+            names.extend(place.name.rsplit('/').next().map(str::to_owned));
+        });
+        assert_eq!(names, choice.card().trains, "{choice:?}");
+    }
+}
+
+#[test]
+fn counting_is_attaching_without_it() {
+    for choice in choices() {
+        let mut model = fixture_for(&choice);
+        let modules = modules_for(&model, &choice);
+        let counted = count(&model, choice.method(), &modules).unwrap();
+        let attached = attach_to(&mut model, &choice, &modules, 0).unwrap();
+        let ranks = counted.iter().map(|found| found.rank).sum::<usize>();
+        assert_eq!(ranks, attached.sites.iter().map(|(_, rank)| rank).sum::<usize>(), "{choice:?}");
+        // Data move ranks to other weights, of other sizes.
+        if !choice.method().needs().any() {
+            let sites: Vec<_> = counted.iter().map(|found| (found.path.clone(), found.rank)).collect();
+            assert_eq!(sites, attached.sites, "{choice:?}");
+            let trained: usize = counted.iter().map(|found| found.trained).sum();
+            assert_eq!(trained, attached.trained, "{choice:?}");
+        }
+    }
+}
+
+#[test]
 fn a_seed_gives_the_same_weights_in_any_order_on_any_threads() {
     for choice in choices() {
         let run = |threads: usize, reversed: bool, seed: u64| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let mut model = fixture();
-            let mut modules = linear_modules(&model);
+            let mut model = fixture_for(&choice);
+            let mut modules = modules_for(&model, &choice);
             if reversed {
                 modules.reverse();
             }
@@ -284,13 +323,13 @@ fn settings_outside_their_range_are_errors() {
 #[test]
 fn leaves_put_back_give_the_same_dense_bits() {
     for choice in choices() {
-        let mut model = fixture();
-        let modules = linear_modules(&model);
+        let mut model = fixture_for(&choice);
+        let modules = modules_for(&model, &choice);
         attach_to(&mut model, &choice, &modules, 0).unwrap();
         disturb_all(&mut model);
         let mut saved = Vec::new();
         for_each_trained(&model, &mut |_, variable| saved.push(variable.tensor().to_vec()));
-        let mut again = fixture();
+        let mut again = fixture_for(&choice);
         attach_to(&mut again, &choice, &modules, 0).unwrap();
         rankine_nn::for_each_trained_mut(&mut again, &mut |place, variable| {
             variable.update(|values| values.copy_from_slice(&saved[place.index]));

@@ -91,7 +91,7 @@ fn starts_are_what_they_are_called() {
     let start = |name: &str, seed| {
         let choice = named("loldu", &format!("init = '{name}'"));
         let weight = &original().into();
-        let site = Site { path: "w.weight", kind: Kind::Linear, weight };
+        let site = Site { path: "w.weight", kind: Kind::Linear, weight, statistics: None };
         core(choice.method().attach(&site, rank, Rng::new(seed)).unwrap().as_ref())
     };
     assert_eq!(start("lu", 2), d);
@@ -255,7 +255,7 @@ fn pivots_that_are_too_small_stay_in_the_base() {
 #[test]
 fn what_cannot_be_attached_is_named() {
     let weight = &original().into();
-    let site = Site { path: "w.weight", kind: Kind::Linear, weight };
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight, statistics: None };
     for setting in ["min_pivot = -1e-3", "min_pivot = 1.0", "min_pivot = nan"] {
         let error = named("loldu", setting).method().plan(&[site]).unwrap_err();
         assert!(matches!(&error, Error::Setting { name: "min_pivot", .. }), "{error}");

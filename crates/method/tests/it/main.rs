@@ -1,9 +1,21 @@
 //! Laws for every method of the list, PiSSA against peft, and adapters written and read back.
 
 #[cfg(test)]
+mod bitfit;
+#[cfg(test)]
+mod calibration;
+#[cfg(test)]
+mod convolutions;
+#[cfg(test)]
+mod diffora;
+#[cfg(test)]
 mod dora;
 #[cfg(test)]
+mod eva;
+#[cfg(test)]
 mod export;
+#[cfg(test)]
+mod flora;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
@@ -11,7 +23,11 @@ mod loldu;
 #[cfg(test)]
 mod olora;
 #[cfg(test)]
+mod pela;
+#[cfg(test)]
 mod pissa;
+#[cfg(test)]
+mod quantized;
 #[cfg(test)]
 mod salt;
 #[cfg(test)]

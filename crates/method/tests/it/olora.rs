@@ -86,7 +86,7 @@ fn a_weight_of_zeros_and_one_with_nan() {
     assert!([base, a].iter().all(|part| part.to_vec().iter().all(|&x| x == 0.0)));
     assert!(b.to_vec().iter().all(|x| x.is_finite()));
     let broken = Tensor::new(vec![f32::NAN; 24 * 16], &[24, 16]).unwrap().into();
-    let site = Site { path: "w.weight", kind: Kind::Linear, weight: &broken };
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight: &broken, statistics: None };
     let error = named("olora", "").method().attach(&site, 2, Rng::new(0)).err().unwrap();
     assert!(error.to_string().contains("w.weight"), "{error}");
 }

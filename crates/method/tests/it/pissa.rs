@@ -26,7 +26,7 @@ fn parts(structure: &dyn Weight) -> [Tensor; 3] {
 
 fn attach(method: &Pissa, weight: &Tensor) -> [Tensor; 3] {
     let weight = &weight.clone().into();
-    let site = Site { path: "w.weight", kind: Kind::Linear, weight };
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight, statistics: None };
     parts(method.attach(&site, method.rank, Rng::new(2)).unwrap().as_ref())
 }
 
@@ -139,7 +139,7 @@ fn a_weight_of_zeros_and_one_with_nan() {
     let [base, a, b] = attach(&Pissa { rank: 2, ..Pissa::default() }, &Tensor::zeros(&SHAPE));
     assert!([base, a, b].iter().all(|part| part.to_vec().iter().all(|&x| x == 0.0)));
     let broken = Tensor::new(vec![f32::NAN; 24 * 16], &SHAPE).unwrap().into();
-    let site = Site { path: "w.weight", kind: Kind::Linear, weight: &broken };
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight: &broken, statistics: None };
     let error = Pissa::default().attach(&site, 2, Rng::new(0)).err().unwrap();
     assert!(error.to_string().contains("w.weight"), "{error}");
 }

@@ -284,7 +284,7 @@ fn the_top_is_a_number_or_a_share() {
 #[test]
 fn settings_outside_their_range_are_errors() {
     let weight = &weight([14, 9]).into();
-    let site = Site { path: "w.weight", kind: Kind::Linear, weight };
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight, statistics: None };
     for settings in [
         "top = 10",
         "top_ratio = 0.0",
@@ -298,7 +298,7 @@ fn settings_outside_their_range_are_errors() {
         assert!(matches!(error, Err(Error::Setting { .. })), "{settings}");
     }
     let broken = &Tensor::new(vec![f32::NAN; 12], &[4, 3]).unwrap().into();
-    let site = Site { path: "w.weight", kind: Kind::Linear, weight: broken };
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight: broken, statistics: None };
     let error = named("salt", "").method().attach(&site, 2, Rng::new(0)).err().unwrap();
     assert!(error.to_string().contains("w.weight"), "{error}");
 }

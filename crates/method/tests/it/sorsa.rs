@@ -16,7 +16,7 @@ fn original() -> Tensor {
 fn attached(settings: &str) -> Box<dyn Weight> {
     let choice = named("sorsa", settings);
     let weight = &original().into();
-    let site = Site { path: "w.weight", kind: Kind::Linear, weight };
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight, statistics: None };
     let rank = choice.method().plan(&[site]).unwrap()[0];
     choice.method().attach(&site, rank, Rng::new(2)).unwrap()
 }
@@ -146,6 +146,6 @@ fn what_was_learnt_is_exactly_of_twice_the_rank() {
     let (base, branch) = structure.residual().unwrap();
     let a = Tensor::new(branch.a, &[3, SHAPE[1]]).unwrap();
     let b = Tensor::new(branch.b, &[SHAPE[0], 3]).unwrap();
-    let whole = base.add(&b.matmul(&a).unwrap().scale(2.0)).unwrap().to_vec();
+    let whole = base.tensor().add(&b.matmul(&a).unwrap().scale(2.0)).unwrap().to_vec();
     assert!(distance(&whole, &structure.dense().unwrap().to_vec()) < 1e-6);
 }

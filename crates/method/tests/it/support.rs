@@ -1,16 +1,36 @@
 use rankine_checkpoint::Checkpoint;
-use rankine_method::{Attached, Choice, Result, Site, attach};
+use rankine_method::{
+    Attached, Calibration, Choice, Method, Result, Site, Statistics, attach, calibration::Collector,
+};
 use rankine_nn::{
     Kind, LanguageModel, Leaf, Model, Pass, Tokens, Weight,
     models::{Llama, Storage},
 };
 use rankine_random::Rng;
 use rankine_tensor::{Tensor, ops};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub fn fixture() -> Llama {
     let opened = Checkpoint::open(rankine_testkit::fixtures::path("models/llama_untied")).unwrap();
     Llama::load(opened.config(), opened.tensors(), Storage::File).unwrap()
+}
+
+/// A model that has what the method takes over: biases of q, k and v where it is those.
+pub fn fixture_for(choice: &Choice) -> Llama {
+    if choice.method().takes(Kind::Linear) {
+        return fixture();
+    }
+    let opened = Checkpoint::open(rankine_testkit::fixtures::path("models/qwen2")).unwrap();
+    Llama::load(opened.config(), opened.tensors(), Storage::File).unwrap()
+}
+
+/// The modules of a linear map that the method takes over, or of whatever else it is for.
+pub fn modules_for(model: &Llama, choice: &Choice) -> Vec<String> {
+    if choice.method().takes(Kind::Linear) {
+        return linear_modules(model);
+    }
+    let taken = model.parameters().into_iter().filter(|parameter| choice.method().takes(parameter.kind()));
+    taken.map(|parameter| parameter.module().to_owned()).collect()
 }
 
 pub fn linear_modules(model: &Llama) -> Vec<String> {
@@ -24,7 +44,33 @@ pub fn named(name: &str, settings: &str) -> Choice {
 }
 
 pub fn attach_to(model: &mut Llama, choice: &Choice, modules: &[String], seed: u64) -> Result<Attached> {
-    attach(model, choice.method(), modules, &Rng::new(seed), &mut |_, _| ())
+    let calibration = calibration(model, choice.method());
+    attach(model, &calibration.inform(choice.method()), modules, &Rng::new(seed), &mut |_, _| ())
+}
+
+/// What a method asks of the inputs of a weight: those are ±0.8ʲ along axis j, so that the shares of variance are nearly
+/// the same at every weight, whatever its size.
+pub fn statistics(method: &dyn Method, inputs: usize) -> Statistics {
+    let entry = |at: usize| match (at / inputs, at % inputs) {
+        (row, column) if row == 2 * column => 0.8f32.powi(column as i32),
+        (row, column) if row == 2 * column + 1 => -(0.8f32.powi(column as i32)),
+        _ => 0.0,
+    };
+    let mut collector = Collector::new(&method.needs(), inputs, Rng::new(9));
+    collector.see(&(0..2 * inputs * inputs).map(entry).collect::<Vec<_>>()).unwrap();
+    collector.statistics()
+}
+
+/// The same for every matrix of a model.
+fn calibration(model: &Llama, method: &dyn Method) -> Calibration {
+    let (mut calibration, mut known) = (Calibration::default(), BTreeMap::new());
+    for parameter in model.parameters().into_iter().filter(|_| method.needs().any()) {
+        if let &[_, inputs] = parameter.weight.constant().unwrap().shape().as_slice() {
+            let statistics = known.entry(inputs).or_insert_with(|| Arc::new(statistics(method, inputs)));
+            calibration.sites.insert(parameter.path().to_owned(), statistics.clone());
+        }
+    }
+    calibration
 }
 
 /// Dense weights by path.
@@ -70,8 +116,8 @@ pub fn distance(a: &[f32], b: &[f32]) -> f64 {
 
 /// The structure that a method puts in the place of a weight of its own.
 pub fn structure(choice: &Choice, weight: &Tensor) -> Box<dyn Weight> {
-    let weight = &weight.clone().into();
-    let site = Site { path: "w.weight", kind: Kind::Linear, weight };
+    let (weight, statistics) = (&weight.clone().into(), statistics(choice.method(), weight.shape()[1]));
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight, statistics: Some(&statistics) };
     let rank = choice.method().plan(&[site]).unwrap()[0];
     choice.method().attach(&site, rank, Rng::new(2)).unwrap()
 }

@@ -16,7 +16,7 @@ fn original() -> Tensor {
 fn attached(settings: &str) -> Box<dyn Weight> {
     let choice = named("svfit", settings);
     let weight = &original().into();
-    let site = Site { path: "w.weight", kind: Kind::Linear, weight };
+    let site = Site { path: "w.weight", kind: Kind::Linear, weight, statistics: None };
     let rank = choice.method().plan(&[site]).unwrap()[0];
     choice.method().attach(&site, rank, Rng::new(2)).unwrap()
 }
@@ -147,7 +147,7 @@ fn what_was_learnt_is_exactly_a_lora_of_that_rank() {
 fn settings_outside_their_range_are_errors() {
     for settings in ["energy = 0.0", "energy = 1.5", "energy = nan", "energy_power = 3"] {
         let weight = &original().into();
-        let site = Site { path: "w.weight", kind: Kind::Linear, weight };
+        let site = Site { path: "w.weight", kind: Kind::Linear, weight, statistics: None };
         assert!(named("svfit", settings).method().plan(&[site]).is_err(), "{settings}");
     }
 }

@@ -1,7 +1,11 @@
 //! y = x·wᵀ + b, with x: [t, in], w: [out, in], b: [out]
 
 use crate::{Parameter, Pass, Result};
-use rankine_tensor::{Tensor, ops::Activation};
+use rankine_checkpoint::config::Activation as Function;
+use rankine_tensor::{
+    Tensor,
+    ops::{self, Activation},
+};
 
 /// A linear map with an optional bias.
 pub struct Linear {
@@ -25,6 +29,19 @@ impl Linear {
             (None, Activation::None) => weight.apply(x, scope),
             (None, Activation::Relu) => Ok(weight.apply(x, scope)?.relu()),
         }
+    }
+
+    /// f(x·wᵀ + b) for any activation of a configuration; [t, in] → [t, out].
+    pub fn followed_by(&self, f: Function, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        Ok(match f {
+            Function::Relu => self.activated(x, Activation::Relu, pass)?,
+            Function::Gelu => ops::gelu(&self.forward(x, pass)?)?,
+            Function::GeluTanh => ops::gelu_tanh(&self.forward(x, pass)?)?,
+            Function::Silu => {
+                let y = self.forward(x, pass)?;
+                y.mul(&y.sigmoid())?
+            }
+        })
     }
 
     /// Its parameters, in order.

@@ -5,7 +5,7 @@
 //!
 //! Kernels are padded by 2 and pooling windows are 2 × 2. The head has no bias, as in [`Mlp`](super::Mlp).
 
-use super::{Model, kaiming, trained};
+use super::{ImageClassifier, Model, kaiming, maps::flat, trained};
 use crate::{
     Error, Kind, Parameter, Pass, Result,
     layers::{Conv2d, Linear},
@@ -24,6 +24,7 @@ pub struct LeNet {
     convolutions: [Conv2d; 2],
     linear: Linear,
     head: Linear,
+    classes: usize,
 }
 
 impl LeNet {
@@ -58,6 +59,7 @@ impl LeNet {
                 weight: kaiming("head.weight", Kind::Head, &[classes, 512], 1.0, rng)?,
                 bias: None,
             },
+            classes,
         })
     }
 
@@ -93,9 +95,19 @@ impl Model for LeNet {
     }
 
     fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        let Self { convolutions, linear, head } = self;
+        let Self { convolutions, linear, head, .. } = self;
         let convolutions = convolutions.iter_mut().flat_map(Conv2d::parameters_mut);
         convolutions.chain([linear, head].into_iter().flat_map(Linear::parameters_mut)).collect()
+    }
+}
+
+impl ImageClassifier for LeNet {
+    fn logits<'m>(&'m self, images: &Tensor, pass: &mut Pass<'m>) -> Result<Tensor> {
+        self.forward(&flat(images)?, pass)
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! The head has no bias, so that its cross-entropy is the one of language models (`ops::losses`) and needs no logits.
 
-use super::{Model, kaiming, trained};
+use super::{ImageClassifier, Model, kaiming, maps::flat, trained};
 use crate::{Error, Kind, Parameter, Pass, Result, layers::Linear};
 use rankine_random::Rng;
 use rankine_tensor::{Tensor, ops::Activation};
@@ -13,6 +13,7 @@ use rankine_tensor::{Tensor, ops::Activation};
 pub struct Mlp {
     layers: Vec<Linear>,
     head: Linear,
+    classes: usize,
 }
 
 impl Mlp {
@@ -33,7 +34,7 @@ impl Mlp {
             |(index, pair): (usize, &[usize])| linear(index, [pair[1], pair[0]], index + 1 < count, rng);
         let mut layers = sizes.windows(2).enumerate().map(layer).collect::<Result<Vec<_>>>()?;
         let head = layers.split_off(count - 1).remove(0);
-        Ok(Self { layers, head })
+        Ok(Self { layers, head, classes: sizes[count] })
     }
 
     /// What the head sees of x: [t, in]; [t, d].
@@ -65,6 +66,20 @@ impl Model for Mlp {
 
     fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
         self.layers.iter_mut().chain([&mut self.head]).flat_map(Linear::parameters_mut).collect()
+    }
+}
+
+impl ImageClassifier for Mlp {
+    /// Hidden layers are blocks.
+    fn logits<'m>(&'m self, images: &Tensor, pass: &mut Pass<'m>) -> Result<Tensor> {
+        let hidden = self.layers.iter().try_fold(flat(images)?, |x, layer| {
+            pass.block(x, move |x, pass| layer.activated(x, Activation::Relu, pass))
+        })?;
+        self.head.forward(&hidden, pass)
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
     }
 }
 

@@ -1,14 +1,29 @@
 //! Models, and what every model can be asked for.
 
+mod decoder;
+mod encoder;
+mod image;
 mod lenet;
 mod llama;
+mod maps;
 mod mlp;
+mod mobilenet_v2;
+mod reader;
+mod resnet;
+mod vit;
 
+pub use decoder::Decoder;
+pub use encoder::{Encoder, missing_head};
+pub use image::{load_image_classifier, new_image_head};
 pub use lenet::LeNet;
 pub use llama::Llama;
 pub use mlp::Mlp;
+pub use mobilenet_v2::MobileNetV2;
+pub use resnet::{ResNet, ResNetSizes};
+pub use vit::Vit;
 
-use crate::{Kind, Parameter, Pass, Result, weight::Dense};
+use crate::{Error, Kind, Parameter, Pass, Result, weight::Dense};
+use rankine_checkpoint::{Config, Tensors, config::Architecture};
 use rankine_random::Rng;
 use rankine_tensor::{Tensor, ops::Span};
 use serde::{Deserialize, Serialize};
@@ -60,6 +75,8 @@ pub struct Tokens {
     pub positions: Arc<[u32]>,
     /// Rows of every example; attention stays inside.
     pub spans: Arc<[Span]>,
+    /// Which text of a pair every row belongs to, for models that tell them apart; the first where `None`; [t].
+    pub types: Option<Arc<[u32]>>,
 }
 
 impl Tokens {
@@ -75,13 +92,44 @@ impl Tokens {
             Span { queries: rows.clone(), keys: rows }
         });
         let positions = lengths.iter().flat_map(|&length| 0..length as u32).collect();
-        Self { ids: ids.into(), positions, spans: spans.collect() }
+        Self { ids: ids.into(), positions, spans: spans.collect(), types: None }
+    }
+
+    /// The same with the text of a pair that every row belongs to; [t].
+    pub fn with_types(self, types: &[u32]) -> Self {
+        Self { types: Some(types.into()), ..self }
     }
 
     /// One text.
     pub fn single(ids: &[u32]) -> Self {
         Self::packed(ids, &[ids.len()])
     }
+
+    /// Tokens of the longest example.
+    fn longest(&self) -> usize {
+        self.positions.iter().max().map_or(0, |&last| last as usize + 1)
+    }
+}
+
+/// A model that tells texts apart.
+pub trait Classifier: Model {
+    /// Scores of every class for every example; [examples, classes].
+    fn logits<'m>(&'m self, tokens: &Tokens, pass: &mut Pass<'m>) -> Result<Tensor>;
+
+    /// How many classes there are.
+    fn classes(&self) -> usize;
+
+    /// Longest example it was made for, in tokens.
+    fn context(&self) -> usize;
+}
+
+/// A model that tells images apart.
+pub trait ImageClassifier: Model {
+    /// Scores of every class for every image; images: [n, c, h, w] → [n, classes].
+    fn logits<'m>(&'m self, images: &Tensor, pass: &mut Pass<'m>) -> Result<Tensor>;
+
+    /// How many classes there are.
+    fn classes(&self) -> usize;
 }
 
 /// A model that continues texts.
@@ -108,6 +156,59 @@ pub trait LanguageModel: Model {
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         self.head().weight.apply(hidden, crate::Scope::QUIET)
     }
+}
+
+/// Reads the language model that `config` names, all weights frozen. `tensors` may be a checkpoint, or one with an adapter
+/// merged in.
+///
+/// # Errors
+/// When it is no language model, a tensor is missing, or has another shape than the configuration promises.
+pub fn load(config: &Config, tensors: &dyn Tensors, storage: Storage) -> Result<Box<dyn LanguageModel>> {
+    Ok(match config.architecture {
+        Architecture::Llama | Architecture::Mistral | Architecture::Qwen2 | Architecture::Qwen3 => {
+            Box::new(Llama::load(config, tensors, storage)?)
+        }
+        Architecture::Gpt2 => Box::new(Decoder::gpt2(config, tensors, storage)?),
+        Architecture::Opt => Box::new(Decoder::opt(config, tensors, storage)?),
+        Architecture::Bert | Architecture::Roberta | Architecture::Distilbert => {
+            return Err(Error::NotLanguage { found: config.architecture.name() });
+        }
+    })
+}
+
+/// Reads a classifier, as [`load`] reads a language model.
+///
+/// # Errors
+/// As [`load`]; also when there is no head, and for architectures whose classifiers are not implemented.
+pub fn load_classifier(
+    config: &Config,
+    tensors: &dyn Tensors,
+    storage: Storage,
+) -> Result<Box<dyn Classifier>> {
+    match config.architecture.is_encoder() {
+        true => Ok(Box::new(Encoder::load(config, tensors, storage)?)),
+        false => Err(Error::NotClassifier { found: config.architecture.name() }),
+    }
+}
+
+/// An error unless a model can read `ids`, the longest text among them of `tokens` tokens.
+fn check_text(config: &Config, ids: &[u32], tokens: usize) -> Result<()> {
+    let &Config { vocabulary, context, .. } = config;
+    if let Some(&token) = ids.iter().find(|&&id| id as usize >= vocabulary) {
+        return Err(Error::Token { token, vocabulary });
+    }
+    if tokens > context { Err(Error::Context { tokens, context }) } else { Ok(()) }
+}
+
+/// How many tokens there are before and with `ids`, which continue the text in `cache`; an error unless they can.
+fn check_continued(config: &Config, ids: &[u32], cache: &Cache) -> Result<(usize, usize)> {
+    if ids.is_empty() {
+        let (expected, found) = ("at least one token", "none".to_owned());
+        return Err(Error::Setting { name: "ids", expected, found });
+    }
+    let tokens = cache.length + ids.len();
+    check_text(config, ids, tokens)?;
+    Ok((cache.length, tokens))
 }
 
 /// Keys and values of a text so far, layer by layer.

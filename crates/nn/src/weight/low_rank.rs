@@ -6,9 +6,12 @@
 //! means r·(out + in) numbers, a diagonal between frozen factors only r. The branch costs 2·t·r·(out + in) multiply-adds
 //! beside t·out·in.
 //!
+//! A convolution's taps are a matrix [out, in·height·width] to it: `folded` gives the dense weight their shape back.
+//!
 //! Where a method took the branch's start out of the base (base = W − s·b₀·core₀·a₀), `start` keeps it, so that the update
 //! relative to W is known exactly: where a and b stay, it is s·b·(core − core₀)·a, of rank r; otherwise
-//! s·[b·core, −b₀·core₀]·[a; a₀], of rank 2r.
+//! s·[b·core, −b₀·core₀]·[a; a₀], of rank 2r. Relative to a base that was rounded it is the branch; relative to W it is
+//! of no low rank.
 
 use super::{Factors, Leaf, Leaves, Scope, Weight, dropped};
 use crate::Result;
@@ -25,7 +28,20 @@ pub struct LowRank {
     scale: f32,
     dropout: f32,
     orthonormality: f32,
-    start: Option<Start>,
+    origin: Origin,
+    /// Of the dense weight, where it is no matrix.
+    shape: Option<Vec<usize>>,
+}
+
+/// What the base is of the original weight.
+#[derive(Debug)]
+enum Origin {
+    /// All of it.
+    Whole,
+    /// That without the branch as it started.
+    Without(Box<Start>),
+    /// Rounded: only with the branch does it resemble the weight.
+    Rounded,
 }
 
 /// The branch as it was taken out of the base.
@@ -62,9 +78,24 @@ impl LowRank {
         Self::with_core(original.clone(), a, b, core, scale).out_of_base()
     }
 
+    /// A trained branch beside a base that is not the original weight but rounded, perhaps after the branch was taken out.
+    pub fn rounded(base: impl Into<Frozen>, a: &Tensor, b: &Tensor, scale: f32) -> Self {
+        Self { origin: Origin::Rounded, ..Self::new(base, a, b, scale) }
+    }
+
     fn of(base: impl Into<Frozen>, a: Leaf, b: Leaf, core: Option<Leaf>, scale: f32) -> Self {
         let base = Leaf::Frozen(base.into());
-        Self { base, a, b, core, scale, dropout: 0.0, orthonormality: 0.0, start: None }
+        Self {
+            base,
+            a,
+            b,
+            core,
+            scale,
+            dropout: 0.0,
+            orthonormality: 0.0,
+            origin: Origin::Whole,
+            shape: None,
+        }
     }
 
     /// The branch becomes a part of what the base was.
@@ -72,7 +103,11 @@ impl LowRank {
         let [a, b] = [&self.a, &self.b].map(|leaf| leaf.tensor().detach());
         let core = self.core.as_ref().map(|core| core.tensor().detach());
         let base = self.base().minus_product(&folded(&b, core.as_ref())?, &a, self.scale)?;
-        Ok(Self { base: Leaf::Frozen(base.into()), start: Some(Start { a, b, core }), ..self })
+        Ok(Self {
+            base: Leaf::Frozen(base.into()),
+            origin: Origin::Without(Box::new(Start { a, b, core })),
+            ..self
+        })
     }
 
     /// Drops entries of the branch's input with this probability while training.
@@ -83,6 +118,11 @@ impl LowRank {
     /// Adds `factor · (‖a·aᵀ − 1‖ + ‖bᵀ·b − 1‖)` to the loss, in Frobenius norms.
     pub fn with_orthonormality(self, factor: f32) -> Self {
         Self { orthonormality: factor, ..self }
+    }
+
+    /// The dense weight has this shape, of as many numbers, and nothing but it is asked for where that is no matrix.
+    pub fn folded(self, shape: &[usize]) -> Self {
+        Self { shape: (shape.len() != 2).then(|| shape.to_vec()), ..self }
     }
 
     /// The branch as it is now, its core folded into b.
@@ -97,11 +137,13 @@ impl LowRank {
         self.base.tensor()
     }
 
-    /// What was learnt.
-    fn learnt(&self) -> Result<Factors> {
+    /// What was learnt, relative to the original weight.
+    fn learnt(&self) -> Result<Option<Factors>> {
         let now = self.branch()?;
-        let Some(start) = &self.start else {
-            return Ok(now);
+        let start = match &self.origin {
+            Origin::Whole => return Ok(Some(now)),
+            Origin::Rounded => return Ok(None),
+            Origin::Without(start) => start,
         };
         if self.a.trained().is_none() && self.b.trained().is_none() {
             let core = self.core.as_ref().map(Leaf::tensor);
@@ -109,13 +151,13 @@ impl LowRank {
                 (Some(core), Some(start)) => Some(core.detach().sub(start)?),
                 _ => None,
             };
-            return Ok(Factors { b: folded(&start.b, change.as_ref())?.to_vec(), ..now });
+            return Ok(Some(Factors { b: folded(&start.b, change.as_ref())?.to_vec(), ..now }));
         }
         let b_start = folded(&start.b, start.core.as_ref())?.scale(-1.0).to_vec();
         let a = [now.a, start.a.to_vec()].concat();
         let rows = now.b.chunks(now.rank.max(1)).zip(b_start.chunks(now.rank.max(1)));
         let b = rows.flat_map(|(now, then)| [now, then].concat()).collect();
-        Ok(Factors { a, b, rank: 2 * now.rank, scale: self.scale })
+        Ok(Some(Factors { a, b, rank: 2 * now.rank, scale: self.scale }))
     }
 }
 
@@ -162,7 +204,11 @@ impl Weight for LowRank {
     fn dense(&self) -> Result<Tensor> {
         let core = self.core.as_ref().map(Leaf::tensor);
         let product = folded(&self.b.tensor(), core.as_ref())?.matmul(&self.a.tensor())?;
-        Ok(self.base.tensor().add(&product.scale(self.scale))?)
+        let dense = self.base.tensor().add(&product.scale(self.scale))?;
+        Ok(match &self.shape {
+            Some(shape) => dense.reshape(shape)?,
+            None => dense,
+        })
     }
 
     fn apply(&self, x: &Tensor, scope: Scope<'_>) -> Result<Tensor> {
@@ -189,11 +235,14 @@ impl Weight for LowRank {
         Ok(Some(both.scale(self.orthonormality).reshape(&[1])?))
     }
 
-    fn residual(&self) -> Option<(Tensor, Factors)> {
-        self.start.as_ref().and_then(|_| Some((self.base(), self.branch().ok()?)))
+    fn residual(&self) -> Option<(Frozen, Factors)> {
+        match self.origin {
+            Origin::Whole => None,
+            Origin::Without(_) | Origin::Rounded => Some((self.base.constant(), self.branch().ok()?)),
+        }
     }
 
     fn update(&self) -> Option<Factors> {
-        self.learnt().ok()
+        self.learnt().ok().flatten()
     }
 }

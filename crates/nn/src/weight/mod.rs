@@ -1,14 +1,22 @@
 //! The weight and its structures.
 
 mod dense;
+mod factored;
+mod gated;
 mod low_rank;
 mod magnitude;
 mod singular;
+mod tucker;
+mod watched;
 
 pub use dense::Dense;
+pub use factored::{Distance, Factored};
+pub use gated::Gated;
 pub use low_rank::LowRank;
 pub use magnitude::Magnitude;
 pub use singular::{Relu, Singular};
+pub use tucker::Tucker;
+pub use watched::{Observe, Watched};
 
 use crate::Result;
 use rankine_random::Rng;
@@ -16,7 +24,7 @@ use rankine_tensor::{
     Frozen, Tensor, Var,
     ops::{self, Activation},
 };
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 /// One named tensor of a weight: trained, or kept as it was.
 #[derive(Debug)]
@@ -102,7 +110,7 @@ pub struct Factors {
 }
 
 /// A weight of shape [out, in] (of any shape where only `dense` is asked for) that knows how it is built from its leaves.
-pub trait Weight: Leaves + Send + Sync {
+pub trait Weight: Leaves + Any + Send + Sync {
     /// The effective weight; [out, in] (or [d] for a norm or a bias, [out, in, height, width] for a convolution).
     fn dense(&self) -> Result<Tensor>;
 
@@ -151,9 +159,9 @@ pub trait Weight: Leaves + Send + Sync {
         None
     }
 
-    /// Where the branch started as a part of the original weight: what is left of that weight without it, and the
-    /// branch as it is now.
-    fn residual(&self) -> Option<(Tensor, Factors)> {
+    /// Where the branch stands beside something else than the original weight, what is left of that without the branch, or
+    /// that rounded: this base in its storage type, and the branch as it is now.
+    fn residual(&self) -> Option<(Frozen, Factors)> {
         None
     }
 }

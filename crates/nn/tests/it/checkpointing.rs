@@ -1,6 +1,13 @@
 use crate::support::{fixture, gradients, next_tokens, train_all, train_branches};
-use rankine_nn::{Model, Parameter, Pass, models::Llama, weight::Dense};
+use rankine_nn::{
+    ImageClassifier as _, LanguageModel as _, Model, Parameter, Pass, Tokens, for_each_trained,
+    models::{Llama, Mlp},
+    weight::Dense,
+};
 use rankine_random::Rng;
+use rankine_tensor::Tensor;
+use rankine_testkit::assert_close;
+use std::collections::BTreeMap;
 
 /// Gradients of a step with and without computing blocks again.
 fn same_bits(model: &Llama) {
@@ -64,4 +71,52 @@ fn dropout_follows_the_stream_of_the_step() {
     let quiet = || gradients(&model, &batch, Pass::quiet()).0;
     assert_eq!(quiet(), quiet());
     assert_ne!(quiet(), loss(1));
+}
+
+/// Gradients of a loss of the features of every block, and of the end.
+fn of_features(model: &Llama, recompute: bool) -> BTreeMap<String, Vec<f32>> {
+    let mut pass = Pass::training(Rng::new(3), recompute);
+    pass.keep_features();
+    let end = model.hidden(&Tokens::single(&[5, 17, 80, 3, 3]), &mut pass).unwrap();
+    let features = pass.take_features();
+    assert_eq!(features.iter().map(Tensor::shape).collect::<Vec<_>>(), [[5, 32], [5, 32]]);
+    assert!(pass.take_features().is_empty());
+    let squares = features.iter().map(|block| block.mul(block).unwrap().mean());
+    let loss = squares.fold(end.exp().mean(), |sum, square| sum.add(&square).unwrap());
+    let mut sums: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+    pass.backward(&loss, &mut |part| {
+        for_each_trained(model, &mut |place, variable| {
+            if let Some(gradient) = part.of(variable) {
+                let sum = sums.entry(place.name).or_insert_with(|| vec![0.0; gradient.elements()]);
+                sum.iter_mut().zip(gradient.to_vec()).for_each(|(sum, value)| *sum += value);
+            }
+        });
+    })
+    .unwrap();
+    sums
+}
+
+#[test]
+fn features_have_a_slope_of_their_own() {
+    let mut model = fixture("llama_untied");
+    train_all(&mut model);
+    let (kept, again) = (of_features(&model, false), of_features(&model, true));
+    assert_eq!(kept.keys().collect::<Vec<_>>(), again.keys().collect::<Vec<_>>());
+    for (name, gradient) in &kept {
+        let largest = gradient.iter().fold(0.0f32, |largest, slope| largest.max(slope.abs()));
+        assert_close!(again[name], gradient, absolute = f64::from(2e-5 * largest), "{name}");
+    }
+}
+
+#[test]
+fn hidden_layers_of_a_perceptron_are_its_blocks() {
+    let model = Mlp::new(&[4, 6, 5, 3], &Rng::new(1)).unwrap();
+    let x = Tensor::new(Rng::new(2).normals(8, 1.0), &[2, 4]).unwrap();
+    let mut pass = Pass::quiet();
+    pass.keep_features();
+    let logits = model.logits(&x, &mut pass).unwrap();
+    let features = pass.take_features();
+    assert_eq!(features.iter().map(Tensor::shape).collect::<Vec<_>>(), [[2, 6], [2, 5]]);
+    assert_eq!(features[1].to_vec(), model.hidden(&x, &Pass::quiet()).unwrap().to_vec());
+    assert_eq!(logits.to_vec(), model.forward(&x, &Pass::quiet()).unwrap().to_vec());
 }

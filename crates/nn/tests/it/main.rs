@@ -4,10 +4,20 @@
 #[cfg(test)]
 mod checkpointing;
 #[cfg(test)]
+mod decoders;
+#[cfg(test)]
+mod encoders;
+#[cfg(test)]
 mod errors;
+#[cfg(test)]
+mod factored;
+#[cfg(test)]
+mod images;
 #[cfg(test)]
 mod low_rank;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
 mod transformers;
+#[cfg(test)]
+mod watched;

@@ -63,6 +63,12 @@ impl Markup {
         self
     }
 
+    /// Markup that was built apart.
+    pub fn nested(&mut self, inner: Markup) -> &mut Self {
+        self.out.push_str(&inner.finish());
+        self
+    }
+
     /// A tag around a style or script of ours.
     pub fn element_raw(&mut self, tag: &'static str, content: &'static str) -> &mut Self {
         self.open(tag, &[]).raw(content).close()

@@ -10,7 +10,7 @@ use self::markup::Markup;
 use crate::{Block, Cell, Level, Page, Plot, Section, svg};
 
 /// Fonts, spacing, colours.
-const STYLE: &str = include_str!("page.css");
+pub(crate) const STYLE: &str = include_str!("page.css");
 
 /// Values under the pointer; the page reads as well without it.
 const SCRIPT: &str = include_str!("hover.js");

@@ -48,12 +48,14 @@ impl Frame {
     }
 }
 
-pub(super) fn draw(out: &mut Markup, bars: &Bars, canvas: &Canvas) {
+/// Its height is returned.
+pub(super) fn draw(out: &mut Markup, bars: &Bars, canvas: &Canvas) -> f64 {
     let frame = Frame::new(bars);
     let groups = bars.groups.len().max(1) as f64;
     let row = groups * THICKNESS + BETWEEN;
     let bottom = TOP + row * bars.len().max(1) as f64;
-    canvas.open(out, bottom + 28.0, &[]);
+    let height = bottom + 28.0;
+    canvas.open(out, height, &[]);
     let scale_note = if bars.axis.log { " (log scale)" } else { "" };
     label(out, (0.0, 13.0), "start", "quiet", &format!("{}{scale_note}", bars.axis.label));
     let mut free_from = 0.0;
@@ -81,6 +83,7 @@ pub(super) fn draw(out: &mut Markup, bars: &Bars, canvas: &Canvas) {
         label(out, (WIDTH / 2.0, TOP + 16.0), "middle", "quiet", "no data");
     }
     out.close();
+    height
 }
 
 fn bar(out: &mut Markup, value: f64, group: usize, top: f64, frame: &Frame) {

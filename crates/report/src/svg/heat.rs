@@ -54,20 +54,22 @@ fn widest_column_name(heat: &Heat) -> f64 {
     (0..heat.shape().1).map(name).fold(0.0, f64::max)
 }
 
-pub(super) fn draw(out: &mut Markup, heat: &Heat, canvas: &Canvas) {
+/// Its height is returned.
+pub(super) fn draw(out: &mut Markup, heat: &Heat, canvas: &Canvas) -> f64 {
     let (rows, columns) = heat.shape();
     let heat = &heat.binned(MOST_ROWS, MOST_COLUMNS);
     let ((shown_rows, shown_columns), frame, shades) = (heat.shape(), Frame::new(heat), Shades::of(heat));
     let bottom = TOP + frame.cell.1 * shown_rows.max(1) as f64;
     let names = if frame.slanted { 12.0 + widest_column_name(heat) * 0.72 } else { 20.0 };
-    canvas.open(out, bottom + names + 4.0, &[]);
+    let height = bottom + names + 4.0;
+    canvas.open(out, height, &[]);
     let averaged = if (rows, columns) == (shown_rows, shown_columns) { "" } else { ", averaged" };
     let log = if heat.value.log { " (log scale)" } else { "" };
     label(out, (0.0, 17.0), "start", "quiet", &format!("{}{log}{averaged}", heat.value.label));
     if shown_rows == 0 || shown_columns == 0 {
         label(out, (WIDTH / 2.0, TOP + 16.0), "middle", "quiet", "no data");
         out.close();
-        return;
+        return height;
     }
     colour_bar(out, &shades);
     if shown_rows * shown_columns > MOST_CELLS_WITH_WORDS {
@@ -79,6 +81,7 @@ pub(super) fn draw(out: &mut Markup, heat: &Heat, canvas: &Canvas) {
     row_names(out, heat, &frame);
     column_names(out, heat, &frame, bottom);
     out.close();
+    height
 }
 
 fn colour_bar(out: &mut Markup, shades: &Shades) {

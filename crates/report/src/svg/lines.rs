@@ -35,7 +35,8 @@ impl Frame {
     }
 }
 
-pub(super) fn draw(out: &mut Markup, lines: &Lines, canvas: &Canvas) {
+/// Its height is returned.
+pub(super) fn draw(out: &mut Markup, lines: &Lines, canvas: &Canvas) -> f64 {
     let shown = |series: &Series| trace::runs(&series.points, lines.x.log, lines.y.log).concat();
     let points: Vec<(f64, f64)> = lines.series.iter().flat_map(shown).collect();
     let x = Scale::covering(points.iter().map(|point| point.0), lines.x.log);
@@ -52,6 +53,7 @@ pub(super) fn draw(out: &mut Markup, lines: &Lines, canvas: &Canvas) {
         label(out, ((frame.left + RIGHT) / 2.0, (TOP + BOTTOM) / 2.0), "middle", "quiet", "no data");
     }
     out.close();
+    HEIGHT
 }
 
 /// Opens the drawing; its data attributes let the script turn places back into values.

@@ -1,13 +1,15 @@
-//! Plots for the browser, as inline SVG. Colours are classes of the page's style, so that they follow light and dark;
+//! Plots for the browser, as inline SVG or as files. Colours are classes of the page's style, so that they follow light and dark;
 //! lengths are user units, 720 across.
 
 mod bars;
+mod file;
 mod heat;
 mod lines;
 mod look;
 
 use crate::html::markup::{Attributes, Markup};
 use crate::{Plot, format, text};
+pub(crate) use file::file;
 use look::Look;
 
 /// Units across every plot.
@@ -19,8 +21,8 @@ const LETTER: f64 = 12.0;
 /// Width of a letter on average; digits of most fonts are a little narrower.
 const ADVANCE: f64 = 0.58 * LETTER;
 
-/// Draws `plot`; `id` is unique on the page.
-pub(crate) fn draw(out: &mut Markup, plot: &Plot, id: &str) {
+/// Draws `plot` and returns its height; `id` is unique on the page.
+pub(crate) fn draw(out: &mut Markup, plot: &Plot, id: &str) -> f64 {
     match plot {
         Plot::Lines(lines) => lines::draw(out, lines, &Canvas::new(plot, id)),
         Plot::Bars(bars) => bars::draw(out, bars, &Canvas::new(plot, id)),
@@ -30,34 +32,47 @@ pub(crate) fn draw(out: &mut Markup, plot: &Plot, id: &str) {
 
 /// Names of the series beside their colour, dash and marker; nothing where one series says it all.
 pub(crate) fn legend(out: &mut Markup, plot: &Plot) {
-    let names: Vec<&str> = match plot {
-        Plot::Lines(lines) => lines.series.iter().map(|series| series.name.as_str()).collect(),
-        Plot::Bars(bars) => bars.groups.iter().map(|group| group.name.as_str()).collect(),
-        Plot::Heat(_) => return,
-    };
-    let smoothing = match plot {
-        Plot::Lines(lines) => lines.smoothing_weight(),
-        _ => None,
-    };
-    let needed = match names.as_slice() {
-        [] => false,
-        [only] => !only.is_empty() && (smoothing.is_some() || *only != y_label(plot)),
-        _ => true,
-    };
-    if !needed && smoothing.is_none() {
+    let Some(Legend { names, smoothing }) = Legend::of(plot) else {
         return;
-    }
+    };
     out.open("ul", &[("class", "legend")]);
     for (index, name) in names.into_iter().enumerate() {
         out.open("li", &[]);
-        swatch(out, plot, index);
+        swatch(out, plot, index, &[("class", "swatch"), ("aria-hidden", "true")]);
         out.text(name).close();
     }
-    if let Some(weight) = smoothing {
-        let words = format!("moving average, weight {}; faint: as measured", format::number(weight, 4));
+    if let Some(words) = smoothing {
         out.element("li", &[("class", "unit")], &words);
     }
     out.close();
+}
+
+/// What a legend says.
+struct Legend<'a> {
+    names: Vec<&'a str>,
+    smoothing: Option<String>,
+}
+
+impl<'a> Legend<'a> {
+    fn of(plot: &'a Plot) -> Option<Self> {
+        let names: Vec<&str> = match plot {
+            Plot::Lines(lines) => lines.series.iter().map(|series| series.name.as_str()).collect(),
+            Plot::Bars(bars) => bars.groups.iter().map(|group| group.name.as_str()).collect(),
+            Plot::Heat(_) => return None,
+        };
+        let weight = match plot {
+            Plot::Lines(lines) => lines.smoothing_weight(),
+            _ => None,
+        };
+        let needed = match names.as_slice() {
+            [] => false,
+            [only] => !only.is_empty() && (weight.is_some() || *only != y_label(plot)),
+            _ => true,
+        };
+        let words =
+            |weight| format!("moving average, weight {}; faint: as measured", format::number(weight, 4));
+        (needed || weight.is_some()).then(|| Self { names, smoothing: weight.map(words) })
+    }
 }
 
 fn y_label(plot: &Plot) -> &str {
@@ -68,9 +83,10 @@ fn y_label(plot: &Plot) -> &str {
     }
 }
 
-fn swatch(out: &mut Markup, plot: &Plot, index: usize) {
+/// The look of a series in a drawing of its own; `rest` says how it stands.
+fn swatch(out: &mut Markup, plot: &Plot, index: usize, rest: &Attributes) {
     let look = Look::of(index);
-    let box_ = [("viewBox", "0 0 30 12"), ("class", "swatch"), ("aria-hidden", "true")];
+    let box_ = [&[("viewBox", "0 0 30 12")], rest].concat();
     match plot {
         Plot::Bars(_) => {
             out.open("svg", &box_);

@@ -1,9 +1,10 @@
-use rankine_method::Choice;
-use rankine_nn::{LanguageModel as _, Pass, Tokens, models::Storage};
+use rankine_method::{Choice, diffora::Candidate};
+use rankine_nn::{Pass, Tokens, models::Storage};
 use rankine_run::{Notice, Outcome, Recipe, Result, Source, fine_tune, load};
 use rankine_testkit::tiny;
 use rankine_train::Ending;
 use std::{
+    collections::BTreeSet,
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -137,6 +138,25 @@ fn wrong_recipes_leave_nothing_behind() {
 }
 
 #[test]
+fn a_ratio_of_learning_rates_needs_factors_and_is_part_of_the_run() {
+    let mut bench = Bench::new("svfit");
+    bench.recipe.train.lora_plus_ratio = Some(16.0);
+    let output = bench.output("run");
+    let error = bench.run(&output, false, None).unwrap_err();
+    assert!(error.to_string().contains("factor `b`") && error.hint().is_some(), "{error}");
+    assert!(!output.exists());
+    let mut bench = Bench::new("lora");
+    let (plain, rated) = (bench.output("plain"), bench.output("rated"));
+    bench.run(&plain, false, None).unwrap();
+    bench.recipe.train.lora_plus_ratio = Some(16.0);
+    bench.run(&rated, false, None).unwrap();
+    assert_ne!(adapter(&plain), adapter(&rated));
+    bench.recipe.train.lora_plus_ratio = None;
+    let other = bench.run(&rated, true, None).unwrap_err();
+    assert!(other.to_string().contains("train.lora_plus_ratio"), "{other}");
+}
+
+#[test]
 fn factors_on_the_kept_residual_are_the_adapter_on_the_original() {
     let mut bench = Bench::new("pissa");
     let (converted, kept) = (bench.output("converted"), bench.output("kept"));
@@ -158,6 +178,18 @@ fn factors_on_the_kept_residual_are_the_adapter_on_the_original() {
     }
     let expected = logits(&bench.model, &converted);
     rankine_testkit::assert_close(&logits(&residual, &kept), &expected, 1e-4, 1e-4);
+}
+
+#[test]
+fn a_quantised_base_has_to_be_kept() {
+    let mut bench = Bench::new("qpissa");
+    let output = bench.output("run");
+    let error = bench.run(&output, false, None).unwrap_err();
+    assert!(error.hint().unwrap().contains("keep_residual"), "{error}");
+    assert!(!output.exists());
+    bench.recipe.keep_residual = true;
+    bench.run(&output, false, None).unwrap();
+    load(&output.join("residual"), Some(&output), Storage::File).unwrap();
 }
 
 #[test]
@@ -207,4 +239,67 @@ fn weights_that_give_no_finite_loss_are_not_saved() {
     assert!(error.to_string().contains("not finite"), "{error}");
     assert!(error.hint().unwrap().contains("best"), "{error}");
     assert!(!output.join("state").exists() && !output.join("adapter_model.safetensors").exists());
+}
+
+#[test]
+fn a_method_that_must_see_the_data_sees_them_before_the_run() {
+    let bench = Bench::new("eva");
+    let (whole, parts) = (bench.output("whole"), bench.output("parts"));
+    let mut shown = 0;
+    let source = Source { model: &bench.model, resume: false, force: false };
+    fine_tune(&bench.recipe, source, &whole, &mut |notice| {
+        shown += usize::from(matches!(notice, Notice::Calibrating(..)));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(0 < shown);
+    let ranks = rankine_checkpoint::Adapter::open(&whole).unwrap().low_rank;
+    assert_eq!(ranks.values().map(|found| found.rank).sum::<usize>(), 2 * 14);
+    bench.run(&parts, false, Some(3)).unwrap();
+    bench.run(&parts, true, None).unwrap();
+    assert_eq!(adapter(&parts), adapter(&whole), "resumed with the same calibration");
+}
+
+#[test]
+fn a_search_picks_the_modules_that_the_run_trains() {
+    let mut bench = Bench::new("diffora");
+    for start in ["warm", "scratch"] {
+        let settings = ["search_steps=5", "warmup_steps=2", "ratio=0.3", &format!("start={start}")];
+        let changes = settings.map(|setting| format!("method.diffora.{setting}"));
+        bench.recipe = bench.recipe.clone().with(&changes).unwrap();
+        let [stopped, whole, parts] =
+            ["stopped", "whole", "parts"].map(|name| bench.output(&format!("{start}-{name}")));
+        let source = || Source { model: &bench.model, resume: false, force: false };
+        let error = fine_tune(&bench.recipe, source(), &stopped, &mut |notice| match notice {
+            Notice::Searching(3, 8) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        assert!(error.is_err() && !stopped.exists(), "nothing is left of a search that was stopped");
+        let (mut searching, mut picked) = (Vec::new(), Vec::new());
+        fine_tune(&bench.recipe, source(), &whole, &mut |notice| {
+            match notice {
+                Notice::Searching(step, 8) => searching.push(step),
+                Notice::Picked(found) => picked = found.to_vec(),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(searching, (1..=8).collect::<Vec<_>>());
+        let written: Vec<Candidate> =
+            serde_json::from_slice(&std::fs::read(whole.join("modules.json")).unwrap()).unwrap();
+        assert_eq!(written, picked);
+        assert_eq!(picked.len(), 14);
+        assert!(picked.iter().any(|module| module.gate != 0.5), "the gates were trained");
+        let modules: BTreeSet<String> =
+            picked.into_iter().filter(|module| module.picked).map(|module| module.module).collect();
+        assert_eq!(modules.len(), 2 * 3, "3 of the 7 modules of each layer");
+        let adapter = rankine_checkpoint::Adapter::open(&whole).unwrap();
+        assert_eq!(adapter.low_rank.keys().cloned().collect::<BTreeSet<_>>(), modules);
+        let html = std::fs::read_to_string(whole.join("report.html")).unwrap();
+        assert!(html.contains("Modules picked by their gates"));
+        bench.run(&parts, false, Some(3)).unwrap();
+        bench.run(&parts, true, None).unwrap();
+        assert_eq!(self::adapter(&parts), self::adapter(&whole), "resumed with the same modules");
+    }
 }

@@ -237,7 +237,7 @@ impl Piece {
 }
 
 /// An error unless the numbers are those that the shape declares.
-fn check(path: &str, low_rank: &LowRank) -> Result<()> {
+pub(super) fn check(path: &str, low_rank: &LowRank) -> Result<()> {
     let &LowRank { ref a, ref b, rank, inputs, outputs, ref magnitude, ref output_bias, .. } = low_rank;
     let whole = !a.is_empty() && !b.is_empty() && a.len() == rank * inputs && b.len() == outputs * rank;
     let mut vectors = [magnitude, output_bias].into_iter().flatten();

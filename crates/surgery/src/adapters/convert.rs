@@ -3,9 +3,9 @@
 use super::assemble::{Part, assemble};
 use super::change::{Piece, Site};
 use super::keep::Keep;
-use crate::merged::{EMBEDDING, HEAD, Merged};
+use crate::merged::Merged;
 use crate::{Progress, Result, Stage, Watch};
-use rankine_checkpoint::{Adapter, Tensors};
+use rankine_checkpoint::{Adapter, Tensors, ends, ends::HEAD};
 use rayon::prelude::*;
 
 /// A plain LoRA, and how near it is to the changes it was made from.
@@ -64,7 +64,9 @@ pub fn convert(base: &dyn Tensors, adapter: &Adapter, keep: Keep, watch: &mut Wa
         }),
     });
     let mut conversion = assemble(adapter, parts.collect(), keep);
-    mirror(adapter, &mut conversion.adapter);
+    if let Some(embedding) = ends::embedding(base.infos()) {
+        mirror(adapter, &mut conversion.adapter, embedding);
+    }
     Ok(conversion)
 }
 
@@ -77,22 +79,21 @@ pub(super) fn needs_base(adapter: &Adapter) -> bool {
 /// The modules that `adapter` changes by products.
 pub(super) fn sites<'a>(adapter: &'a Adapter, merged: Option<&'a Merged<'a>>) -> Result<Vec<Site<'a>>> {
     let mut sites = Vec::new();
+    let embedding = merged.and_then(Merged::embedding);
+    let shared = merged.zip(embedding).and_then(|(merged, name)| merged.recipe(name));
     for (path, low_rank) in &adapter.low_rank {
         let name = format!("{path}.weight");
-        let recipe = merged.and_then(|merged| {
-            // A head that changes as its embedding does has no recipe of its own.
-            let shared = || merged.recipe(EMBEDDING).filter(|_| name == HEAD);
-            merged.recipe(&name).or_else(shared)
-        });
+        // A head that changes as its embedding does has no recipe of its own.
+        let own = merged.and_then(|merged| merged.recipe(&name));
+        let recipe = own.or(shared.filter(|_| name == HEAD));
         sites.push(Site::new(adapter, path, Some(low_rank), recipe)?);
     }
     // A residual that was taken out of a tied head is missing in the embedding too.
-    let embedding = EMBEDDING.strip_suffix(".weight").unwrap_or(EMBEDDING);
-    let shared = merged.and_then(|merged| merged.recipe(EMBEDDING));
-    if let Some(recipe) = shared.filter(|recipe| recipe.residual.is_some())
-        && !adapter.low_rank.contains_key(embedding)
+    let residual = shared.filter(|recipe| recipe.residual.is_some());
+    if let Some((recipe, path)) = residual.zip(embedding.map(module))
+        && !adapter.low_rank.contains_key(path)
     {
-        sites.push(Site::new(adapter, embedding, None, Some(recipe))?);
+        sites.push(Site::new(adapter, path, None, Some(recipe))?);
     }
     Ok(sites)
 }
@@ -113,14 +114,18 @@ pub(super) fn in_groups<T: Sync>(
     Ok(pieces)
 }
 
-/// Where embedding and tied head were changed by the same factors, they are again.
-fn mirror(before: &Adapter, after: &mut Adapter) {
-    let path = |name: &str| name.strip_suffix(".weight").unwrap_or(name).to_owned();
-    let (embedding, head) = (path(EMBEDDING), path(HEAD));
-    let pair = before.low_rank.get(&embedding).zip(before.low_rank.get(&head));
-    let Some(source) = after.low_rank.get(&embedding).cloned() else { return };
+/// The module of a weight.
+fn module(weight: &str) -> &str {
+    weight.strip_suffix(".weight").unwrap_or(weight)
+}
+
+/// Where `embedding` and tied head were changed by the same factors, they are again.
+fn mirror(before: &Adapter, after: &mut Adapter, embedding: &str) {
+    let (embedding, head) = (module(embedding), module(HEAD));
+    let pair = before.low_rank.get(embedding).zip(before.low_rank.get(head));
+    let Some(source) = after.low_rank.get(embedding).cloned() else { return };
     if pair.is_some_and(|(embedding, head)| crate::merged::is_same_change(embedding, head))
-        && let Some(head) = after.low_rank.get_mut(&head)
+        && let Some(head) = after.low_rank.get_mut(head)
         && head.rank == source.rank
     {
         head.a = super::product::transposed(&source.b, source.outputs, source.rank);

@@ -1,4 +1,5 @@
-//! Adapters to adapters: any change that is read becomes a plain LoRA, and several become one.
+//! Adapters to adapters: any change that is read becomes a plain LoRA, those of peft's other kinds too, and several become
+//! one.
 //!
 //! Both go module by module, as many at a time as there are threads: the change of a weight as a product of factors,
 //! exactly where it is one; a decomposition of that product; the leading part of it, balanced; how far that is from the
@@ -8,12 +9,18 @@ mod assemble;
 mod change;
 mod combine;
 mod convert;
+mod export;
 mod keep;
+mod kinds;
+mod obstacle;
 mod output;
 mod product;
 mod sparse;
 
 pub use combine::{Combination, Share, combine};
 pub use convert::{Conversion, Recompressed, convert};
+pub use export::{ExportedModule, GgufExport, GgufOutput, export};
 pub use keep::Keep;
+pub use kinds::OtherKind;
+pub use obstacle::Obstacle;
 pub use output::AdapterOutput;

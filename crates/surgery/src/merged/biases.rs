@@ -4,10 +4,9 @@
 
 use super::Merged;
 use super::recipe::{Recipe, Source};
-use super::{EMBEDDING, HEAD};
 use crate::{Error, Result};
 use rankine_checkpoint::config::Architecture;
-use rankine_checkpoint::{Config, TensorInfo};
+use rankine_checkpoint::{Config, TensorInfo, ends::HEAD};
 
 /// Projections that have their biases together, and the key that says so.
 struct Group {
@@ -38,7 +37,8 @@ impl Merged<'_> {
     /// When the architecture has no place for such a bias.
     pub fn configure(&mut self, base: &Config) -> Result<Config> {
         let mut config = base.clone();
-        let parted = self.is_changed(HEAD) || (self.infos.contains_key(HEAD) && self.is_changed(EMBEDDING));
+        let embedding = config.architecture.embedding();
+        let parted = self.is_changed(HEAD) || (self.infos.contains_key(HEAD) && self.is_changed(embedding));
         config.tied = config.tied && !parted;
         let added: Vec<String> = self.added_biases().map(str::to_owned).collect();
         for name in &added {
@@ -53,7 +53,8 @@ impl Merged<'_> {
         Ok(config)
     }
 
-    fn added_biases(&self) -> impl Iterator<Item = &str> {
+    /// Biases that the base does not have.
+    pub(crate) fn added_biases(&self) -> impl Iterator<Item = &str> {
         let names = self.recipes.keys().map(String::as_str);
         names.filter(|name| name.ends_with(".bias") && !self.base.infos().contains_key(*name))
     }

@@ -2,11 +2,11 @@
 
 use super::recipe::{Branch, Recipe, Source, row_blocks};
 use super::residual::{How, Residual};
-use super::{EMBEDDING, HEAD, ties};
+use super::ties;
 use crate::{Error, Result};
 use indexmap::IndexMap;
 use rankine_checkpoint::adapter::{Initialisation, LayerKind, LowRank, Origin, Replacement};
-use rankine_checkpoint::{Adapter, Dtype, TensorInfo, Tensors};
+use rankine_checkpoint::{Adapter, Dtype, TensorInfo, Tensors, ends};
 
 /// The recipe of every tensor that the adapter, which fits the base, changes or adds.
 pub(super) fn recipes<'a>(base: &dyn Tensors, adapter: &'a Adapter) -> Result<IndexMap<String, Recipe<'a>>> {
@@ -28,8 +28,8 @@ pub(super) fn recipes<'a>(base: &dyn Tensors, adapter: &'a Adapter) -> Result<In
         }
         draft.recipe(&format!("{path}.weight")).rows = Some(rows);
     }
-    if ties::is_tied(base) {
-        ties::settle(base, adapter, &mut draft.recipes);
+    if let Some(embedding) = ends::tied(base.infos()) {
+        ties::settle(base, adapter, embedding, &mut draft.recipes);
     }
     Ok(draft.recipes)
 }
@@ -44,7 +44,7 @@ impl<'a> Draft<'a, '_> {
     /// The tensor of the base that stands at `name`; for a tied head the embedding.
     fn place<'n>(&self, name: &'n str) -> (&'n str, Option<&TensorInfo>) {
         let infos = self.base.infos();
-        let place = if name == HEAD && !infos.contains_key(HEAD) { EMBEDDING } else { name };
+        let place = ends::tied(infos).filter(|_| name == ends::HEAD).unwrap_or(name);
         (place, infos.get(place))
     }
 

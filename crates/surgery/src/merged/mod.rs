@@ -21,17 +21,12 @@ mod ties;
 use crate::{Progress, Result, Stage, Watch};
 use half::{bf16, f16};
 use indexmap::IndexMap;
-use rankine_checkpoint::{Adapter, Dtype, TensorInfo, Tensors};
+use rankine_checkpoint::{Adapter, Dtype, TensorInfo, Tensors, ends};
 use rayon::prelude::*;
 pub(crate) use recipe::{Recipe, Squares, row_blocks};
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 pub(crate) use ties::is_same_change;
-
-/// The input embedding of the llama family.
-pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
-/// The output head of the llama family; a tied model has no tensor of this name.
-pub(crate) const HEAD: &str = "lm_head.weight";
 
 /// A base model with an adapter's changes applied to what is read from it.
 pub struct Merged<'a> {
@@ -97,6 +92,11 @@ impl<'a> Merged<'a> {
     /// How the tensor `name` comes about, unless it is the base's.
     pub(crate) fn recipe(&self, name: &str) -> Option<&Recipe<'a>> {
         self.recipes.get(name)
+    }
+
+    /// Name of the input embedding, where there is one.
+    pub(crate) fn embedding(&self) -> Option<&'static str> {
+        ends::embedding(&self.infos)
     }
 
     /// Makes some rows of `name`; returns how far they moved.

@@ -12,45 +12,40 @@
 //! | new rows of the embedding | these | these, unless it has some of its own |
 
 use super::recipe::{Recipe, Source};
-use super::{EMBEDDING, HEAD};
 use indexmap::IndexMap;
-use rankine_checkpoint::Tensors;
 use rankine_checkpoint::adapter::{Adapter, LayerKind, LowRank, Origin};
+use rankine_checkpoint::{Tensors, ends::HEAD};
 
-/// Whether the head of the base is its embedding.
-pub(super) fn is_tied(base: &dyn Tensors) -> bool {
-    base.infos().contains_key(EMBEDDING) && !base.infos().contains_key(HEAD)
-}
-
-/// Gives both ends what they share, and drops the head's recipe where it is the embedding's.
+/// Gives both ends what they share, and drops the head's recipe where it is that of the embedding, `table`.
 pub(super) fn settle<'a>(
     base: &dyn Tensors,
     adapter: &'a Adapter,
+    table: &str,
     recipes: &mut IndexMap<String, Recipe<'a>>,
 ) {
-    let Some(info) = base.infos().get(EMBEDDING) else { return };
-    if !recipes.contains_key(EMBEDDING) && !recipes.contains_key(HEAD) {
+    let Some(info) = base.infos().get(table) else { return };
+    if !recipes.contains_key(table) && !recipes.contains_key(HEAD) {
         return;
     }
-    let mut take = |name| recipes.shift_remove(name).unwrap_or_else(|| Recipe::of_base(EMBEDDING, info));
-    let (mut embedding, mut head) = (take(EMBEDDING), take(HEAD));
+    let mut take = |name| recipes.shift_remove(name).unwrap_or_else(|| Recipe::of_base(table, info));
+    let (mut embedding, mut head) = (take(table), take(HEAD));
     let given = |name: &str, origin| adapter.replaced.get(name).filter(|given| given.origin == origin);
     // Of two bases peft keeps the one that it loads last, the head's.
     let shared = given(HEAD, Origin::Base).map(|_| head.source);
-    if let Some(source) = shared.or_else(|| given(EMBEDDING, Origin::Base).map(|_| embedding.source)) {
-        for (name, end) in [(EMBEDDING, &mut embedding), (HEAD, &mut head)] {
+    if let Some(source) = shared.or_else(|| given(table, Origin::Base).map(|_| embedding.source)) {
+        for (name, end) in [(table, &mut embedding), (HEAD, &mut head)] {
             if given(name, Origin::Module).is_none() {
                 (end.source, end.residual) = (source, None);
             }
         }
     }
-    if given(EMBEDDING, Origin::Module).is_none() {
+    if given(table, Origin::Module).is_none() {
         embedding.residual.clone_from(&head.residual);
     }
     head.rows = head.rows.or(embedding.rows);
     let (same, plain) = (is_same(&embedding, &head), is_untouched(&embedding));
     if !plain {
-        recipes.insert(EMBEDDING.to_owned(), embedding);
+        recipes.insert(table.to_owned(), embedding);
     }
     if !same {
         recipes.insert(HEAD.to_owned(), head);

@@ -158,7 +158,10 @@ fn a_gguf_base_becomes_a_folder() {
             expected.layers
         )
     );
-    assert_eq!((&found.rope, found.tied, &found.eos), (&expected.rope, expected.tied, &expected.eos));
+    assert_eq!(
+        (&found.positions, found.tied, &found.eos),
+        (&expected.positions, expected.tied, &expected.eos)
+    );
     assert_eq!(
         json(&target.join("generation_config.json"))["bos_token_id"].as_u64(),
         expected.bos.map(u64::from)

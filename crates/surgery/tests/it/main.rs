@@ -11,4 +11,8 @@ mod files;
 #[cfg(test)]
 mod formulas;
 #[cfg(test)]
+mod gguf;
+#[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod peft;

@@ -1,4 +1,4 @@
-//! Causal grouped-query attention inside spans of a batch.
+//! Grouped-query attention inside spans of a batch, causal or both ways.
 //!
 //!     out = softmax(scale·q·kᵀ + mask)·v        q: [t, hq·d]  k, v: [s, hkv·d]  out: [t, hq·d]
 //!
@@ -23,13 +23,16 @@ pub struct Attention {
     pub spans: Arc<[Span]>,
     /// Factor of the scores, usually 1/√d.
     pub scale: f32,
-    /// How many keys back a query sees, itself included; all when `None`.
+    /// How many keys back a query sees where `causal`, itself included; all when `None`.
     pub window: Option<usize>,
+    /// A query sees itself and what lies before it; else all of its span.
+    pub causal: bool,
 }
 
 impl Attention {
     fn kernel(&self) -> kernel::Attention<'_> {
-        kernel::Attention { heads: self.heads, spans: &self.spans, scale: self.scale, window: self.window }
+        let Self { heads, spans, scale, window, causal } = self;
+        kernel::Attention { heads: *heads, spans, scale: *scale, window: *window, causal: *causal }
     }
 
     fn check(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<[usize; 2]> {
@@ -107,7 +110,7 @@ pub fn plain(q: &Tensor, k: &Tensor, v: &Tensor, layout: &Attention) -> Result<T
             rows.push(Tensor::zeros(&[span.queries.start - next, shape[1]]));
         }
         next = span.queries.end;
-        let mask = mask(span, layout.window);
+        let mask = mask(span, layout);
         let heads = (0..query)
             .map(|head| {
                 let from = |x: &Tensor, rows: &std::ops::Range<usize>, head: usize| {
@@ -128,12 +131,13 @@ pub fn plain(q: &Tensor, k: &Tensor, v: &Tensor, layout: &Attention) -> Result<T
 }
 
 /// 0 where a query sees a key, a large negative number elsewhere; [queries, keys].
-fn mask(span: &Span, window: Option<usize>) -> Tensor {
+fn mask(span: &Span, layout: &Attention) -> Tensor {
     let (queries, keys) = (span.queries.len(), span.keys.len());
     let offset = keys - queries;
     let entry = |query: usize, key: usize| {
         let place = query + offset;
-        let seen = key <= place && window.is_none_or(|window| place - key < window);
+        let before = || key <= place && layout.window.is_none_or(|window| place - key < window);
+        let seen = !layout.causal || before();
         if seen { 0.0 } else { -1e30 }
     };
     let values = (0..queries).flat_map(|query| (0..keys).map(move |key| entry(query, key))).collect();

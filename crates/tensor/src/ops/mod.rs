@@ -6,10 +6,13 @@
 
 mod affine;
 mod attention;
+mod batch_norm;
 mod conv;
 mod embedding;
 mod frozen;
+mod gelu;
 mod head;
+mod layer_norm;
 mod linear;
 mod low_rank;
 mod pool;
@@ -19,10 +22,13 @@ mod swiglu;
 
 pub use affine::{Activation, affine};
 pub use attention::{Attention, attention, attention_cached};
+pub use batch_norm::batch_norm;
 pub use conv::{Convolution, conv2d};
 pub use embedding::embedding;
 pub use frozen::{frozen_linear, frozen_losses, frozen_rows, frozen_score};
+pub use gelu::{gelu, gelu_tanh};
 pub use head::{IGNORED, Scored, losses, score};
+pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use low_rank::{Branch, low_rank};
 pub use pool::max_pool2d;
@@ -34,9 +40,11 @@ pub use swiglu::swiglu;
 /// The compositions of backend operations that the fused operations must equal.
 pub mod plain {
     pub use super::{
-        affine::plain as affine, attention::plain as attention, conv::plain as conv2d, head::plain as losses,
-        linear::plain as linear, low_rank::plain as low_rank, pool::plain as max_pool2d,
-        rms_norm::plain as rms_norm, rope::plain as rotate, swiglu::plain as swiglu,
+        affine::plain as affine, attention::plain as attention, batch_norm::plain as batch_norm,
+        conv::plain as conv2d, gelu::plain as gelu, gelu::plain_tanh as gelu_tanh, head::plain as losses,
+        layer_norm::plain as layer_norm, linear::plain as linear, low_rank::plain as low_rank,
+        pool::plain as max_pool2d, rms_norm::plain as rms_norm, rope::plain as rotate,
+        swiglu::plain as swiglu,
     };
 }
 

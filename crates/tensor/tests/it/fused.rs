@@ -225,6 +225,49 @@ fn rms_norm() {
 }
 
 #[test]
+fn layer_norm() {
+    for [t, width] in [[2, 8], [6, 16], [11, 70]] {
+        let shapes: [&[usize]; 3] = [&[t, width], &[width], &[width]];
+        let fused = |x: &[Tensor]| ops::layer_norm(&x[0], &x[1], &x[2], 1e-3);
+        agree("layer_norm", &fused, &|x| plain::layer_norm(&x[0], &x[1], &x[2], 1e-3), &shapes);
+    }
+}
+
+/// A norm that is not trained passes its input's gradient on.
+#[test]
+fn a_frozen_layer_norm_has_the_gradient_of_its_input() {
+    let constant = |seed| Tensor::new(Rng::new(seed).normals(9, 1.0), &[9]).unwrap();
+    let (w, b) = (constant(1), constant(2));
+    let fused = |x: &[Tensor]| ops::layer_norm(&x[0], &w, &b, 1e-3);
+    agree("frozen layer_norm", &fused, &|x| plain::layer_norm(&x[0], &w, &b, 1e-3), &[&[4, 9]]);
+}
+
+#[test]
+fn batch_norm() {
+    for [images, channels, height, width] in [[3, 2, 4, 5], [5, 1, 1, 1], [1, 6, 7, 3]] {
+        let shapes: [&[usize]; 3] = [&[images, channels, height, width], &[channels], &[channels]];
+        let fused = |x: &[Tensor]| Ok(ops::batch_norm(&x[0], &x[1], &x[2], 1e-1)?.0);
+        agree("batch_norm", &fused, &|x| plain::batch_norm(&x[0], &x[1], &x[2], 1e-1), &shapes);
+    }
+    let maps = Tensor::zeros(&[0, 2, 3, 3]);
+    assert!(ops::batch_norm(&maps, &Tensor::zeros(&[2]), &Tensor::zeros(&[2]), 1e-5).is_err());
+}
+
+#[test]
+fn relu6_lets_through_what_lies_inside() {
+    let x = Var::new(vec![-1.0, 0.5, 3.0, 7.0], &[4]).unwrap();
+    let y = x.tensor().relu6();
+    assert_eq!(y.to_vec(), [0.0, 0.5, 3.0, 6.0]);
+    assert_eq!(y.sum().backward().unwrap().of(&x).unwrap().to_vec(), [0.0, 1.0, 1.0, 0.0]);
+}
+
+#[test]
+fn gelu() {
+    agree("gelu", &|x| ops::gelu(&x[0]), &|x| plain::gelu(&x[0]), &[&[7, 33]]);
+    agree("gelu_tanh", &|x| ops::gelu_tanh(&x[0]), &|x| plain::gelu_tanh(&x[0]), &[&[7, 33]]);
+}
+
+#[test]
 fn swiglu() {
     let fused = |x: &[Tensor]| ops::swiglu(&x[0], &x[1]);
     agree("swiglu", &fused, &|x| plain::swiglu(&x[0], &x[1]), &[&[7, 33], &[7, 33]]);
@@ -246,17 +289,18 @@ fn rotate() {
 
 #[test]
 fn attention_inside_spans() {
-    for (heads, lengths, window) in [
-        (Heads { query: 4, key_value: 2, size: 16 }, vec![7, 1, 64], None),
-        (Heads { query: 3, key_value: 1, size: 8 }, vec![70, 5], Some(6)),
-        (Heads { query: 2, key_value: 2, size: 64 }, vec![33], None),
+    for (heads, lengths, window, causal) in [
+        (Heads { query: 4, key_value: 2, size: 16 }, vec![7, 1, 64], None, true),
+        (Heads { query: 3, key_value: 1, size: 8 }, vec![70, 5], Some(6), true),
+        (Heads { query: 2, key_value: 2, size: 64 }, vec![33], None, true),
+        (Heads { query: 4, key_value: 2, size: 16 }, vec![7, 1, 64], None, false),
     ] {
         let t: usize = lengths.iter().sum();
         let starts = lengths.iter().scan(0, |next, &length| Some(std::mem::replace(next, *next + length)));
         let spans = starts
             .zip(&lengths)
             .map(|(start, &length)| Span { queries: start..start + length, keys: start..start + length });
-        let layout = Attention { heads, spans: spans.collect(), scale: 0.4, window };
+        let layout = Attention { heads, spans: spans.collect(), scale: 0.4, window, causal };
         let key_width = heads.key_value * heads.size;
         let shapes: [&[usize]; 3] = [&[t, heads.query * heads.size], &[t, key_width], &[t, key_width]];
         let fused = |x: &[Tensor]| ops::attention(&x[0], &x[1], &x[2], &layout);
@@ -268,7 +312,7 @@ fn attention_inside_spans() {
 fn attention_of_a_continued_text() {
     let heads = Heads { query: 2, key_value: 1, size: 8 };
     let spans = Arc::from([Span { queries: 0..3, keys: 0..10 }]);
-    let layout = Attention { heads, spans, scale: 0.3, window: Some(5) };
+    let layout = Attention { heads, spans, scale: 0.3, window: Some(5), causal: true };
     let shapes: [&[usize]; 3] = [&[3, 16], &[10, 8], &[10, 8]];
     let fused = |x: &[Tensor]| ops::attention(&x[0], &x[1], &x[2], &layout);
     agree("cached", &fused, &|x| plain::attention(&x[0], &x[1], &x[2], &layout), &shapes);
@@ -329,6 +373,8 @@ fn wrong_shapes_are_errors() {
     assert!(ops::max_pool2d(&x, [2, 2], [2, 2], [0, 0]).is_err());
     assert!(ops::max_pool2d(&maps, [2, 2], [2, 2], [2, 0]).is_err());
     assert!(ops::rms_norm(&x, &Tensor::zeros(&[2]), 1e-5).is_err());
+    let [long, short] = [3, 2].map(|width| Tensor::zeros(&[width]));
+    assert!(ops::layer_norm(&x, &long, &short, 1e-5).is_err());
     assert!(ops::swiglu(&x, &Tensor::zeros(&[3, 2])).is_err());
     assert!(ops::embedding(&x, &Arc::from([2])).is_err());
     assert!(ops::losses(&x, &Tensor::zeros(&[4, 3]), &Arc::from([0, 4])).is_err());

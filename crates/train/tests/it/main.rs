@@ -1,5 +1,14 @@
-//! The loop against torch and peft (`training.json`), and its laws: resuming, stopping, failing, evaluating.
+//! The loop against torch and peft (`training.json`), and its laws: resuming, stopping, failing, evaluating; for language
+//! models and for classifiers.
 
+#[cfg(test)]
+mod classify;
+#[cfg(test)]
+mod distill;
+#[cfg(test)]
+mod lora_plus;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
@@ -8,3 +17,5 @@ mod session;
 mod support;
 #[cfg(test)]
 mod torch;
+#[cfg(test)]
+mod turns;

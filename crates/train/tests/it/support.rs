@@ -55,7 +55,7 @@ pub fn plan(steps: usize, learning_rate: f32) -> Plan {
 }
 
 /// Bits of every trained leaf.
-pub fn leaves(model: &Llama) -> Vec<Vec<u32>> {
+pub fn leaves(model: &(impl Model + ?Sized)) -> Vec<Vec<u32>> {
     let mut all = Vec::new();
     for_each_trained(model, &mut |_, variable| {
         all.push(variable.tensor().to_vec().iter().map(|x| x.to_bits()).collect())
@@ -85,7 +85,7 @@ pub fn train(
     (state, stop): (Option<&State>, Option<usize>),
 ) -> (Result<Ending>, Log) {
     let mut log = Log::default();
-    let mut watch = |event: &Event<'_>, _: &dyn LanguageModel| {
+    let mut watch = |event: &Event<'_>, _: &(dyn LanguageModel + 'static)| {
         match event {
             Event::Step(step) => {
                 log.steps.push(*step);
@@ -93,11 +93,11 @@ pub fn train(
                     return ControlFlow::Break(());
                 }
             }
-            Event::Evaluated { step, score, best } => log.evaluations.push((*step, score.nll, *best)),
+            Event::Evaluated { step, score, best } => log.evaluations.push((*step, score.nll(), *best)),
             Event::Save(state) => log.states.push((*state).clone()),
         }
         ControlFlow::Continue(())
     };
-    let ending = run(model, data, (&NextToken, optimizer), plan, state, &mut watch);
+    let ending = run::<NextToken>(model, data, (&NextToken, optimizer), plan, state, &mut watch);
     (ending, log)
 }

@@ -1,6 +1,7 @@
 mod faults;
 mod model;
 mod mutations;
+mod write;
 mod writer;
 
 use super::{Array, Gguf, Value};

@@ -65,7 +65,7 @@ fn agrees_with_transformers() {
     }
     let config = gguf.config().unwrap();
     assert_eq!((config.hidden_size, config.head_dim, config.heads, config.key_value_heads), (256, 32, 2, 1));
-    assert_eq!((config.norm_epsilon, config.rope.theta, config.tied), (1e-6, 500_000.0, false));
+    assert_eq!((config.norm_epsilon, config.rope().unwrap().theta, config.tied), (1e-6, 500_000.0, false));
     let vocabulary = gguf.vocabulary().unwrap();
     assert_eq!(
         (vocabulary.tokens[3].as_str(), vocabulary.scores[11], vocabulary.add_bos),
@@ -205,7 +205,8 @@ fn configuration_of_a_tiny_llama() {
     assert_eq!((config.hidden_size, config.intermediate_size, config.layers), (64, 96, 1));
     assert_eq!((config.heads, config.key_value_heads, config.head_dim), (4, 2, 16));
     assert_eq!((config.vocabulary, config.context, config.norm_epsilon), (8, 128, 1e-5));
-    assert_eq!((config.rope.theta, config.rope.scaling), (10_000.0, RopeScaling::None));
+    let rope = config.rope().unwrap();
+    assert_eq!((rope.theta, rope.scaling), (10_000.0, RopeScaling::None));
     assert_eq!(
         (config.tied, config.attention_bias, config.output_bias, config.mlp_bias),
         (true, false, false, false)

@@ -91,10 +91,10 @@ impl Check {
         let base = Checkpoint::open(&path)?;
         let checking = || format!("while checking `{}`", self.adapter.display());
         let inspection = Inspection::of(&self.adapter, base.tensors()).with_context(checking)?;
-        let stands = |config| rankine_run::check_base(&path, &self.adapter, config);
-        let other_base = inspection.config.as_ref().and_then(|config| stands(config).err());
+        let stands =
+            inspection.config.as_ref().map(|config| rankine_run::check_base(&path, &self.adapter, config));
         let mut answer = Answer::new(self.adapter, inspection);
-        if let Some(error) = other_base {
+        if let Some(Err(error)) = stands {
             let (message, hint) = (error.to_string(), error.hint());
             answer.findings.push(Finding { kind: "other_base", message, hint });
             answer.usable = false;

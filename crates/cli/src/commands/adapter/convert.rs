@@ -4,8 +4,9 @@ use super::recompressed::{KeepArgs, OutputArgs};
 use crate::stages::Stages;
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
-use rankine_checkpoint::Checkpoint;
-use std::path::PathBuf;
+use rankine_checkpoint::{Adapter, Checkpoint, Tensors};
+use rankine_surgery::{Conversion, Keep, OtherKind, Watch};
+use std::path::{Path, PathBuf};
 
 /// Make a plain LoRA of an adapter
 ///
@@ -13,6 +14,9 @@ use std::path::PathBuf;
 /// takes: alpha is the rank, nothing is altered on loading. Every change is decomposed again (QR of both factors, SVD of the
 /// small product between) and cut to --rank or --energy; without these, directions that are no more than rounding are left
 /// out. Whole modules, biases and new rows stay as they are. Says how far every module is from what it was.
+///
+/// Of peft's other kinds, ADALORA, DELORA, HRA, MISS, OSF, VBLORA, VERA and small LOHA and LOKR are factors already; BOFT, IA3,
+/// OFT, RANDLORA, SHIRA, `bat` of MISS and large LOHA and LOKR are of full rank and need --rank or --energy.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Convert {
@@ -43,22 +47,58 @@ enum Kind {
     Lora,
 }
 
+/// What is converted.
+enum Source {
+    Lora(Box<Adapter>),
+    Other(Box<OtherKind>),
+}
+
+impl Source {
+    fn open(base: &Path, folder: &Path) -> anyhow::Result<Self> {
+        Ok(match OtherKind::open(folder)? {
+            Some(other) => Self::Other(Box::new(other)),
+            None => Self::Lora(Box::new(rankine_run::open_adapter(base, folder)?)),
+        })
+    }
+
+    /// What it has of a LoRA.
+    fn adapter(&self) -> &Adapter {
+        match self {
+            Self::Lora(adapter) => adapter,
+            Self::Other(other) => other.rest(),
+        }
+    }
+
+    fn convert(
+        &self,
+        base: &dyn Tensors,
+        keep: Keep,
+        watch: &mut Watch,
+    ) -> rankine_surgery::Result<Conversion> {
+        match self {
+            Self::Lora(adapter) => rankine_surgery::convert(base, adapter, keep, watch),
+            Self::Other(other) => other.convert(base, keep, watch),
+        }
+    }
+}
+
 impl Convert {
     /// Converts, and tells how well.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Kind::Lora = self.to;
         let path = model::find(context, &self.base)?;
         let base = Checkpoint::open(&path)?;
-        let adapter = rankine_run::open_adapter(&path, &self.adapter)?;
-        rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
+        let source = Source::open(&path, &self.adapter)?;
+        let warning = rankine_run::warning(&self.adapter, source.adapter());
+        warning.iter().for_each(|warning| context.say(warning));
         let converting = || format!("while converting `{}`", self.adapter.display());
         let output = self.output.output(vec![self.adapter.clone(), path]);
         output.check().with_context(converting)?;
         let mut stages = Stages::new(context);
         let keep = self.keep.keep().unwrap_or_default();
-        let conversion =
-            rankine_surgery::convert(base.tensors(), &adapter, keep, &mut |progress| stages.see(progress))
-                .with_context(converting)?;
+        let conversion = source
+            .convert(base.tensors(), keep, &mut |progress| stages.see(progress))
+            .with_context(converting)?;
         drop(stages);
         output.write(&conversion.adapter).with_context(converting)?;
         self.output.show(context, &conversion)?;

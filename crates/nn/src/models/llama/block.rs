@@ -60,7 +60,7 @@ impl Block {
 
     fn layout(&self, spans: Arc<[Span]>) -> Attention {
         let scale = (self.heads.size as f32).sqrt().recip();
-        Attention { heads: self.heads, spans, scale, window: self.window }
+        Attention { heads: self.heads, spans, scale, window: self.window, causal: true }
     }
 
     fn projections(&self, x: &Tensor, rotation: &Rotation, pass: &Pass<'_>) -> Result<[Tensor; 3]> {

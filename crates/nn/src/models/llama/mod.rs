@@ -9,9 +9,9 @@
 mod block;
 mod load;
 
-use super::{Cache, LanguageModel, Model, Tokens};
+use super::{Cache, LanguageModel, Model, Tokens, check_continued, check_text};
 use crate::{
-    Error, Parameter, Pass, Result,
+    Parameter, Pass, Result,
     layers::{RmsNorm, Rotary},
 };
 use block::Block;
@@ -34,19 +34,6 @@ impl Llama {
     pub fn config(&self) -> &Config {
         &self.config
     }
-
-    fn check(&self, ids: &[u32]) -> Result<()> {
-        let vocabulary = self.config.vocabulary;
-        match ids.iter().find(|&&id| id as usize >= vocabulary) {
-            Some(&token) => Err(Error::Token { token, vocabulary }),
-            None => Ok(()),
-        }
-    }
-
-    fn check_length(&self, tokens: usize) -> Result<()> {
-        let context = self.config.context;
-        if tokens > context { Err(Error::Context { tokens, context }) } else { Ok(()) }
-    }
 }
 
 impl Model for Llama {
@@ -64,9 +51,7 @@ impl Model for Llama {
 
 impl LanguageModel for Llama {
     fn hidden<'m>(&'m self, tokens: &Tokens, pass: &mut Pass<'m>) -> Result<Tensor> {
-        self.check(&tokens.ids)?;
-        let longest = tokens.positions.iter().max().map_or(0, |&last| last as usize + 1);
-        self.check_length(longest)?;
+        check_text(&self.config, &tokens.ids, tokens.longest())?;
         let mut x = self.embedding.weight.rows(&tokens.ids)?;
         let rotation = self.rotary.at(tokens.positions.clone())?;
         for block in &self.blocks {
@@ -93,17 +78,7 @@ impl LanguageModel for Llama {
     }
 
     fn extend(&self, ids: &[u32], cache: &mut Cache) -> Result<Tensor> {
-        self.check(ids)?;
-        if ids.is_empty() {
-            return Err(Error::Setting {
-                name: "ids",
-                expected: "at least one token",
-                found: "none".to_owned(),
-            });
-        }
-        let start = cache.length;
-        let tokens = start + ids.len();
-        self.check_length(tokens)?;
+        let (start, tokens) = check_continued(&self.config, ids, cache)?;
         untaped(|| {
             let rotation = self.rotary.at((start as u32..tokens as u32).collect())?;
             let span = Span { queries: 0..ids.len(), keys: 0..tokens };

@@ -4,6 +4,7 @@
 //! 00 00 08 n    n sizes: u32, big-endian    their product of bytes, the last size innermost
 //! ```
 
+use super::Fault;
 use crate::{Error, Result};
 use flate2::bufread::MultiGzDecoder;
 use std::{
@@ -26,7 +27,7 @@ pub struct Idx {
 /// Reads a file; gzip is told by its first two bytes.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::NotIdx`], [`Error::TooLarge`], [`Error::Length`].
+/// [`Error::Io`]; [`Error::Images`] with [`Fault::NotIdx`], [`Fault::TooLarge`] or [`Fault::Length`].
 pub fn read(path: &Path) -> Result<Idx> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let mut file = BufReader::new(std::fs::File::open(path).map_err(io)?);
@@ -42,9 +43,10 @@ pub fn read(path: &Path) -> Result<Idx> {
 /// As [`read`].
 pub fn parse(mut reader: impl Read, path: &Path) -> Result<Idx> {
     let io = |source| Error::Io { path: path.to_owned(), source };
+    let fault = |fault| Error::Images { path: path.to_owned(), fault };
     let magic: [u8; 4] = word(&mut reader).map_err(io)?;
     let [0, 0, 8, dimensions @ 1..=4] = magic else {
-        return Err(Error::NotIdx { path: path.to_owned(), found: magic });
+        return Err(fault(Fault::NotIdx { found: magic }));
     };
     let mut sizes = Vec::new();
     for _ in 0..dimensions {
@@ -52,13 +54,13 @@ pub fn parse(mut reader: impl Read, path: &Path) -> Result<Idx> {
     }
     let product = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
     let Some(expected) = product.filter(|&bytes| bytes <= LIMIT) else {
-        return Err(Error::TooLarge { path: path.to_owned(), sizes, limit: LIMIT });
+        return Err(fault(Fault::TooLarge { sizes, limit: LIMIT }));
     };
     // Grows with what is really there: a lying header allocates nothing.
     let mut values = Vec::new();
     reader.take(expected as u64 + 1).read_to_end(&mut values).map_err(io)?;
     if values.len() != expected {
-        return Err(Error::Length { path: path.to_owned(), sizes, expected, found: values.len() });
+        return Err(fault(Fault::Length { sizes, expected, found: values.len() }));
     }
     Ok(Idx { sizes, values })
 }
@@ -80,6 +82,13 @@ mod tests {
         parse(bytes, Path::new("x.idx"))
     }
 
+    fn fault(bytes: &[u8]) -> Fault {
+        match parsed(bytes) {
+            Err(Error::Images { fault, .. }) => fault,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_file_is_read_plain_and_compressed() {
         let expected = Idx { sizes: vec![2, 3], values: vec![1, 2, 3, 4, 5, 6] };
@@ -96,24 +105,20 @@ mod tests {
     #[test]
     fn every_truncation_and_every_extension_is_an_error() {
         assert!((0..FILE.len()).all(|length| parsed(&FILE[..length]).is_err()));
-        assert!(matches!(
-            parsed(&[&FILE[..], &[7]].concat()),
-            Err(Error::Length { expected: 6, found: 7, .. })
-        ));
-        assert!(matches!(parsed(&FILE[..15]), Err(Error::Length { expected: 6, found: 3, .. })));
+        let longer = fault(&[&FILE[..], &[7]].concat());
+        assert!(matches!(longer, Fault::Length { expected: 6, found: 7, .. }), "{longer:?}");
+        assert!(matches!(fault(&FILE[..15]), Fault::Length { expected: 6, found: 3, .. }));
     }
 
     #[test]
     fn lying_headers_are_refused_without_allocating() {
         let huge = [&[0, 0, 8, 4][..], &[255; 16]].concat();
-        assert!(matches!(parsed(&huge), Err(Error::TooLarge { .. })));
+        assert!(matches!(fault(&huge), Fault::TooLarge { .. }));
         let large = [&[0, 0, 8, 1][..], &[0x3f, 0xff, 0xff, 0xff, 1]].concat();
-        assert!(matches!(parsed(&large), Err(Error::Length { found: 1, .. })));
+        assert!(matches!(fault(&large), Fault::Length { found: 1, .. }));
         for magic in [[0, 0, 9, 1], [0, 1, 8, 1], [0, 0, 8, 0], [0, 0, 8, 5]] {
-            assert!(
-                matches!(parsed(&[&magic[..], &[0; 20]].concat()), Err(Error::NotIdx { .. })),
-                "{magic:?}"
-            );
+            let found = fault(&[&magic[..], &[0; 20]].concat());
+            assert!(matches!(found, Fault::NotIdx { .. }), "{magic:?}");
         }
     }
 }

@@ -1,0 +1,97 @@
+//! Names that older programs gave to the tensors of a model, as transformers writes them now.
+//!
+//! | model | in the file | here |
+//! | --- | --- | --- |
+//! | gpt2 | `h.0.ln_1.weight`, `wte.weight`, `wpe.weight`, `ln_f.weight` | `transformer.h.0.ln_1.weight`, … |
+//! | gpt2 | `h.0.attn.bias`, `h.0.attn.masked_bias`: the causal mask | nothing |
+//! | opt | `decoder.layers.0.fc1.weight` | `model.decoder.layers.0.fc1.weight` |
+//! | bert, roberta, distilbert | `embeddings.LayerNorm.gamma`, `encoder.layer.0.…`, `pooler.dense.weight` | `bert.embeddings.LayerNorm.weight`, … |
+//! | the same | `bert.embeddings.position_ids`: whole numbers from 0 | nothing |
+//! | vit | `encoder.layer.0.…`, `layernorm.weight` | `vit.encoder.layer.0.…`, … |
+//! | vit | `pooler.dense.weight` | nothing |
+
+use crate::config::Architecture;
+use crate::edit::Editable;
+
+/// Renames the tensors of a model, and passes over those that are none of its weights.
+pub(crate) fn settle(architecture: Architecture, tensors: &mut impl Editable) {
+    match architecture {
+        Architecture::Gpt2 => tensors.rename(gpt2),
+        Architecture::Opt => tensors.rename(|name| Some(prefixed("model.", &["decoder."], name))),
+        encoder if encoder.is_encoder() => tensors.rename(|name| self::encoder(encoder.name(), name)),
+        _ => {}
+    }
+}
+
+/// As [`settle`], of a vision transformer, whose pooler no classifier looks at.
+pub(crate) fn settle_vit(tensors: &mut impl Editable) {
+    tensors.rename(vit);
+}
+
+fn vit(name: &str) -> Option<String> {
+    let name = prefixed("vit.", &["embeddings.", "encoder.", "layernorm.", "pooler."], name);
+    (!name.starts_with("vit.pooler.")).then_some(name)
+}
+
+fn gpt2(name: &str) -> Option<String> {
+    let is_mask = name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
+    (!is_mask).then(|| prefixed("transformer.", &["h.", "wte.", "wpe.", "ln_f."], name))
+}
+
+/// Encoders without a head of their own are saved without their prefix; TensorFlow called weight and bias of a norm gamma
+/// and beta.
+fn encoder(prefix: &str, name: &str) -> Option<String> {
+    let name = match name.rsplit_once('.') {
+        Some((norm, "gamma")) => format!("{norm}.weight"),
+        Some((norm, "beta")) => format!("{norm}.bias"),
+        _ => name.to_owned(),
+    };
+    let bare = ["embeddings.", "encoder.", "transformer.", "pooler."];
+    (!name.ends_with("embeddings.position_ids")).then(|| prefixed(&format!("{prefix}."), &bare, &name))
+}
+
+/// `prefix` before a name that begins as one without it does.
+fn prefixed(prefix: &str, bare: &[&str], name: &str) -> String {
+    let is_bare = bare.iter().any(|start| name.starts_with(start));
+    if is_bare { format!("{prefix}{name}") } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_names_become_new_ones_and_new_ones_stay() {
+        let cases = [
+            ("h.0.attn.c_attn.bias", Some("transformer.h.0.attn.c_attn.bias")),
+            ("wte.weight", Some("transformer.wte.weight")),
+            ("transformer.h.0.attn.c_attn.bias", Some("transformer.h.0.attn.c_attn.bias")),
+            ("lm_head.weight", Some("lm_head.weight")),
+            ("h.0.attn.bias", None),
+            ("transformer.h.11.attn.masked_bias", None),
+        ];
+        for (old, new) in cases {
+            assert_eq!(gpt2(old).as_deref(), new, "{old}");
+        }
+        let cases = [
+            ("embeddings.LayerNorm.gamma", Some("bert.embeddings.LayerNorm.weight")),
+            ("bert.pooler.dense.bias", Some("bert.pooler.dense.bias")),
+            ("encoder.layer.0.output.LayerNorm.beta", Some("bert.encoder.layer.0.output.LayerNorm.bias")),
+            ("classifier.weight", Some("classifier.weight")),
+            ("embeddings.position_ids", None),
+        ];
+        for (old, new) in cases {
+            assert_eq!(encoder("bert", old).as_deref(), new, "{old}");
+        }
+        let cases = [
+            ("embeddings.cls_token", Some("vit.embeddings.cls_token")),
+            ("vit.layernorm.bias", Some("vit.layernorm.bias")),
+            ("classifier.weight", Some("classifier.weight")),
+            ("pooler.dense.weight", None),
+            ("vit.pooler.dense.bias", None),
+        ];
+        for (old, new) in cases {
+            assert_eq!(vit(old).as_deref(), new, "{old}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The two ends of a language model: the table that it reads from, and the matrix that it answers with. In a tied model they
+//! are one tensor, under the table's name.
+
+use crate::TensorInfo;
+use crate::config::Architecture;
+use indexmap::IndexMap;
+
+/// The output head.
+pub const HEAD: &str = "lm_head.weight";
+
+/// Name of the input embedding, where there is one of a language model that is read here.
+pub fn embedding(infos: &IndexMap<String, TensorInfo>) -> Option<&'static str> {
+    let language = Architecture::ALL.into_iter().filter(|known| !known.is_encoder());
+    language.map(Architecture::embedding).find(|&name| infos.contains_key(name))
+}
+
+/// Name of the input embedding that is the output head too.
+pub fn tied(infos: &IndexMap<String, TensorInfo>) -> Option<&'static str> {
+    if infos.contains_key(HEAD) { None } else { embedding(infos) }
+}

@@ -1,0 +1,252 @@
+//! An image classifier as users name it: a folder of Hugging Face files, a folder of weights alone, or one file of weights.
+//!
+//! | network | known by | head |
+//! | --- | --- | --- |
+//! | vision transformer | `model_type` = `vit` in `config.json` | `classifier` |
+//! | MobileNetV2 | its tensor `features.0.0.weight`, where there is no `config.json` | `classifier.1` |
+//! | small ResNet | its tensor `layer1.0.conv1.weight`, where there is none | `fc` |
+//!
+//! The last two have torchvision's names and no file that describes them: what they tell apart is in `classes.json`, a list of
+//! names, where that stands in their folder.
+
+use crate::added::Added;
+use crate::config::{self, classes};
+use crate::pickle::Pickle;
+use crate::safetensors::Safetensors;
+use crate::{Adapter, Dtype, Error, Result, TensorInfo, Tensors, aliases, mapping, open_tensors, vit_names};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const CONFIG: &str = "config.json";
+const CLASSES: &str = "classes.json";
+const PREPROCESSOR: &str = "preprocessor_config.json";
+
+/// The image classifiers that are implemented.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Network {
+    /// A vision transformer, with its sizes.
+    Vit(config::Vit),
+    /// MobileNetV2, which has its sizes from its tensors.
+    MobileNetV2,
+    /// A small residual network, likewise.
+    ResNet,
+}
+
+impl Network {
+    /// The module that gives the scores of the classes.
+    pub fn head(&self) -> &'static str {
+        match self {
+            Self::Vit(_) => "classifier",
+            Self::MobileNetV2 => "classifier.1",
+            Self::ResNet => "fc",
+        }
+    }
+
+    /// The network that tensors of these names are of, where no file tells.
+    fn of(tensors: &dyn Tensors) -> Option<Self> {
+        let is_there = |name: &str| tensors.infos().contains_key(name);
+        if is_there("features.0.0.weight") {
+            return Some(Self::MobileNetV2);
+        }
+        is_there("layer1.0.conv1.weight").then_some(Self::ResNet)
+    }
+}
+
+/// An opened image classifier.
+#[derive(Debug)]
+pub struct ImageCheckpoint {
+    path: PathBuf,
+    network: Network,
+    /// `config.json`; null where there is none.
+    raw: Value,
+    classes: Option<Vec<String>>,
+    tensors: Added,
+}
+
+impl ImageCheckpoint {
+    /// Opens a folder or a file of weights; `None` where it is none of an image classifier.
+    ///
+    /// # Errors
+    /// When a file is damaged, or `config.json` names sizes that do not fit each other.
+    pub fn open(path: impl AsRef<Path>) -> Result<Option<Self>> {
+        let path = path.as_ref();
+        let file = path.join(CONFIG);
+        if file.is_file() {
+            let raw: Value = mapping::read_json(&file)?;
+            return if raw["model_type"] == "vit" { Self::vit(path, raw).map(Some) } else { Ok(None) };
+        }
+        let weights = ["safetensors", "pth", "pt", "bin"];
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let named = path.is_file() && weights.iter().any(|known| extension.eq_ignore_ascii_case(known));
+        if !named && !Safetensors::is_in(path) && !Pickle::is_in(path) {
+            return Ok(None);
+        }
+        let tensors: Arc<dyn Tensors> = open_tensors(path)?.into();
+        let Some(network) = Network::of(tensors.as_ref()) else { return Ok(None) };
+        let classes = mapping::read_json_if_there(&path.join(CLASSES))?;
+        let (path, tensors) = (path.to_owned(), Added::beside(tensors));
+        Ok(Some(Self { path, network, raw: Value::Null, classes, tensors }))
+    }
+
+    fn vit(path: &Path, raw: Value) -> Result<Self> {
+        let fault = |fault| Error::Config { path: path.join(CONFIG), fault };
+        let network = Network::Vit(config::Vit::parse(&raw).map_err(fault)?);
+        let classes = classes::of_images(&raw).map_err(fault)?;
+        let tensors: Arc<dyn Tensors> = match Safetensors::is_in(path) || !Pickle::is_in(path) {
+            true => {
+                let mut tensors = Safetensors::open(path)?;
+                aliases::settle_vit(&mut tensors);
+                Arc::new(tensors)
+            }
+            false => {
+                let mut tensors = Pickle::open(path)?;
+                aliases::settle_vit(&mut tensors);
+                Arc::new(tensors)
+            }
+        };
+        Ok(Self { path: path.to_owned(), network, raw, classes, tensors: Added::beside(tensors) })
+    }
+
+    /// The folder or the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which network it is.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// All tensors, by their names in transformers or torchvision.
+    pub fn tensors(&self) -> &dyn Tensors {
+        &self.tensors
+    }
+
+    /// How many classes its head tells apart; `None` where it has no head.
+    pub fn head_classes(&self) -> Option<usize> {
+        self.tensors.infos().get(&format!("{}.weight", self.network.head())).map(TensorInfo::rows)
+    }
+
+    /// Names of the classes, in their order, where a file tells; as many as the head has.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.classes.as_deref().filter(|names| Some(names.len()) == self.head_classes())
+    }
+
+    /// Colours of the images that it looks at; 0 where its first tensor is missing.
+    pub fn channels(&self) -> usize {
+        let first = match &self.network {
+            Network::Vit(vit) => return vit.channels,
+            Network::MobileNetV2 => "features.0.0.weight",
+            Network::ResNet => "conv1.weight",
+        };
+        self.tensors.infos().get(first).and_then(|info| info.shape.get(1).copied()).unwrap_or(0)
+    }
+
+    /// Names the classes, in memory; `tensors` (name, shape, row-major numbers) stand in the place of its head, or are one.
+    pub fn make_classifier(&mut self, names: &[String], tensors: Vec<(String, Vec<usize>, Vec<f32>)>) {
+        classes::set_of_images(&mut self.raw, names);
+        self.classes = Some(names.to_vec());
+        for (name, shape, values) in tensors {
+            self.tensors.insert(name, shape, values);
+        }
+    }
+
+    /// An adapter under the names of the files.
+    ///
+    /// # Errors
+    /// When it has other names, and does not fit the model.
+    pub fn settle(&self, adapter: Adapter) -> Result<Adapter> {
+        match self.network {
+            Network::Vit(_) => vit_names::settled(adapter, &self.tensors),
+            Network::MobileNetV2 | Network::ResNet => Ok(adapter),
+        }
+    }
+
+    /// What is done to an image before the network sees it: `preprocessor_config.json` beside the weights, and its path; `None`
+    /// where there is none.
+    ///
+    /// # Errors
+    /// When the file is no JSON.
+    pub fn preprocessor(&self) -> Result<Option<(PathBuf, Value)>> {
+        let path = self.folder().join(PREPROCESSOR);
+        Ok(mapping::read_json_if_there(&path)?.map(|value| (path, value)))
+    }
+
+    fn folder(&self) -> &Path {
+        if self.path.is_dir() { &self.path } else { self.path.parent().unwrap_or(Path::new("")) }
+    }
+
+    /// Small files beside the weights that a copy of the model should have too, besides those that
+    /// [`describe`](Self::describe) gives.
+    pub fn companions(&self) -> Vec<PathBuf> {
+        Some(self.folder().join(PREPROCESSOR)).filter(|path| path.is_file()).into_iter().collect()
+    }
+
+    /// Name and content of the files that tell what a copy of the model is, whose weights are stored as `dtype`.
+    pub fn describe(&self, dtype: Option<Dtype>) -> Vec<(&'static str, Value)> {
+        if self.raw.is_null() {
+            return self.classes().map(|names| (CLASSES, json!(names))).into_iter().collect();
+        }
+        let mut json = self.raw.clone();
+        config::set_dtype(&mut json, dtype);
+        vec![(CONFIG, json)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rankine_testkit::fixtures;
+
+    fn open(name: &str) -> ImageCheckpoint {
+        ImageCheckpoint::open(fixtures::path(&format!("images/{name}"))).unwrap().unwrap()
+    }
+
+    #[test]
+    fn networks_are_known_by_their_files() {
+        let (vit, mobilenet, resnet) = (open("vit"), open("mobilenet/model.pth"), open("resnet"));
+        assert!(matches!(vit.network(), Network::Vit(sizes) if sizes.patches() == 9));
+        assert_eq!((mobilenet.network(), resnet.network()), (&Network::MobileNetV2, &Network::ResNet));
+        let facts = |model: &ImageCheckpoint| (model.head_classes(), model.channels());
+        assert_eq!(
+            (facts(&vit), facts(&mobilenet), facts(&resnet)),
+            ((Some(3), 1), (Some(5), 3), (Some(3), 1))
+        );
+        assert_eq!(vit.classes().unwrap()[2], "LABEL_2");
+        assert!(mobilenet.classes().is_none() && mobilenet.preprocessor().unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_no_image_classifier_is_left_to_others() {
+        for name in ["models/llama_tied", "classifiers/bert", "adapters/dora", "images/vit/config.json"] {
+            assert!(ImageCheckpoint::open(fixtures::path(name)).unwrap().is_none(), "{name}");
+        }
+        assert!(ImageCheckpoint::open("nowhere at all").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_new_head_takes_the_place_of_the_old_one() {
+        let names = ["cat", "dog"].map(str::to_owned);
+        let mut vit = open("vit");
+        let (weight, bias) = ("classifier.weight".to_owned(), "classifier.bias".to_owned());
+        vit.make_classifier(
+            &names,
+            vec![(weight, vec![2, 16], vec![0.5; 32]), (bias, vec![2], vec![0.0; 2])],
+        );
+        assert_eq!((vit.head_classes(), vit.classes().unwrap()), (Some(2), &names[..]));
+        let mut row = [0.0; 16];
+        vit.tensors().read_rows("classifier.weight", 1..2, &mut row).unwrap();
+        assert_eq!(row, [0.5; 16]);
+        let files = vit.describe(Some(Dtype::F16));
+        let [(name, config)] = &files[..] else { panic!("one file") };
+        assert_eq!(
+            (*name, &config["id2label"]["1"], &config["dtype"]),
+            (CONFIG, &json!("dog"), &json!("float16"))
+        );
+        let mut resnet = open("resnet");
+        assert!(resnet.describe(None).is_empty());
+        resnet.make_classifier(&["a", "b", "c"].map(str::to_owned), Vec::new());
+        assert_eq!(resnet.describe(None), [(CLASSES, json!(["a", "b", "c"]))]);
+    }
+}

@@ -1,0 +1,118 @@
+//! `rankine adapter export`: an adapter as a file for llama.cpp.
+
+use super::super::merge::StoredType;
+use crate::{Context, Exit, model};
+use anyhow::Context as _;
+use rankine_checkpoint::{Checkpoint, Existing};
+use rankine_report::{Cell, Level, Page, format};
+use rankine_surgery::{ExportedModule, GgufExport, GgufOutput};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Write a LoRA for llama.cpp
+///
+/// llama.cpp knows one alpha and scales every module by alpha / rank. Scales that differ from it (rslora, patterns) are
+/// multiplied into the factors, so that it computes what was trained; rows of query and key are put in its order. What such a
+/// file cannot hold is refused: DoRA, biases, modules trained whole, an embedding that is the head too.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Export {
+    /// Directory of the adapter
+    adapter: PathBuf,
+    /// Known name, hub repository, directory or .gguf file of the base
+    #[arg(long, value_name = "MODEL")]
+    base: String,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    gguf: PathBuf,
+    /// Type of the numbers
+    #[arg(long, default_value = "f32")]
+    dtype: StoredType,
+    /// Replace the output if it exists
+    #[arg(long)]
+    force: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankine adapter export runs/first --base smollm2-135m --gguf first.gguf
+  rankine adapter export runs/first --base model.gguf --gguf first.gguf --dtype f16 --force
+  llama-cli -m model.gguf --lora first.gguf        what the file is for";
+
+/// The result in JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    output: &'a Path,
+    architecture: &'a str,
+    alpha: f32,
+    bytes: u64,
+    tensors: usize,
+    modules: Vec<Module<'a>>,
+}
+
+#[derive(Serialize)]
+struct Module<'a> {
+    module: &'a str,
+    tensor: &'a str,
+    rank: usize,
+    scale: f32,
+    folded: f64,
+}
+
+impl Export {
+    /// Exports, and tells what was written.
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let path = model::find(context, &self.base)?;
+        let base = Checkpoint::open(&path)?;
+        let adapter = rankine_run::open_adapter(&path, &self.adapter)?;
+        rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
+        let existing = if self.force { Existing::Replace } else { Existing::Refuse };
+        let inputs = vec![self.adapter.clone(), path];
+        let output = GgufOutput { target: &self.gguf, existing, inputs, dtype: self.dtype.dtype() };
+        let exporting = || format!("while exporting `{}`", self.adapter.display());
+        let export = rankine_surgery::export(&base, &adapter, &output).with_context(exporting)?;
+        match self.json {
+            true => context.show_json(&Report::new(&self.gguf, &export))?,
+            false => context.show(&page(&self.gguf, &export))?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl<'a> Report<'a> {
+    fn new(output: &'a Path, export: &'a GgufExport) -> Self {
+        let module = |module: &'a ExportedModule| Module {
+            module: &module.module,
+            tensor: &module.tensor,
+            rank: module.rank,
+            scale: module.scale,
+            folded: module.folded,
+        };
+        let &GgufExport { architecture, alpha, ref modules, bytes } = export;
+        let tensors = 2 * modules.len();
+        Self { output, architecture, alpha, bytes, tensors, modules: modules.iter().map(module).collect() }
+    }
+}
+
+fn page(output: &Path, export: &GgufExport) -> Page {
+    let &GgufExport { architecture, alpha, ref modules, bytes } = export;
+    let ranks = modules.iter().map(|module| module.rank);
+    let (least, most) = (ranks.clone().min().unwrap_or(0), ranks.max().unwrap_or(0));
+    let rank = if least == most { most.to_string() } else { format!("{least} to {most}") };
+    let folded = modules.iter().filter(|module| module.folded != 1.0).count();
+    let mut page = Page::new(format!("Adapter {}", output.display()));
+    page.facts(&[
+        ("architecture", Cell::text(architecture)),
+        ("tensors", Cell::Count(2 * modules.len() as u64)),
+        ("rank", Cell::text(rank)),
+        ("alpha", Cell::text(format::number(alpha.into(), 6))),
+        ("scales folded in", Cell::text(format!("{folded} of {}", modules.len()))),
+        ("size", Cell::Bytes(bytes)),
+    ]);
+    let usage = format!("use it with llama.cpp: `llama-cli -m MODEL.gguf --lora {}`", output.display());
+    page.note(Level::Note, usage);
+    page
+}

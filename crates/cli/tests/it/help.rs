@@ -1,0 +1,47 @@
+//! Every command's own help, not only the line of the list.
+
+use crate::common::{rankine, words};
+
+/// Of every command, words from below the first line of its help.
+const OWN: [(&str, &str); 13] = [
+    ("demo", "answers three questions about this program"),
+    ("train", "Ctrl-C finishes the step, saves, and says how to go on"),
+    ("pull", "What was interrupted goes on where it stopped"),
+    ("generate", "The prompt is put into the model's chat template"),
+    ("chat", "`/reset` forgets it"),
+    ("evaluate", "Of conversations the answers are scored"),
+    ("merge", "Weights are streamed"),
+    ("adapter", "Nothing is trained"),
+    ("init", "The same seed gives the same files"),
+    ("methods", "nothing is attached or written"),
+    ("papers", "an experiment that shows its claim"),
+    ("reproduce", "Exit code 1 when it does not hold"),
+    ("completions", "completes commands and options"),
+];
+
+fn help(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = rankine(folder.path(), &[arguments, &["--help"]].concat());
+    let output = command.env("COLUMNS", "100").output().unwrap();
+    assert!(output.status.success(), "{}", words(&output.stderr));
+    words(&output.stdout)
+}
+
+#[test]
+fn every_command_shows_its_own_help_with_examples() {
+    for (command, own) in OWN {
+        let said = help(&[command]);
+        let joined = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(joined.contains(own), "{command}: {said}");
+        assert!(said.contains("\nExamples:\n  rankine "), "{command}: {said}");
+    }
+}
+
+#[test]
+fn the_list_is_of_these_commands_a_line_each() {
+    let said = help(&[]);
+    let list = said.split_once("\nCommands:\n").unwrap().1.split("\n\n").next().unwrap();
+    let names: Vec<&str> = list.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    let expected: Vec<&str> = OWN.iter().map(|(command, _)| *command).chain(["help"]).collect();
+    assert_eq!(names, expected, "{said}");
+}

@@ -1,0 +1,47 @@
+//! The commands end to end on a tiny vision transformer.
+
+use crate::common::{run, words};
+use rankine_testkit::{fixtures, tiny};
+use serde_json::Value;
+use std::path::Path;
+
+fn done(folder: &Path, arguments: &[&str]) -> (String, String) {
+    let output = run(folder, arguments);
+    let said = words(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    (words(&output.stdout), said)
+}
+
+#[test]
+fn an_image_classifier_is_trained_evaluated_and_merged() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    std::fs::create_dir(folder.join("vit")).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        let from = fixtures::path("images/vit").join(file);
+        std::fs::copy(from, folder.join("vit").join(file)).unwrap();
+    }
+    tiny::idx_images(folder, 24, 12, 2);
+    let data = ["--data", "train-images-idx3-ubyte"];
+    let how = ["--method", "lora", "--rank", "2", "--target", ".*query|.*projection", "--steps", "3"];
+    let (_, said) = done(
+        folder,
+        &[&["train", "./vit", "--output", "run"][..], &data, &how, &["--set", "data.validation=0.25"]]
+            .concat(),
+    );
+    assert!(said.contains("18 images to learn from, 6 held out; 2 classes"), "{said}");
+    assert!(said.contains("images/s") && said.contains("rankine evaluate"), "{said}");
+    let measured = |model: &str, more: &[&str]| -> Value {
+        let (found, _) = done(folder, &[&["evaluate", model, "--json"][..], &data, more].concat());
+        serde_json::from_str(&found).unwrap()
+    };
+    let adapted = measured("./vit", &["--adapter", "run"]);
+    assert_eq!(adapted["examples"].as_array().unwrap().len(), 24);
+    assert_eq!((&adapted["examples"][1]["label"], &adapted["classes"][1]), (&"1".into(), &"1".into()));
+    let (report, _) = done(folder, &["merge", "./vit", "run", "--output", "merged", "--verify"]);
+    assert!(report.contains("the same model"), "{report}");
+    let nll = |value: &Value| value["nll"].as_f64().unwrap();
+    assert!((nll(&measured("./merged", &[])) - nll(&adapted)).abs() < 1e-5);
+    let (planned, _) = done(folder, &["merge", "./vit", "run", "--output", "other", "--dry-run"]);
+    assert!(planned.contains("model.safetensors") && !folder.join("other").exists(), "{planned}");
+}

@@ -1,0 +1,67 @@
+//! What a method would train of a model.
+
+use crate::common::{folder_with_model, run, words};
+use serde_json::Value;
+use std::path::Path;
+
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    let output = run(folder, &[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{}", words(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn what_is_counted_is_what_is_attached() {
+    let folder = folder_with_model();
+    let folder = folder.path();
+    let settings = ["--rank", "4", "--target", "q_proj,up_proj"];
+    for method in ["lora", "pissa", "flora", "svfit"] {
+        let counted = json(folder, &[&["methods", method, "--model", "./model"], &settings[..]].concat());
+        let count = &counted["count"];
+        assert_eq!(count["settings"][method]["rank"], 4);
+        let init = ["init", "./model", "--method", method, "--output", method];
+        let made = json(folder, &[&init[..], &settings].concat());
+        for key in ["weights", "trained"] {
+            assert_eq!(count[key], made[key], "{method}: {key}");
+        }
+        let share = count["trained"].as_f64().unwrap() / count["numbers"].as_f64().unwrap();
+        assert!((count["share"].as_f64().unwrap() - share).abs() < 1e-12);
+        assert_eq!(count["groups"].as_array().unwrap().len(), 2, "{count}");
+    }
+    let counted = json(folder, &[&["methods", "lora", "--model", "./model"], &settings[..]].concat());
+    let bytes = counted["count"]["adapter_bytes"].as_u64().unwrap();
+    let file = std::fs::metadata(folder.join("lora/adapter_model.safetensors")).unwrap().len();
+    // What is more than the numbers is the header.
+    assert!(bytes < file && file < bytes + 2000, "{bytes} {file}");
+}
+
+#[test]
+fn a_page_has_a_line_for_every_role() {
+    let folder = folder_with_model();
+    let folder = folder.path();
+    let output = run(folder, &["methods", "lora", "--model", "./model", "--rank", "4"]);
+    let said = words(&output.stdout);
+    assert!(output.status.success(), "{}", words(&output.stderr));
+    for part in ["self_attn.q_proj", "mlp.down_proj", "64 × 32", "a, b", "LoRA of the same rank", "share"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let counted = json(folder, &["methods", "eva", "--model", "./model", "--rank", "4"]);
+    assert_eq!(counted["count"]["averages"], true);
+}
+
+#[test]
+fn what_cannot_be_counted_is_told() {
+    let folder = folder_with_model();
+    let cases: [(&[&str], &str); 4] = [
+        (&["methods", "bitfit", "--model", "./model"], "the model has no bias"),
+        (&["methods", "lora", "--model", "./model", "--rank", "1000"], "rank 1000"),
+        (&["methods", "lora", "--model", "./model", "--target", "q_prj"], "q_prj"),
+        (&["methods", "lora", "--rank", "4"], "--model"),
+    ];
+    for (arguments, fault) in cases {
+        let output = run(folder.path(), arguments);
+        let said = words(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.starts_with("error: ") && said.contains(fault), "{said}");
+    }
+}

@@ -1,0 +1,243 @@
+//! The data and the head of a classifier's run, and classifiers with their adapters.
+//!
+//! The classes are those of the model where it has a head, else the labels of the data: then a new head is drawn from the
+//! run's seed. The head, old or new, is trained whole beside what the method takes over.
+
+use crate::{
+    Error, Recipe, Result, TargetSection,
+    loading::{open_adapter, tokenizer, warning},
+    page::Described,
+    run::{Job, Notice, Watch, batched, checksum},
+};
+use rankine_checkpoint::{Adapter, Checkpoint, Config, adapter::Replacement};
+use rankine_data::{LabelColumns, LabelSummary, LabelledTexts, Tokenizer, encode_labelled, split_stratified};
+use rankine_nn::{
+    Classifier,
+    models::{Storage, load_classifier as load_model, missing_head},
+};
+use rankine_random::Rng;
+use rankine_report::Cell;
+use rankine_surgery::Merged;
+use rankine_train::Classify;
+use std::path::Path;
+
+/// Name of the file with the classes in a run's folder.
+pub(crate) const CLASSES: &str = "classes.json";
+
+/// Reads, encodes and splits the texts of a recipe, and gives the model a head where it has none.
+pub(crate) fn job<'a>(
+    recipe: &'a Recipe,
+    checkpoint: &mut Checkpoint,
+    watch: Watch<'_>,
+) -> Result<Job<'a, Classify>> {
+    let section = &recipe.data;
+    let texts = LabelledTexts::read(&section.path, &section.label_columns())?;
+    let labels = texts.names()?;
+    supported(checkpoint.config())?;
+    let names = head_classes(checkpoint)?.unwrap_or(labels);
+    let max_length = section.max_length.min(checkpoint.config().context);
+    let (examples, summary) = encode_labelled(&texts, &tokenizer(checkpoint)?, &names, max_length)?;
+    let (train, validation) = split_stratified(examples, section.share(), recipe.seed)?;
+    let _ = watch(Notice::Labelled(&summary, train.len(), validation.len()));
+    let rng = Rng::new(recipe.seed).fork("head");
+    let head = missing_head(checkpoint.config(), checkpoint.tensors(), names.len(), &rng);
+    let whole = trained_whole(checkpoint.config(), &head, &recipe.targets.whole);
+    checkpoint.make_classifier(&names, head);
+    let sum = checksum(train.iter().chain(&validation), |example| {
+        (&example.tokens, example.label.to_le_bytes().to_vec())
+    });
+    Ok(Job {
+        recipe,
+        task: Classify,
+        batches: batched(recipe, train, validation)?,
+        checksum: sum,
+        described: described(&summary),
+        targets: TargetSection { whole, ..recipe.targets.clone() },
+        classes: names,
+    })
+}
+
+type Named = (String, Vec<usize>, Vec<f32>);
+
+/// The modules of the head that are no part of the encoder, those that are new, and those that the recipe names.
+pub(crate) fn trained_whole(config: &Config, new: &[Named], named: &[String]) -> Vec<String> {
+    let encoder = format!("{}.", config.architecture.name());
+    let is_new =
+        |module: &str| new.iter().any(|(name, ..)| name.rsplit_once('.').is_some_and(|(m, _)| m == module));
+    let head = config.architecture.head().into_iter();
+    let mut whole: Vec<String> =
+        head.filter(|module| !module.starts_with(&encoder) || is_new(module)).map(str::to_owned).collect();
+    for name in named {
+        if !whole.contains(name) {
+            whole.push(name.clone());
+        }
+    }
+    whole
+}
+
+fn supported(config: &Config) -> Result<()> {
+    match config.architecture.is_encoder() {
+        true => Ok(()),
+        false => Err(rankine_nn::Error::NotClassifier { found: config.architecture.name() }.into()),
+    }
+}
+
+/// Names of the classes that the head of a model tells apart; `None` where it has no head.
+fn head_classes(checkpoint: &Checkpoint) -> Result<Option<Vec<String>>> {
+    let [_, output] = checkpoint.config().architecture.head();
+    let Some(info) = checkpoint.tensors().infos().get(&format!("{output}.weight")) else { return Ok(None) };
+    let named = checkpoint.classes()?.filter(|names| names.len() == info.rows());
+    Ok(Some(named.unwrap_or_else(|| numbered(info.rows()))))
+}
+
+/// Names of classes that have none.
+pub(crate) fn numbered(classes: usize) -> Vec<String> {
+    (0..classes).map(|class| format!("LABEL_{class}")).collect()
+}
+
+/// What peft asks of an adapter for sequence classification: the kind of task, and a head that is one module.
+pub(crate) fn finish(adapter: &mut Adapter) {
+    adapter.config.task = Some("SEQ_CLS".to_owned());
+    let saved = std::mem::take(&mut adapter.config.targets.saved);
+    for module in saved {
+        let module = if module.starts_with("classifier.") { "classifier".to_owned() } else { module };
+        if !adapter.config.targets.saved.contains(&module) {
+            adapter.config.targets.saved.push(module);
+        }
+    }
+}
+
+/// Gives an encoder without a head the one that an adapter brings: room for its tensors, and the names of its classes, which
+/// a run keeps beside the adapter.
+///
+/// # Errors
+/// When the names cannot be read.
+pub fn fit_head(checkpoint: &mut Checkpoint, adapter: &Adapter, folder: &Path) -> Result<()> {
+    let config = checkpoint.config();
+    if !config.architecture.is_encoder() {
+        return Ok(());
+    }
+    let modules = config.architecture.head();
+    let infos = checkpoint.tensors().infos();
+    let brought = |(name, _): &(&String, &Replacement)| {
+        !infos.contains_key(*name)
+            && modules
+                .iter()
+                .any(|module| name.strip_prefix(module).is_some_and(|rest| rest.starts_with('.')))
+    };
+    let room: Vec<Named> = adapter
+        .replaced
+        .iter()
+        .filter(brought)
+        .map(|(name, found)| (name.clone(), found.shape.clone(), vec![0.0; found.values.len()]))
+        .collect();
+    let output = format!("{}.weight", modules[1]);
+    let Some(classes) = adapter.replaced.get(&output).and_then(|found| found.shape.first().copied()) else {
+        return Ok(());
+    };
+    let kept = read_classes(folder)?.or(checkpoint.classes()?);
+    let names = kept.filter(|names| names.len() == classes).unwrap_or_else(|| numbered(classes));
+    checkpoint.make_classifier(&names, room);
+    Ok(())
+}
+
+/// The names that a run wrote beside the adapter in `folder`, or above it.
+pub(crate) fn read_classes(folder: &Path) -> Result<Option<Vec<String>>> {
+    let places = [folder.join(CLASSES), folder.join("..").join(CLASSES)];
+    let Some(path) = places.into_iter().find(|path| path.is_file()) else { return Ok(None) };
+    let text = fs_err::read_to_string(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+    let names = serde_json::from_str(&text);
+    names.map(Some).map_err(|error| Error::Classes { path, reason: error.to_string() })
+}
+
+/// Whether the model at `path` tells texts apart: an encoder, or a model with such a head.
+///
+/// # Errors
+/// When there is no model.
+pub fn is_classifier(path: &Path) -> Result<bool> {
+    tells_classes(&Checkpoint::open(path)?)
+}
+
+/// The same of an opened model.
+pub(crate) fn tells_classes(checkpoint: &Checkpoint) -> Result<bool> {
+    Ok(checkpoint.config().architecture.is_encoder() || checkpoint.classes()?.is_some())
+}
+
+/// A classifier that is ready to run.
+pub struct LoadedClassifier {
+    /// The model; an adapter is already in its weights.
+    pub model: Box<dyn Classifier>,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Names of its classes, in their order.
+    pub classes: Vec<String>,
+    /// What the user should know about the adapter.
+    pub warnings: Vec<String>,
+}
+
+/// Opens a folder with a classifier, or with an encoder that an adapter makes one, and applies the adapter in memory.
+///
+/// # Errors
+/// When it is no classifier, the adapter does not fit it, or a file is at fault.
+pub fn load_classifier(path: &Path, adapter: Option<&Path>, storage: Storage) -> Result<LoadedClassifier> {
+    let mut checkpoint = Checkpoint::open(path)?;
+    let tokenizer = tokenizer(&checkpoint)?;
+    let mut warnings = Vec::new();
+    let model = apply(&mut checkpoint, adapter, storage, &mut warnings)?;
+    let classes = head_classes(&checkpoint)?.unwrap_or_else(|| numbered(model.classes()));
+    Ok(LoadedClassifier { model, tokenizer, classes, warnings })
+}
+
+/// The same without a tokenizer, which not every model has.
+///
+/// # Errors
+/// As [`load_classifier`].
+pub fn load_classifier_model(path: &Path, adapter: Option<&Path>) -> Result<(Box<dyn Classifier>, Config)> {
+    let mut checkpoint = Checkpoint::open(path)?;
+    let model = apply(&mut checkpoint, adapter, Storage::File, &mut Vec::new())?;
+    Ok((model, checkpoint.config().clone()))
+}
+
+fn apply(
+    checkpoint: &mut Checkpoint,
+    adapter: Option<&Path>,
+    storage: Storage,
+    warnings: &mut Vec<String>,
+) -> Result<Box<dyn Classifier>> {
+    supported(checkpoint.config())?;
+    let Some(folder) = adapter else {
+        return match head_classes(checkpoint)? {
+            Some(_) => Ok(load_model(checkpoint.config(), checkpoint.tensors(), storage)?),
+            None => Err(Error::NoHead { path: checkpoint.path().to_owned() }),
+        };
+    };
+    let adapter = open_adapter(checkpoint.path(), folder)?;
+    warnings.extend(warning(folder, &adapter));
+    fit_head(checkpoint, &adapter, folder)?;
+    let merged = Merged::new(checkpoint.tensors(), &adapter)?;
+    Ok(load_model(checkpoint.config(), &merged, storage)?)
+}
+
+fn described(data: &LabelSummary) -> Described {
+    let mut facts = vec![
+        ("file", Cell::text(data.path.display().to_string())),
+        ("examples", Cell::Count(data.examples as u64)),
+        ("tokens", Cell::Count(data.tokens as u64)),
+        ("truncated", Cell::Count(data.truncated as u64)),
+    ];
+    let classes = data.classes.iter().map(|(name, count)| format!("{name}: {count}")).collect::<Vec<_>>();
+    facts.push(("classes", Cell::text(classes.join(", "))));
+    Described { unit: "nats per example", facts }
+}
+
+impl crate::DataSection {
+    /// The columns that hold texts and labels.
+    pub fn label_columns(&self) -> LabelColumns {
+        let usual = LabelColumns::default();
+        LabelColumns {
+            text: self.text_column.clone().unwrap_or(usual.text),
+            second: self.second_column.clone(),
+            label: self.label_column.clone().unwrap_or(usual.label),
+        }
+    }
+}

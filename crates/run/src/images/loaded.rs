@@ -1,0 +1,134 @@
+//! Image classifiers with their adapters, and images as they see them.
+
+use super::{named, preparation};
+use crate::{
+    Error, Result,
+    classify::{numbered, read_classes},
+    kind::ModelFiles,
+    loading::{open_adapter, warning},
+};
+use rankine_checkpoint::{Adapter, Dtype, Existing, ImageCheckpoint, Tensors};
+use rankine_data::images::{LabelledImages, Preparation, Resize};
+use rankine_nn::{
+    ImageClassifier,
+    models::{Storage, load_image_classifier},
+};
+use rankine_surgery::{Merged, Watch, WriteOptions, write_image_model};
+use std::path::Path;
+
+/// Height and width of images of no particular size, in pixels.
+const SIDE: usize = 32;
+
+/// An image classifier that is ready to run.
+pub struct LoadedImages {
+    /// The model; an adapter is already in its weights.
+    pub model: Box<dyn ImageClassifier>,
+    /// Names of its classes, in their order, where they are known.
+    pub classes: Option<Vec<String>>,
+    /// What is done to an image before the model sees it.
+    pub preparation: Preparation,
+    /// What the user should know about the adapter.
+    pub warnings: Vec<String>,
+}
+
+/// Loads an opened image classifier, with an adapter applied in memory.
+///
+/// # Errors
+/// When it has no head, the adapter does not fit it, or a file is at fault.
+pub fn load_images(
+    mut checkpoint: ImageCheckpoint,
+    adapter: Option<&Path>,
+    storage: Storage,
+) -> Result<LoadedImages> {
+    let mut warnings = Vec::new();
+    let model = match adapter {
+        Some(folder) => {
+            let adapter = open_image_adapter(&mut checkpoint, folder)?;
+            warnings.extend(warning(folder, &adapter));
+            let merged = Merged::new(checkpoint.tensors(), &adapter)?;
+            load_image_classifier(checkpoint.network(), &merged, storage)?
+        }
+        None if checkpoint.head_classes().is_some() => {
+            load_image_classifier(checkpoint.network(), checkpoint.tensors(), storage)?
+        }
+        None => return Err(Error::NoHead { path: checkpoint.path().to_owned() }),
+    };
+    let (classes, preparation) = (checkpoint.classes().map(<[String]>::to_vec), preparation(&checkpoint)?);
+    Ok(LoadedImages { model, classes, preparation, warnings })
+}
+
+impl LoadedImages {
+    /// Labelled images as the model sees them, counted by its classes.
+    ///
+    /// # Errors
+    /// When they cannot be read, or are of other classes.
+    pub fn read(&self, path: &Path) -> Result<LabelledImages> {
+        let mut images = LabelledImages::read(path, &self.preparation)?;
+        let (known, head) = (self.classes.as_deref(), self.model.classes());
+        match (named(known, head, &images.classes), known) {
+            (Some(names), _) => images.name_classes(&names, path)?,
+            (None, Some(known)) => images.name_classes(known, path)?,
+            (None, None) => {
+                let (path, found) = (path.to_owned(), images.classes.len());
+                return Err(Error::ImageClasses { path, found, head });
+            }
+        }
+        Ok(images)
+    }
+
+    /// Colours, height and width of an image as the model sees it; 32 by 32 pixels where it takes any.
+    pub fn sides(&self) -> [usize; 3] {
+        let Preparation { resize, cut, channels, .. } = &self.preparation;
+        let [height, width] = match (cut, resize) {
+            (Some(sides), _) | (None, Resize::Exact(sides)) => sides.map(|side| side as usize),
+            _ => [SIDE; 2],
+        };
+        [channels.unwrap_or(3), height, width]
+    }
+}
+
+/// The adapter in `folder` under the names of the model's files. The model gets the head that it brings: room for its tensors,
+/// and the names of its classes, which a run keeps beside the adapter.
+///
+/// # Errors
+/// When the adapter or the names cannot be read, or it does not fit the model.
+pub fn open_image_adapter(checkpoint: &mut ImageCheckpoint, folder: &Path) -> Result<Adapter> {
+    let adapter = open_adapter(checkpoint.path(), folder)?;
+    fit_head(checkpoint, &adapter, folder)?;
+    Ok(checkpoint.settle(adapter)?)
+}
+
+fn fit_head(checkpoint: &mut ImageCheckpoint, adapter: &Adapter, folder: &Path) -> Result<()> {
+    let module = format!("{}.", checkpoint.network().head());
+    let brought = adapter.replaced.iter().filter(|(name, _)| name.starts_with(&module));
+    let room: Vec<_> = brought
+        .map(|(name, found)| (name.clone(), found.shape.clone(), vec![0.0; found.values.len()]))
+        .collect();
+    let Some(classes) =
+        adapter.replaced.get(&format!("{module}weight")).and_then(|found| found.shape.first())
+    else {
+        return Ok(());
+    };
+    let kept = read_classes(folder)?.or_else(|| checkpoint.classes().map(<[String]>::to_vec));
+    let names = kept.filter(|names| names.len() == *classes).unwrap_or_else(|| numbered(*classes));
+    checkpoint.make_classifier(&names, room);
+    Ok(())
+}
+
+impl ModelFiles for ImageCheckpoint {
+    fn tensors(&self) -> &dyn Tensors {
+        self.tensors()
+    }
+
+    fn write(&self, tensors: &dyn Tensors, folder: &Path, watch: &mut Watch<'_>) -> Result<()> {
+        let options = WriteOptions {
+            dtype: Some(Dtype::F32),
+            existing: Existing::Replace,
+            companions: self.companions(),
+            inputs: vec![self.path().to_owned()],
+            ..WriteOptions::default()
+        };
+        write_image_model(tensors, self, folder, &options, watch)?;
+        Ok(())
+    }
+}

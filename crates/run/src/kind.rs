@@ -1,0 +1,183 @@
+//! The tasks of a run: how their models are read, seen as plain models, and shown data.
+
+use crate::{Result, TaskName, classify, loading::tokenizer_companions};
+use rankine_checkpoint::{
+    Adapter, Checkpoint, Dtype, Existing, ImageCheckpoint, Tensors, vit_names::of_transformers,
+};
+use rankine_data::{Batch, IGNORE, LabelledBatch, images::ImageBatch};
+use rankine_method::Shown;
+use rankine_nn::{
+    Classifier, ImageClassifier, LanguageModel, Model, Pass, Tokens,
+    models::{self, Storage},
+};
+use rankine_surgery::{Watch, WriteOptions, write_model};
+use rankine_tensor::untaped;
+use rankine_train::{BatchOf, Classify, ClassifyImages, NextToken, Task};
+use std::path::Path;
+
+/// What a model is read from.
+pub(crate) trait ModelFiles {
+    /// All tensors, by their names in the files.
+    fn tensors(&self) -> &dyn Tensors;
+
+    /// Writes these tensors, in f32, as a model that is the same but for them.
+    fn write(&self, tensors: &dyn Tensors, folder: &Path, watch: &mut Watch<'_>) -> Result<()>;
+}
+
+impl ModelFiles for Checkpoint {
+    fn tensors(&self) -> &dyn Tensors {
+        self.tensors()
+    }
+
+    fn write(&self, tensors: &dyn Tensors, folder: &Path, watch: &mut Watch<'_>) -> Result<()> {
+        let options = WriteOptions {
+            dtype: Some(Dtype::F32),
+            existing: Existing::Replace,
+            companions: self.companions(),
+            inputs: vec![self.path().to_owned()],
+            extra_files: tokenizer_companions(self)?,
+            ..WriteOptions::default()
+        };
+        write_model(tensors, self.config(), folder, &options, watch)?;
+        Ok(())
+    }
+}
+
+/// A task that a run can be of.
+pub(crate) trait Runnable: Task {
+    /// What its models are read from.
+    type Files: ModelFiles;
+
+    /// What the recipe calls it.
+    const NAME: TaskName;
+
+    /// Reads a model.
+    fn load(files: &Self::Files, storage: Storage) -> rankine_nn::Result<Box<Self::Model>>;
+
+    /// Says in an adapter what it is for.
+    fn finish(adapter: &mut Adapter);
+
+    /// The parameters of a model.
+    fn seen(model: &Self::Model) -> &dyn Model;
+
+    /// The same, to change them.
+    fn seen_mut(model: &mut Self::Model) -> &mut dyn Model;
+
+    /// Runs a model on a batch so that the weights of `modules` see it; which rows count where those to be learnt are wanted.
+    fn show(model: &Self::Model, batch: &BatchOf<Self>, modules: &[String], learnt: bool) -> Result<Shown>;
+}
+
+impl Runnable for NextToken {
+    type Files = Checkpoint;
+
+    const NAME: TaskName = TaskName::Language;
+
+    fn load(files: &Checkpoint, storage: Storage) -> rankine_nn::Result<Box<Self::Model>> {
+        models::load(files.config(), files.tensors(), storage)
+    }
+
+    /// It is so by itself.
+    fn finish(_: &mut Adapter) {}
+
+    fn seen<'a>(model: &'a (dyn LanguageModel + 'static)) -> &'a dyn Model {
+        model
+    }
+
+    fn seen_mut<'a>(model: &'a mut (dyn LanguageModel + 'static)) -> &'a mut dyn Model {
+        model
+    }
+
+    fn show(model: &Self::Model, batch: &Batch, modules: &[String], learnt: bool) -> Result<Shown> {
+        let tokens = Tokens::packed(&batch.tokens, &batch.lengths);
+        let hidden = untaped(|| model.hidden(&tokens, &mut Pass::quiet()))?;
+        if modules.iter().any(|name| name == model.head().module()) {
+            untaped(|| model.head().weight.score(&hidden, &batch.targets))?;
+        }
+        Ok(if learnt { Shown::Marked(predicted(batch)) } else { Shown::All })
+    }
+}
+
+impl Runnable for Classify {
+    type Files = Checkpoint;
+
+    const NAME: TaskName = TaskName::Classify;
+
+    fn load(files: &Checkpoint, storage: Storage) -> rankine_nn::Result<Box<Self::Model>> {
+        models::load_classifier(files.config(), files.tensors(), storage)
+    }
+
+    fn finish(adapter: &mut Adapter) {
+        classify::finish(adapter);
+    }
+
+    fn seen<'a>(model: &'a (dyn Classifier + 'static)) -> &'a dyn Model {
+        model
+    }
+
+    fn seen_mut<'a>(model: &'a mut (dyn Classifier + 'static)) -> &'a mut dyn Model {
+        model
+    }
+
+    /// All of a text is read for its class.
+    fn show(model: &Self::Model, batch: &LabelledBatch, _: &[String], _: bool) -> Result<Shown> {
+        untaped(|| Classify.losses(model, batch, &mut Pass::quiet()))?;
+        Ok(Shown::All)
+    }
+}
+
+impl Runnable for ClassifyImages {
+    type Files = ImageCheckpoint;
+
+    const NAME: TaskName = TaskName::Classify;
+
+    fn load(files: &ImageCheckpoint, storage: Storage) -> rankine_nn::Result<Box<Self::Model>> {
+        models::load_image_classifier(files.network(), files.tensors(), storage)
+    }
+
+    fn seen<'a>(model: &'a (dyn ImageClassifier + 'static)) -> &'a dyn Model {
+        model
+    }
+
+    fn seen_mut<'a>(model: &'a mut (dyn ImageClassifier + 'static)) -> &'a mut dyn Model {
+        model
+    }
+
+    /// peft has no word for it; modules are called as in transformers.
+    fn finish(adapter: &mut Adapter) {
+        adapter.config.task = None;
+        if adapter.low_rank.keys().chain(adapter.replaced.keys()).any(|name| *name != of_transformers(name)) {
+            adapter.rename(of_transformers);
+        }
+    }
+
+    /// All of an image is looked at for its class.
+    fn show(model: &Self::Model, batch: &ImageBatch, _: &[String], _: bool) -> Result<Shown> {
+        untaped(|| Self::default().losses(model, batch, &mut Pass::quiet()))?;
+        Ok(Shown::All)
+    }
+}
+
+/// Which tokens are learnt: those that the token before predicts; [t].
+fn predicted(batch: &Batch) -> Vec<bool> {
+    let predicted = batch.targets.iter().map(|&target| target != IGNORE);
+    std::iter::once(false).chain(predicted).take(batch.targets.len()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rankine_data::Example;
+
+    #[test]
+    fn learnt_tokens_are_the_answers() {
+        let example = |tokens: &[u32], answers: &[bool]| Example {
+            tokens: tokens.to_vec(),
+            answers: answers.to_vec(),
+            source: 1,
+        };
+        let examples =
+            [example(&[5, 6, 7], &[false, false, true]), example(&[8, 9, 4, 3], &[true, true, false, true])];
+        let expected = [false, false, true, false, true, false, true];
+        assert_eq!(predicted(&Batch::of(&examples)), expected, "no token before predicts the first");
+    }
+}

@@ -1,0 +1,64 @@
+//! The data of a language model's run.
+
+use crate::{
+    Recipe, Result,
+    loading::tokenizer,
+    page::Described,
+    run::{Job, Notice, Watch, batched, checksum},
+};
+use rankine_checkpoint::Checkpoint;
+use rankine_data::{Batches, Dataset, Encoding, Summary, encode, split};
+use rankine_report::Cell;
+use rankine_train::NextToken;
+
+/// What is learnt from, and what is held out.
+pub(crate) fn batches(
+    recipe: &Recipe,
+    checkpoint: &Checkpoint,
+) -> Result<(Batches, Option<Batches>, Summary)> {
+    let section = &recipe.data;
+    let dataset = Dataset::read(&section.path, section.format, section.columns()?)?;
+    let max_length = section.max_length.min(checkpoint.config().context);
+    let encoding = Encoding { max_length, train_on_prompt: section.train_on_prompt, ..Encoding::default() };
+    let (examples, summary) = encode(&dataset, &tokenizer(checkpoint)?, &encoding)?;
+    let (train, validation) = split(examples, section.share(), recipe.seed)?;
+    let (train, validation) = batched(recipe, train, validation)?;
+    Ok((train, validation, summary))
+}
+
+/// A run whose data are read.
+pub(crate) fn job<'a>(
+    recipe: &'a Recipe,
+    checkpoint: &Checkpoint,
+    watch: Watch<'_>,
+) -> Result<Job<'a, NextToken>> {
+    let (train, validation, summary) = batches(recipe, checkpoint)?;
+    let held_out = validation.as_ref().map_or(&[][..], Batches::examples);
+    let _ = watch(Notice::Data(&summary, train.examples().len(), held_out.len()));
+    let sum = checksum(train.examples().iter().chain(held_out), |example| {
+        (&example.tokens, example.answers.iter().map(|&answer| u8::from(answer)).collect())
+    });
+    Ok(Job {
+        recipe,
+        task: NextToken,
+        batches: (train, validation),
+        checksum: sum,
+        described: described(&summary),
+        targets: recipe.targets.clone(),
+        classes: Vec::new(),
+    })
+}
+
+fn described(data: &Summary) -> Described {
+    Described {
+        unit: "nats per token",
+        facts: vec![
+            ("file", Cell::text(data.path.display().to_string())),
+            ("examples", Cell::Count(data.examples as u64)),
+            ("tokens", Cell::Count(data.tokens as u64)),
+            ("tokens learnt", Cell::Count(data.answer_tokens as u64)),
+            ("truncated", Cell::Count(data.truncated as u64)),
+            ("dropped", Cell::Count(data.dropped as u64)),
+        ],
+    }
+}

@@ -1,0 +1,78 @@
+//! A model is made smaller, taught by the one that it was, and kept with its thin layers.
+
+use rankine_checkpoint::{Adapter, Checkpoint, Tensors, open_tensors};
+use rankine_method::{Choice, thin};
+use rankine_nn::{LanguageModel, Pass, Tokens, models::Storage};
+use rankine_run::{Notice, Outcome, Recipe, Result, Source, fine_tune, load};
+use rankine_testkit::{assert_close, tiny};
+use rankine_train::Ending;
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+/// A model, and a recipe that teaches a smaller one its features without reading the answers.
+fn prepared(folder: &Path) -> (PathBuf, Recipe) {
+    let (model, data) = (folder.join("model"), folder.join("data.json"));
+    tiny::llama(&model, &tiny::TinyLlama::default(), 3);
+    tiny::tokenizer(&model);
+    std::fs::write(&data, tiny::alpaca_json(24)).unwrap();
+    let changes = [
+        "train.steps=8",
+        "train.batch_size=4",
+        "train.learning_rate=0.01",
+        "data.validation=0.2",
+        "data.max_length=200",
+        "method.pela.ratio=1.5",
+        "distill.own=0.0",
+    ];
+    let mut recipe = Recipe::new(model.display().to_string(), data);
+    recipe.method = Choice::named("pela").unwrap();
+    (model, recipe.with(&changes.map(str::to_owned)).unwrap())
+}
+
+fn run(model: &Path, recipe: &Recipe, output: &Path, resume: bool, stop: Option<usize>) -> Result<Outcome> {
+    let source = Source { model, resume, force: false };
+    fine_tune(recipe, source, output, &mut |notice| match notice {
+        Notice::Step(step, _) if Some(step.step) == stop => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+}
+
+fn logits(model: &dyn LanguageModel) -> Vec<f32> {
+    let hidden = model.hidden(&Tokens::single(&[3, 14, 15, 9]), &mut Pass::quiet()).unwrap();
+    model.logits(&hidden).unwrap().to_vec()
+}
+
+#[test]
+fn a_smaller_model_is_taught_and_written_thin_and_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, recipe) = prepared(folder.path());
+    let output = folder.path().join("run");
+    let outcome = run(&model, &recipe, &output, false, None).unwrap();
+    let (first, last) = outcome.losses.unwrap();
+    assert!(last < first, "{first} to {last}");
+    let adapter = Adapter::open(&output).unwrap();
+    assert!(adapter.low_rank.is_empty() && !adapter.replaced.is_empty());
+    let whole = load(&model, Some(&output), Storage::File).unwrap().model;
+    let tensors = open_tensors(&output.join("thin").join(thin::FILE)).unwrap();
+    let opened = Checkpoint::open(&model).unwrap();
+    let mut again = rankine_nn::models::load(opened.config(), opened.tensors(), Storage::File).unwrap();
+    let ranks = thin::load(again.as_mut(), tensors.as_ref()).unwrap();
+    assert_eq!(ranks.len(), adapter.replaced.len());
+    assert_close!(logits(again.as_ref()), logits(whole.as_ref()), relative = 1e-4, absolute = 1e-4);
+    let numbers = |tensors: &dyn Tensors| tensors.infos().values().map(|info| info.elements()).sum::<usize>();
+    assert!(numbers(tensors.as_ref()) < numbers(opened.tensors()));
+}
+
+#[test]
+fn a_resumed_run_with_a_teacher_ends_with_the_bytes_of_one_that_never_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, recipe) = prepared(folder.path());
+    let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+    assert_eq!(run(&model, &recipe, &whole, false, None).unwrap().ending, Ending::Finished);
+    assert_eq!(run(&model, &recipe, &parts, false, Some(3)).unwrap().ending, Ending::Interrupted);
+    run(&model, &recipe, &parts, true, None).unwrap();
+    let bytes = |output: &Path| std::fs::read(output.join("thin").join(thin::FILE)).unwrap();
+    assert_eq!(bytes(&whole), bytes(&parts));
+}

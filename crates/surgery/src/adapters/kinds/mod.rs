@@ -1,0 +1,140 @@
+//! peft's other kinds of adapters, as changes that the factors of a LoRA can hold.
+//!
+//!     factors     AdaLoRA, DeLoRA, HRA, MiSS (shards), OSF, VB-LoRA, VeRA; LoHa and LoKr of small rank
+//!     full rank   BOFT, IA³, MiSS (bat), OFT, RandLoRA, SHiRA; LoHa and LoKr of large rank: cut by an SVD
+//!
+//! One file a kind: its card says which tensors and settings its files have, its formula what a module's change is. A new
+//! kind is its file and a word in `kinds!`. Weights of the base are read one at a time a thread, and only by those formulas
+//! that need them. Of layers only linear ones are converted. Dropouts, seeds and initial values are of no account to a
+//! finished adapter.
+
+mod rotations;
+mod site;
+
+use super::assemble::{Part, assemble};
+use super::change::Change;
+use super::convert::{Conversion, in_groups};
+use super::keep::Keep;
+use crate::{Error, Result, Watch};
+use rankine_checkpoint::adapter::{Bias, Foreign, LayerKind, Origin, Replacement, modules_of};
+use rankine_checkpoint::{Adapter, Tensors};
+use site::Site;
+use std::path::Path;
+
+/// What the files of a kind are like.
+struct Card {
+    /// Its `peft_type`.
+    name: &'static str,
+    /// Names of its tensors, of a module or of all; the first is one that every module has.
+    tensors: &'static [&'static str],
+    /// Keys of its configuration beside those of all kinds.
+    settings: &'static [&'static str],
+    /// The formula with the settings of an adapter.
+    open: fn(&Foreign) -> Result<Box<dyn Formula>>,
+}
+
+/// What an adapter of a kind makes of a module.
+trait Formula: Send + Sync {
+    /// ΔW.
+    fn change(&self, site: &Site) -> Result<Change>;
+
+    /// The module's bias, where the kind changes those; [outputs].
+    fn bias(&self, _site: &Site) -> Result<Option<Vec<f32>>> {
+        Ok(None)
+    }
+}
+
+macro_rules! kinds {
+    ($($module:ident),* $(,)?) => {
+        $(mod $module;)*
+
+        /// Every kind that is converted.
+        const KINDS: &[Card] = &[$($module::CARD),*];
+    };
+}
+
+kinds! { adalora, boft, delora, hra, ia3, loha, lokr, miss, oft, osf, randlora, shira, vblora, vera }
+
+/// An adapter of one of peft's other kinds.
+pub struct OtherKind {
+    files: Foreign,
+    formula: Box<dyn Formula>,
+}
+
+impl OtherKind {
+    /// Reads the adapter in `folder`; `None` where it is none of these kinds: a LoRA, or what reading it as a LoRA will
+    /// refuse by name.
+    ///
+    /// # Errors
+    /// When there is no adapter in the folder, or its configuration cannot be used.
+    pub fn open(folder: &Path) -> Result<Option<Self>> {
+        let kind = Foreign::kind_of(folder)?;
+        let Some(card) = KINDS.iter().find(|card| card.name == kind) else { return Ok(None) };
+        let files = Foreign::open(folder, card.tensors, card.settings)?;
+        let formula = (card.open)(&files)?;
+        Ok(Some(Self { files, formula }))
+    }
+
+    /// What it has in common with a LoRA: whole modules, biases, the shared part of the configuration.
+    pub fn rest(&self) -> &Adapter {
+        &self.files.rest
+    }
+
+    /// As [`convert`](crate::convert) does with a LoRA.
+    ///
+    /// # Errors
+    /// When the adapter does not fit the base or lacks what its changes are made of, changes something else than linear
+    /// layers, or is of full rank and `keep` is [`Keep::Exact`]; when a decomposition fails, or `watch` breaks off.
+    pub fn convert(&self, base: &dyn Tensors, keep: Keep, watch: &mut Watch) -> Result<Conversion> {
+        keep.check()?;
+        self.files.check(base)?;
+        let modules = modules_of(base);
+        let here = |path: &str| modules.iter().find(|module| module.path == path);
+        let sites: Vec<Site> = self
+            .files
+            .modules()
+            .filter_map(here)
+            .map(|module| Site::new(module, &self.files, base))
+            .collect::<Result<_>>()?;
+        let compress = |site: &Site| finite(site, self.formula.change(site)?)?.compress(site.path, keep);
+        let pieces = in_groups(&sites, compress, watch)?;
+        let parts = sites.iter().zip(pieces).map(|(site, piece)| Part {
+            path: site.path.to_owned(),
+            kind: LayerKind::Linear,
+            piece,
+            output_bias: None,
+        });
+        let mut conversion = assemble(&self.files.rest, parts.collect(), keep);
+        for site in &sites {
+            if let Some(values) = self.formula.bias(site)? {
+                let (shape, origin) = (vec![site.outputs], Origin::Bias);
+                let bias = Replacement { shape, values, origin };
+                conversion.adapter.replaced.insert(format!("{}.bias", site.path), bias);
+                conversion.adapter.config.bias = Bias::LoraOnly;
+            }
+        }
+        Ok(conversion)
+    }
+}
+
+/// The change, unless something in it is no finite number.
+fn finite(site: &Site, change: Change) -> Result<Change> {
+    let is_finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+    let whole = match &change {
+        Change::Product(product) => is_finite(&product.a) && is_finite(&product.b),
+        Change::Rounded(_, values) | Change::Dense(values, _) => is_finite(values),
+    };
+    if whole { Ok(change) } else { Err(Error::NotFinite { module: site.path.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reader's hint "convert it first" is true.
+    #[test]
+    fn what_is_said_to_be_convertible_is() {
+        let names: Vec<_> = KINDS.iter().map(|card| card.name).collect();
+        assert_eq!(names, rankine_checkpoint::adapter::CONVERTIBLE);
+    }
+}
