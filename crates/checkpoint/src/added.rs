@@ -28,6 +28,11 @@ impl Added {
         self.infos.insert(name.clone(), info);
         self.values.insert(name, values);
     }
+
+    /// Passes over the tensors of other names.
+    pub fn retain(&mut self, is_kept: impl Fn(&str) -> bool) {
+        self.infos.retain(|name, _| is_kept(name));
+    }
 }
 
 impl fmt::Debug for Added {

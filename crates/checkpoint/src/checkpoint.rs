@@ -7,6 +7,7 @@ use crate::pickle::Pickle;
 use crate::safetensors::Safetensors;
 use crate::{Config, Error, Result, Tensors, aliases, ends, mapping};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -121,12 +122,19 @@ impl Checkpoint {
     }
 
     /// Makes the model a classifier of these classes, in memory; `tensors` (name, shape, row-major numbers) are those of its
-    /// head that the file lacks.
+    /// head that the file lacks. An encoder's other heads, as that of its pretraining, are passed over from now on.
     pub fn make_classifier(&mut self, names: &[String], tensors: Vec<(String, Vec<usize>, Vec<f32>)>) {
         self.config.set_classes(names);
         let mut added = self.added.take().unwrap_or_else(|| Added::beside(self.shared()));
         for (name, shape, values) in tensors {
             added.insert(name, shape, values);
+        }
+        if self.config.architecture.is_encoder() {
+            let encoder: BTreeSet<String> = self.config.tensors().into_iter().map(|(name, _)| name).collect();
+            let head = self.config.architecture.head();
+            let is_of_head =
+                |name: &str| name.rsplit_once('.').is_some_and(|(module, _)| head.contains(&module));
+            added.retain(|name| encoder.contains(name) || is_of_head(name));
         }
         self.added = Some(added);
     }

@@ -84,7 +84,7 @@ impl ImageCheckpoint {
         }
         let tensors: Arc<dyn Tensors> = open_tensors(path)?.into();
         let Some(network) = Network::of(tensors.as_ref()) else { return Ok(None) };
-        let classes = mapping::read_json_if_there(&path.join(CLASSES))?;
+        let classes = mapping::read_json_if_there(&folder(path).join(CLASSES))?;
         let (path, tensors) = (path.to_owned(), Added::beside(tensors));
         Ok(Some(Self { path, network, raw: Value::Null, classes, tensors }))
     }
@@ -169,18 +169,14 @@ impl ImageCheckpoint {
     /// # Errors
     /// When the file is no JSON.
     pub fn preprocessor(&self) -> Result<Option<(PathBuf, Value)>> {
-        let path = self.folder().join(PREPROCESSOR);
+        let path = folder(&self.path).join(PREPROCESSOR);
         Ok(mapping::read_json_if_there(&path)?.map(|value| (path, value)))
-    }
-
-    fn folder(&self) -> &Path {
-        if self.path.is_dir() { &self.path } else { self.path.parent().unwrap_or(Path::new("")) }
     }
 
     /// Small files beside the weights that a copy of the model should have too, besides those that
     /// [`describe`](Self::describe) gives.
     pub fn companions(&self) -> Vec<PathBuf> {
-        Some(self.folder().join(PREPROCESSOR)).filter(|path| path.is_file()).into_iter().collect()
+        Some(folder(&self.path).join(PREPROCESSOR)).filter(|path| path.is_file()).into_iter().collect()
     }
 
     /// Name and content of the files that tell what a copy of the model is, whose weights are stored as `dtype`.
@@ -192,6 +188,11 @@ impl ImageCheckpoint {
         config::set_dtype(&mut json, dtype);
         vec![(CONFIG, json)]
     }
+}
+
+/// Where the small files of a model stand: in its folder, or beside its file.
+fn folder(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
 }
 
 #[cfg(test)]
@@ -223,6 +224,16 @@ mod tests {
             assert!(ImageCheckpoint::open(fixtures::path(name)).unwrap().is_none(), "{name}");
         }
         assert!(ImageCheckpoint::open("nowhere at all").unwrap().is_none());
+    }
+
+    #[test]
+    fn names_of_classes_stand_beside_a_file_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("model.pth");
+        std::fs::copy(fixtures::path("images/mobilenet/model.pth"), &file).unwrap();
+        std::fs::write(folder.path().join(CLASSES), r#"["a", "b", "c", "d", "e"]"#).unwrap();
+        let opened = ImageCheckpoint::open(&file).unwrap().unwrap();
+        assert_eq!(opened.classes().unwrap()[4], "e");
     }
 
     #[test]

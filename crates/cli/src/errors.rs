@@ -52,7 +52,9 @@ pub fn show(error: &anyhow::Error, color: bool) {
 fn render(error: &anyhow::Error, color: bool) -> String {
     let paint =
         |style: &str, text: &str| if color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() };
-    let messages: Vec<String> = error.chain().map(ToString::to_string).collect();
+    // Those of TOML end with a line break.
+    let message = |error: &(dyn Error + 'static)| error.to_string().trim_end().to_owned();
+    let messages: Vec<String> = error.chain().map(message).collect();
     let (contexts, causes): (Vec<_>, Vec<_>) =
         messages.iter().partition(|message| message.starts_with("while "));
     let (first, causes) =

@@ -38,8 +38,8 @@ struct Cli {
 #[derive(clap::Args)]
 struct Global {
     /// Use this many threads instead of one a core
-    #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
-    threads: Option<std::num::NonZeroUsize>,
+    #[arg(long, global = true, value_name = "N", help_heading = "Global options", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// Say nothing but results and errors
     #[arg(long, short, global = true, help_heading = "Global options")]
     quiet: bool,
@@ -84,7 +84,7 @@ const STACK_BYTES: usize = 8 << 20;
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     rankine_kernels::memory::keep();
-    let threads = cli.global.threads.map_or(0, std::num::NonZeroUsize::get);
+    let threads = cli.global.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES);
     pool.build_global().context("while starting the threads")?;
     if let Ok(word) = std::env::var(CPU) {

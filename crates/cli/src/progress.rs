@@ -72,13 +72,17 @@ impl Progress {
                     bar.set_message(format!("taking over weights: {done} of {total}"));
                 }
             }
-            Notice::Searching(done, total) => {
-                if let Some(bar) = &self.bar {
+            Notice::Searching(done, total) => match &self.bar {
+                Some(bar) => {
                     bar.set_length(*total as u64);
                     bar.set_position(*done as u64);
                     bar.set_message(format!("searching for modules: step {done} of {total}"));
                 }
-            }
+                None if done.is_multiple_of(total.div_ceil(10).max(1)) => {
+                    self.say(&format!("search: step {done} of {total}"));
+                }
+                None => {}
+            },
             Notice::Picked(candidates) => {
                 let picked = candidates.iter().filter(|candidate| candidate.picked);
                 let names: Vec<&str> = picked.map(|candidate| candidate.module.as_str()).collect();

@@ -344,7 +344,9 @@ impl Error {
                     .into()
             }
             Self::ShareRange { .. } | Self::ShareCount { .. } => "hold out less".into(),
-            Self::Label { known, .. } => format!("the classes are {known}, or their numbers from 0"),
+            Self::Label { known, .. } => {
+                format!("the classes are {known}, or their numbers from 0 where no name is a number")
+            }
             Self::OneClass { .. } => {
                 "name the column of the labels, or give examples of another class".into()
             }

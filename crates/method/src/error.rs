@@ -133,7 +133,8 @@ impl Error {
             )),
             Self::Module { known, .. } => Some(format!("there are: {}", known.join(", "))),
             Self::NotAdaptable { name } => Some(format!(
-                "leave `{name}` out of the targets; an embedding is trained as a whole with `targets.whole = [\"embed_tokens\"]`"
+                "leave `{name}` out of the targets; convolutions are taken over by `lora` and `flora`, an embedding is trained \
+                 as a whole with `targets.whole = [\"embed_tokens\"]`"
             )),
             Self::NoBias { .. } => Some(
                 "models of the llama family have none, but for some maps of qwen2; choose another method, such as `lora`"
@@ -158,7 +159,8 @@ impl Error {
             Self::Checkpoint(error) => error.hint(),
             Self::Tensor(error) => error.hint(),
             Self::Model(error) => error.hint(),
-            Self::Setting { .. } | Self::Read(_) | Self::Write(_) => None,
+            Self::Read(_) => Some("`rankine methods NAME` shows the settings of a method".to_owned()),
+            Self::Setting { .. } | Self::Write(_) => None,
         }
     }
 }

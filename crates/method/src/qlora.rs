@@ -74,7 +74,7 @@ impl Method for Qlora {
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {
         let [outputs, inputs] = site.sizes()?;
         let (a, b) = (self.init.start(rank, inputs, rng)?, Tensor::zeros(&[outputs, rank]));
-        let base = nf4(&site.weight.tensor(), self.double_quantization)?;
+        let base = nf4(site.path, &site.weight.tensor(), self.double_quantization)?;
         let scale = scale(self.alpha, rank, self.rslora);
         Ok(Box::new(weight::LowRank::rounded(base, &a, &b, scale).with_dropout(self.dropout)))
     }

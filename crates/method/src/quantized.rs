@@ -5,6 +5,7 @@
 //!
 //! A turn costs one SVD. Which comes first is what QPiSSA and LoftQ differ in: the branch, of W itself, or the base, of W
 //! as it is. The last one found makes up for the other's error.
+//! Paper: [pissa] §4, [loftq] algorithm 1.
 
 use crate::{Error, Result, Site, pissa::factors};
 use rankine_linalg::Truncation;
@@ -40,14 +41,15 @@ impl Alternation {
         let original = site.weight.tensor();
         let branch_of = |left: &Frozen| factors(&Site { weight: left, ..*site }, rank, self.how, self.scale);
         let left_by = |base: &Frozen| Ok::<_, Error>(Frozen::from(original.sub(&base.tensor())?));
-        let base_of = |[a, b]: &[Tensor; 2]| nf4(&original.minus_product(b, a, self.scale)?, self.double);
+        let base_of =
+            |[a, b]: &[Tensor; 2]| nf4(site.path, &original.minus_product(b, a, self.scale)?, self.double);
         let (mut base, mut branch) = match self.first {
             First::Branch => {
                 let branch = branch_of(site.weight)?;
                 (base_of(&branch)?, branch)
             }
             First::Base => {
-                let base = nf4(&original, self.double)?;
+                let base = nf4(site.path, &original, self.double)?;
                 let branch = branch_of(&left_by(&base)?)?;
                 (base, branch)
             }
@@ -68,14 +70,21 @@ impl Alternation {
     }
 }
 
-/// A matrix in NF4; [out, in].
-pub(crate) fn nf4(weight: &Tensor, double: bool) -> Result<Frozen> {
+/// The matrix at `path` in NF4; [out, in]. A number that is not finite is an error: it would spoil its whole block.
+pub(crate) fn nf4(path: &str, weight: &Tensor, double: bool) -> Result<Frozen> {
     let [rows, columns] = weight.matrix("nf4")?;
-    let rounded = |values: &[f32]| match double {
-        true => Stored::nf4_double(values, rows, columns),
-        false => Stored::nf4(values, rows, columns),
+    let rounded = |values: &[f32]| {
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            let (row, column, value) = (at / columns, at % columns, values[at]);
+            return Err(rankine_linalg::Error::NotFinite { row, column, value });
+        }
+        Ok(match double {
+            true => Stored::nf4_double(values, rows, columns),
+            false => Stored::nf4(values, rows, columns),
+        })
     };
-    Ok(weight.read(rounded).into())
+    let stored = weight.read(rounded);
+    Ok(stored.map_err(|source| Error::Decomposition { path: path.to_owned(), source })?.into())
 }
 
 /// How often base and branch are found: at least once.

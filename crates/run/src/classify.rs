@@ -9,7 +9,7 @@ use crate::{
     page::Described,
     run::{Job, Notice, Watch, batched, checksum},
 };
-use rankine_checkpoint::{Adapter, Checkpoint, Config, adapter::Replacement};
+use rankine_checkpoint::{Adapter, Checkpoint, Config};
 use rankine_data::{LabelColumns, LabelSummary, LabelledTexts, Tokenizer, encode_labelled, split_stratified};
 use rankine_nn::{
     Classifier,
@@ -91,7 +91,7 @@ fn head_classes(checkpoint: &Checkpoint) -> Result<Option<Vec<String>>> {
 }
 
 /// Names of classes that have none.
-pub(crate) fn numbered(classes: usize) -> Vec<String> {
+fn numbered(classes: usize) -> Vec<String> {
     (0..classes).map(|class| format!("LABEL_{class}")).collect()
 }
 
@@ -119,30 +119,41 @@ pub fn fit_head(checkpoint: &mut Checkpoint, adapter: &Adapter, folder: &Path) -
     }
     let modules = config.architecture.head();
     let infos = checkpoint.tensors().infos();
-    let brought = |(name, _): &(&String, &Replacement)| {
-        !infos.contains_key(*name)
+    let room = room(adapter, |name| {
+        !infos.contains_key(name)
             && modules
                 .iter()
                 .any(|module| name.strip_prefix(module).is_some_and(|rest| rest.starts_with('.')))
-    };
-    let room: Vec<Named> = adapter
-        .replaced
-        .iter()
-        .filter(brought)
-        .map(|(name, found)| (name.clone(), found.shape.clone(), vec![0.0; found.values.len()]))
-        .collect();
-    let output = format!("{}.weight", modules[1]);
-    let Some(classes) = adapter.replaced.get(&output).and_then(|found| found.shape.first().copied()) else {
-        return Ok(());
-    };
-    let kept = read_classes(folder)?.or(checkpoint.classes()?);
-    let names = kept.filter(|names| names.len() == classes).unwrap_or_else(|| numbered(classes));
-    checkpoint.make_classifier(&names, room);
+    });
+    let own = checkpoint.classes()?;
+    if let Some(names) = brought_names(adapter, modules[1], folder, own)? {
+        checkpoint.make_classifier(&names, room);
+    }
     Ok(())
 }
 
+/// Places for those of an adapter's whole tensors whose names are `wanted`.
+pub(crate) fn room(adapter: &Adapter, wanted: impl Fn(&str) -> bool) -> Vec<Named> {
+    let brought = adapter.replaced.iter().filter(|(name, _)| wanted(name));
+    brought.map(|(name, found)| (name.clone(), found.shape.clone(), vec![0.0; found.values.len()])).collect()
+}
+
+/// Names of the classes of the head that an adapter brings as the module `output`: those beside it in `folder`, else the
+/// model's `own`, where they are as many; `None` where it brings none.
+pub(crate) fn brought_names(
+    adapter: &Adapter,
+    output: &str,
+    folder: &Path,
+    own: Option<Vec<String>>,
+) -> Result<Option<Vec<String>>> {
+    let weight = adapter.replaced.get(&format!("{output}.weight"));
+    let Some(&classes) = weight.and_then(|found| found.shape.first()) else { return Ok(None) };
+    let kept = read_classes(folder)?.or(own).filter(|names| names.len() == classes);
+    Ok(Some(kept.unwrap_or_else(|| numbered(classes))))
+}
+
 /// The names that a run wrote beside the adapter in `folder`, or above it.
-pub(crate) fn read_classes(folder: &Path) -> Result<Option<Vec<String>>> {
+fn read_classes(folder: &Path) -> Result<Option<Vec<String>>> {
     let places = [folder.join(CLASSES), folder.join("..").join(CLASSES)];
     let Some(path) = places.into_iter().find(|path| path.is_file()) else { return Ok(None) };
     let text = fs_err::read_to_string(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
@@ -232,12 +243,7 @@ fn described(data: &LabelSummary) -> Described {
 
 impl crate::DataSection {
     /// The columns that hold texts and labels.
-    pub fn label_columns(&self) -> LabelColumns {
-        let usual = LabelColumns::default();
-        LabelColumns {
-            text: self.text_column.clone().unwrap_or(usual.text),
-            second: self.second_column.clone(),
-            label: self.label_column.clone().unwrap_or(usual.label),
-        }
+    pub(crate) fn label_columns(&self) -> LabelColumns {
+        LabelColumns::named(self.text_column.clone(), self.second_column.clone(), self.label_column.clone())
     }
 }

@@ -5,7 +5,7 @@ use crate::{
 };
 use indexmap::IndexMap;
 use rankine_checkpoint::{Checkpoint, ImageCheckpoint};
-use rankine_method::{Choice, Counted, count as count_weights};
+use rankine_method::{Choice, Counted, count as count_weights, diffora::place};
 use rankine_nn::{
     models::{Storage, missing_head, new_image_head},
     weight::counts,
@@ -47,8 +47,9 @@ pub struct Group {
     pub trained: usize,
 }
 
-/// Counts what `method` would train of the model at `path` with these targets. Of an encoder or an image classifier the head, which is trained whole
-/// beside the method, is not counted among them; where it has none, one of two classes is thought of.
+/// Counts what `method` would train of the model at `path` with these targets. Of an encoder or an image classifier the
+/// head, which is trained whole beside the method, is not counted among them; where it has none, one of two classes is
+/// thought of.
 ///
 /// # Errors
 /// As a run: when the model cannot be read, the targets or the ranks do not fit it, or a setting is out of its range.
@@ -114,10 +115,8 @@ fn groups(weights: &[Counted]) -> Vec<Group> {
 /// The name of a weight's module behind the number of its layer; all of it where nothing is.
 fn role(path: &str) -> String {
     let module = path.rsplit_once('.').map_or(path, |(module, _)| module);
-    let parts: Vec<&str> = module.split('.').collect();
-    let number = parts.iter().position(|part| part.parse::<usize>().is_ok());
-    let behind = number.map(|at| at + 1).filter(|&at| at < parts.len());
-    parts[behind.unwrap_or(0)..].join(".")
+    let (_, role) = place(module);
+    if role.is_empty() { module.to_owned() } else { role.to_owned() }
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use rankine_nn::{
     Classifier, ImageClassifier, LanguageModel, Model, Pass, Tokens,
     models::{self, Storage},
 };
-use rankine_surgery::{Watch, WriteOptions, write_model};
+use rankine_surgery::{Watch, WriteOptions, write_image_model, write_model};
 use rankine_tensor::untaped;
 use rankine_train::{BatchOf, Classify, ClassifyImages, NextToken, Task};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a model is read from.
 pub(crate) trait ModelFiles {
@@ -30,16 +30,33 @@ impl ModelFiles for Checkpoint {
     }
 
     fn write(&self, tensors: &dyn Tensors, folder: &Path, watch: &mut Watch<'_>) -> Result<()> {
-        let options = WriteOptions {
-            dtype: Some(Dtype::F32),
-            existing: Existing::Replace,
-            companions: self.companions(),
-            inputs: vec![self.path().to_owned()],
-            extra_files: tokenizer_companions(self)?,
-            ..WriteOptions::default()
-        };
+        let extra_files = tokenizer_companions(self)?;
+        let options = WriteOptions { extra_files, ..options(self.path(), self.companions()) };
         write_model(tensors, self.config(), folder, &options, watch)?;
         Ok(())
+    }
+}
+
+impl ModelFiles for ImageCheckpoint {
+    fn tensors(&self) -> &dyn Tensors {
+        self.tensors()
+    }
+
+    fn write(&self, tensors: &dyn Tensors, folder: &Path, watch: &mut Watch<'_>) -> Result<()> {
+        let options = options(self.path(), self.companions());
+        write_image_model(tensors, self, folder, &options, watch)?;
+        Ok(())
+    }
+}
+
+/// In f32, in the place of what an earlier run left there.
+fn options(model: &Path, companions: Vec<PathBuf>) -> WriteOptions {
+    WriteOptions {
+        dtype: Some(Dtype::F32),
+        existing: Existing::Replace,
+        companions,
+        inputs: vec![model.to_owned()],
+        ..WriteOptions::default()
     }
 }
 

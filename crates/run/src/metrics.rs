@@ -50,13 +50,10 @@ impl Metrics {
         let path = folder.join("metrics.jsonl");
         let io = |source| Error::Io { path: path.clone(), source };
         let old = std::fs::read_to_string(&path).unwrap_or_default();
-        let read = old.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
-        let lines: Vec<Line> = read.filter(|line| line.step() <= step).collect();
-        let text: String = lines
-            .iter()
-            .filter_map(|line| serde_json::to_string(line).ok())
-            .map(|line| line + "\n")
-            .collect();
+        let read = old.lines().filter_map(|text| Some((text, serde_json::from_str::<Line>(text).ok()?)));
+        // As they are: numbers that are read and written again lose their last digit.
+        let (texts, lines): (Vec<&str>, Vec<Line>) = read.filter(|(_, line)| line.step() <= step).unzip();
+        let text: String = texts.into_iter().flat_map(|text| [text, "\n"]).collect();
         rankine_checkpoint::write_file_atomically(&path, text.as_bytes())?;
         let file = OpenOptions::new().append(true).open(&path).map_err(io)?;
         let mut events = EventFile::create(folder, now(), "rankine")?;
@@ -136,4 +133,29 @@ impl Metrics {
 
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_kept_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let step = |step| Line::Step {
+            step,
+            loss: 0.9770739460266447,
+            learning_rate: 0.00025,
+            gradient_norm: 0.12471709106775823,
+            tokens: 3,
+            seconds: 0.5,
+        };
+        let mut metrics = Metrics::open(folder.path(), 0).unwrap();
+        (1..=3).for_each(|number| metrics.add(step(number)).unwrap());
+        let path = folder.path().join("metrics.jsonl");
+        let before = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(Metrics::open(folder.path(), 2).unwrap().lines.len(), 2);
+        let kept: String = before.lines().take(2).flat_map(|line| [line, "\n"]).collect();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
+    }
 }

@@ -4,7 +4,7 @@ use crate::{Metrics, Recipe, Result, search};
 use indexmap::IndexMap;
 use rankine_checkpoint::Adapter;
 use rankine_linalg::{LowRank, effective_rank};
-use rankine_method::diffora::Candidate;
+use rankine_method::diffora::{Candidate, place};
 use rankine_report::{Axis, Cell, Column, Heat, Lines, Page, Series, Style, Table};
 
 /// Most singular values shown of one update.
@@ -87,9 +87,9 @@ fn spectra(page: &mut Page, adapter: &Adapter) -> Result<()> {
             Cell::number(largest, 3),
             Cell::fixed(effective_rank(&s), 1),
         ]);
-        let (group, layer) = role(module);
-        let (layers, rows) = groups.entry(group).or_default();
-        layers.push(layer);
+        let (layer, role) = place(module);
+        let (layers, rows) = groups.entry(role.to_owned()).or_default();
+        layers.push(layer.rsplit('.').next().unwrap_or(layer).to_owned());
         rows.push(s.iter().take(SHOWN).map(|&s| f64::from(s)).collect());
     }
     let section = page.section("Spectra of the update");
@@ -102,16 +102,4 @@ fn spectra(page: &mut Page, adapter: &Adapter) -> Result<()> {
     }
     section.table(table);
     Ok(())
-}
-
-/// What a module is in every layer, and its layer: `model.layers.3.mlp.up_proj` is `mlp.up_proj` of `3`.
-fn role(module: &str) -> (String, String) {
-    let numbered = module.split('.').position(|part| part.parse::<usize>().is_ok());
-    match numbered {
-        Some(at) => {
-            let parts: Vec<&str> = module.split('.').collect();
-            (parts[at + 1..].join("."), parts[at].to_owned())
-        }
-        None => (module.to_owned(), String::new()),
-    }
 }

@@ -54,6 +54,10 @@ impl Tensors for Residual<'_> {
         }
         Ok(())
     }
+
+    fn release(&self, name: &str, rows: Range<usize>) {
+        self.original.release(name, rows);
+    }
 }
 
 /// Whether some weight of `model` has a part taken out, or was rounded.
@@ -107,4 +111,42 @@ pub(crate) fn check(model: &Path, folder: &Path, config: &AdapterConfig) -> Resu
         .and_then(|residual| Ok(residual == fs_err::canonicalize(model)?))
         .unwrap_or(false);
     if same { Ok(()) } else { Err(Error::OtherBase { adapter: folder.to_owned(), residual }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// A file that is told what is no longer needed.
+    #[derive(Default)]
+    struct File {
+        infos: IndexMap<String, TensorInfo>,
+        released: Mutex<Vec<(String, Range<usize>)>>,
+    }
+
+    impl Tensors for File {
+        fn infos(&self) -> &IndexMap<String, TensorInfo> {
+            &self.infos
+        }
+
+        fn read_into(&self, _: &str, _: &mut [f32]) -> rankine_checkpoint::Result<()> {
+            Ok(())
+        }
+
+        fn raw(&self, _: &str) -> rankine_checkpoint::Result<Cow<'_, [u8]>> {
+            Ok(Cow::Borrowed(&[]))
+        }
+
+        fn release(&self, name: &str, rows: Range<usize>) {
+            self.released.lock().unwrap().push((name.to_owned(), rows));
+        }
+    }
+
+    #[test]
+    fn the_file_of_the_original_hears_what_is_no_longer_needed() {
+        let original = File::default();
+        Residual { original: &original, left: HashMap::new() }.release("embed_tokens.weight", 2..5);
+        assert_eq!(*original.released.lock().unwrap(), [("embed_tokens.weight".to_owned(), 2..5)]);
+    }
 }

@@ -2,9 +2,9 @@
 //!
 //! [`Merged`] is a base seen through an adapter, a [`Tensors`](rankine_checkpoint::Tensors) like any other; [`merge`]
 //! writes it down; [`write_model`] writes any model; [`convert`] makes a plain LoRA of any adapter, [`OtherKind`] of
-//! one of peft's other kinds, [`combine`] of several, [`export`] a file for llama.cpp. Weights are made a block of rows at a time, so that the memory
-//! in use does not grow with the model: some MB a thread. Only an initialisation that altered the base needs whole
-//! weights, one a thread, to find out what it took away.
+//! one of peft's other kinds, [`combine`] of several, [`export`] a file for llama.cpp. Weights are made a block of rows
+//! at a time, so that the memory in use does not grow with the model: some MB a thread. Only an initialisation that
+//! altered the base needs whole weights, one a thread, to find out what it took away.
 
 #![forbid(unsafe_code)]
 

@@ -119,13 +119,7 @@ pub fn write_model(
     options: &WriteOptions,
     watch: &mut Watch,
 ) -> Result<Plan> {
-    let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| {
-        source.read_rows(name, rows, out)?;
-        Ok(Squares::default())
-    };
-    let weights = Weights { source, copied: &|_| false, fill: &fill };
-    let files = &|plan: &ShardPlan| configured(source, plan, config, options);
-    weights.write(files, target, options, watch).map(|written| written.plan)
+    write_unchanged(source, &|plan| configured(source, plan, config, options), target, options, watch)
 }
 
 /// As [`write_model`], of an image classifier: the weights, and the files that tell what it is.
@@ -139,12 +133,22 @@ pub fn write_image_model(
     options: &WriteOptions,
     watch: &mut Watch,
 ) -> Result<Plan> {
+    write_unchanged(source, &|plan| model.describe(first_dtype(plan)), target, options, watch)
+}
+
+/// Weights as they are read, beside `files`.
+fn write_unchanged(
+    source: &dyn Tensors,
+    files: &Files<'_>,
+    target: &Path,
+    options: &WriteOptions,
+    watch: &mut Watch,
+) -> Result<Plan> {
     let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| {
         source.read_rows(name, rows, out)?;
         Ok(Squares::default())
     };
     let weights = Weights { source, copied: &|_| false, fill: &fill };
-    let files = &|plan: &ShardPlan| model.describe(first_dtype(plan));
     weights.write(files, target, options, watch).map(|written| written.plan)
 }
 

@@ -80,8 +80,10 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotFinite { step: 0, .. } => {
-                Some("the model itself gives no finite loss on these data".to_owned())
+            // Up to the first step's loss no learning rate was used.
+            Self::NotFinite { what, step: 0 | 1, .. } => {
+                let what = if *what == "gradient" { "gradient" } else { "loss" };
+                Some(format!("the model itself gives no finite {what} on these data"))
             }
             Self::NotFinite { learning_rate, .. } => Some(format!(
                 "lower the learning rate, for example to {:.1e}, or clip harder",

@@ -115,6 +115,8 @@ pub fn run<T: Task>(
     watch: Watch<'_, T>,
 ) -> Result<Ending> {
     plan.check(model)?;
+    // A method may have left smaller weights than it found.
+    rankine_kernels::memory::give_back();
     let mut progress = Progress::default();
     if let Some(state) = state {
         state.restore(model, optimizer)?;

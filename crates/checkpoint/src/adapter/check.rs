@@ -3,7 +3,7 @@
 use super::keys::key;
 use super::targets::{self, Rules, Verdict};
 use super::{Adapter, Fault, LayerKind, LowRank, Misshapen, ModuleName, Selection, modules_of};
-use crate::{Error, Result, TensorInfo, Tensors, ends};
+use crate::{Error, Result, TensorInfo, Tensors, ends, names};
 use indexmap::IndexMap;
 
 impl Adapter {
@@ -48,7 +48,16 @@ impl Check<'_> {
         self.new_rows(modules);
         self.mismatch.missing.sort();
         self.mismatch.missing.dedup();
+        self.mismatch.nearest = self.nearest(modules);
         Ok(self.mismatch)
+    }
+
+    /// The first adapted module that is not there, and the one that is called most like it.
+    fn nearest(&self, modules: &[ModuleName]) -> Option<[String; 2]> {
+        let is_there = |path: &str| modules.iter().any(|module| module.path == path);
+        let stranger = self.adapter.low_rank.keys().find(|path| !is_there(path))?;
+        let paths = modules.iter().map(|module| module.path.as_str());
+        Some([stranger.clone(), names::nearest(stranger, paths, 1).pop()?])
     }
 
     /// A tied head is adapted with its embedding without being named; unresolved targets are not second-guessed.

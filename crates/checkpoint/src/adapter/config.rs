@@ -28,7 +28,7 @@ pub struct AdapterConfig {
     pub dropout: f64,
     /// Which modules are adapted; `saved` are those trained whole.
     pub targets: Targets,
-    /// The base weights are `[in, out]`; see [`is_transposed`](Self::is_transposed).
+    /// What peft noted of the layers that it saw last; see [`is_transposed`](Self::is_transposed).
     pub fan_in_fan_out: bool,
     /// Which biases of the base model were trained.
     pub bias: Bias,
@@ -204,11 +204,12 @@ impl AdapterConfig {
         Ok(self.scales()?.scaling(path)?)
     }
 
-    /// Whether the weight of the module at `path` is stored as `[in, out]`. peft corrects `fan_in_fan_out` by the class
-    /// of the layer, of which only GPT-2's `Conv1D` is so; here its name stands for the class.
+    /// Whether the weight of the module at `path` is stored as `[in, out]`. Only GPT-2's `Conv1D` is; here its name
+    /// stands for the class. `fan_in_fan_out` does not count: peft corrects it layer by layer and saves what the last
+    /// layer made of it, so that it is false where the head is adapted too.
     pub fn is_transposed(&self, path: &str) -> bool {
         const CONV1D: [&str; 4] = ["c_attn", "q_attn", "c_proj", "c_fc"];
-        self.fan_in_fan_out && CONV1D.iter().any(|name| super::targets::is_suffix(path, name))
+        CONV1D.iter().any(|name| super::targets::is_suffix(path, name))
     }
 
     /// The patterns compiled, for many modules.
@@ -298,11 +299,15 @@ fn whole_or_float(number: f64) -> Value {
 }
 
 impl Selection {
+    /// peft's own word for it: it refuses a list without names, although there may be whole modules.
+    pub(super) const NOTHING: &str = "dummy-target-modules";
+
     fn to_json(&self) -> Value {
         match self {
             Self::Default => Value::Null,
             Self::AllLinear => "all-linear".into(),
             Self::Pattern(pattern) => pattern.as_str().into(),
+            Self::Names(names) if names.is_empty() => Self::NOTHING.into(),
             Self::Names(names) => {
                 let mut names = names.clone();
                 names.sort();

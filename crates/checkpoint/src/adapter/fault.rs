@@ -64,6 +64,12 @@ pub enum Fault {
         /// The alpha.
         found: f64,
     },
+    /// An alpha of zero.
+    #[error("`{key}`: a scale of zero leaves nothing of the change")]
+    NoScale {
+        /// `lora_alpha` or the key of `alpha_pattern`.
+        key: String,
+    },
     /// A tensor with an infinity or a NaN in it.
     #[error("tensor `{key}` holds {value}, which is no finite number")]
     NotFinite {
@@ -96,6 +102,7 @@ impl Fault {
             Self::Value(_) | Self::Rank { .. } | Self::Alpha { .. } => {
                 "compare with the `adapter_config.json` that peft wrote"
             }
+            Self::NoScale { .. } => "set it to the alpha of the training: often the rank, or twice that",
             Self::NotFinite { .. } => {
                 "the training diverged or the file is damaged: use an adapter that was saved earlier, or train with a \
                  smaller learning rate"
@@ -105,7 +112,7 @@ impl Fault {
                 "if the base weights were not altered by it, set the key to true: the factors are in the file"
             }
             Self::Targets(fault) => return fault.hint(),
-            Self::Mismatch(mismatch) => return Some(mismatch.hint().to_owned()),
+            Self::Mismatch(mismatch) => return Some(mismatch.hint()),
         };
         Some(hint.to_owned())
     }
@@ -120,6 +127,8 @@ pub struct Mismatch {
     pub unexpected: Vec<String>,
     /// Keys whose tensor has another shape.
     pub misshapen: Vec<Misshapen>,
+    /// The first adapted module that the base has not, and the module whose name is nearest.
+    pub nearest: Option<[String; 2]>,
 }
 
 /// A tensor of another shape than it should have.
@@ -142,13 +151,13 @@ impl Mismatch {
         self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
     }
 
-    fn hint(&self) -> &'static str {
+    fn hint(&self) -> String {
         let resized = |misshapen: &Misshapen| {
             misshapen.key.contains("embed_tokens") || misshapen.key.contains("lm_head")
         };
         let unprefixed =
             |key: &String| !key.starts_with(PREFIX) && parse(&format!("{PREFIX}{key}")).is_some();
-        if self.unexpected.iter().any(unprefixed) {
+        let hint = if self.unexpected.iter().any(unprefixed) {
             "the keys lack the prefix `base_model.model.`: save the adapter with peft's `save_pretrained`, or put the \
              prefix before every key"
         } else if self.misshapen.iter().any(resized) {
@@ -157,13 +166,19 @@ impl Mismatch {
             "this adapter was made for another base model, or its ranks are not those of its configuration"
         } else {
             "this adapter was made for another base model, or by a version of transformers with other names"
+        };
+        match &self.nearest {
+            Some([module, nearest]) => {
+                format!("{hint}; of the base's names, `{nearest}` is nearest to `{module}`")
+            }
+            None => hint.to_owned(),
         }
     }
 }
 
 impl std::fmt::Display for Mismatch {
     fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let Self { missing, unexpected, misshapen } = self;
+        let Self { missing, unexpected, misshapen, .. } = self;
         let counts =
             [(missing.len(), "missing"), (unexpected.len(), "unexpected"), (misshapen.len(), "misshapen")];
         let there = counts.iter().filter(|(count, _)| 0 < *count);

@@ -13,8 +13,7 @@ use super::{
     modules_of,
 };
 use crate::fields::{Fields, WrongValue};
-use crate::safetensors::Safetensors;
-use crate::{Error, Result, TensorInfo, Tensors};
+use crate::{Error, Result, TensorInfo, Tensors, open_tensors};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -54,7 +53,7 @@ impl Foreign {
         let none = Targets { modules: Selection::Names(Vec::new()), saved, ..Targets::default() };
         let targets = std::mem::replace(&mut config.targets, none);
         let file = Adapter::weights(folder)?;
-        let tensors = Safetensors::open(&file)?;
+        let tensors = open_tensors(&file)?;
         let (mut modules, mut shared, mut others) = (IndexMap::new(), IndexMap::new(), IndexMap::new());
         for (key, info) in tensors.infos() {
             match place(key, names) {
@@ -70,13 +69,13 @@ impl Foreign {
                 }
             }
         }
-        let mut rest = Adapter::read(config, &Others { tensors: &tensors, infos: others }, &file)?;
+        let mut rest = Adapter::read(config, &Others { tensors: tensors.as_ref(), infos: others }, &file)?;
         for (path, low_rank) in std::mem::take(&mut rest.low_rank) {
             rest.mismatch.unexpected.extend(low_rank.factors().map(|name| key(&path, name)));
         }
         let settings = json.as_object().cloned().unwrap_or_default();
         let first = names.first().copied().unwrap_or_default();
-        Ok(Self { rest, targets, path, settings, tensors: Box::new(tensors), modules, shared, first })
+        Ok(Self { rest, targets, path, settings, tensors, modules, shared, first })
     }
 
     /// An error that lists the targeted modules without tensors, tensors of modules that are not targeted, and what

@@ -21,7 +21,7 @@ pub(super) enum Part<'a> {
     EmbeddingA,
     /// Second factor of an embedding; [width, r].
     EmbeddingB,
-    /// DoRA's magnitudes; [out].
+    /// DoRA's magnitudes; [out], [1, out, 1, 1] of a convolution.
     Magnitude,
     /// New rows of an embedding; [n, width].
     Rows,

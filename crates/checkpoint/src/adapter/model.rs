@@ -43,7 +43,7 @@ pub struct LowRank {
     pub outputs: usize,
     /// Factor of b·a.
     pub scaling: f32,
-    /// DoRA's magnitudes; [outputs].
+    /// DoRA's magnitudes, one an output.
     pub magnitude: Option<Vec<f32>>,
     /// Adds to the module's bias as scaling · output_bias; [outputs].
     pub output_bias: Option<Vec<f32>>,
@@ -260,8 +260,8 @@ impl<'a> Reader<'a> {
         let kind = taps.map_or(kind, |[_, height, width]| LayerKind::Convolution { kernel: [height, width] });
         let Some((inputs, outputs)) = self.sides(a, b, rank, taps) else { return Ok(()) };
         let output_bias = if embedding { None } else { parts.output_bias };
-        let magnitude = self.vector(parts.magnitude, outputs)?;
-        let output_bias = self.vector(output_bias, outputs)?;
+        let magnitude = self.vector(parts.magnitude, kind.magnitudes(outputs))?;
+        let output_bias = self.vector(output_bias, vec![outputs])?;
         let scaling = scales.scaling(module)? as f32;
         let (a, b) = (self.values(a)?, self.values(b)?);
         let low_rank = LowRank { a, b, rank, inputs, outputs, scaling, magnitude, output_bias, kind };
@@ -300,10 +300,10 @@ impl<'a> Reader<'a> {
         fits
     }
 
-    /// A vector of `length`; one of another length is noted and left out.
-    fn vector(&mut self, key: Option<&String>, length: usize) -> Result<Option<Vec<f32>>> {
+    /// The numbers of a tensor of this shape; one of another shape is noted and left out.
+    fn vector(&mut self, key: Option<&String>, shape: Vec<usize>) -> Result<Option<Vec<f32>>> {
         match key {
-            Some(key) if self.fits(key, vec![length]) => self.values(key).map(Some),
+            Some(key) if self.fits(key, shape) => self.values(key).map(Some),
             _ => Ok(None),
         }
     }
@@ -356,6 +356,16 @@ impl LowRank {
                 let channels = inputs / (height * width).max(1);
                 [vec![rank, channels, height, width], vec![outputs, rank, 1, 1]]
             }
+        }
+    }
+}
+
+impl LayerKind {
+    /// The shape that DoRA's magnitudes have in files.
+    pub(super) fn magnitudes(self, outputs: usize) -> Vec<usize> {
+        match self {
+            Self::Linear | Self::Embedding => vec![outputs],
+            Self::Convolution { .. } => vec![1, outputs, 1, 1],
         }
     }
 }

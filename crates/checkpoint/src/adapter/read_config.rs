@@ -182,7 +182,11 @@ pub(super) fn rank(key: &str, found: f64) -> Result<usize, Fault> {
 
 /// Ranks are 1 or more, so a scaling is never larger than its alpha.
 fn alpha(key: &str, found: f64) -> Result<f64, Fault> {
-    if (found as f32).is_finite() { Ok(found) } else { Err(Fault::Alpha { key: shorten(key), found }) }
+    match found as f32 {
+        0.0 => Err(Fault::NoScale { key: shorten(key) }),
+        number if number.is_finite() => Ok(found),
+        _ => Err(Fault::Alpha { key: shorten(key), found }),
+    }
 }
 
 fn alpha_pattern(fields: Fields) -> Result<IndexMap<String, f64>, Fault> {
@@ -199,6 +203,7 @@ fn targets(fields: Fields) -> Result<Targets, Fault> {
     let modules = match fields.get("target_modules") {
         None => Selection::Default,
         Some(Value::String(all)) if all.eq_ignore_ascii_case("all-linear") => Selection::AllLinear,
+        Some(Value::String(nothing)) if nothing == Selection::NOTHING => Selection::Names(Vec::new()),
         Some(Value::String(pattern)) => Selection::Pattern(pattern.clone()),
         Some(_) => Selection::Names(fields.strings("target_modules")?.unwrap_or_default()),
     };

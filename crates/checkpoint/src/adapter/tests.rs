@@ -232,6 +232,16 @@ fn the_written_configuration_has_the_keys_every_version_of_peft_reads() {
 }
 
 #[test]
+fn a_selection_of_nothing_is_written_with_the_word_that_peft_takes() {
+    let nothing = Selection::Names(Vec::new());
+    let mut config = fixture("plain").adapter.config;
+    config.targets.modules = nothing.clone();
+    let json = config.to_json();
+    assert_eq!(json["target_modules"], "dummy-target-modules", "peft refuses []");
+    assert_eq!(AdapterConfig::parse(Path::new("x"), &json).unwrap().targets.modules, nothing);
+}
+
+#[test]
 fn modules_are_selected_as_in_peft() {
     let base = fixture("plain").base;
     let modules = modules_of(&base);
@@ -327,7 +337,8 @@ fn everything_that_does_not_fit_is_listed_at_once() {
     assert_eq!(mismatch.misshapen, [misshapen]);
     let message = error.to_string();
     assert!(message.contains("2 missing, 2 unexpected, 1 misshapen"), "{message}");
-    assert!(error.hint().is_some());
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("_proj` is nearest to `model.layers.0.self_attn.q_proj`"), "{hint}");
 }
 
 /// An adapter folder of this configuration and these tensors of zeros.
@@ -416,6 +427,9 @@ fn what_cannot_be_used_is_named_with_a_hint() {
         (json!({ "alpha_pattern": [1] }), "`alpha_pattern`"),
         (json!({ "lora_alpha": 1e39 }), "`lora_alpha`"),
         (json!({ "alpha_pattern": { "q_proj": 1e300 } }), "`q_proj`"),
+        (json!({ "lora_alpha": 0 }), "`lora_alpha`: a scale of zero"),
+        (json!({ "alpha_pattern": { "q_proj": -0.0 } }), "`q_proj`: a scale of zero"),
+        (json!({ "lora_alpha": 1e-60 }), "`lora_alpha`: a scale of zero"),
         (json!({ "bias": "some" }), "`bias`"),
         (json!({ "init_lora_weights": "magic" }), "`magic`"),
         (json!({ "init_lora_weights": "pissa_niter_x" }), "`pissa_niter_x`"),
@@ -558,6 +572,20 @@ fn factors_of_a_convolution_fit_its_taps_only() {
     assert_eq!(check(json!([6, 4, 5, 3])), (1, 0));
     assert_eq!(check(json!([7, 4, 3, 5])), (1, 0));
     assert_eq!(check(json!([6, 60])), (0, 2));
+    // peft keeps the lengths of kernels as [1, outputs, 1, 1].
+    (adapter.config.dora, adapter.config.alpha) = (true, 2.0);
+    adapter.low_rank["conv"].magnitude = Some(vec![0.5; 6]);
+    let root = TempDir::new().unwrap();
+    let target = root.path().join("adapter");
+    let folder = OutputFolder::create(&target, Existing::Refuse).unwrap();
+    adapter.write(&folder).unwrap();
+    folder.finish().unwrap();
+    let written = crate::open_tensors(&target.join("adapter_model.safetensors")).unwrap();
+    let magnitudes = &written.infos()["base_model.model.conv.lora_magnitude_vector"];
+    assert_eq!(magnitudes.shape, [1, 6, 1, 1]);
+    let read = Adapter::open(&target).unwrap();
+    assert_eq!(read.low_rank, adapter.low_rank);
+    read.check(&Shapes::new(&json!({ "conv.weight": [6, 4, 3, 5] }))).unwrap();
 }
 
 proptest! {

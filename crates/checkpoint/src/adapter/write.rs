@@ -30,7 +30,8 @@ impl Adapter {
             tensors.insert(key(path, a), (shape_a, &low_rank.a));
             tensors.insert(key(path, b), (shape_b, &low_rank.b));
             if let Some(magnitude) = &low_rank.magnitude {
-                tensors.insert(key(path, "lora_magnitude_vector"), (vec![low_rank.outputs], magnitude));
+                let shape = low_rank.kind.magnitudes(low_rank.outputs);
+                tensors.insert(key(path, "lora_magnitude_vector"), (shape, magnitude));
             }
             if let Some(bias) = &low_rank.output_bias
                 && low_rank.kind != LayerKind::Embedding

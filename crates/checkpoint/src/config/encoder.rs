@@ -178,6 +178,20 @@ mod tests {
     }
 
     #[test]
+    fn a_classifier_passes_over_the_heads_of_pretraining() {
+        let mut opened = Checkpoint::open(fixtures::path("classifiers/bert_bare")).unwrap();
+        let beside =
+            ["cls.predictions.transform.dense.weight", "cls.seq_relationship.bias", "lm_head.dense.weight"];
+        let tensors = beside.into_iter().chain(["classifier.weight", "classifier.bias"]);
+        let tensors = tensors.map(|name| (name.to_owned(), vec![1], vec![0.0])).collect();
+        opened.make_classifier(&["a", "b"].map(str::to_owned), tensors);
+        let infos = opened.tensors().infos();
+        assert!(beside.iter().all(|name| !infos.contains_key(*name)));
+        assert!(infos.contains_key("bert.pooler.dense.weight") && infos.contains_key("classifier.bias"));
+        assert_eq!(infos.len(), opened.config().tensors().len() + 4);
+    }
+
+    #[test]
     fn variants_that_compute_something_else_are_refused() {
         let cases = [
             (json!({"is_decoder": true}), "`is_decoder`"),

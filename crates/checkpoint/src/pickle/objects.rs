@@ -185,7 +185,8 @@ impl<'a> Objects<'a> {
         }
     }
 
-    /// The tensors by name: those of the outermost dictionary, else of the one that it keeps under a customary name.
+    /// The tensors by name: those of a dictionary that the outermost one keeps under a customary name, else its own. Beside its
+    /// weights a training may keep other tensors, such as the best accuracy.
     pub(super) fn named(&self, root: Value<'a>) -> Result<IndexMap<&'a str, &Strided>, Fault> {
         let Value::Dict(root) = root else { return Err(Fault::NoTensors) };
         let state = |name: &str| {
@@ -196,7 +197,7 @@ impl<'a> Objects<'a> {
                 _ => None,
             })
         };
-        let dicts = std::iter::once(root).chain(STATES.into_iter().filter_map(state));
+        let dicts = STATES.into_iter().filter_map(state).chain([root]);
         let tensors = dicts.map(|dict| self.tensors_of(dict)).find(|tensors| !tensors.is_empty());
         tensors.ok_or(Fault::NoTensors)
     }

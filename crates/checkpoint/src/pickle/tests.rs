@@ -80,6 +80,16 @@ fn a_state_is_found_inside_a_training_checkpoint_and_under_other_protocols() {
 }
 
 #[test]
+fn a_tensor_beside_the_state_does_not_hide_it() {
+    // {"w": a tensor, "state_dict": {"v": the same tensor}}
+    let one = one(6, 0, [&[6], &[1]]);
+    let tensor = &one[b"\x80\x02}U\x01w".len()..one.len() - b"s.".len()];
+    let parts: [&[u8]; 5] = [b"\x80\x02}U\x01w", tensor, b"q\x00sU\x0astate_dict}U\x01v", b"h\x00", b"ss."];
+    let file = archive(&[("x/data.pkl", &parts.concat()), ("x/data/0", &[0; 24])]);
+    assert!(contents::read(&file).unwrap().keys().eq(["v"]));
+}
+
+#[test]
 fn row_major_tensors_are_borrowed_and_others_gathered() {
     let opened = Pickle::open(&path("tensors_zip.pth")).unwrap();
     for (name, borrowed) in

@@ -17,7 +17,7 @@ use rankine_data::{
 };
 use rankine_report::{Cell, Page};
 use rankine_run::Loaded;
-use rankine_train::{ExampleScore, Score};
+use rankine_train::{ExampleScore, NextToken, Score, Task};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -127,17 +127,25 @@ impl Evaluate {
         let loaded = self.model.load(context)?;
         let (examples, summary) = self.examples(&dataset, &loaded, context)?;
         let batches = Batches::new(examples, Batching::Examples(self.batch_size), 0)?;
-        let bar = bar::counting(context, "evaluating", batches.examples().len() as u64);
-        let score = rankine_train::evaluate(loaded.model.as_ref(), &mut batches.sequential(), &mut |done| {
-            bar.set(done as u64);
-        });
-        drop(bar);
-        let score = score.with_context(|| format!("while evaluating `{}`", self.data.display()))?;
+        let score = self.score(context, (&NextToken, loaded.model.as_ref()), &batches)?;
         match self.json {
             true => context.show_json(&self.measured(batches.examples(), &score, summary.as_ref()))?,
             false => context.show(&self.page(&score, summary.as_ref()))?,
         }
         Ok(Exit::Done)
+    }
+
+    /// Scores all examples, and shows how many are done.
+    fn score<T: Task>(
+        &self,
+        context: &Context,
+        (task, model): (&T, &T::Model),
+        batches: &Batches<T::Sample>,
+    ) -> anyhow::Result<T::Score> {
+        let bar = bar::counting(context, "evaluating", batches.examples().len() as u64);
+        let score = task.score(model, &mut batches.sequential(), &mut |done| bar.set(done as u64));
+        drop(bar);
+        score.with_context(|| format!("while evaluating `{}`", self.data.display()))
     }
 
     /// The model, where it is one of images; one that has to be pulled first is none.

@@ -28,7 +28,7 @@ pub struct Init {
     #[arg(long, value_name = "N")]
     rank: Option<usize>,
     /// Numerator of the update's scale alpha/rank
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     alpha: Option<f32>,
     /// How singular vectors are found, for methods that need them: `exact` or `randomized`
     #[arg(long, value_name = "WORD")]

@@ -56,7 +56,7 @@ pub struct Train {
     #[arg(long)]
     rank: Option<usize>,
     /// Numerator of the update's scale alpha/rank
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     alpha: Option<f32>,
     /// Modules to take over: `all-linear`, names with commas between, or an expression for whole names
     #[arg(long, value_name = "NAMES")]

@@ -2,6 +2,7 @@
 
 use crate::common::{folder_with_model, run, words};
 use rankine_checkpoint::{Adapter, Checkpoint};
+use rankine_testkit::fixtures;
 use serde_json::Value;
 use std::path::Path;
 
@@ -201,4 +202,34 @@ fn adapters_are_exported_for_llama_cpp() {
     refused(folder, &to("start", "./model", "x/start.gguf"), "residual");
     json(folder, &to("start", "start/residual", "start.gguf"));
     assert!(!folder.join("x").exists());
+}
+
+/// A tokenizer of four special tokens and two words.
+const WORDS: &str = r#"{
+    "version": "1.0", "added_tokens": [], "normalizer": null, "decoder": null,
+    "pre_tokenizer": {"type": "Whitespace"},
+    "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
+    "model": {"type": "WordLevel", "unk_token": "[UNK]",
+              "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "good": 4, "bad": 5}}
+}"#;
+
+#[test]
+fn the_head_that_an_adapter_brings_fits_a_bare_encoder() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    std::fs::create_dir(folder.join("bert")).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        let from = fixtures::path("classifiers/bert_bare").join(file);
+        std::fs::copy(from, folder.join("bert").join(file)).unwrap();
+    }
+    std::fs::write(folder.join("bert/tokenizer.json"), WORDS).unwrap();
+    std::fs::write(folder.join("data.csv"), "text,label\ngood,1\nbad,0\n").unwrap();
+    let how = ["--method", "lora", "--rank", "2", "--steps", "1", "--set", "data.validation=0"];
+    let output =
+        run(folder, &[&["train", "./bert", "--data", "data.csv", "--output", "run"], &how[..]].concat());
+    assert!(output.status.success(), "{}", words(&output.stderr));
+    json(folder, &["adapter", "convert", "run", "--base", "./bert", "--output", "plain"]);
+    for adapter in ["run", "plain"] {
+        assert_eq!(json(folder, &["adapter", "check", adapter, "--base", "./bert"])["usable"], true);
+    }
 }

@@ -38,6 +38,7 @@ fn an_image_classifier_is_trained_evaluated_and_merged() {
     let adapted = measured("./vit", &["--adapter", "run"]);
     assert_eq!(adapted["examples"].as_array().unwrap().len(), 24);
     assert_eq!((&adapted["examples"][1]["label"], &adapted["classes"][1]), (&"1".into(), &"1".into()));
+    assert_eq!(adapted["examples"][1]["image"], 1);
     let (report, _) = done(folder, &["merge", "./vit", "run", "--output", "merged", "--verify"]);
     assert!(report.contains("the same model"), "{report}");
     let nll = |value: &Value| value["nll"].as_f64().unwrap();

@@ -52,16 +52,22 @@ fn a_page_has_a_line_for_every_role() {
 #[test]
 fn what_cannot_be_counted_is_told() {
     let folder = folder_with_model();
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["methods", "bitfit", "--model", "./model"], "the model has no bias"),
         (&["methods", "lora", "--model", "./model", "--rank", "1000"], "rank 1000"),
         (&["methods", "lora", "--model", "./model", "--target", "q_prj"], "q_prj"),
         (&["methods", "lora", "--rank", "4"], "--model"),
+        (&["methods", "svfit", "--model", "./model", "--set", "alpha=3"], "unknown field `alpha`"),
+        (
+            &["init", "./model", "--method", "lora", "--alpha", "-3", "--output", "start"],
+            "`alpha` should be above 0; found -3",
+        ),
     ];
     for (arguments, fault) in cases {
         let output = run(folder.path(), arguments);
         let said = words(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.starts_with("error: ") && said.contains(fault), "{said}");
+        assert_eq!(said.matches("unknown field").count(), usize::from(fault.contains("field")), "{said}");
     }
 }

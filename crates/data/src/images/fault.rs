@@ -135,7 +135,10 @@ impl Fault {
                 "open it in another program and save it again, or take it out of the folder"
             }
             Self::Channels { .. } => "convert all images to grey or all to colour",
-            Self::Unequal { .. } => "say to which size they should be cut",
+            Self::Unequal { .. } => {
+                "make them one size, or have it done: `{\"size\": {\"height\": 32, \"width\": 32}}` and so on in \
+                 `preprocessor_config.json` beside the weights"
+            }
             Self::Small { .. } => "resize the images first, or cut less out",
             Self::Large { .. } => "resize to less, or cut the long image first",
             Self::Standard { .. } => "give one mean and one deviation above 0 for every colour",

@@ -9,7 +9,7 @@ mod sample;
 
 pub use augment::Augmentation;
 pub use fault::Fault;
-pub use prepare::{Preparation, Resize};
+pub use prepare::{Half, Preparation, Resize};
 pub use sample::{ImageBatch, ImageSummary, LabelledImage};
 
 use crate::error::{Error, Result, io, names as listed};
@@ -49,7 +49,10 @@ impl LabelledImages {
         let file = name(path);
         let labels = file.replacen("images", "labels", 1).replacen("idx3", "idx1", 1);
         match labels == file {
-            true => Err(at(path, Fault::NoLabels)),
+            true => {
+                std::fs::metadata(path).map_err(io(path))?;
+                Err(at(path, Fault::NoLabels))
+            }
             false => Self::from_idx(path, &path.with_file_name(labels), preparation),
         }
     }
@@ -176,7 +179,10 @@ fn sorted(folder: &Path, fits: fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
 
 fn open(path: &Path) -> Result<DynamicImage> {
     let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(io(path))?;
-    reader.decode().map_err(|error| at(path, Fault::Unreadable { reason: error.to_string() }))
+    let unreadable = |error: image::ImageError| {
+        at(path, Fault::Unreadable { reason: error.to_string().trim_end().to_owned() })
+    };
+    reader.decode().map_err(unreadable)
 }
 
 /// The sides that all images share, and their numbers in order.

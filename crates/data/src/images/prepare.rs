@@ -1,12 +1,12 @@
 //! From a decoded image to the numbers of a network.
 //!
-//!     resize → cut out of the middle → colours → pixel = (byte/255 − mean) / deviation
+//!     colours → resize → cut out of the middle → pixel = (byte/255 − mean) / deviation
 //!
-//! Resizing averages over a triangle that grows with the reduction, as Pillow's bilinear does. Transparency is dropped, and
-//! an orientation that is only noted beside the pixels is not followed.
+//! Grey is Pillow's 0.299 red + 0.587 green + 0.114 blue. Resizing averages over a triangle that grows with the reduction, as
+//! Pillow's bilinear does. Transparency is dropped, and an orientation that is only noted beside the pixels is not followed.
 
 use super::Fault;
-use image::{DynamicImage, imageops::FilterType};
+use image::{DynamicImage, GrayImage, imageops::FilterType};
 
 /// The most pixels that an image is resized to.
 const LIMIT: u64 = 1 << 26;
@@ -18,6 +18,8 @@ pub struct Preparation {
     pub resize: Resize,
     /// Height and width that are cut out of the middle, in pixels; `None`: all of it.
     pub cut: Option<[u32; 2]>,
+    /// Where the cut begins when what is left over is odd.
+    pub half: Half,
     /// Colours that images get, 1 or 3; `None`: their own.
     pub channels: Option<usize>,
     /// Subtracted from pixels between 0 and 1; one for every colour, or one for all.
@@ -38,10 +40,31 @@ pub enum Resize {
     Exact([u32; 2]),
 }
 
+/// Where a cut begins that would begin at half a pixel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Half {
+    /// At the pixel before, as in transformers.
+    #[default]
+    Down,
+    /// At the even one of the two beside it, as in torchvision.
+    Even,
+}
+
+impl Half {
+    /// Half of `left_over`, in whole pixels.
+    fn of(self, left_over: u32) -> u32 {
+        match self {
+            Self::Even if left_over % 4 == 3 => left_over / 2 + 1,
+            Self::Down | Self::Even => left_over / 2,
+        }
+    }
+}
+
 impl Default for Preparation {
     /// The pixels as they are, between 0 and 1.
     fn default() -> Self {
-        Self { resize: Resize::Not, cut: None, channels: None, mean: vec![0.0], deviation: vec![1.0] }
+        let (mean, deviation) = (vec![0.0], vec![1.0]);
+        Self { resize: Resize::Not, cut: None, half: Half::Down, channels: None, mean, deviation }
     }
 }
 
@@ -51,6 +74,7 @@ impl Preparation {
         Self {
             resize: Resize::Shorter(256),
             cut: Some([224, 224]),
+            half: Half::Even,
             channels: Some(3),
             mean: vec![0.485, 0.456, 0.406],
             deviation: vec![0.229, 0.224, 0.225],
@@ -59,15 +83,15 @@ impl Preparation {
 
     /// The image as a network sees it.
     pub(super) fn apply(&self, image: DynamicImage) -> Result<Prepared, Fault> {
-        let image = self.cut_out(self.resized(image)?)?;
-        let (height, width) = (image.height() as usize, image.width() as usize);
         let own = if image.color().has_color() { 3 } else { 1 };
         let channels = self.channels.unwrap_or(own);
-        let bytes = match channels {
-            1 => image.into_luma8().into_raw(),
-            3 => image.into_rgb8().into_raw(),
+        let image: DynamicImage = match channels {
+            1 => grey(image).into(),
+            3 => image.into_rgb8().into(),
             _ => return Err(Fault::Colours { found: channels }),
         };
+        let image = self.cut_out(self.resized(image)?)?;
+        let (height, width, bytes) = (image.height() as usize, image.width() as usize, image.into_bytes());
         let (mean, deviation) = self.standard(channels)?;
         let mut pixels = Vec::with_capacity(bytes.len());
         for (channel, (mean, deviation)) in mean.iter().zip(&deviation).enumerate() {
@@ -107,7 +131,7 @@ impl Preparation {
             let found = [image.height() as usize, image.width() as usize];
             return Err(Fault::Small { found, wanted: [height as usize, width as usize] });
         };
-        Ok(image.crop_imm(left / 2, above / 2, width, height))
+        Ok(image.crop_imm(self.half.of(left), self.half.of(above), width, height))
     }
 
     /// Mean and deviation of every colour.
@@ -130,6 +154,17 @@ impl Preparation {
             }
         }
     }
+}
+
+/// Without colours: Pillow's sum of them, whose factors are in 1/65536.
+fn grey(image: DynamicImage) -> GrayImage {
+    if !image.color().has_color() {
+        return image.into_luma8();
+    }
+    let image = image.into_rgb8();
+    let sum = |[red, green, blue]: [u32; 3]| (19_595 * red + 38_470 * green + 7_471 * blue + (1 << 15)) >> 16;
+    let values = image.pixels().map(|pixel| sum(pixel.0.map(u32::from)) as u8).collect();
+    GrayImage::from_raw(image.width(), image.height(), values).unwrap_or_default()
 }
 
 /// An image that is ready.

@@ -127,9 +127,13 @@ fn example(
     Ok((example, cut.truncated))
 }
 
-/// The number of a class, by its name or by its number.
+/// The number of a class, by its name, or by its number where no name is one.
 pub(crate) fn class(label: &str, names: &[String]) -> Option<u32> {
     let named = names.iter().position(|name| name == label);
-    let numbered = || label.parse().ok().filter(|&number: &usize| number < names.len());
+    let is_number = |name: &String| name.parse::<i64>().is_ok();
+    let numbered = || {
+        let number = label.parse().ok().filter(|&number: &usize| number < names.len())?;
+        (!names.iter().any(is_number)).then_some(number)
+    };
     named.or_else(numbered).and_then(|class| u32::try_from(class).ok())
 }

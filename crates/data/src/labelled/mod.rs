@@ -1,7 +1,7 @@
 //! Texts and what they are: rows with a column of text, perhaps a second one, and a column of labels.
 //!
 //! A label is a name or a whole number. Classes are the labels in sorted order (numbers by their size), or those that a
-//! model already knows: then a label is one of its names, or the number of one.
+//! model already knows: then a label is one of its names, or the number of one where no name is a number itself.
 
 mod encode;
 
@@ -31,6 +31,14 @@ impl Default for LabelColumns {
     /// `text` and `label`.
     fn default() -> Self {
         Self { text: "text".into(), second: None, label: "label".into() }
+    }
+}
+
+impl LabelColumns {
+    /// The usual ones where no others are named.
+    pub fn named(text: Option<String>, second: Option<String>, label: Option<String>) -> Self {
+        let usual = Self::default();
+        Self { text: text.unwrap_or(usual.text), second, label: label.unwrap_or(usual.label) }
     }
 }
 

@@ -7,7 +7,10 @@ use crate::error::{Error, Result};
 
 /// A tokenizer that cuts texts from the end; of a pair the longer one first.
 pub(crate) struct Cutter {
+    /// Cuts.
     inner: tokenizers::Tokenizer,
+    /// Does not.
+    whole: tokenizers::Tokenizer,
 }
 
 /// One text, or a pair.
@@ -37,17 +40,22 @@ impl Tokenizer {
             stride: 0,
         };
         inner.with_truncation(Some(truncation)).map_err(fault)?;
-        Ok(Cutter { inner })
+        Ok(Cutter { inner, whole: self.inner.clone() })
     }
 }
 
 impl Cutter {
     pub(crate) fn encode(&self, text: &str, second: Option<&str>) -> Result<Cut> {
+        let fault = |source| Error::Tokenize { verb: "encode", source };
         let encoding = match second {
-            Some(second) => self.inner.encode_fast((text, second), true),
+            // Where the library encodes and cuts at once, it takes two long texts for equally long ones.
+            Some(second) => {
+                let [text, second] = [text, second].map(|text| self.whole.encode_fast(text, false));
+                self.inner.post_process(text.map_err(fault)?, Some(second.map_err(fault)?), true)
+            }
             None => self.inner.encode_fast(text, true),
         };
-        let encoding = encoding.map_err(|source| Error::Tokenize { verb: "encode", source })?;
+        let encoding = encoding.map_err(fault)?;
         Ok(Cut {
             tokens: encoding.get_ids().to_vec(),
             types: encoding.get_type_ids().to_vec(),

@@ -1,7 +1,7 @@
 //! Labelled images.
 
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
-use rankine_data::images::{Fault, LabelledImages, Preparation, Resize};
+use rankine_data::images::{Fault, Half, LabelledImages, Preparation, Resize};
 use rankine_data::{Error, Labelled as _, Result, Sample as _, Share, split_stratified};
 use std::path::Path;
 use tempfile::TempDir;
@@ -107,6 +107,30 @@ fn the_middle_is_cut_out_of_a_smaller_image() {
 }
 
 #[test]
+fn a_cut_at_half_a_pixel_goes_where_its_users_put_it() {
+    // 7 columns of which 4 are cut out: 1.5 are left at either side.
+    let folder = folder(&[("a/1.png", grey(7, 1)), ("b/1.png", grey(7, 1))]);
+    for (half, first) in [(Half::Down, 1.0), (Half::Even, 2.0)] {
+        let read = read(&folder, &Preparation { cut: Some([1, 4]), half, ..Preparation::default() }).unwrap();
+        assert!((read.pixels[0] - first * 20.0 / 255.0).abs() < 1e-6, "{half:?}: {:?}", read.pixels);
+    }
+    assert_eq!(Preparation::imagenet().half, Half::Even);
+}
+
+#[test]
+fn colours_become_grey_as_pillow_has_it() {
+    let pixels = [([255, 0, 0], 76), ([0, 255, 0], 150), ([0, 0, 255], 29), ([12, 200, 99], 132)];
+    for (colours, expected) in pixels {
+        let image: DynamicImage = RgbImage::from_pixel(2, 2, Rgb(colours)).into();
+        let folder = folder(&[("a/1.png", image.clone()), ("b/1.png", image)]);
+        let read = read(&folder, &Preparation { channels: Some(1), ..Preparation::default() }).unwrap();
+        assert_eq!(read.sides, [1, 2, 2]);
+        let found = (read.pixels[0] * 255.0).round() as i32;
+        assert_eq!(found, expected, "{colours:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_used_is_named() {
     type Files = Vec<(&'static str, DynamicImage)>;
     type Is = fn(&Fault) -> bool;
@@ -152,6 +176,8 @@ fn broken_files_and_empty_classes_are_named_with_their_path() {
     assert_eq!(fault(read(&folder, &Preparation::default())), Fault::NoImages);
     let nowhere = LabelledImages::from_folder(Path::new("nowhere at all"), &Preparation::default());
     assert!(matches!(nowhere, Err(Error::Io { .. })));
+    let nowhere = LabelledImages::read(Path::new("nowhere at all"), &Preparation::default());
+    assert!(matches!(nowhere, Err(Error::Io { .. })), "{nowhere:?}");
 }
 
 #[test]

@@ -54,6 +54,21 @@ fn tokens_and_types_are_those_of_transformers() {
 }
 
 #[test]
+fn of_two_long_texts_the_longer_keeps_a_token_more() {
+    let text = "both of these texts are far too long for the limit of tokens, and this one is the longer of the two of \
+                them by far";
+    let second = "and both of them have to give something of what they say";
+    let line = json!({"text": text, "second": second, "label": "1"}).to_string();
+    let columns = columns("text", Some("second"), "label");
+    let texts = LabelledTexts::read_bytes("a.jsonl", line.as_bytes(), &columns).unwrap();
+    let (examples, summary) = encode_labelled(&texts, &tokenizer("bert"), &names(&["0", "1"]), 16).unwrap();
+    // Of transformers 5.24.
+    assert_eq!(examples[0].tokens, [2, 34, 65, 152, 145, 104, 157, 147, 3, 105, 34, 65, 152, 145, 104, 3]);
+    assert_eq!(examples[0].types, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(summary.truncated, 1);
+}
+
+#[test]
 fn classes_are_names_or_numbers_in_order() {
     let labels = |text: &str| read("a.csv", text).unwrap().names().unwrap();
     assert_eq!(labels("text,label\na,spam\nb, ham\nc,spam\n"), ["ham", "spam"]);
@@ -71,6 +86,10 @@ fn a_label_is_a_name_of_the_model_or_its_number() {
     let (examples, summary) = encode_labelled(&texts, &tokenizer, &names(&["ham", "spam"]), 16).unwrap();
     assert_eq!(examples.iter().map(|example| example.label).collect::<Vec<_>>(), [1, 0]);
     assert_eq!(summary.classes, [("ham".to_owned(), 1), ("spam".to_owned(), 1)]);
+    // Where names are numbers, a number is a name.
+    let stars = read("a.csv", "text,label\nhello,1\nworld,0\n").unwrap();
+    let error = encode_labelled(&stars, &tokenizer, &names(&["1", "2", "3"]), 16).unwrap_err();
+    assert!(matches!(&error, Error::Label { line: 3, label, .. } if label == "0"), "{error}");
     let error = encode_labelled(&texts, &tokenizer, &names(&["ham", "eggs"]), 16).unwrap_err();
     assert!(error.to_string().contains("line 2") && error.hint().unwrap().contains("`eggs`"), "{error}");
     let error = encode_labelled(&texts, &tokenizer, &names(&["ham", "spam"]), 3).unwrap_err();

@@ -2,8 +2,9 @@
 //!
 //!     w = scale_g · q + offset_g    out = w    y = Σ_g scale_g · (Σ q·x) + offset_g · (Σ x)        g: groups of sixteen
 //!
-//! A format says where the numbers q of a group stand, and what scales them; both loops are written here once over it. A dot product reads the blocks and keeps q in registers, so its traffic is that of the stored size. The sums
-//! of x are made once for all rows.
+//! A format says where the numbers q of a group stand, and what scales them; both loops are written here once over it. A
+//! dot product reads the blocks and keeps q in registers, so its traffic is that of the stored size. The sums of x are
+//! made once for all rows.
 
 use super::{Format, blocks, superblocks};
 use crate::vectorise::{LANES, Vector, load};

@@ -1,6 +1,8 @@
 //! A budget of ranks, given to the directions that explain most:
 //!
 //!     r_l = how many of the R largest ξ are of weight l        ξ_{l,j} descending in j, Σ r_l = R
+//!
+//! Paper: [eva].
 
 /// Shares of the variance up to here are the rounding of the inputs, which are f32.
 const NOTHING: f64 = 1e-10;

@@ -3,6 +3,7 @@
 //!     cos_j = ⟨v_j, v_j′⟩ for single vectors, the smallest singular value of V·V′ᵀ for what they span
 //!
 //! V: [r, in] now, V′ before the last batch. Signs are fixed, so a cosine has its sign.
+//! Paper: [eva].
 
 use super::{Components, Converge, Principal};
 use rankine_linalg::{IncrementalPca, Result, singular_values};

@@ -3,7 +3,7 @@
 use crate::export::read_back;
 use crate::laws::choices;
 use crate::support::{
-    attach_to, dense, disturb_all, fixture, fixture_for, linear_modules, modules_for, named, slopes,
+    attach_to, dense, disturb_all, fixture_for, linear_modules, modules_for, named, slopes,
 };
 use rankine_checkpoint::{
     Checkpoint,

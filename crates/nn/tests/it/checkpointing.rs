@@ -1,6 +1,6 @@
-use crate::support::{fixture, gradients, next_tokens, train_all, train_branches};
+use crate::support::{fixture, gradients, next_tokens, slopes, train_all, train_branches};
 use rankine_nn::{
-    ImageClassifier as _, LanguageModel as _, Model, Parameter, Pass, Tokens, for_each_trained,
+    ImageClassifier as _, LanguageModel as _, Model, Parameter, Pass, Tokens,
     models::{Llama, Mlp},
     weight::Dense,
 };
@@ -83,17 +83,7 @@ fn of_features(model: &Llama, recompute: bool) -> BTreeMap<String, Vec<f32>> {
     assert!(pass.take_features().is_empty());
     let squares = features.iter().map(|block| block.mul(block).unwrap().mean());
     let loss = squares.fold(end.exp().mean(), |sum, square| sum.add(&square).unwrap());
-    let mut sums: BTreeMap<String, Vec<f32>> = BTreeMap::new();
-    pass.backward(&loss, &mut |part| {
-        for_each_trained(model, &mut |place, variable| {
-            if let Some(gradient) = part.of(variable) {
-                let sum = sums.entry(place.name).or_insert_with(|| vec![0.0; gradient.elements()]);
-                sum.iter_mut().zip(gradient.to_vec()).for_each(|(sum, value)| *sum += value);
-            }
-        });
-    })
-    .unwrap();
-    sums
+    slopes(model, pass, &loss)
 }
 
 #[test]

@@ -1,6 +1,7 @@
+use crate::support::slopes;
 use rankine_checkpoint::Checkpoint;
 use rankine_nn::{
-    Classifier, Error, Model, Parameter, Pass, Tokens, for_each_trained,
+    Classifier, Error, Model, Parameter, Pass, Tokens,
     models::{self, Encoder, Storage, missing_head},
     weight::Dense,
 };
@@ -101,17 +102,7 @@ fn gradients<'m>(model: &'m Encoder, tokens: &Tokens, mut pass: Pass<'m>) -> BTr
     let one = Tensor::new(vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], &[3, 3]).unwrap();
     let labels: Arc<[u32]> = Arc::from([2, 0]);
     let loss = ops::losses(&logits, &one, &labels).unwrap().mean();
-    let mut sums: BTreeMap<String, Vec<f32>> = BTreeMap::new();
-    pass.backward(&loss, &mut |part| {
-        for_each_trained(model, &mut |place, variable| {
-            if let Some(gradient) = part.of(variable) {
-                let sum = sums.entry(place.name).or_insert_with(|| vec![0.0; gradient.elements()]);
-                sum.iter_mut().zip(gradient.to_vec()).for_each(|(sum, value)| *sum += value);
-            }
-        });
-    })
-    .unwrap();
-    sums
+    slopes(model, pass, &loss)
 }
 
 #[test]

@@ -62,8 +62,13 @@ pub fn gradients<'m>(
     let losses = ops::losses(&hidden, &model.head().weight.dense().unwrap(), targets).unwrap();
     let loss = losses.sum().scale((scored as f32).recip());
     let value = loss.item();
+    (value, slopes(model, pass, &loss))
+}
+
+/// Gradients of a loss that a pass led to, by the places of the leaves.
+pub fn slopes(model: &impl Model, pass: Pass<'_>, loss: &Tensor) -> BTreeMap<String, Vec<f32>> {
     let mut sums: BTreeMap<String, Vec<f32>> = BTreeMap::new();
-    pass.backward(&loss, &mut |part| {
+    pass.backward(loss, &mut |part| {
         for_each_trained(model, &mut |place, variable| {
             if let Some(gradient) = part.of(variable) {
                 let sum = sums.entry(place.name).or_insert_with(|| vec![0.0; gradient.elements()]);
@@ -72,5 +77,5 @@ pub fn gradients<'m>(
         });
     })
     .unwrap();
-    (value, sums)
+    sums
 }

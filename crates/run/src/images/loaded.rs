@@ -3,17 +3,16 @@
 use super::{named, preparation};
 use crate::{
     Error, Result,
-    classify::{numbered, read_classes},
-    kind::ModelFiles,
+    classify::{brought_names, room},
     loading::{open_adapter, warning},
 };
-use rankine_checkpoint::{Adapter, Dtype, Existing, ImageCheckpoint, Tensors};
+use rankine_checkpoint::{Adapter, ImageCheckpoint};
 use rankine_data::images::{LabelledImages, Preparation, Resize};
 use rankine_nn::{
     ImageClassifier,
     models::{Storage, load_image_classifier},
 };
-use rankine_surgery::{Merged, Watch, WriteOptions, write_image_model};
+use rankine_surgery::Merged;
 use std::path::Path;
 
 /// Height and width of images of no particular size, in pixels.
@@ -99,36 +98,11 @@ pub fn open_image_adapter(checkpoint: &mut ImageCheckpoint, folder: &Path) -> Re
 }
 
 fn fit_head(checkpoint: &mut ImageCheckpoint, adapter: &Adapter, folder: &Path) -> Result<()> {
-    let module = format!("{}.", checkpoint.network().head());
-    let brought = adapter.replaced.iter().filter(|(name, _)| name.starts_with(&module));
-    let room: Vec<_> = brought
-        .map(|(name, found)| (name.clone(), found.shape.clone(), vec![0.0; found.values.len()]))
-        .collect();
-    let Some(classes) =
-        adapter.replaced.get(&format!("{module}weight")).and_then(|found| found.shape.first())
-    else {
-        return Ok(());
-    };
-    let kept = read_classes(folder)?.or_else(|| checkpoint.classes().map(<[String]>::to_vec));
-    let names = kept.filter(|names| names.len() == *classes).unwrap_or_else(|| numbered(*classes));
-    checkpoint.make_classifier(&names, room);
+    let head = checkpoint.network().head();
+    let room = room(adapter, |name| name.strip_prefix(head).is_some_and(|rest| rest.starts_with('.')));
+    let own = checkpoint.classes().map(<[String]>::to_vec);
+    if let Some(names) = brought_names(adapter, head, folder, own)? {
+        checkpoint.make_classifier(&names, room);
+    }
     Ok(())
-}
-
-impl ModelFiles for ImageCheckpoint {
-    fn tensors(&self) -> &dyn Tensors {
-        self.tensors()
-    }
-
-    fn write(&self, tensors: &dyn Tensors, folder: &Path, watch: &mut Watch<'_>) -> Result<()> {
-        let options = WriteOptions {
-            dtype: Some(Dtype::F32),
-            existing: Existing::Replace,
-            companions: self.companions(),
-            inputs: vec![self.path().to_owned()],
-            ..WriteOptions::default()
-        };
-        write_image_model(tensors, self, folder, &options, watch)?;
-        Ok(())
-    }
 }

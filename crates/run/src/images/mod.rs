@@ -27,7 +27,6 @@ use rankine_random::Rng;
 use rankine_report::Cell;
 use rankine_train::ClassifyImages;
 use sha2::{Digest as _, Sha256};
-use std::path::Path;
 
 /// Reads and splits the images of a recipe, and gives the model a head for their classes where its own is for others.
 pub(crate) fn job<'a>(

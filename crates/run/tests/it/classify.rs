@@ -1,10 +1,11 @@
 //! Runs of classifiers, on a bare encoder and on one with a head.
 
+use crate::support;
 use rankine_checkpoint::{Checkpoint, Existing};
 use rankine_method::Choice;
 use rankine_nn::{Classifier, Pass, Tokens, models::Storage};
 use rankine_run::{
-    Notice, Outcome, Recipe, Result, Source, TaskName, fine_tune, fit_head, is_classifier, load_classifier,
+    Outcome, Recipe, Result, Source, TaskName, fine_tune, fit_head, is_classifier, load_classifier,
     load_classifier_model, open_adapter,
 };
 use rankine_surgery::{WriteOptions, merge};
@@ -55,11 +56,7 @@ impl Bench {
 
     /// A run that is asked to stop after `stop` steps.
     fn run(&self, output: &Path, resume: bool, stop: Option<usize>) -> Result<Outcome> {
-        let source = Source { model: &self.model, resume, force: false };
-        fine_tune(&self.recipe, source, output, &mut |notice| match notice {
-            Notice::Step(step, _) if Some(step.step) == stop => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        })
+        support::run(&self.model, &self.recipe, output, resume, stop)
     }
 }
 

@@ -1,15 +1,13 @@
 //! A model is made smaller, taught by the one that it was, and kept with its thin layers.
 
+use crate::support::run;
 use rankine_checkpoint::{Adapter, Checkpoint, Tensors, open_tensors};
 use rankine_method::{Choice, thin};
 use rankine_nn::{LanguageModel, Pass, Tokens, models::Storage};
-use rankine_run::{Notice, Outcome, Recipe, Result, Source, fine_tune, load};
+use rankine_run::{Recipe, load};
 use rankine_testkit::{assert_close, tiny};
 use rankine_train::Ending;
-use std::{
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// A model, and a recipe that teaches a smaller one its features without reading the answers.
 fn prepared(folder: &Path) -> (PathBuf, Recipe) {
@@ -29,14 +27,6 @@ fn prepared(folder: &Path) -> (PathBuf, Recipe) {
     let mut recipe = Recipe::new(model.display().to_string(), data);
     recipe.method = Choice::named("pela").unwrap();
     (model, recipe.with(&changes.map(str::to_owned)).unwrap())
-}
-
-fn run(model: &Path, recipe: &Recipe, output: &Path, resume: bool, stop: Option<usize>) -> Result<Outcome> {
-    let source = Source { model, resume, force: false };
-    fine_tune(recipe, source, output, &mut |notice| match notice {
-        Notice::Step(step, _) if Some(step.step) == stop => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    })
 }
 
 fn logits(model: &dyn LanguageModel) -> Vec<f32> {

@@ -1,12 +1,12 @@
 //! Image classifiers: runs, adapters of peft, merging.
 
+use crate::support;
 use rankine_checkpoint::{Checkpoint, Dtype, ImageCheckpoint};
 use rankine_data::{Batches, Batching};
 use rankine_method::Choice;
 use rankine_nn::{ImageClassifier, Pass, models::Storage};
 use rankine_run::{
-    LoadedImages, Modules, Notice, Outcome, Recipe, Result, Source, TaskName, count, fine_tune, load_images,
-    open_image_adapter,
+    LoadedImages, Modules, Outcome, Recipe, Result, TaskName, count, load_images, open_image_adapter,
 };
 use rankine_surgery::{WriteOptions, merge_images};
 use rankine_tensor::Tensor;
@@ -131,11 +131,7 @@ impl Bench {
 
     /// A run that is asked to stop after `stop` steps.
     fn run(&self, output: &Path, resume: bool, stop: Option<usize>) -> Result<Outcome> {
-        let source = Source { model: &self.model, resume, force: false };
-        fine_tune(&self.recipe, source, output, &mut |notice| match notice {
-            Notice::Step(step, _) if Some(step.step) == stop => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        })
+        support::run(&self.model, &self.recipe, output, resume, stop)
     }
 
     /// How well all images are told apart.

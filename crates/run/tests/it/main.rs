@@ -14,3 +14,5 @@ mod images;
 mod runs;
 #[cfg(test)]
 mod starts;
+#[cfg(test)]
+mod support;

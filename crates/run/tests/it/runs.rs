@@ -1,3 +1,4 @@
+use crate::support;
 use rankine_method::{Choice, diffora::Candidate};
 use rankine_nn::{Pass, Tokens, models::Storage};
 use rankine_run::{Notice, Outcome, Recipe, Result, Source, fine_tune, load};
@@ -45,11 +46,7 @@ impl Bench {
 
     /// A run that is asked to stop after `stop` steps.
     fn run(&self, output: &Path, resume: bool, stop: Option<usize>) -> Result<Outcome> {
-        let source = Source { model: &self.model, resume, force: false };
-        fine_tune(&self.recipe, source, output, &mut |notice| match notice {
-            Notice::Step(step, _) if Some(step.step) == stop => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        })
+        support::run(&self.model, &self.recipe, output, resume, stop)
     }
 }
 

@@ -138,7 +138,7 @@ fn weights_of_many_blocks_have_no_seams() {
     }
 }
 
-/// GPT-2's layers keep [in, out]; peft's flag counts for those alone.
+/// GPT-2's layers keep [in, out], whatever peft's flag says: an adapted head, which is linear, leaves it false.
 #[test]
 fn transposed_weights_take_the_transposed_product() {
     let info = |shape: &[usize]| TensorInfo { shape: shape.to_vec(), dtype: Dtype::F32, bytes: 0 };
@@ -150,10 +150,13 @@ fn transposed_weights_take_the_transposed_product() {
     let mut adapter = random_lora(&base, &["c_attn", "q_proj"]);
     let linear = adapter.low_rank["h.0.q_proj"].clone();
     adapter.low_rank["h.0.attn.c_attn"] = linear.clone();
-    adapter.config.fan_in_fan_out = true;
-    let merged = Merged::new(&base, &adapter).unwrap();
-    assert_close!(read(&merged, "h.0.q_proj.weight"), expected(&read(&base, "h.0.q_proj.weight"), &linear));
-    let transposed = LowRank { kind: LayerKind::Embedding, ..linear };
-    let weight = read(&base, "h.0.attn.c_attn.weight");
-    assert_close!(read(&merged, "h.0.attn.c_attn.weight"), expected(&weight, &transposed));
+    let transposed = LowRank { kind: LayerKind::Embedding, ..linear.clone() };
+    for flag in [true, false] {
+        adapter.config.fan_in_fan_out = flag;
+        let merged = Merged::new(&base, &adapter).unwrap();
+        let weight = read(&base, "h.0.q_proj.weight");
+        assert_close!(read(&merged, "h.0.q_proj.weight"), expected(&weight, &linear));
+        let weight = read(&base, "h.0.attn.c_attn.weight");
+        assert_close!(read(&merged, "h.0.attn.c_attn.weight"), expected(&weight, &transposed));
+    }
 }

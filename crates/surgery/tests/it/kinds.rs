@@ -147,6 +147,19 @@ fn a_cut_has_the_error_that_it_says() {
     }
 }
 
+/// peft wrote files of torch before there was safetensors, and still does on request.
+#[test]
+fn weights_of_torch_are_read() {
+    let (source, folder) = (folder("ia3"), TempDir::new().unwrap());
+    for name in ["adapter_config.json", "adapter_model.bin"] {
+        std::fs::copy(source.join(name), folder.path().join(name)).unwrap();
+    }
+    let [torch, own] =
+        [folder.path(), source.as_path()].map(|folder| converted(folder, Keep::Rank(3)).unwrap());
+    assert_eq!(torch.modules, own.modules);
+    assert_eq!(torch.adapter.low_rank, own.adapter.low_rank);
+}
+
 /// No more directions than the matrix has.
 #[test]
 fn a_rank_above_the_limit_is_the_limit() {

@@ -31,6 +31,9 @@ fn a_loss_that_is_not_finite_names_step_and_rate_and_keeps_the_weights() {
     assert_eq!((step, learning_rate), (log.steps.len() + 1, rate));
     let message = Error::NotFinite { what: "loss", step, learning_rate }.to_string();
     assert!(message.contains(&format!("step {step}")) && message.contains("1.00e30"), "{message}");
+    let hint = |step| Error::NotFinite { what: "loss", step, learning_rate }.hint().unwrap();
+    assert!(hint(1).contains("the model itself"), "no rate was used before the first step");
+    assert!(hint(2).contains("lower the learning rate"));
     // The weights are those of the last good step.
     let mut again = adapted("lora", "rank = 3");
     let (ending, _) =

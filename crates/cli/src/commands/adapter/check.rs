@@ -3,7 +3,7 @@
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
 use rankine_checkpoint::adapter::{Inspection, Reader};
-use rankine_checkpoint::{AdapterConfig, Checkpoint, Dtype};
+use rankine_checkpoint::{Adapter, AdapterConfig, Checkpoint, Dtype};
 use rankine_report::{Cell, Level, Page};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -88,8 +88,14 @@ impl Check {
     /// Looks, and tells what was found.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = model::find(context, &self.base)?;
-        let base = Checkpoint::open(&path)?;
+        let mut base = Checkpoint::open(&path)?;
         let checking = || format!("while checking `{}`", self.adapter.display());
+        // What cannot be opened is told below, with all else that is found.
+        if base.config().architecture.is_encoder()
+            && let Ok(adapter) = Adapter::open(&self.adapter)
+        {
+            rankine_run::fit_head(&mut base, &adapter, &self.adapter).with_context(checking)?;
+        }
         let inspection = Inspection::of(&self.adapter, base.tensors()).with_context(checking)?;
         let stands =
             inspection.config.as_ref().map(|config| rankine_run::check_base(&path, &self.adapter, config));

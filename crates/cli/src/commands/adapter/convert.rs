@@ -87,8 +87,9 @@ impl Convert {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Kind::Lora = self.to;
         let path = model::find(context, &self.base)?;
-        let base = Checkpoint::open(&path)?;
+        let mut base = Checkpoint::open(&path)?;
         let source = Source::open(&path, &self.adapter)?;
+        rankine_run::fit_head(&mut base, source.adapter(), &self.adapter)?;
         let warning = rankine_run::warning(&self.adapter, source.adapter());
         warning.iter().for_each(|warning| context.say(warning));
         let converting = || format!("while converting `{}`", self.adapter.display());

@@ -1,21 +1,21 @@
 //! How well a classifier tells texts apart: accuracy, F1, Matthews' correlation, and what was taken for what.
 
 use super::Evaluate;
-use crate::{Context, Exit, bar, model};
+use crate::{Context, Exit, model};
 use anyhow::Context as _;
-use rankine_data::{
-    Batches, Batching, LabelColumns, LabelSummary, LabelledExample, LabelledTexts, encode_labelled,
-};
-use rankine_report::{Cell, Column, Page, Table};
-use rankine_run::LoadedClassifier;
-use rankine_train::{ClassScore, Classify, Measured as _, Task as _};
+use rankine_data::{Batches, Batching, LabelColumns, LabelledTexts, encode_labelled};
+use rankine_report::{Cell, Column, Level, Page, Table};
+use rankine_train::{ClassScore, Classify, Measured as _};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The most classes of a table.
+const COLUMNS: usize = 32;
+
 /// What was measured, on what.
 #[derive(Serialize)]
-struct Measured<'a> {
+struct Measured<'a, S> {
     model: &'a str,
     adapter: Option<&'a Path>,
     data: &'a Path,
@@ -25,28 +25,34 @@ struct Measured<'a> {
     classes: &'a [String],
     /// How often the class of the row was taken for that of the column.
     confusion: Vec<Vec<usize>>,
-    summary: &'a LabelSummary,
+    summary: &'a S,
     examples: Vec<Scored<'a>>,
 }
 
 /// One example.
 #[derive(Serialize)]
 struct Scored<'a> {
-    /// Where it begins in the file.
-    line: usize,
+    #[serde(flatten)]
+    place: Place,
     label: &'a str,
     guess: &'a str,
     nll: f64,
 }
 
+/// Where an example stands in its data.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Place {
+    /// Where it begins in the file.
+    Line(usize),
+    /// Its number: classes by name, and in each the files by name; or its place in the IDX file.
+    Image(usize),
+}
+
 /// Measures a classifier.
 pub(super) fn run(command: &Evaluate, context: &Context) -> anyhow::Result<Exit> {
-    let usual = LabelColumns::default();
-    let columns = LabelColumns {
-        text: command.text_column.clone().unwrap_or(usual.text),
-        second: command.second_column.clone(),
-        label: command.label_column.clone().unwrap_or(usual.label),
-    };
+    let (text, second) = (command.text_column.clone(), command.second_column.clone());
+    let columns = LabelColumns::named(text, second, command.label_column.clone());
     // The data are read first: a fault in them is found before a large model is loaded.
     let texts = LabelledTexts::read(&command.data, &columns)?;
     let path = model::find(context, &command.model.model)?;
@@ -57,62 +63,106 @@ pub(super) fn run(command: &Evaluate, context: &Context) -> anyhow::Result<Exit>
     let max_length = command.max_length.min(loaded.model.context());
     let (examples, summary) = encode_labelled(&texts, &loaded.tokenizer, &loaded.classes, max_length)?;
     let batches = Batches::new(examples, Batching::Examples(command.batch_size), 0)?;
-    let bar = bar::counting(context, "evaluating", batches.examples().len() as u64);
-    let mut watch = |done: usize| bar.set(done as u64);
-    let score = Classify.score(loaded.model.as_ref(), &mut batches.sequential(), &mut watch);
-    drop(bar);
-    let score = score.with_context(|| format!("while evaluating `{}`", command.data.display()))?;
-    match command.json {
-        true => context.show_json(&measured(command, batches.examples(), (&loaded, &score), &summary))?,
-        false => context.show(&page(command, &loaded.classes, &score, &summary))?,
-    }
-    Ok(Exit::Done)
-}
-
-fn measured<'a>(
-    command: &'a Evaluate,
-    examples: &[LabelledExample],
-    (loaded, score): (&'a LoadedClassifier, &ClassScore),
-    summary: &'a LabelSummary,
-) -> Measured<'a> {
-    let name = |class: u32| loaded.classes.get(class as usize).map_or("", String::as_str);
-    let scored = examples.iter().zip(&score.examples).map(|(example, scored)| Scored {
-        line: example.source,
-        label: name(scored.label),
-        guess: name(scored.guess),
-        nll: scored.nll,
-    });
-    Measured {
-        model: &command.model.model,
-        adapter: command.model.adapter.as_deref(),
-        data: &command.data,
-        nll: score.nll,
-        metrics: score.metrics().into_iter().collect(),
+    let score = command.score(context, (&Classify, loaded.model.as_ref()), &batches)?;
+    let guesses = Guesses {
         classes: &loaded.classes,
-        confusion: confusion(score),
-        summary,
-        examples: scored.collect(),
+        score: &score,
+        summary: &summary,
+        places: batches.examples().iter().map(|example| Place::Line(example.source)).collect(),
+        counts: vec![
+            ("examples", Cell::Count(score.examples.len() as u64)),
+            ("cut at the end", Cell::Count(summary.truncated as u64)),
+        ],
+    };
+    guesses.show(command, context)
+}
+
+/// What a classifier said of some data.
+pub(super) struct Guesses<'a, S> {
+    /// Names of its classes.
+    pub classes: &'a [String],
+    pub score: &'a ClassScore,
+    /// What was read.
+    pub summary: &'a S,
+    /// Where every example stands.
+    pub places: Vec<Place>,
+    /// How much there was, for the page.
+    pub counts: Vec<(&'static str, Cell)>,
+}
+
+impl<S: Serialize> Guesses<'_, S> {
+    /// As a page, or as JSON with every example.
+    pub fn show(&self, command: &Evaluate, context: &Context) -> anyhow::Result<Exit> {
+        match command.json {
+            true => context.show_json(&self.measured(command))?,
+            false => context.show(&self.page(command))?,
+        }
+        Ok(Exit::Done)
+    }
+
+    fn measured<'a>(&'a self, command: &'a Evaluate) -> Measured<'a, S> {
+        let name = |class: u32| self.classes.get(class as usize).map_or("", String::as_str);
+        let examples = self.places.iter().zip(&self.score.examples).map(|(&place, scored)| Scored {
+            place,
+            label: name(scored.label),
+            guess: name(scored.guess),
+            nll: scored.nll,
+        });
+        Measured {
+            model: &command.model.model,
+            adapter: command.model.adapter.as_deref(),
+            data: &command.data,
+            nll: self.score.nll,
+            metrics: self.score.metrics().into_iter().collect(),
+            classes: self.classes,
+            confusion: self.confusion(),
+            summary: self.summary,
+            examples: examples.collect(),
+        }
+    }
+
+    fn confusion(&self) -> Vec<Vec<usize>> {
+        let confusion = &self.score.confusion;
+        let row = |label| (0..confusion.classes()).map(|guess| confusion.count(label, guess)).collect();
+        (0..confusion.classes()).map(row).collect()
+    }
+
+    fn page(&self, command: &Evaluate) -> Page {
+        let mut facts = facts(self.score);
+        facts.extend(self.counts.iter().cloned());
+        let mut page = Page::new(format!("{} on {}", command.model.model, command.data.display()));
+        page.facts(&facts);
+        match table(self.classes, &self.confusion()) {
+            Some(table) => page.table(table),
+            None => page.note(Level::Note, "`--json` tells which class was taken for which"),
+        };
+        page
     }
 }
 
-pub(super) fn confusion(score: &ClassScore) -> Vec<Vec<usize>> {
-    let classes = score.confusion.classes();
-    let row = |label| (0..classes).map(|guess| score.confusion.count(label, guess)).collect();
-    (0..classes).map(row).collect()
-}
-
-fn page(command: &Evaluate, classes: &[String], score: &ClassScore, summary: &LabelSummary) -> Page {
-    let mut facts = facts(score);
-    facts.push(("examples", Cell::Count(score.examples.len() as u64)));
-    facts.push(("cut at the end", Cell::Count(summary.truncated as u64)));
-    let mut page = Page::new(format!("{} on {}", command.model.model, command.data.display()));
-    page.facts(&facts);
-    page.table(table(classes, score));
-    page
+/// What was taken for what; of many classes only those that occur, and `None` where these are many too.
+fn table(names: &[String], confusion: &[Vec<usize>]) -> Option<Table> {
+    let counted = |class: usize| confusion[class].iter().any(|&count| 0 < count);
+    let guessed = |class: usize| confusion.iter().any(|row| 0 < row[class]);
+    let few = confusion.len() <= COLUMNS;
+    let shown: Vec<usize> = (0..confusion.len().min(names.len()))
+        .filter(|&class| few || counted(class) || guessed(class))
+        .collect();
+    if COLUMNS < shown.len() {
+        return None;
+    }
+    let columns = shown.iter().map(|&class| Column::number(names[class].as_str()));
+    let mut table = Table::new([Column::text("class")].into_iter().chain(columns))
+        .caption("How often the class of a row was taken for that of a column");
+    for &class in &shown {
+        let counts = shown.iter().map(|&guess| Cell::Count(confusion[class][guess] as u64));
+        table.row([Cell::text(&names[class])].into_iter().chain(counts));
+    }
+    Some(table)
 }
 
 /// Loss and metrics.
-pub(super) fn facts(score: &ClassScore) -> Vec<(&'static str, Cell)> {
+fn facts(score: &ClassScore) -> Vec<(&'static str, Cell)> {
     let fact = |(name, value)| match name {
         "accuracy" => ("accuracy", Cell::Percent(value)),
         "f1" => ("F1 of the second class", Cell::fixed(value, 4)),
@@ -123,15 +173,24 @@ pub(super) fn facts(score: &ClassScore) -> Vec<(&'static str, Cell)> {
     std::iter::once(("NLL", Cell::fixed(score.nll, 4))).chain(score.metrics().into_iter().map(fact)).collect()
 }
 
-/// What was taken for what.
-pub(super) fn table(classes: &[String], score: &ClassScore) -> Table {
-    let mut table = Table::new(
-        [Column::text("class")].into_iter().chain(classes.iter().map(|name| Column::number(name.as_str()))),
-    )
-    .caption("How often the class of a row was taken for that of a column");
-    for (name, row) in classes.iter().zip(confusion(score)) {
-        let counts = row.into_iter().map(|count| Cell::Count(count as u64));
-        table.row([Cell::text(name)].into_iter().chain(counts));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_classes_those_that_occur_are_shown() {
+        let names: Vec<String> = (0..1000).map(|class| format!("c{class}")).collect();
+        let mut confusion = vec![vec![0; 1000]; 1000];
+        (confusion[7][904], confusion[904][904]) = (1, 2);
+        let mut page = Page::new("x");
+        page.table(table(&names, &confusion).unwrap());
+        let shown = page.terminal(80, false);
+        assert!(shown.contains("c7") && shown.contains("c904") && !shown.contains("c8"), "{shown}");
+        (0..1000).for_each(|class| confusion[class][class] = 1);
+        assert!(table(&names, &confusion).is_none());
+        let few = table(&names[..2], &[vec![0; 2], vec![0; 2]]).unwrap();
+        let mut page = Page::new("x");
+        page.table(few);
+        assert!(page.terminal(80, false).contains("c1"));
     }
-    table
 }
