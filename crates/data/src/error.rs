@@ -368,8 +368,13 @@ impl Fault {
                     .into()
             }
             Self::Utf8 { .. } => "save the file as UTF-8".into(),
-            Self::UnknownFields { .. } | Self::MissingField { .. } => {
+            Self::UnknownFields { .. } => {
                 "rename the fields, or name the columns that hold the prompt and the answer".into()
+            }
+            Self::MissingField { .. } => {
+                "rename the fields, or name the columns: those of prompt and answer with `--prompt-column` and \
+                 `--answer-column`, those of a classifier with `--text-column` and `--label-column`"
+                    .into()
             }
             Self::EmptyText { .. } => "fill it, or leave the row out".into(),
             _ => return None,

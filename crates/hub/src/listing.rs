@@ -27,7 +27,9 @@ const WELCOME: [&str; 9] = [
 ];
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
-const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+const ADAPTER: &str = "adapter_config.json";
+/// The first that is there is taken.
+const ADAPTER_WEIGHTS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 /// The index of the largest models has some megabytes.
 const INDEX_BYTES: u64 = 64 << 20;
 
@@ -101,8 +103,11 @@ pub(crate) fn wanted(files: &[ManifestFile], repository: &Repository) -> Result<
     if repository.part.is_some() || (weights.is_none() && !ggufs.is_empty()) {
         return Ok(vec![one_gguf(&ggufs, repository, files)?.clone()]);
     }
-    if find(NEEDED[0]).is_none() && find(ADAPTER[0]).is_some() {
-        return ADAPTER.into_iter().map(need).collect();
+    if find(NEEDED[0]).is_none()
+        && let Some(config) = find(ADAPTER)
+    {
+        let weights = ADAPTER_WEIGHTS.into_iter().find_map(find);
+        return Ok(vec![config, weights.ok_or_else(|| lacks(repository, ADAPTER_WEIGHTS[0], files))?]);
     }
     let mut taken: Vec<_> = NEEDED.into_iter().map(need).collect::<Result<_>>()?;
     taken.extend(WELCOME.into_iter().filter_map(find));
@@ -216,6 +221,10 @@ mod tests {
     fn an_adapter_repository_gives_its_two_files() {
         let names = ["adapter_model.safetensors", "adapter_config.json", "README.md"];
         assert_eq!(choice("o/n", &names).unwrap(), ["adapter_config.json", "adapter_model.safetensors"]);
+        let both = ["adapter_model.bin", "adapter_config.json", "adapter_model.safetensors"];
+        assert_eq!(choice("o/n", &both).unwrap(), ["adapter_config.json", "adapter_model.safetensors"]);
+        assert_eq!(choice("o/n", &both[..2]).unwrap(), ["adapter_config.json", "adapter_model.bin"]);
+        assert!(matches!(choice("o/n", &both[1..2]), Err(Error::Lacks { .. })));
     }
 
     #[test]

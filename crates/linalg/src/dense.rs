@@ -13,8 +13,8 @@ use faer::linalg::householder::{
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::qr::no_pivoting::factor as qr;
-use faer::linalg::svd::{self, ComputeSvdVectors, SvdError};
-use faer::{Accum, Conj, Mat, MatRef, Par, unzip, zip};
+use faer::linalg::svd::{self, ComputeSvdVectors, SvdError, SvdParams};
+use faer::{Accum, Conj, Mat, MatRef, Par, Spec, unzip, zip};
 use std::borrow::Cow;
 
 /// Thin factors of a matrix; u: [rows, k], s: [k] descending, v: [columns, k].
@@ -128,19 +128,34 @@ pub(crate) fn values(a: MatRef<'_, f64>) -> Result<Vec<f64>> {
     decompose(a, ComputeSvdVectors::No, None)
 }
 
+/// Dividing and conquering, as long as its result is one: where many singular values coincide, as those of a matrix of low
+/// rank do at 0, faer's may be NaN; its QR iteration is slower and has no such case.
 fn decompose(
     a: MatRef<'_, f64>,
     compute: ComputeSvdVectors,
-    vectors: Option<(&mut Mat<f64>, &mut Mat<f64>)>,
+    mut vectors: Option<(&mut Mat<f64>, &mut Mat<f64>)>,
 ) -> Result<Vec<f64>> {
     let (rows, columns) = a.shape();
-    let mut s = Diag::zeros(rows.min(columns));
-    let scratch = svd::svd_scratch::<f64>(rows, columns, compute, compute, Par::Seq, Default::default());
+    let mut params: Spec<SvdParams, f64> = Spec::default();
+    let scratch = svd::svd_scratch::<f64>(rows, columns, compute, compute, Par::Seq, params);
     let mut memory = MemBuffer::new(scratch);
-    let (u, v) = vectors.map_or((None, None), |(u, v)| (Some(u.as_mut()), Some(v.as_mut())));
-    svd::svd(a, s.as_mut(), u, v, Par::Seq, MemStack::new(&mut memory), Default::default())
-        .map_err(|SvdError::NoConvergence| Error::NoConvergence { rows, columns })?;
-    Ok(s.column_vector().iter().copied().collect())
+    for _ in 0..2 {
+        let mut s = Diag::zeros(rows.min(columns));
+        let (u, v) = match &mut vectors {
+            Some((u, v)) => (Some(u.as_mut()), Some(v.as_mut())),
+            None => (None, None),
+        };
+        svd::svd(a, s.as_mut(), u, v, Par::Seq, MemStack::new(&mut memory), params)
+            .map_err(|SvdError::NoConvergence| Error::NoConvergence { rows, columns })?;
+        let s: Vec<f64> = s.column_vector().iter().copied().collect();
+        let known = |(u, v): &(&mut Mat<f64>, &mut Mat<f64>)| u.is_all_finite() && v.is_all_finite();
+        if s.iter().all(|s| s.is_finite()) && vectors.as_ref().is_none_or(known) {
+            return Ok(s);
+        }
+        params.recursion_threshold = usize::MAX;
+        memory = MemBuffer::new(svd::svd_scratch::<f64>(rows, columns, compute, compute, Par::Seq, params));
+    }
+    Err(Error::NoConvergence { rows, columns })
 }
 
 /// A = Q · R by Householder reflections, with `a` and its coefficients as faer keeps them.

@@ -159,8 +159,8 @@ impl Error {
             Self::Checkpoint(error) => error.hint(),
             Self::Tensor(error) => error.hint(),
             Self::Model(error) => error.hint(),
-            Self::Read(_) => Some("`rankine methods NAME` shows the settings of a method".to_owned()),
-            Self::Setting { .. } | Self::Write(_) => None,
+            Self::Read(_) | Self::Setting { .. } => Some("`rankine methods NAME` shows the settings of a method".to_owned()),
+            Self::Write(_) => None,
         }
     }
 }

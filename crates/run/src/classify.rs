@@ -152,6 +152,22 @@ pub(crate) fn brought_names(
     Ok(Some(kept.unwrap_or_else(|| numbered(classes))))
 }
 
+/// The file with the names of the classes that belongs beside a copy of the adapter in `folder`, its name and its text: of an
+/// adapter that brings a head of as many classes as there are names beside it, or above it.
+///
+/// # Errors
+/// When the names cannot be read.
+pub fn classes_file(adapter: &Adapter, folder: &Path) -> Result<Option<(&'static str, String)>> {
+    if adapter.replaced.is_empty() {
+        return Ok(None);
+    }
+    let fits = |names: &Vec<String>| {
+        adapter.replaced.values().any(|found| found.shape.first() == Some(&names.len()))
+    };
+    let names = read_classes(folder)?.filter(fits);
+    Ok(names.map(|names| (CLASSES, format!("{:#}\n", serde_json::json!(names)))))
+}
+
 /// The names that a run wrote beside the adapter in `folder`, or above it.
 fn read_classes(folder: &Path) -> Result<Option<Vec<String>>> {
     let places = [folder.join(CLASSES), folder.join("..").join(CLASSES)];

@@ -81,6 +81,12 @@ pub enum Error {
         /// The model.
         path: PathBuf,
     },
+    /// A classifier of which an adapter is to be made before its training.
+    #[error("`{}` is a classifier; starts are made for language models", path.display())]
+    NoStart {
+        /// The model.
+        path: PathBuf,
+    },
     /// Images of other classes than a network tells apart, whose names nobody knows.
     #[error(
         "`{}` has {found} classes; the network tells {head} apart, and what they are called is not known",
@@ -198,6 +204,7 @@ impl Error {
             Self::NoHead { .. } => {
                 Some("train one with `rankine train`, or give an adapter that brings it".to_owned())
             }
+            Self::NoStart { .. } => Some("train the classifier with `rankine train`".to_owned()),
             Self::ImageClasses { .. } => Some(
                 "give the adapter that was trained for these classes, or their names as a list in `classes.json` beside \
                  the weights"

@@ -15,7 +15,7 @@ use crate::{
     residual,
     targeted::load_targeted,
 };
-use rankine_checkpoint::{Checkpoint, Existing, OutputFolder};
+use rankine_checkpoint::{Adapter, Checkpoint, Existing, ImageCheckpoint, OutputFolder};
 use rankine_data::Batches;
 use rankine_method::{Attached, Base, Choice, attach, export};
 use rankine_nn::models::Storage;
@@ -47,6 +47,8 @@ pub struct Start {
 pub struct Started {
     /// Path of every weight that was taken over, with its rank, and how many numbers are to be trained.
     pub attached: Attached,
+    /// How many numbers the adapter has: peft trains all of them, also those that the method leaves as they are.
+    pub exported: usize,
     /// The base that the factors stand on; `None` where that is the model itself.
     pub residual: Option<PathBuf>,
     /// Weights whose directions had not converged when the calibration ended.
@@ -57,7 +59,7 @@ pub struct Started {
 /// the base lies. The folder appears when it is complete.
 ///
 /// # Errors
-/// When the targets or the rank do not fit the model, the method needs data and there are none or too few, `output` is
+/// When the model is a classifier, the targets or the rank do not fit it, the method needs data and there are none or too few, `output` is
 /// there and may not be replaced (the model never is), reading or writing fails, or `watch` breaks off.
 pub fn init(
     start: &Start,
@@ -66,7 +68,14 @@ pub fn init(
     existing: Existing,
     watch: &mut Watch<'_>,
 ) -> Result<Started> {
+    let no_start = || Error::NoStart { path: model.to_owned() };
+    if ImageCheckpoint::open(model)?.is_some() {
+        return Err(no_start());
+    }
     let checkpoint = Checkpoint::open(model)?;
+    if checkpoint.config().architecture.is_encoder() {
+        return Err(no_start());
+    }
     let inputs = [checkpoint.path().to_owned()];
     check_output(output, existing, &inputs)?;
     // Gone again when it is dropped: whether it can be made is found before a large model is loaded.
@@ -88,13 +97,23 @@ pub fn init(
     let place = residual::is_there(made.as_ref()).then(|| output.join(residual::FOLDER));
     let name = place.as_ref().map_or_else(|| start.model.clone(), |place| place.display().to_string());
     let folder = OutputFolder::create(output, existing)?;
-    export(made.as_ref(), Base::Residual, Some(name))?.write(&folder)?;
+    let adapter = export(made.as_ref(), Base::Residual, Some(name))?;
+    adapter.write(&folder)?;
     if place.is_some() {
         residual::write(made.as_ref(), &checkpoint, &folder.path(residual::FOLDER)?, watch)?;
     }
     check_output(output, existing, &inputs)?;
     folder.finish()?;
-    Ok(Started { attached, residual: place, unsettled })
+    Ok(Started { attached, exported: numbers(&adapter), residual: place, unsettled })
+}
+
+/// How many numbers an adapter has.
+fn numbers(adapter: &Adapter) -> usize {
+    let low_rank = adapter.low_rank.values().map(|low_rank| {
+        let vectors = low_rank.magnitude.iter().chain(&low_rank.output_bias);
+        low_rank.a.len() + low_rank.b.len() + vectors.map(Vec::len).sum::<usize>()
+    });
+    low_rank.chain(adapter.replaced.values().map(|found| found.values.len())).sum()
 }
 
 /// A model that a method has taken over.

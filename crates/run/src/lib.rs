@@ -38,7 +38,9 @@ mod search;
 mod targeted;
 
 pub use change::parse_change;
-pub use classify::{LoadedClassifier, fit_head, is_classifier, load_classifier, load_classifier_model};
+pub use classify::{
+    LoadedClassifier, classes_file, fit_head, is_classifier, load_classifier, load_classifier_model,
+};
 pub use count::{Count, Group, count};
 pub use error::{Error, Result};
 pub use images::{LoadedImages, load_images, open_image_adapter};

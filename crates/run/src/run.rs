@@ -157,6 +157,9 @@ where
             false => check_base(seen, Base::Original)?,
         }
         recipe.train.optimizer().check(seen)?;
+        if let Some(section) = &recipe.distill {
+            section.check(&task, model.as_ref(), &train)?;
+        }
         let kept = resume.then(|| folder.path().join(search::FILE));
         let searched = (&task, &train, &plan);
         let ready = (model.as_mut(), attached);

@@ -197,7 +197,8 @@ impl Error {
             Self::OutputIsInput { .. } => "choose another output",
             Self::OutputIsForeign { .. } => "choose another output, or remove this one yourself",
             Self::Base { .. } => "the files are not complete or not of one model: download the model again",
-            Self::Interrupted | Self::Setting { .. } => return None,
+            Self::Interrupted => return None,
+            Self::Setting { name, .. } => return setting_hint(name),
             Self::FullRank { .. } => {
                 "say how much of it to keep, with `--rank` or `--energy`; changes of DoRA and of kinds that scale or rotate \
                  weights are so"
@@ -231,6 +232,18 @@ impl Error {
         };
         Some(hint.to_owned())
     }
+}
+
+/// What could be given instead.
+fn setting_hint(name: &str) -> Option<String> {
+    let example = match name {
+        "rank" => "--rank 8",
+        "energy" => "--energy 0.99",
+        "density" => "--density 0.2",
+        "weights" => "--weights 0.7,0.3",
+        _ => return None,
+    };
+    Some(format!("for example `{example}`"))
 }
 
 /// A line for every tensor.

@@ -172,12 +172,18 @@ impl Foreign {
         })
     }
 
-    /// A number for a module: by the object at `pattern`, else that at `key`.
-    pub fn number_of(&self, module: &str, key: &str, pattern: &str) -> Result<Option<f64>> {
-        self.read(|fields| {
-            let by_module = of_module(&fields.numbers(pattern)?.unwrap_or_default(), module)?;
-            Ok(by_module.or(fields.number(key)?))
-        })
+    /// An alpha of the configuration; never 0.
+    pub fn alpha(&self, key: &str) -> Result<Option<f64>> {
+        self.read(|fields| fields.number(key)?.map(|found| read_config::alpha(key, found)).transpose())
+    }
+
+    /// The alpha of a module by `alpha_pattern`, else `alpha`; never 0.
+    pub fn alpha_of(&self, module: &str) -> Result<Option<f64>> {
+        let key = "alpha_pattern";
+        match self.read(|fields| Ok(of_module(&fields.numbers(key)?.unwrap_or_default(), module)?))? {
+            Some(found) => self.read(|_| read_config::alpha(key, found).map(Some)),
+            None => self.alpha("alpha"),
+        }
     }
 
     /// The error for a key whose value cannot be used.

@@ -181,7 +181,7 @@ pub(super) fn rank(key: &str, found: f64) -> Result<usize, Fault> {
 }
 
 /// Ranks are 1 or more, so a scaling is never larger than its alpha.
-fn alpha(key: &str, found: f64) -> Result<f64, Fault> {
+pub(super) fn alpha(key: &str, found: f64) -> Result<f64, Fault> {
     match found as f32 {
         0.0 => Err(Fault::NoScale { key: shorten(key) }),
         number if number.is_finite() => Ok(found),

@@ -17,7 +17,7 @@ use rankine_data::{
 };
 use rankine_report::{Cell, Page};
 use rankine_run::Loaded;
-use rankine_train::{ExampleScore, NextToken, Score, Task};
+use rankine_train::{ExampleScore, Measured as _, NextToken, Score, Task};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -145,7 +145,15 @@ impl Evaluate {
         let bar = bar::counting(context, "evaluating", batches.examples().len() as u64);
         let score = task.score(model, &mut batches.sequential(), &mut |done| bar.set(done as u64));
         drop(bar);
-        score.with_context(|| format!("while evaluating `{}`", self.data.display()))
+        let evaluating = || format!("while evaluating `{}`", self.data.display());
+        let score = score.with_context(evaluating)?;
+        if !score.nll().is_finite() {
+            let hint =
+                "its weights are damaged or hold numbers that are not finite: fetch or save the model again";
+            let failure = Failure::with_hint("the model gives no finite loss on these data", hint);
+            return Err(failure).with_context(evaluating);
+        }
+        Ok(score)
     }
 
     /// The model, where it is one of images; one that has to be pulled first is none.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use rankine_checkpoint::Existing;
 use rankine_method::{Choice, Fields};
 use rankine_nn::models::Storage;
-use rankine_report::{Cell, Level, Page};
+use rankine_report::{Cell, Level, Page, format};
 use rankine_run::{Modules, Start, Started, TargetSection, parse_change};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -150,6 +150,16 @@ impl Init {
             ("numbers to train", Cell::Count(started.attached.trained as u64)),
             ("base to train on", Cell::text(base)),
         ]);
+        let (trained, exported) = (started.attached.trained, started.exported);
+        if trained < exported {
+            let text = format!(
+                "of the {} numbers in the adapter `{}` trains {}; peft would train all of them",
+                format::count(exported as u64),
+                self.method,
+                format::count(trained as u64)
+            );
+            page.note(Level::Note, text);
+        }
         if 0 < started.unsettled {
             let text = format!(
                 "the directions of {} weights had not converged when the calibration ended: more data or `max_batches` \

@@ -87,6 +87,7 @@ fn a_start_that_cannot_be_made_leaves_nothing() {
     refused(folder, &init(&["--set", "nonsense=1"]), "nonsense");
     refused(folder, &init(&["--set", "rslora"]), "KEY=VALUE");
     refused(folder, &init(&["--method", "lora", "--svd", "exact"]), "svd");
+    refused(folder, &init(&["--method", "lora", "--alpha", "0"]), "hint: `rankine methods NAME`");
     assert!(!folder.join("start").exists());
     refused(folder, &["init", "./model", "--rank", "2", "--output", "model"], "model");
     refused(folder, &["init", "./model", "--rank", "2", "--output", "model", "--force"], "would be replaced");
@@ -145,6 +146,11 @@ fn adapters_are_converted_and_combined() {
     refused(folder, &strangers, "residual base");
     refused(folder, &[&combine[..], &["x", "--method", "ties"]].concat(), "leaves entries out");
     refused(folder, &[&combine[..], &["x", "--density", "0.5"]].concat(), "--density");
+    refused(folder, &[&combine[..], &["x", "--energy", "0"]].concat(), "hint: for example `--energy");
+    let nothing = ["x", "--method", "ties", "--density", "0"];
+    refused(folder, &[&combine[..], &nothing].concat(), "hint: for example `--density");
+    let no_number = ["adapter", "combine", "small", "b", "--weights", "NaN,1", "--output", "x"];
+    refused(folder, &no_number, "hint: for example `--weights");
     for method in ["ties", "dare"] {
         let sparse = ["--method", method, "--density", "0.5", "--rank", "3"];
         assert_eq!(json(folder, &[&combine[..], &[method], &sparse].concat())["rank"], 3);
@@ -229,6 +235,8 @@ fn the_head_that_an_adapter_brings_fits_a_bare_encoder() {
         run(folder, &[&["train", "./bert", "--data", "data.csv", "--output", "run"], &how[..]].concat());
     assert!(output.status.success(), "{}", words(&output.stderr));
     json(folder, &["adapter", "convert", "run", "--base", "./bert", "--output", "plain"]);
+    let classes = |name: &str| std::fs::read_to_string(folder.join(name).join("classes.json")).unwrap();
+    assert_eq!(classes("plain"), classes("run"));
     for adapter in ["run", "plain"] {
         assert_eq!(json(folder, &["adapter", "check", adapter, "--base", "./bert"])["usable"], true);
     }

@@ -31,6 +31,10 @@ fn an_image_classifier_is_trained_evaluated_and_merged() {
     );
     assert!(said.contains("18 images to learn from, 6 held out; 2 classes"), "{said}");
     assert!(said.contains("images/s") && said.contains("rankine evaluate"), "{said}");
+    let refused = run(folder, &["adapter", "check", "run", "--base", "./vit"]);
+    let why = words(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{why}");
+    assert!(why.contains("is an image model") && why.contains("hint: `rankine merge`"), "{why}");
     let measured = |model: &str, more: &[&str]| -> Value {
         let (found, _) = done(folder, &[&["evaluate", model, "--json"][..], &data, more].concat());
         serde_json::from_str(&found).unwrap()

@@ -40,6 +40,24 @@ fn an_evaluation_counts_every_example() {
 }
 
 #[test]
+fn an_evaluation_of_damaged_weights_is_an_error() {
+    let folder = folder_with_model();
+    let line = "{\"instruction\":\"What color is the sky?\",\"output\":\"The sky is blue.\"}\n";
+    std::fs::write(folder.path().join("data.jsonl"), line).unwrap();
+    let path = folder.path().join("model/model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let start = bytes.len() / 8 * 6;
+    // NaN in f32 as in bf16.
+    bytes[start..].chunks_exact_mut(2).for_each(|half| half.copy_from_slice(&[0xc0, 0x7f]));
+    std::fs::write(&path, bytes).unwrap();
+    let output = run(folder.path(), &["evaluate", "./model", "--data", "data.jsonl"]);
+    let said = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no finite loss") && said.contains("hint: its weights are damaged"), "{said}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn a_conversation_can_be_piped() {
     let folder = folder_with_model();
     let mut command = rankine(folder.path(), &["chat", "./model", "--max-tokens", "8"]);

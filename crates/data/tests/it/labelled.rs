@@ -110,6 +110,8 @@ fn rows_without_a_text_or_a_label_are_named() {
         let error = read(name, text).unwrap_err();
         assert!(matches!(&error, Error::Record { line, .. } if *line == expected), "{text}: {error}");
     }
+    let error = read("a.csv", "body,label\nhello,1\n").unwrap_err();
+    assert!(error.hint().unwrap().contains("--text-column"), "{error}");
     let error = read("a.csv", "text,label\n \t,1\n").unwrap_err();
     assert!(matches!(error, Error::Record { fault: Fault::EmptyText { .. }, .. }), "{error}");
     for nothing in ["\n", "text,label\n"] {

@@ -131,3 +131,20 @@ proptest! {
         assert_is_svd(&Case { name: "small integers", rows, columns, a });
     }
 }
+
+/// Most singular values are zero but for rounding.
+#[test]
+fn large_matrices_of_low_rank_have_their_svd() {
+    for (seed, rows, columns, rank) in
+        [(0, 256, 784, 64), (1, 256, 256, 42), (2, 256, 784, 64), (3, 200, 300, 10)]
+    {
+        let (b, a) = (gaussian(rows, rank, seed), gaussian(rank, columns, seed + 100));
+        let entry = |at: usize| {
+            let (row, column) = (at / columns, at % columns);
+            (0..rank).map(|k| b[row * rank + k] * a[k * columns + column]).sum()
+        };
+        let a: Vec<f32> = (0..rows * columns).map(entry).collect();
+        let svd = assert_is_svd(&Case { name: "a product", rows, columns, a });
+        assert!(svd.s[rank] < 1e-5 * svd.s[0] && svd.s[rank - 1] > 1e-3 * svd.s[0], "{rows} × {columns}");
+    }
+}

@@ -2,7 +2,9 @@
 
 use crate::{Error, Result};
 use rankine_checkpoint::adapter::{Exclusion, Selection, Targets};
-use rankine_data::{Columns, Format, Share, images::Augmentation};
+use rankine_data::{Batches, Columns, Format, Share, images::Augmentation};
+use rankine_nn::Pass;
+use rankine_tensor::untaped;
 use rankine_train::{AdamW, Distill, Shape, Task};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -175,6 +177,31 @@ impl DistillSection {
     /// A task with a teacher.
     pub(crate) fn task<'t, T: Task>(&self, task: T, teacher: &'t T::Model) -> Distill<'t, T> {
         Distill { task, teacher, features: self.features, own: self.own, blocks: self.blocks.clone() }
+    }
+
+    /// An error where a block is named that the model does not have. How many there are is seen by a batch: only the model
+    /// knows what it keeps of a pass.
+    pub(crate) fn check<T: Task>(
+        &self,
+        task: &T,
+        model: &T::Model,
+        batches: &Batches<T::Sample>,
+    ) -> Result<()> {
+        let (Some(&block), Some(batch)) = (self.blocks.iter().max(), batches.sequential().next()) else {
+            return Ok(());
+        };
+        let mut pass = Pass::quiet();
+        pass.keep_features();
+        untaped(|| task.features(model, &batch, &mut pass))?;
+        let blocks = pass.take_features().len();
+        if block < blocks {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            key: "distill.blocks",
+            expected: "numbers of the model's blocks, from 0",
+            found: format!("{block} of {blocks} blocks"),
+        })
     }
 }
 

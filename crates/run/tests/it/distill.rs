@@ -4,7 +4,7 @@ use crate::support::run;
 use rankine_checkpoint::{Adapter, Checkpoint, Tensors, open_tensors};
 use rankine_method::{Choice, thin};
 use rankine_nn::{LanguageModel, Pass, Tokens, models::Storage};
-use rankine_run::{Recipe, load};
+use rankine_run::{Error, Recipe, load};
 use rankine_testkit::{assert_close, tiny};
 use rankine_train::Ending;
 use std::path::{Path, PathBuf};
@@ -65,4 +65,15 @@ fn a_resumed_run_with_a_teacher_ends_with_the_bytes_of_one_that_never_stopped() 
     run(&model, &recipe, &parts, true, None).unwrap();
     let bytes = |output: &Path| std::fs::read(output.join("thin").join(thin::FILE)).unwrap();
     assert_eq!(bytes(&whole), bytes(&parts));
+}
+
+#[test]
+fn a_block_that_is_not_there_is_told_before_the_folder_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, recipe) = prepared(folder.path());
+    let output = folder.path().join("run");
+    let recipe = recipe.with(&["distill.blocks=[0, 99]".to_owned()]).unwrap();
+    let error = run(&model, &recipe, &output, false, None).unwrap_err();
+    assert!(matches!(error, Error::Setting { key: "distill.blocks", .. }), "{error}");
+    assert!(!output.exists());
 }

@@ -9,7 +9,7 @@ use rankine_nn::{
 use rankine_random::Rng;
 use rankine_run::{Error, Start, TargetSection, init, load};
 use rankine_surgery::{Progress, Stage};
-use rankine_testkit::{assert_close, tiny};
+use rankine_testkit::{assert_close, fixtures, tiny};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -74,6 +74,33 @@ fn a_quantised_start_on_its_base_is_what_training_starts_with() {
         let expected = logits_of(attached.as_ref());
         assert_close!(logits(&base, Some(&output)), expected, absolute = 1e-4, "{method}");
         assert!(expected != logits(&model, None), "{method}: in four bits");
+    }
+}
+
+#[test]
+fn what_peft_would_train_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    tiny::llama(&model, &tiny::TinyLlama::default(), 3);
+    for (method, more) in [("lora", false), ("svfit", true)] {
+        let output = folder.path().join(method);
+        let started = init(&start(method), &model, &output, Existing::Refuse, &mut on).unwrap();
+        let trained = started.attached.trained;
+        assert!(trained <= started.exported, "{method}");
+        assert_eq!(trained != started.exported, more, "{method}");
+    }
+}
+
+#[test]
+fn a_classifier_has_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("start");
+    for name in ["classifiers/bert_bare", "images/vit"] {
+        let model = fixtures::path(name);
+        let error = init(&start("lora"), &model, &output, Existing::Refuse, &mut on).unwrap_err();
+        assert!(matches!(error, Error::NoStart { .. }), "{name}: {error}");
+        assert!(error.hint().unwrap().contains("rankine train"), "{name}");
+        assert!(!output.exists(), "{name}");
     }
 }
 

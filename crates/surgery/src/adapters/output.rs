@@ -31,9 +31,20 @@ impl AdapterOutput<'_> {
     /// # Errors
     /// As [`check`](Self::check), and when writing fails.
     pub fn write(&self, adapter: &Adapter) -> Result<()> {
+        self.write_with(adapter, None)
+    }
+
+    /// The same with a file beside it: its name and what is in it.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_with(&self, adapter: &Adapter, companion: Option<(&str, &[u8])>) -> Result<()> {
         output::check(self.target, self.existing, &self.inputs)?;
         let folder = OutputFolder::create(self.target, self.existing)?;
         adapter.write(&folder)?;
+        if let Some((name, bytes)) = companion {
+            folder.write_file(name, bytes)?;
+        }
         Ok(folder.finish()?)
     }
 }

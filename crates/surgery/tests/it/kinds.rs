@@ -244,6 +244,10 @@ fn settings_that_cannot_be_are_refused() {
     for (name, key, value, part) in [
         ("hra", "r", json!(1 << 21), "rank 2097152"),
         ("loha", "rank_pattern", json!({ "k_proj": 0 }), "rank 0"),
+        ("loha", "alpha", json!(0), "`alpha`: a scale of zero"),
+        ("loha", "alpha_pattern", json!({ "k_proj": 0 }), "`alpha_pattern`: a scale of zero"),
+        ("adalora", "lora_alpha", json!(0.0), "`lora_alpha`: a scale of zero"),
+        ("randlora", "randlora_alpha", json!(0), "`randlora_alpha`: a scale of zero"),
         ("miss", "init_weights", json!("novel"), "`init_weights`"),
         ("miss_mini", "mini_r", json!(0), "`mini_r`"),
         ("miss_bat", "r", json!(5), "`r`"),

@@ -3,7 +3,7 @@
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
 use rankine_checkpoint::adapter::{Inspection, Reader};
-use rankine_checkpoint::{Adapter, AdapterConfig, Checkpoint, Dtype};
+use rankine_checkpoint::{Adapter, AdapterConfig, Dtype};
 use rankine_report::{Cell, Level, Page};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -88,7 +88,7 @@ impl Check {
     /// Looks, and tells what was found.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = model::find(context, &self.base)?;
-        let mut base = Checkpoint::open(&path)?;
+        let mut base = super::open_base(&path)?;
         let checking = || format!("while checking `{}`", self.adapter.display());
         // What cannot be opened is told below, with all else that is found.
         if base.config().architecture.is_encoder()

@@ -73,7 +73,7 @@ impl Combine {
             return Err(Failure::with_hint(message, "give `--weights` one number for each adapter").into());
         }
         let path = self.base.as_ref().map(|base| model::find(context, base)).transpose()?;
-        let base = path.as_ref().map(Checkpoint::open).transpose()?;
+        let base = path.as_deref().map(super::open_base).transpose()?;
         let open = |folder: &PathBuf| match &path {
             Some(path) => Ok::<Adapter, anyhow::Error>(rankine_run::open_adapter(path, folder)?),
             None => Ok(Adapter::open(folder)?),

@@ -4,7 +4,7 @@ use super::recompressed::{KeepArgs, OutputArgs};
 use crate::stages::Stages;
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
-use rankine_checkpoint::{Adapter, Checkpoint, Tensors};
+use rankine_checkpoint::{Adapter, Tensors};
 use rankine_surgery::{Conversion, Keep, OtherKind, Watch};
 use std::path::{Path, PathBuf};
 
@@ -87,9 +87,10 @@ impl Convert {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Kind::Lora = self.to;
         let path = model::find(context, &self.base)?;
-        let mut base = Checkpoint::open(&path)?;
+        let mut base = super::open_base(&path)?;
         let source = Source::open(&path, &self.adapter)?;
         rankine_run::fit_head(&mut base, source.adapter(), &self.adapter)?;
+        let classes = rankine_run::classes_file(source.adapter(), &self.adapter)?;
         let warning = rankine_run::warning(&self.adapter, source.adapter());
         warning.iter().for_each(|warning| context.say(warning));
         let converting = || format!("while converting `{}`", self.adapter.display());
@@ -101,7 +102,8 @@ impl Convert {
             .convert(base.tensors(), keep, &mut |progress| stages.see(progress))
             .with_context(converting)?;
         drop(stages);
-        output.write(&conversion.adapter).with_context(converting)?;
+        let companion = classes.as_ref().map(|(name, text)| (*name, text.as_bytes()));
+        output.write_with(&conversion.adapter, companion).with_context(converting)?;
         self.output.show(context, &conversion)?;
         Ok(Exit::Done)
     }

@@ -3,7 +3,7 @@
 use super::super::merge::StoredType;
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
-use rankine_checkpoint::{Checkpoint, Existing};
+use rankine_checkpoint::Existing;
 use rankine_report::{Cell, Level, Page, format};
 use rankine_surgery::{ExportedModule, GgufExport, GgufOutput};
 use serde::Serialize;
@@ -66,7 +66,7 @@ impl Export {
     /// Exports, and tells what was written.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = model::find(context, &self.base)?;
-        let base = Checkpoint::open(&path)?;
+        let base = super::open_base(&path)?;
         let adapter = rankine_run::open_adapter(&path, &self.adapter)?;
         rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
         let existing = if self.force { Existing::Replace } else { Existing::Refuse };

@@ -6,7 +6,9 @@ mod convert;
 mod export;
 mod recompressed;
 
-use crate::{Context, Exit};
+use crate::{Context, Exit, errors::Failure};
+use rankine_checkpoint::{Checkpoint, ImageCheckpoint};
+use std::path::Path;
 
 /// Check, convert, combine or export adapters in peft's format
 ///
@@ -45,4 +47,14 @@ impl Adapter {
             Command::Export(command) => command.run(context),
         }
     }
+}
+
+/// Opens the base of an adapter; one of images is an error.
+fn open_base(path: &Path) -> anyhow::Result<Checkpoint> {
+    if ImageCheckpoint::open(path)?.is_some() {
+        let message = format!("`{}` is an image model; this command takes none", path.display());
+        let hint = "`rankine merge` and `rankine evaluate --adapter` take adapters of image models";
+        return Err(Failure::with_hint(message, hint).into());
+    }
+    Ok(Checkpoint::open(path)?)
 }

@@ -53,8 +53,7 @@ impl AdaLora {
                     .wrong("rank_pattern", "an object of lists of true and false, for each module's `lora_E`")
             })?,
         };
-        let (rank, alpha) =
-            (files.count("init_r")?.unwrap_or(12), files.number("lora_alpha")?.unwrap_or(8.0));
+        let (rank, alpha) = (files.count("init_r")?.unwrap_or(12), files.alpha("lora_alpha")?.unwrap_or(8.0));
         Ok(Box::new(Self { rank, alpha, kept }))
     }
 }

@@ -33,7 +33,7 @@ struct LoHa;
 impl Formula for LoHa {
     fn change(&self, site: &Site) -> Result<Change> {
         let (rank, outputs, inputs) = (site.files.rank_of(site.path, 8)?, site.outputs, site.inputs);
-        let scale = site.files.number_of(site.path, "alpha", "alpha_pattern")?.unwrap_or(8.0) / rank as f64;
+        let scale = site.files.alpha_of(site.path)?.unwrap_or(8.0) / rank as f64;
         let pair = |b: &str, a: &str| -> Result<_> {
             let (b, a) = (site.tensor(b, &[outputs, rank])?, site.tensor(a, &[rank, inputs])?);
             Ok(Product { b, a, rank, outputs, inputs })

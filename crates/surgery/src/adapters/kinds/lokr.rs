@@ -50,7 +50,7 @@ impl LoKr {
 impl Formula for LoKr {
     fn change(&self, site: &Site) -> Result<Change> {
         let rank = site.files.rank_of(site.path, 8)?;
-        let scale = site.files.number_of(site.path, "alpha", "alpha_pattern")?.unwrap_or(8.0) / rank as f64;
+        let scale = site.files.alpha_of(site.path)?.unwrap_or(8.0) / rank as f64;
         let [l, k] = factorisation(site.outputs, self.factor);
         let [m, n] = factorisation(site.inputs, self.factor);
         let w1 = pair(site, ["lokr_w1", "lokr_w1_a", "lokr_w1_b"], [l, m, rank])?;

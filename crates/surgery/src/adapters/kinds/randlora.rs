@@ -37,7 +37,7 @@ struct RandLora {
 
 impl RandLora {
     fn open(files: &Foreign) -> Result<Box<dyn Formula>> {
-        Ok(Box::new(Self { alpha: files.number("randlora_alpha")?.unwrap_or(640.0) }))
+        Ok(Box::new(Self { alpha: files.alpha("randlora_alpha")?.unwrap_or(640.0) }))
     }
 }
 
