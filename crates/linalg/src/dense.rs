@@ -128,34 +128,51 @@ pub(crate) fn values(a: MatRef<'_, f64>) -> Result<Vec<f64>> {
     decompose(a, ComputeSvdVectors::No, None)
 }
 
-/// Dividing and conquering, as long as its result is one: where many singular values coincide, as those of a matrix of low
-/// rank do at 0, faer's may be NaN; its QR iteration is slower and has no such case.
+/// By dividing and conquering, or, where that is not finite, by faer's QR iteration, which is slower: the first was NaN on a
+/// trained matrix [256, 784] of rank 64, one among thousands.
 fn decompose(
     a: MatRef<'_, f64>,
     compute: ComputeSvdVectors,
     mut vectors: Option<(&mut Mat<f64>, &mut Mat<f64>)>,
 ) -> Result<Vec<f64>> {
     let (rows, columns) = a.shape();
-    let mut params: Spec<SvdParams, f64> = Spec::default();
-    let scratch = svd::svd_scratch::<f64>(rows, columns, compute, compute, Par::Seq, params);
-    let mut memory = MemBuffer::new(scratch);
-    for _ in 0..2 {
-        let mut s = Diag::zeros(rows.min(columns));
-        let (u, v) = match &mut vectors {
-            Some((u, v)) => (Some(u.as_mut()), Some(v.as_mut())),
-            None => (None, None),
-        };
-        svd::svd(a, s.as_mut(), u, v, Par::Seq, MemStack::new(&mut memory), params)
-            .map_err(|SvdError::NoConvergence| Error::NoConvergence { rows, columns })?;
-        let s: Vec<f64> = s.column_vector().iter().copied().collect();
-        let known = |(u, v): &(&mut Mat<f64>, &mut Mat<f64>)| u.is_all_finite() && v.is_all_finite();
-        if s.iter().all(|s| s.is_finite()) && vectors.as_ref().is_none_or(known) {
+    for params in [Spec::default(), by_iteration()] {
+        let vectors = vectors.as_mut().map(|(u, v)| (&mut **u, &mut **v));
+        if let Some(s) = attempt(a, compute, vectors, params)? {
             return Ok(s);
         }
-        params.recursion_threshold = usize::MAX;
-        memory = MemBuffer::new(svd::svd_scratch::<f64>(rows, columns, compute, compute, Par::Seq, params));
     }
     Err(Error::NoConvergence { rows, columns })
+}
+
+/// Never divides.
+fn by_iteration() -> Spec<SvdParams, f64> {
+    let mut params = Spec::<SvdParams, f64>::default();
+    params.recursion_threshold = usize::MAX;
+    params
+}
+
+/// `None` where a number is not finite.
+fn attempt(
+    a: MatRef<'_, f64>,
+    compute: ComputeSvdVectors,
+    mut vectors: Option<(&mut Mat<f64>, &mut Mat<f64>)>,
+    params: Spec<SvdParams, f64>,
+) -> Result<Option<Vec<f64>>> {
+    let (rows, columns) = a.shape();
+    let mut s = Diag::zeros(rows.min(columns));
+    let scratch = svd::svd_scratch::<f64>(rows, columns, compute, compute, Par::Seq, params);
+    let mut memory = MemBuffer::new(scratch);
+    let (u, v) = match &mut vectors {
+        Some((u, v)) => (Some(u.as_mut()), Some(v.as_mut())),
+        None => (None, None),
+    };
+    svd::svd(a, s.as_mut(), u, v, Par::Seq, MemStack::new(&mut memory), params)
+        .map_err(|SvdError::NoConvergence| Error::NoConvergence { rows, columns })?;
+    let s: Vec<f64> = s.column_vector().iter().copied().collect();
+    let finite = s.iter().all(|s| s.is_finite())
+        && vectors.is_none_or(|(u, v)| u.is_all_finite() && v.is_all_finite());
+    Ok(finite.then_some(s))
 }
 
 /// A = Q · R by Householder reflections, with `a` and its coefficients as faer keeps them.
@@ -197,4 +214,37 @@ pub(crate) fn triangle(a: Mat<f64>) -> Mat<f64> {
         columns,
         |row, column| if row <= column { basis[(row, column)] } else { 0.0 },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rankine_random::Rng;
+
+    /// What stands in where dividing fails gives the same answer where it does not.
+    #[test]
+    fn the_iteration_agrees_with_dividing() {
+        const RANK: usize = 40;
+        for (rows, columns) in [(150, 150), (140, 300), (300, 140)] {
+            let mut rng = Rng::new(1).fork_index("rows", rows);
+            let mut side = |size| Mat::from_fn(size, RANK, |_, _| rng.normal_f64());
+            let a = multiply(side(rows).as_ref(), side(columns).transpose());
+            let count = rows.min(columns);
+            let (mut u, mut v) = (Mat::zeros(rows, count), Mat::zeros(columns, count));
+            let vectors = Some((&mut u, &mut v));
+            let s = attempt(a.as_ref(), ComputeSvdVectors::Thin, vectors, by_iteration()).unwrap().unwrap();
+            let Factors { s: expected, .. } = thin_svd(a.as_ref()).unwrap();
+            assert!(s.iter().zip(&expected).all(|(s, e)| (s - e).abs() < 1e-12 * expected[0]), "{rows}");
+            let scaled = Mat::from_fn(rows, count, |row, column| u[(row, column)] * s[column]);
+            let left = &a - multiply(scaled.as_ref(), v.transpose());
+            assert!(left.norm_l2() < 1e-12 * a.norm_l2(), "{rows} × {columns}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_no_answer() {
+        let a = Mat::from_fn(3, 3, |row, column| if (row, column) == (1, 1) { f64::NAN } else { 1.0 });
+        let found = attempt(a.as_ref(), ComputeSvdVectors::No, None, Spec::default());
+        assert!(!matches!(found, Ok(Some(_))));
+    }
 }

@@ -24,7 +24,7 @@ pub mod pela;
 pub mod pissa;
 pub mod qlora;
 pub mod qpissa;
-mod quantized;
+pub mod quantized;
 mod registry;
 pub mod salt;
 pub mod sorsa;

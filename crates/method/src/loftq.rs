@@ -10,55 +10,17 @@
 
 use crate::{
     Card, Export, Method, Result, Site,
-    lora::{factor_numbers, factor_plan, scale},
-    pissa::Decomposition,
-    quantized::{Alternation, First, check_turns},
+    lora::factor_numbers,
+    quantized::{First, Settings},
 };
-use rankine_linalg::Truncation;
-use rankine_nn::{Weight, weight};
+use rankine_nn::Weight;
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
 /// LoRA-fine-tuning-aware quantisation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Loftq {
-    /// r.
-    pub rank: usize,
-    /// α; the rank itself when absent, so that s = 1 without `rslora`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<f32>,
-    /// s = α/√r instead of α/r.
-    pub rslora: bool,
-    /// Probability of dropping an entry of the branch's input while training.
-    pub dropout: f32,
-    /// T: how often base and branch are found.
-    pub turns: usize,
-    /// Scales of NF4 in eight bits.
-    pub double_quantization: bool,
-    /// How principal parts are found.
-    pub svd: Decomposition,
-    /// Rounds of the randomised SVD.
-    pub iterations: usize,
-    /// Columns of the randomised SVD beyond the rank.
-    pub oversampling: usize,
-}
-
-impl Default for Loftq {
-    fn default() -> Self {
-        Self {
-            rank: 16,
-            alpha: None,
-            rslora: false,
-            dropout: 0.0,
-            turns: 5,
-            double_quantization: false,
-            svd: Decomposition::Exact,
-            iterations: Truncation::POWER_ITERATIONS,
-            oversampling: Truncation::OVERSAMPLING,
-        }
-    }
-}
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Loftq(pub Settings);
 
 impl Method for Loftq {
     fn card(&self) -> Card {
@@ -75,8 +37,7 @@ impl Method for Loftq {
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
-        check_turns(self.turns)?;
-        factor_plan(self.rank, self.alpha, self.dropout, sites)
+        self.0.plan(sites)
     }
 
     fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
@@ -84,11 +45,6 @@ impl Method for Loftq {
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {
-        let scale = scale(self.alpha, rank, self.rslora);
-        let how = self.svd.truncation(self.iterations, self.oversampling, rng);
-        let (turns, double) = (self.turns, self.double_quantization);
-        let alternation = Alternation { first: First::Base, turns, double, how, scale };
-        let (base, [a, b]) = alternation.split(site, rank)?;
-        Ok(Box::new(weight::LowRank::rounded(base, &a, &b, scale).with_dropout(self.dropout)))
+        self.0.attach(First::Base, site, rank, rng)
     }
 }

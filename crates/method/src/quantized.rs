@@ -7,9 +7,16 @@
 //! as it is. The last one found makes up for the other's error.
 //! Paper: [pissa] §4, [loftq] algorithm 1.
 
-use crate::{Error, Result, Site, pissa::factors};
+use crate::{
+    Error, Result, Site,
+    lora::{factor_plan, scale},
+    pissa::{Decomposition, factors},
+};
 use rankine_linalg::Truncation;
+use rankine_nn::{Weight, weight};
+use rankine_random::Rng;
 use rankine_tensor::{Frozen, Stored, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// What is found first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,24 +27,82 @@ pub(crate) enum First {
     Base,
 }
 
-/// How base and branch are found.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Alternation {
-    /// What is found first.
-    pub first: First,
-    /// How often each of both is found.
+/// Hyperparameters of both methods.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// r.
+    pub rank: usize,
+    /// α; the rank itself when absent, so that s = 1 without `rslora`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f32>,
+    /// s = α/√r instead of α/r.
+    pub rslora: bool,
+    /// Probability of dropping an entry of the branch's input while training.
+    pub dropout: f32,
+    /// T: how often each of base and branch is found.
     pub turns: usize,
-    /// Whether scales of NF4 are quantised too.
-    pub double: bool,
+    /// Scales of NF4 in eight bits.
+    pub double_quantization: bool,
     /// How principal parts are found.
-    pub how: Truncation,
-    /// s.
-    pub scale: f32,
+    pub svd: Decomposition,
+    /// Rounds of the randomised SVD.
+    pub iterations: usize,
+    /// Columns of the randomised SVD beyond the rank.
+    pub oversampling: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rank: 16,
+            alpha: None,
+            rslora: false,
+            dropout: 0.0,
+            turns: 5,
+            double_quantization: false,
+            svd: Decomposition::Exact,
+            iterations: Truncation::POWER_ITERATIONS,
+            oversampling: Truncation::OVERSAMPLING,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
+        if self.turns == 0 {
+            return Err(Error::Setting { name: "turns", expected: "1 or more", found: "0".to_owned() });
+        }
+        factor_plan(self.rank, self.alpha, self.dropout, sites)
+    }
+
+    pub(crate) fn attach(
+        &self,
+        first: First,
+        site: &Site<'_>,
+        rank: usize,
+        rng: Rng,
+    ) -> Result<Box<dyn Weight>> {
+        let scale = scale(self.alpha, rank, self.rslora);
+        let how = self.svd.truncation(self.iterations, self.oversampling, rng);
+        let (turns, double) = (self.turns, self.double_quantization);
+        let (base, [a, b]) = Alternation { first, turns, double, how, scale }.split(site, rank)?;
+        Ok(Box::new(weight::LowRank::rounded(base, &a, &b, scale).with_dropout(self.dropout)))
+    }
+}
+
+/// How base and branch are found at a site.
+struct Alternation {
+    first: First,
+    turns: usize,
+    double: bool,
+    how: Truncation,
+    scale: f32,
 }
 
 impl Alternation {
     /// The base, and a: [rank, in] and b: [out, rank], which make about the site's weight together.
-    pub fn split(&self, site: &Site<'_>, rank: usize) -> Result<(Frozen, [Tensor; 2])> {
+    fn split(&self, site: &Site<'_>, rank: usize) -> Result<(Frozen, [Tensor; 2])> {
         let original = site.weight.tensor();
         let branch_of = |left: &Frozen| factors(&Site { weight: left, ..*site }, rank, self.how, self.scale);
         let left_by = |base: &Frozen| Ok::<_, Error>(Frozen::from(original.sub(&base.tensor())?));
@@ -85,12 +150,4 @@ pub(crate) fn nf4(path: &str, weight: &Tensor, double: bool) -> Result<Frozen> {
     };
     let stored = weight.read(rounded);
     Ok(stored.map_err(|source| Error::Decomposition { path: path.to_owned(), source })?.into())
-}
-
-/// How often base and branch are found: at least once.
-pub(crate) fn check_turns(turns: usize) -> Result<()> {
-    match turns {
-        0 => Err(Error::Setting { name: "turns", expected: "1 or more", found: "0".to_owned() }),
-        _ => Ok(()),
-    }
 }

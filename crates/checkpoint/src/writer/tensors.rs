@@ -56,11 +56,6 @@ impl TensorsWriter {
         Ok(Self { path: path.to_owned(), plan, state: Mutex::new(State { file, written }) })
     }
 
-    /// Whether `name` is planned here.
-    pub fn plans(&self, name: &str) -> bool {
-        self.plan.contains_key(name)
-    }
-
     /// Converts `values` to the planned dtype (F32, F16, BF16; nearest, ties to even) and writes them.
     pub fn write(&self, name: &str, values: &[f32]) -> Result<()> {
         let (_, info, _) = self.planned(name)?;

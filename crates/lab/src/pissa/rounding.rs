@@ -6,7 +6,9 @@
 
 use crate::{Error, Language, Result, Scale};
 use rankine_linalg::{Svd, singular_values, svd};
-use rankine_method::{Method, Site, loftq::Loftq, pissa::Decomposition, qlora::Qlora, qpissa::Qpissa};
+use rankine_method::{
+    Method, Site, loftq::Loftq, pissa::Decomposition, qlora::Qlora, qpissa::Qpissa, quantized::Settings,
+};
 use rankine_nn::{Kind, Model};
 use rankine_random::Rng;
 use rankine_report::{Cell, Column, Level, Page, Table};
@@ -166,8 +168,9 @@ fn measure(name: String, matrix: &Tensor, rank: usize) -> Result<Measured> {
     let plain = error(&Qlora { rank, double_quantization: false, ..Qlora::default() })?;
     let (svd, iterations) = (Decomposition::Randomized, ITERATIONS);
     let share = |method: &dyn Method| Ok::<_, Error>(1.0 - error(method)? / plain);
-    let loftq = |turns: usize| share(&Loftq { rank, turns, svd, iterations, ..Loftq::default() });
-    let qpissa = |turns: usize| share(&Qpissa { rank, turns, svd, iterations, ..Qpissa::default() });
+    let settings = |turns: usize| Settings { rank, turns, svd, iterations, ..Settings::default() };
+    let loftq = |turns: usize| share(&Loftq(settings(turns)));
+    let qpissa = |turns: usize| share(&Qpissa(settings(turns)));
     let [once, often] = TURNS;
     let (loftq, qpissa) = ([loftq(once)?, loftq(often)?], [qpissa(once)?, qpissa(often)?]);
     Ok(Measured { name, shape, loftq, qpissa })

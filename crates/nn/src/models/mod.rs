@@ -1,5 +1,6 @@
 //! Models, and what every model can be asked for.
 
+mod block;
 mod decoder;
 mod encoder;
 mod image;

@@ -1,7 +1,7 @@
 //! Vision transformers, with the names of transformers' ViTForImageClassification.
 //!
 //!     x = [cls; patches ⋆ image + b] + positions        one row a patch, the learned cls first
-//!     per block:  x = block(x)                          `decoder/block.rs`, norms first, every row sees every other
+//!     per block:  x = block(x)                          `models/block.rs`, norms first, every row sees every other
 //!     logits = norm(x_cls)·headᵀ + b
 //!
 //! Images of a batch are laid one under the other, [n·(1 + patches), d]. Departure: the dropout that their configurations
@@ -9,7 +9,7 @@
 
 use super::{
     ImageClassifier, Model, Storage,
-    decoder::block::{Block, Projections},
+    block::{Block, Projections},
     maps::{Blank, start},
     reader::Reader,
 };

@@ -1,21 +1,24 @@
 //! Language models with learned positions: GPT-2 and OPT.
 //!
 //!     x = in(embed[ids]) + positions[place + offset]
-//!     per block:  x = block(x)                          `block.rs`
+//!     per block:  x = block(x)                          `models/block.rs`
 //!     hidden = out(norm(x)),   logits = hidden·headᵀ    in and out: OPT-350m only
 //!
 //! Departure: the dropout that their configurations name is not applied in training; that of a method is.
 
-pub(super) mod block;
 mod gpt2;
 mod opt;
 
-use super::{Cache, LanguageModel, Model, Tokens, check_continued, check_text, reader::Reader};
+use super::{
+    Cache, LanguageModel, Model, Tokens,
+    block::{Block, Projections},
+    check_continued, check_text,
+    reader::Reader,
+};
 use crate::{
     Error, Kind, Parameter, Pass, Result,
     layers::{LayerNorm, Linear},
 };
-use block::{Block, Projections};
 use rankine_checkpoint::{Config, config::Positions};
 use rankine_tensor::{Tensor, ops::Span, untaped};
 

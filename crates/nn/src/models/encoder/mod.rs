@@ -1,7 +1,7 @@
 //! Encoders with a classification head: bert, roberta, distilbert.
 //!
 //!     x = norm(words[ids] + positions[place + offset] + types[type])        types: not in distilbert
-//!     per block:  x = block(x)         `decoder/block.rs`, with norms behind the sums and every token seen by every other
+//!     per block:  x = block(x)         `models/block.rs`, with norms behind the sums and every token seen by every other
 //!     logits = head(x₀)                x₀: state of an example's first token; `head.rs`
 //!
 //! Examples are packed without padding. Departure: the dropout that their configurations name is not applied in training;
@@ -12,8 +12,9 @@ mod head;
 pub use head::missing_head;
 
 use super::{
-    Classifier, Model, Storage, Tokens, check_text,
-    decoder::block::{Block, Projections},
+    Classifier, Model, Storage, Tokens,
+    block::{Block, Projections},
+    check_text,
     reader::Reader,
 };
 use crate::{Error, Kind, Parameter, Pass, Result, layers::LayerNorm};

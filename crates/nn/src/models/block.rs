@@ -15,7 +15,7 @@ use rankine_tensor::{
 };
 use std::sync::Arc;
 
-pub(in crate::models) struct Block {
+pub(super) struct Block {
     pub attention_norm: LayerNorm,
     pub projections: Projections,
     pub o: Linear,
@@ -31,7 +31,7 @@ pub(in crate::models) struct Block {
 }
 
 /// Query, key and value.
-pub(in crate::models) enum Projections {
+pub(super) enum Projections {
     /// One under the other; [3·d, d].
     Joined(Linear),
     /// Each by itself; [d, d].
