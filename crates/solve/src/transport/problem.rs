@@ -1,0 +1,146 @@
+//! The problem, its solution, and the checks of both.
+
+use crate::{Error, Result};
+use faer::{Mat, MatRef};
+
+/// Relative difference of the two masses that is put down to rounding.
+const BALANCE: f64 = 1e-6;
+
+/// A transport problem; see the module.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    cost: Mat<f64>,
+    source: Vec<f64>,
+    target: Vec<f64>,
+    regularization: f64,
+}
+
+/// A plan, with the potentials of the constraints where the solver has them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Mass carried from each row to each column; [n, m].
+    pub plan: Mat<f64>,
+    /// Dual potential of every row; [n], or empty. −∞ where the source has no mass.
+    pub source_potential: Vec<f64>,
+    /// Dual potential of every column; [m], or empty. −∞ where the target has no mass.
+    pub target_potential: Vec<f64>,
+    /// ⟨C, P⟩.
+    pub cost: f64,
+}
+
+impl Transport {
+    /// Checks and keeps a problem. Masses that differ by rounding only are scaled to the source's.
+    ///
+    /// # Errors
+    /// When sizes do not agree or are zero, an entry is not finite, a mass is negative, the sums of the masses differ or
+    /// are zero, or the regularisation is negative.
+    pub fn new(cost: Mat<f64>, source: Vec<f64>, mut target: Vec<f64>, regularization: f64) -> Result<Self> {
+        size("source", "entries", source.len(), cost.nrows(), "the cost has so many rows")?;
+        size("target", "entries", target.len(), cost.ncols(), "the cost has so many columns")?;
+        if cost.nrows() == 0 || cost.ncols() == 0 {
+            return Err(Error::Empty { what: "cost" });
+        }
+        finite_matrix("cost", cost.as_ref())?;
+        masses("source", &source)?;
+        masses("target", &target)?;
+        if !(regularization >= 0.0 && regularization.is_finite()) {
+            let range = "a finite number of at least 0";
+            return Err(Error::Setting { name: "regularization", found: regularization, range });
+        }
+        let (left, right): (f64, f64) = (source.iter().sum(), target.iter().sum());
+        if (left - right).abs() > BALANCE * left.max(right) || left <= 0.0 {
+            return Err(Error::Masses { source_sum: left, target_sum: right });
+        }
+        target.iter_mut().for_each(|mass| *mass *= left / right);
+        Ok(Self { cost, source, target, regularization })
+    }
+
+    /// Cost of carrying a unit from each row to each column; [n, m].
+    pub fn cost(&self) -> MatRef<'_, f64> {
+        self.cost.as_ref()
+    }
+
+    /// Mass of every row; [n].
+    pub fn source(&self) -> &[f64] {
+        &self.source
+    }
+
+    /// Mass of every column, with the same sum; [m].
+    pub fn target(&self) -> &[f64] {
+        &self.target
+    }
+
+    /// How strongly the plan is smoothed, in units of the cost.
+    pub fn regularization(&self) -> f64 {
+        self.regularization
+    }
+
+    /// ⟨C, P⟩.
+    pub fn cost_of(&self, plan: MatRef<'_, f64>) -> f64 {
+        let columns = (0..plan.ncols()).map(|j| {
+            let (cost, plan) = (self.cost.col(j), plan.col(j));
+            cost.iter().zip(plan.iter()).map(|(c, p)| c * p).sum::<f64>()
+        });
+        columns.sum()
+    }
+
+    /// ‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁.
+    pub fn violation(&self, plan: MatRef<'_, f64>) -> f64 {
+        let (mut rows, mut total) = (vec![0.0; plan.nrows()], 0.0);
+        for j in 0..plan.ncols() {
+            let mut column = 0.0;
+            for (row, &mass) in rows.iter_mut().zip(plan.col(j).iter()) {
+                *row += mass;
+                column += mass;
+            }
+            total += (column - self.target[j]).abs();
+        }
+        total + rows.iter().zip(&self.source).map(|(found, wanted)| (found - wanted).abs()).sum::<f64>()
+    }
+
+    /// The regularisation of a solver that needs one.
+    ///
+    /// # Errors
+    /// When it is zero.
+    pub(crate) fn smoothed(&self) -> Result<f64> {
+        let range = "above 0 for this solver; `exact` takes 0";
+        let positive = (self.regularization > 0.0).then_some(self.regularization);
+        positive.ok_or(Error::Setting { name: "regularization", found: self.regularization, range })
+    }
+}
+
+/// Whether a count is the expected one.
+fn size(
+    what: &'static str,
+    unit: &'static str,
+    found: usize,
+    expected: usize,
+    reason: &'static str,
+) -> Result<()> {
+    if found == expected { Ok(()) } else { Err(Error::Size { what, unit, found, expected, reason }) }
+}
+
+/// Whether every entry is finite.
+fn finite_matrix(what: &'static str, matrix: MatRef<'_, f64>) -> Result<()> {
+    for column in 0..matrix.ncols() {
+        if let Some((row, &value)) =
+            matrix.col(column).iter().enumerate().find(|(_, value)| !value.is_finite())
+        {
+            return Err(Error::NotFinite { what, index: vec![row, column], value });
+        }
+    }
+    Ok(())
+}
+
+/// Whether every mass is finite and at least zero.
+fn masses(what: &'static str, masses: &[f64]) -> Result<()> {
+    for (index, &value) in masses.iter().enumerate() {
+        if !value.is_finite() {
+            return Err(Error::NotFinite { what, index: vec![index], value });
+        }
+        if value < 0.0 {
+            return Err(Error::Negative { what, index, value });
+        }
+    }
+    Ok(())
+}

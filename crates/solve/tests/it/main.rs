@@ -1,0 +1,4 @@
+//! Tests of the solve wing.
+
+#[cfg(test)]
+mod transport;

@@ -1,0 +1,44 @@
+//! Laws of every transport solver on every problem of a grid.
+
+use faer::Mat;
+use rankine_random::Rng;
+use rankine_solve::transport::{Transport, TransportSolver};
+use rankine_solve::{Error, Outcome, Silent, Stop};
+
+/// A problem with costs between 0 and 1 and random masses, some of them zero.
+fn random(rows: usize, columns: usize, regularization: f64) -> Transport {
+    let mut rng = Rng::new(7).fork("transport");
+    let cost = Mat::from_fn(rows, columns, |_, _| rng.uniform_f64());
+    let mut masses = |count: usize| -> Vec<f64> {
+        let raw: Vec<f64> =
+            (0..count).map(|i| if i % 5 == 4 { 0.0 } else { 0.1 + rng.uniform_f64() }).collect();
+        let sum: f64 = raw.iter().sum();
+        raw.iter().map(|mass| mass / sum).collect()
+    };
+    let (source, target) = (masses(rows), masses(columns));
+    Transport::new(cost, source, target, regularization).unwrap()
+}
+
+#[test]
+fn every_solver_answers_every_problem() {
+    for (rows, columns) in [(1, 1), (1, 7), (6, 1), (9, 13), (20, 20)] {
+        let problem = random(rows, columns, 0.05);
+        for choice in TransportSolver::all() {
+            let stop = Stop { tolerance: 1e-8, ..choice.solver().stop() };
+            let report = choice.solver().solve(&problem, None, stop, &mut Silent::watch).unwrap();
+            let label = format!("{choice:?} on [{rows}, {columns}]");
+            assert_eq!(report.outcome, Outcome::Converged, "{label}");
+            let plan = report.solution.plan.as_ref();
+            assert!(problem.violation(plan) <= 1e-7, "{label}: {}", problem.violation(plan));
+            assert!((problem.cost_of(plan) - report.solution.cost).abs() < 1e-12, "{label}");
+            assert!((0..columns).all(|j| plan.col(j).iter().all(|&mass| mass >= 0.0)), "{label}");
+        }
+    }
+}
+
+#[test]
+fn masses_that_differ_are_told_with_both_sums() {
+    let cost = Mat::zeros(2, 2);
+    let error = Transport::new(cost, vec![0.5, 0.5], vec![0.5, 0.7], 0.1).unwrap_err();
+    assert_eq!(error, Error::Masses { source_sum: 1.0, target_sum: 1.2 });
+}
