@@ -1,6 +1,6 @@
 //! Tensors beside those of a file: the head of a classifier that is to be.
 
-use crate::{Dtype, Error, Result, TensorInfo, Tensors};
+use crate::{Dtype, Error, Result, TensorInfo, Tensors, thin::Product};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 use std::fmt;
@@ -66,6 +66,10 @@ impl Tensors for Added {
 
     fn encoded(&self, name: &str) -> Result<Option<(Dtype, Cow<'_, [u8]>)>> {
         if self.values.contains_key(name) { Ok(None) } else { self.file.encoded(name) }
+    }
+
+    fn product(&self, name: &str) -> Option<&Product> {
+        if self.values.contains_key(name) { None } else { self.file.product(name) }
     }
 
     fn read_rows(&self, name: &str, rows: Range<usize>, out: &mut [f32]) -> Result<()> {

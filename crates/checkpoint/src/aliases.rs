@@ -9,6 +9,7 @@
 //! | the same | `bert.embeddings.position_ids`: whole numbers from 0 | nothing |
 //! | vit | `encoder.layer.0.…`, `layernorm.weight` | `vit.encoder.layer.0.…`, … |
 //! | vit | `pooler.dense.weight` | nothing |
+//! | images | `module.conv1.weight`, all of them so: the state of torch's `DataParallel` | `conv1.weight` |
 
 use crate::config::Architecture;
 use crate::edit::Editable;
@@ -23,8 +24,12 @@ pub(crate) fn settle(architecture: Architecture, tensors: &mut impl Editable) {
     }
 }
 
-/// As [`settle`], of a vision transformer, whose pooler no classifier looks at.
+/// As [`settle`], of a model of images; no classifier looks at the pooler of a vision transformer.
 pub(crate) fn settle_vit(tensors: &mut impl Editable) {
+    const PARALLEL: &str = "module.";
+    if tensors.infos().keys().all(|name| name.starts_with(PARALLEL)) {
+        tensors.rename(|name| name.strip_prefix(PARALLEL).map(str::to_owned));
+    }
     tensors.rename(vit);
 }
 

@@ -5,6 +5,7 @@ use crate::edit::Editable;
 use crate::gguf::{Gguf, Vocabulary};
 use crate::pickle::Pickle;
 use crate::safetensors::Safetensors;
+use crate::thin::Thin;
 use crate::{Config, Error, Result, Tensors, aliases, ends, mapping};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ pub struct Checkpoint {
 #[derive(Debug)]
 enum Source {
     Folder(Arc<Safetensors>),
+    Thin(Arc<Thin>),
     Pickle(Arc<Pickle>),
     Gguf(Arc<Gguf>),
 }
@@ -77,10 +79,13 @@ impl Checkpoint {
     }
 
     fn open_folder(path: &Path) -> Result<Self> {
-        let config = Config::read(path)?;
-        let source = match Safetensors::is_in(path) || !Pickle::is_in(path) {
-            true => Source::Folder(Arc::new(settled(&config, Safetensors::open(path)?))),
-            false => Source::Pickle(Arc::new(settled(&config, Pickle::open(path)?))),
+        let (config, layers) = Config::read_marked(path)?;
+        let source = match (layers, Safetensors::is_in(path) || !Pickle::is_in(path)) {
+            (Some(layers), _) => {
+                Source::Thin(Arc::new(Thin::new(settled(&config, Safetensors::open(path)?), &layers)?))
+            }
+            (None, true) => Source::Folder(Arc::new(settled(&config, Safetensors::open(path)?))),
+            (None, false) => Source::Pickle(Arc::new(settled(&config, Pickle::open(path)?))),
         };
         Ok(Self { path: path.to_owned(), config, source, added: None })
     }
@@ -105,7 +110,9 @@ impl Checkpoint {
     /// Whether a tokenizer came with it, of a kind that [`tokenizer_files`](Self::tokenizer_files) reads.
     pub fn has_tokenizer(&self) -> bool {
         match &self.source {
-            Source::Folder(_) | Source::Pickle(_) => self.path.join("tokenizer.json").is_file(),
+            Source::Folder(_) | Source::Thin(_) | Source::Pickle(_) => {
+                self.path.join("tokenizer.json").is_file()
+            }
             Source::Gguf(gguf) => gguf.metadata().get("tokenizer.ggml.tokens").is_some(),
         }
     }
@@ -122,7 +129,7 @@ impl Checkpoint {
     }
 
     /// Makes the model a classifier of these classes, in memory; `tensors` (name, shape, row-major numbers) are those of its
-    /// head that the file lacks. An encoder's other heads, as that of its pretraining, are passed over from now on.
+    /// head that the file lacks. Other heads, as those of its pretraining, are passed over from now on.
     pub fn make_classifier(&mut self, names: &[String], tensors: Vec<(String, Vec<usize>, Vec<f32>)>) {
         self.config.set_classes(names);
         let mut added = self.added.take().unwrap_or_else(|| Added::beside(self.shared()));
@@ -135,6 +142,8 @@ impl Checkpoint {
             let is_of_head =
                 |name: &str| name.rsplit_once('.').is_some_and(|(module, _)| head.contains(&module));
             added.retain(|name| encoder.contains(name) || is_of_head(name));
+        } else {
+            added.retain(|name| name != ends::HEAD);
         }
         self.added = Some(added);
     }
@@ -151,6 +160,7 @@ impl Checkpoint {
     fn file(&self) -> &dyn Tensors {
         match &self.source {
             Source::Folder(tensors) => tensors.as_ref(),
+            Source::Thin(tensors) => tensors.as_ref(),
             Source::Pickle(tensors) => tensors.as_ref(),
             Source::Gguf(gguf) => gguf.as_ref(),
         }
@@ -160,6 +170,7 @@ impl Checkpoint {
     fn shared(&self) -> Arc<dyn Tensors> {
         match &self.source {
             Source::Folder(tensors) => tensors.clone(),
+            Source::Thin(tensors) => tensors.clone(),
             Source::Pickle(tensors) => tensors.clone(),
             Source::Gguf(gguf) => gguf.clone(),
         }
@@ -182,7 +193,7 @@ impl Checkpoint {
     /// What the tokenizer is made from.
     pub fn tokenizer_files(&self) -> Result<TokenizerFiles> {
         match &self.source {
-            Source::Folder(_) | Source::Pickle(_) => read_tokenizer(&self.path),
+            Source::Folder(_) | Source::Thin(_) | Source::Pickle(_) => read_tokenizer(&self.path),
             Source::Gguf(gguf) => gguf.vocabulary().map(TokenizerFiles::Gguf),
         }
     }
@@ -190,7 +201,7 @@ impl Checkpoint {
     /// Tokenizer, chat template and generation settings: the files that a changed copy of the model keeps.
     pub fn companions(&self) -> Vec<PathBuf> {
         match &self.source {
-            Source::Folder(_) | Source::Pickle(_) => {
+            Source::Folder(_) | Source::Thin(_) | Source::Pickle(_) => {
                 let paths = COMPANIONS.iter().map(|name| self.path.join(name));
                 paths.filter(|path| path.is_file()).collect()
             }

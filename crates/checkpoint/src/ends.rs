@@ -1,5 +1,5 @@
 //! The two ends of a language model: the table that it reads from, and the matrix that it answers with. In a tied model they
-//! are one tensor, under the table's name.
+//! are one tensor, under the table's name. A model that tells texts apart has another head, and no tied one.
 
 use crate::TensorInfo;
 use crate::config::Architecture;
@@ -7,6 +7,9 @@ use indexmap::IndexMap;
 
 /// The output head.
 pub const HEAD: &str = "lm_head.weight";
+
+/// The head of a model of the same families that tells texts apart.
+pub const SCORE: &str = "score.weight";
 
 /// Name of the input embedding, where there is one of a language model that is read here.
 pub fn embedding(infos: &IndexMap<String, TensorInfo>) -> Option<&'static str> {
@@ -16,5 +19,6 @@ pub fn embedding(infos: &IndexMap<String, TensorInfo>) -> Option<&'static str> {
 
 /// Name of the input embedding that is the output head too.
 pub fn tied(infos: &IndexMap<String, TensorInfo>) -> Option<&'static str> {
-    if infos.contains_key(HEAD) { None } else { embedding(infos) }
+    let headed = infos.contains_key(HEAD) || infos.contains_key(SCORE);
+    if headed { None } else { embedding(infos) }
 }

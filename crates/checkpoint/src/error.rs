@@ -3,7 +3,7 @@
 //! Faults of one format are enums beside its reader ([`safetensors::Fault`](crate::safetensors::Fault),
 //! [`config::Fault`](crate::config::Fault), …); the variants here say in which file they were found.
 
-use crate::{adapter, config, gguf, pickle, safetensors, writer};
+use crate::{adapter, config, gguf, pickle, safetensors, thin, writer};
 use std::path::{Path, PathBuf};
 
 /// Shorthand for results of this crate.
@@ -107,8 +107,8 @@ pub enum Error {
         /// The buffer's length.
         found: usize,
     },
-    /// The plain bytes of a quantised tensor were asked for.
-    #[error("`{}`: tensor `{name}` is quantised and has no plain bytes", path.display())]
+    /// The plain bytes of a tensor were asked for that is quantised, or stored as a product.
+    #[error("`{}`: tensor `{name}` is not stored as plain numbers", path.display())]
     NotPlain {
         /// The file.
         path: PathBuf,
@@ -122,6 +122,14 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         fault: safetensors::Fault,
+    },
+    /// A model with thin layers lacks a factor, or does not say which layers are thin.
+    #[error("`{}`: {fault}", path.display())]
+    Thin {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        fault: thin::Fault,
     },
     /// A `config.json` cannot be used.
     #[error("`{}`: {fault}", path.display())]
@@ -191,6 +199,7 @@ impl Error {
             Self::Rows { .. } => "ask for rows below the first side, with a buffer of rows · row length",
             Self::NotPlain { .. } => "read it dequantised, as f32",
             Self::Safetensors { fault, .. } => return fault.hint(),
+            Self::Thin { fault, .. } => return fault.hint(),
             Self::Config { fault, .. } => return fault.hint(),
             Self::Gguf { fault, .. } => return fault.hint(),
             Self::Adapter { fault, .. } => return fault.hint(),

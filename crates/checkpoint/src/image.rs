@@ -11,9 +11,11 @@
 
 use crate::added::Added;
 use crate::config::{self, classes};
+use crate::edit::Editable;
 use crate::pickle::Pickle;
 use crate::safetensors::Safetensors;
-use crate::{Adapter, Dtype, Error, Result, TensorInfo, Tensors, aliases, mapping, open_tensors, vit_names};
+use crate::thin::{self, Thin, ThinLayers};
+use crate::{Adapter, Dtype, Error, Result, TensorInfo, Tensors, aliases, mapping, torchvision, vit_names};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +48,7 @@ impl Network {
     /// The network that tensors of these names are of, where no file tells.
     fn of(tensors: &dyn Tensors) -> Option<Self> {
         let is_there = |name: &str| tensors.infos().contains_key(name);
-        if is_there("features.0.0.weight") {
+        if is_there(torchvision::STEM) {
             return Some(Self::MobileNetV2);
         }
         is_there("layer1.0.conv1.weight").then_some(Self::ResNet)
@@ -72,24 +74,34 @@ impl ImageCheckpoint {
     pub fn open(path: impl AsRef<Path>) -> Result<Option<Self>> {
         let path = path.as_ref();
         let file = path.join(CONFIG);
+        let mut layers = None;
         if file.is_file() {
-            let raw: Value = mapping::read_json(&file)?;
-            return if raw["model_type"] == "vit" { Self::vit(path, raw).map(Some) } else { Ok(None) };
+            let raw;
+            (raw, layers) = thin::read_config(path)?;
+            if raw["model_type"] == "vit" {
+                return Self::vit(path, raw, layers).map(Some);
+            }
+            // A network without a file of its own has one where its layers are thin.
+            if layers.is_none() || !raw.is_null() {
+                return Ok(None);
+            }
         }
-        let weights = ["safetensors", "pth", "pt", "bin"];
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        let named = path.is_file() && weights.iter().any(|known| extension.eq_ignore_ascii_case(known));
+        let known = ["safetensors", "pth", "pt", "bin"];
+        let named = path.is_file() && known.iter().any(|extension| has_extension(path, extension));
         if !named && !Safetensors::is_in(path) && !Pickle::is_in(path) {
             return Ok(None);
         }
-        let tensors: Arc<dyn Tensors> = open_tensors(path)?.into();
+        let tensors: Arc<dyn Tensors> = match layers {
+            Some(layers) => Arc::new(Thin::new(Safetensors::open(path)?, &layers)?),
+            None => weights(path)?.into(),
+        };
         let Some(network) = Network::of(tensors.as_ref()) else { return Ok(None) };
         let classes = mapping::read_json_if_there(&folder(path).join(CLASSES))?;
         let (path, tensors) = (path.to_owned(), Added::beside(tensors));
         Ok(Some(Self { path, network, raw: Value::Null, classes, tensors }))
     }
 
-    fn vit(path: &Path, raw: Value) -> Result<Self> {
+    fn vit(path: &Path, raw: Value, layers: Option<ThinLayers>) -> Result<Self> {
         let fault = |fault| Error::Config { path: path.join(CONFIG), fault };
         let network = Network::Vit(config::Vit::parse(&raw).map_err(fault)?);
         let classes = classes::of_images(&raw).map_err(fault)?;
@@ -97,7 +109,10 @@ impl ImageCheckpoint {
             true => {
                 let mut tensors = Safetensors::open(path)?;
                 aliases::settle_vit(&mut tensors);
-                Arc::new(tensors)
+                match layers {
+                    Some(layers) => Arc::new(Thin::new(tensors, &layers)?),
+                    None => Arc::new(tensors),
+                }
             }
             false => {
                 let mut tensors = Pickle::open(path)?;
@@ -137,7 +152,7 @@ impl ImageCheckpoint {
     pub fn channels(&self) -> usize {
         let first = match &self.network {
             Network::Vit(vit) => return vit.channels,
-            Network::MobileNetV2 => "features.0.0.weight",
+            Network::MobileNetV2 => torchvision::STEM,
             Network::ResNet => "conv1.weight",
         };
         self.tensors.infos().get(first).and_then(|info| info.shape.get(1).copied()).unwrap_or(0)
@@ -150,6 +165,19 @@ impl ImageCheckpoint {
         for (name, shape, values) in tensors {
             self.tensors.insert(name, shape, values);
         }
+    }
+
+    /// Name and shape of every tensor without which there is no such network, in its order; not of the head, which a file may
+    /// lack. The sizes of networks with torchvision's names are those of the file: what is missing there has none.
+    pub fn required(&self) -> Vec<(String, Vec<usize>)> {
+        let infos = self.tensors.infos();
+        let names = match &self.network {
+            Network::Vit(vit) => return vit.tensors(&self.raw),
+            Network::MobileNetV2 => torchvision::mobilenet_v2(),
+            Network::ResNet => torchvision::resnet(infos),
+        };
+        let shape = |name: &String| infos.get(name).map(|info| info.shape.clone()).unwrap_or_default();
+        names.into_iter().map(|name| (name.clone(), shape(&name))).collect()
     }
 
     /// An adapter under the names of the files.
@@ -190,6 +218,23 @@ impl ImageCheckpoint {
     }
 }
 
+/// As [`open_tensors`](crate::open_tensors), under the names of torchvision.
+fn weights(path: &Path) -> Result<Box<dyn Tensors>> {
+    fn settled<T: Editable + 'static>(mut tensors: T) -> Box<dyn Tensors> {
+        aliases::settle_vit(&mut tensors);
+        Box::new(tensors)
+    }
+    let is_safetensors = match path.is_dir() {
+        true => Safetensors::is_in(path) || !Pickle::is_in(path),
+        false => has_extension(path, "safetensors"),
+    };
+    if is_safetensors { Ok(settled(Safetensors::open(path)?)) } else { Ok(settled(Pickle::open(path)?)) }
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
 /// Where the small files of a model stand: in its folder, or beside its file.
 fn folder(path: &Path) -> &Path {
     if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
@@ -198,6 +243,8 @@ fn folder(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::writer::TensorsWriter;
+    use indexmap::IndexMap;
     use rankine_testkit::fixtures;
 
     fn open(name: &str) -> ImageCheckpoint {
@@ -234,6 +281,39 @@ mod tests {
         std::fs::write(folder.path().join(CLASSES), r#"["a", "b", "c", "d", "e"]"#).unwrap();
         let opened = ImageCheckpoint::open(&file).unwrap().unwrap();
         assert_eq!(opened.classes().unwrap()[4], "e");
+    }
+
+    #[test]
+    fn what_data_parallel_puts_before_all_names_is_taken_off() {
+        let held = |names: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            let info = TensorInfo { shape: vec![1], dtype: Dtype::F32, bytes: 0 };
+            let infos: IndexMap<_, _> = names.iter().map(|name| ((*name).to_owned(), info.clone())).collect();
+            let writer = TensorsWriter::create(&folder.path().join("model.safetensors"), &infos).unwrap();
+            names.iter().for_each(|name| writer.write(name, &[1.0]).unwrap());
+            writer.finish().unwrap();
+            folder
+        };
+        let all = held(&["module.conv1.weight", "module.layer1.0.conv1.weight"]);
+        let opened = ImageCheckpoint::open(all.path()).unwrap().unwrap();
+        assert_eq!(opened.network(), &Network::ResNet);
+        let names: Vec<_> = opened.tensors().infos().keys().collect();
+        assert_eq!(names, ["conv1.weight", "layer1.0.conv1.weight"]);
+        let some = held(&["conv1.weight", "module.layer1.0.conv1.weight"]);
+        assert!(ImageCheckpoint::open(some.path()).unwrap().is_none());
+    }
+
+    #[test]
+    fn whole_files_have_what_is_required_of_them_and_a_head() {
+        // Norms of torchvision count their batches.
+        for (name, beside) in [("vit", 2), ("mobilenet/model.pth", 2 + 52), ("resnet", 2 + 11)] {
+            let model = open(name);
+            let (required, infos) = (model.required(), model.tensors().infos());
+            for (tensor, shape) in &required {
+                assert_eq!(infos.get(tensor).map(|info| &info.shape), Some(shape), "{name}: {tensor}");
+            }
+            assert_eq!(infos.len(), required.len() + beside, "{name}");
+        }
     }
 
     #[test]

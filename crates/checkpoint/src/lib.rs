@@ -1,8 +1,8 @@
 //! Model files: safetensors (one file or sharded, memory-mapped), GGUF, files of torch, `config.json`, peft adapter
 //! folders.
 //!
-//! Reads and writes, and does no mathematics beyond dequantisation. Tensor names are those of Hugging Face
-//! checkpoints whatever the container, shapes are `[rows, columns]` = `[out, in]`.
+//! Reads and writes, and does no mathematics beyond dequantisation and the product of two stored factors. Tensor names are
+//! those of Hugging Face checkpoints whatever the container, shapes are `[rows, columns]` = `[out, in]`.
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 
@@ -23,6 +23,8 @@ mod names;
 pub mod pickle;
 pub mod safetensors;
 mod tensors;
+pub mod thin;
+mod torchvision;
 pub mod vit_names;
 pub mod writer;
 
@@ -33,4 +35,6 @@ pub use error::{Error, Result};
 pub use fields::WrongValue;
 pub use image::{ImageCheckpoint, Network};
 pub use tensors::{Dtype, TensorInfo, Tensors, open_tensors};
+pub use thin::ThinLayers;
+pub use torchvision::is_depthwise;
 pub use writer::{Existing, ModelWriter, OutputFolder, ShardPlan, write_file_atomically};

@@ -1,7 +1,8 @@
 //! Named tensors of a container, read one at a time.
 
-use crate::{Error, Result, gguf::Gguf, pickle::Pickle, safetensors::Safetensors};
+use crate::{Error, Result, gguf::Gguf, pickle::Pickle, safetensors::Safetensors, thin::Product};
 use indexmap::IndexMap;
+use rankine_kernels::stored::Encoding;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
@@ -93,6 +94,16 @@ pub trait Tensors: Send + Sync {
     /// How `name` is stored and its bytes, block formats too, permutations undone; `None` where it is made from others.
     fn encoded(&self, _name: &str) -> Result<Option<(Dtype, Cow<'_, [u8]>)>> {
         Ok(None)
+    }
+
+    /// The two tensors as whose product `name` is stored, where it is; they are read under their own names.
+    fn product(&self, _name: &str) -> Option<&Product> {
+        None
+    }
+
+    /// In which type a reader is asked to keep the matrix `name` in memory, where that is not the file's.
+    fn packing(&self, _name: &str) -> Option<Encoding> {
+        None
     }
 
     /// The numbers of some rows of `name` (slices along its first axis) as f32 into `out`, without reading the others

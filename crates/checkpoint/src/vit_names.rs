@@ -10,9 +10,10 @@
 //!
 //! Norms are called the same in a layer. Adapters of either are read, and written for transformers 5.
 
-use crate::{Adapter, Result, TensorInfo, Tensors};
+use crate::{Adapter, Dtype, Result, TensorInfo, Tensors};
 use indexmap::IndexMap;
 use std::borrow::Cow;
+use std::ops::Range;
 
 const FILES: &str = "vit.encoder.layer.";
 const TRANSFORMERS: &str = "vit.layers.";
@@ -55,37 +56,91 @@ fn renamed(
 /// # Errors
 /// When it does not fit the base, as [`Adapter::check`].
 pub(crate) fn settled(mut adapter: Adapter, base: &dyn Tensors) -> Result<Adapter> {
-    if adapter.low_rank.keys().chain(adapter.replaced.keys()).any(|name| name.starts_with(TRANSFORMERS)) {
-        let named = |(name, info): (&String, &TensorInfo)| (of_transformers(name), info.clone());
-        adapter.check(&Renamed { base, infos: base.infos().iter().map(named).collect() })?;
+    let seen = Named::like(base, names(&adapter));
+    if seen.is_renamed {
+        adapter.check(&seen)?;
         adapter.rename(of_files);
     }
     Ok(adapter)
 }
 
-/// A base under the names of transformers.
-struct Renamed<'a> {
-    base: &'a dyn Tensors,
-    infos: IndexMap<String, TensorInfo>,
+/// Whether transformers 5 calls something otherwise that `adapter` changes.
+pub fn is_old(adapter: &Adapter) -> bool {
+    names(adapter).any(|name| name != of_transformers(name))
 }
 
-impl Tensors for Renamed<'_> {
+/// Modules and tensors that an adapter changes.
+fn names(adapter: &Adapter) -> impl Iterator<Item = &str> {
+    adapter.low_rank.keys().chain(adapter.replaced.keys()).map(String::as_str)
+}
+
+/// What those should know who load an adapter with these names in another version of transformers.
+pub(crate) fn note<'n>(mut names: impl Iterator<Item = &'n str>) -> Option<&'static str> {
+    names.find_map(|name| {
+        if name.starts_with(FILES) {
+            return Some(
+                "modules are called as in transformers 4: with transformers 5 peft finds none of them; `rankine adapter \
+                 convert` writes the names of 5",
+            );
+        }
+        let note = "modules are called as in transformers 5: with transformers 4 peft finds none of them";
+        name.starts_with(TRANSFORMERS).then_some(note)
+    })
+}
+
+/// A base whose modules are called as an adapter calls them: as in the files, or as in transformers 5.
+pub struct Named<'a> {
+    base: &'a dyn Tensors,
+    infos: IndexMap<String, TensorInfo>,
+    /// Of a vision transformer, under the names of transformers 5.
+    is_renamed: bool,
+}
+
+impl<'a> Named<'a> {
+    /// `base`, whose names are those of its files, as an adapter sees it that changes modules or tensors of these `names`.
+    pub fn like<'n>(base: &'a dyn Tensors, names: impl IntoIterator<Item = &'n str>) -> Self {
+        let is_renamed = names.into_iter().any(|name| name.starts_with(TRANSFORMERS));
+        let named = |name: &String| if is_renamed { of_transformers(name) } else { name.clone() };
+        let infos = base.infos().iter().map(|(name, info)| (named(name), info.clone())).collect();
+        Self { base, infos, is_renamed }
+    }
+
+    fn in_files<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if self.is_renamed { Cow::Owned(of_files(name)) } else { Cow::Borrowed(name) }
+    }
+}
+
+impl Tensors for Named<'_> {
     fn infos(&self) -> &IndexMap<String, TensorInfo> {
         &self.infos
     }
 
     fn read_into(&self, name: &str, out: &mut [f32]) -> Result<()> {
-        self.base.read_into(&of_files(name), out)
+        self.base.read_into(&self.in_files(name), out)
     }
 
     fn raw(&self, name: &str) -> Result<Cow<'_, [u8]>> {
-        self.base.raw(&of_files(name))
+        self.base.raw(&self.in_files(name))
+    }
+
+    fn encoded(&self, name: &str) -> Result<Option<(Dtype, Cow<'_, [u8]>)>> {
+        self.base.encoded(&self.in_files(name))
+    }
+
+    fn read_rows(&self, name: &str, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        self.base.read_rows(&self.in_files(name), rows, out)
+    }
+
+    fn release(&self, name: &str, rows: Range<usize>) {
+        self.base.release(&self.in_files(name), rows);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::safetensors::Safetensors;
+    use rankine_testkit::fixtures;
 
     #[test]
     fn names_go_there_and_back() {
@@ -100,5 +155,27 @@ mod tests {
             assert_eq!((of_transformers(file), of_files(module)), (module.to_owned(), file.to_owned()));
             assert_eq!((of_files(file), of_transformers(module)), (file.to_owned(), module.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_base_is_called_as_the_adapter_calls_it() {
+        let base = Safetensors::open(&fixtures::path("images/vit")).unwrap();
+        let (old, new) = ("vit.encoder.layer.0.intermediate.dense", "vit.layers.0.mlp.fc1");
+        let weight = |module: &str| format!("{module}.weight");
+        let expected = &base.infos()[&weight(old)];
+        for (name, other) in [(old, new), (new, old)] {
+            let seen = Named::like(&base, ["classifier", name]);
+            assert!(!seen.infos().contains_key(&weight(other)), "{name}");
+            assert_eq!(&seen.infos()[&weight(name)], expected);
+            let [mut row, mut same] =
+                [vec![0.0; expected.row_elements()], vec![0.0; expected.row_elements()]];
+            seen.read_rows(&weight(name), 3..4, &mut row).unwrap();
+            base.read_rows(&weight(old), 3..4, &mut same).unwrap();
+            assert_eq!(row, same);
+            assert_eq!(seen.raw(&weight(name)).unwrap(), base.raw(&weight(old)).unwrap());
+            let found = note(["classifier", name].into_iter()).unwrap();
+            assert!(found.contains(if name == old { "transformers 4:" } else { "transformers 5:" }));
+        }
+        assert_eq!(note(["classifier", "layer1.0.conv1"].into_iter()), None);
     }
 }

@@ -13,6 +13,7 @@ mod interrupt;
 mod model;
 mod progress;
 mod sampling;
+mod settings;
 mod stages;
 mod stdout;
 mod units;

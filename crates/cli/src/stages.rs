@@ -26,6 +26,7 @@ impl<'a> Stages<'a> {
             let bar = match stage {
                 Stage::Calibrating => bar::counting(self.context, "calibrating", total),
                 Stage::Decomposing => bar::counting(self.context, "decomposing", total),
+                Stage::Compressing => bar::counting(self.context, "compressing", total),
                 Stage::Recompressing => bar::counting(self.context, "recompressing", total),
                 Stage::Writing => bar::bytes(self.context, "writing", total),
             };

@@ -137,6 +137,14 @@ pub enum Error {
         /// What is wrong.
         fault: crate::images::Fault,
     },
+    /// Numbers that cannot be read.
+    #[error("`{}`: {fault}", path.display())]
+    Array {
+        /// The file; of an archive with the name of the array behind it.
+        path: PathBuf,
+        /// What is wrong.
+        fault: crate::arrays::Fault,
+    },
     /// A batch of nothing.
     #[error("a batch of 0 {unit}: at least 1 is needed")]
     BatchSize {
@@ -325,6 +333,7 @@ impl Error {
             }
             Self::Record { fault, .. } => return fault.hint(),
             Self::Images { fault, .. } => return fault.hint(),
+            Self::Array { fault, .. } => return fault.hint(),
             Self::Example { source, .. } => return source.hint(),
             Self::AllDropped { needed, .. } => {
                 format!("raise the maximum length to {needed} tokens or more")

@@ -5,9 +5,12 @@
 //! learnt), examples are [split](split()) into a training and a validation part, and [`Batches`] lays them end to
 //! end without padding. A [`Tokenizer`] comes from `tokenizer.json` or from the vocabulary inside a GGUF file and
 //! carries the model's chat template. [`LabelledTexts`] go the same way to a classifier, without a template.
+//!
+//! Files of numbers are read and written in [`arrays`].
 
 #![forbid(unsafe_code)]
 
+pub mod arrays;
 mod batch;
 mod chat;
 mod encode;

@@ -18,7 +18,9 @@ use rankine_kernels::attention::{Attention, Heads, Saved, Span};
 use rankine_kernels::cpu::{self, Level};
 use rankine_kernels::cross_entropy::Head;
 use rankine_kernels::dequantize::{Format, dequantize};
+use rankine_kernels::gelu::Gelu;
 use rankine_kernels::gemm::{Matrix, matmul};
+use rankine_kernels::layer_norm::{self, layer_norm, layer_norm_backward};
 use rankine_kernels::low_rank::{Core, Gradients, LowRank};
 use rankine_kernels::norm::{rms_norm, rms_norm_backward};
 use rankine_kernels::rope::rotate;
@@ -37,14 +39,25 @@ type Call = Box<dyn FnMut()>;
 #[bench::dots_q4_1(args = (dots(blocks(Format::Q4_1))), config = budget(61_000))]
 #[bench::dots_q8_0(args = (dots(blocks(Format::Q8_0))), config = budget(41_000))]
 #[bench::dots_bf16(args = (dots(Stored::bf16(&normals("w", 64 * 576), 64, 576))), config = budget(51_000))]
+#[bench::dots_nf4(args = (dots(nf4())), config = budget(80_000))]
+#[bench::dots_nf4_double(args = (dots(nf4_double())), config = budget(100_000))]
 #[bench::widen_q4_1(args = (widen(Format::Q4_1)), config = budget(20_000))]
 #[bench::widen_q4_k(args = (widen(Format::Q4K)), config = budget(57_000))]
+#[bench::widen_nf4(args = (widen_nf4()), config = budget(60_000))]
+#[bench::nf4_forward(args = (nf4_forward()), config = budget(1_200_000))]
+#[bench::nf4_input_gradient(args = (nf4_input_gradient()), config = budget(1_200_000))]
 #[bench::attention_forward(args = (attention_forward()), config = budget(800_000))]
 #[bench::attention_backward(args = (attention_backward()), config = budget(2_200_000))]
 #[bench::rms_norm_forward(args = (rms_norm_forward()), config = budget(18_000))]
 #[bench::rms_norm_backward(args = (norm_backward()), config = budget(56_000))]
+#[bench::layer_norm_forward(args = (layer_norm_forward()), config = budget(40_000))]
+#[bench::layer_norm_backward(args = (layer_backward()), config = budget(110_000))]
 #[bench::swiglu_forward(args = (swiglu_forward()), config = budget(130_000))]
 #[bench::swiglu_backward(args = (gate_backward()), config = budget(190_000))]
+#[bench::gelu_forward(args = (gelu(Gelu::Exact)), config = budget(200_000))]
+#[bench::gelu_backward(args = (slope(Gelu::Exact)), config = budget(300_000))]
+#[bench::gelu_tanh_forward(args = (gelu(Gelu::Tanh)), config = budget(160_000))]
+#[bench::gelu_tanh_backward(args = (slope(Gelu::Tanh)), config = budget(220_000))]
 #[bench::rope(args = (rope()), config = budget(21_000))]
 #[bench::cross_entropy(args = (cross_entropy()), config = budget(2_300_000))]
 #[bench::adamw(args = (adamw()), config = budget(100_000))]
@@ -130,6 +143,34 @@ fn dots(weight: Stored) -> Call {
     warm(move || weight.times_transposed(&x, &mut y))
 }
 
+/// The same numbers in NF4; [64, 576].
+fn nf4() -> Stored {
+    Stored::nf4(&normals("w", 64 * 576), 64, 576)
+}
+
+/// With scales in eight bits; [64, 576].
+fn nf4_double() -> Stored {
+    Stored::nf4_double(&normals("w", 64 * 576), 64, 576)
+}
+
+/// y = x·Wᵀ; x: [64, 576], W: [64, 576] in NF4.
+fn nf4_forward() -> Call {
+    let (weight, x, mut y) = (nf4(), normals("x", 64 * 576), vec![0.0; 64 * 64]);
+    warm(move || weight.times_transposed(&x, &mut y))
+}
+
+/// dx = dy·W; dy: [64, 64], W: [64, 576] in NF4.
+fn nf4_input_gradient() -> Call {
+    let (weight, dy, mut dx) = (nf4(), normals("dy", 64 * 64), vec![0.0; 64 * 576]);
+    warm(move || weight.times(&dy, &mut dx))
+}
+
+/// 36 864 numbers of blocks of 64.
+fn widen_nf4() -> Call {
+    let (weight, mut out) = (nf4(), vec![0.0; 64 * 576]);
+    warm(move || weight.widen(0..64, &mut out))
+}
+
 /// 16 384 numbers, in one task.
 fn widen(format: Format) -> Call {
     const NUMBERS: usize = 16 * 1024;
@@ -183,6 +224,39 @@ fn norm_backward() -> Call {
     let (mut dx, mut dw, mut inverse_rms) = (vec![0.0; 32 * 576], vec![0.0; 576], vec![0.0; 32]);
     rms_norm(&x, &w, 1e-5, &mut dx, &mut inverse_rms);
     warm(move || rms_norm_backward(&x, &w, &inverse_rms, &dy, &mut dx, Some(&mut dw)))
+}
+
+/// 32 rows of 576.
+fn layer_norm_forward() -> Call {
+    let [x, w, b] = [("x", 32 * 576), ("w", 576), ("b", 576)].map(|(name, count)| normals(name, count));
+    let (mut y, mut moments) = (vec![0.0; 32 * 576], vec![[0.0; 2]; 32]);
+    warm(move || layer_norm(&x, &w, &b, 1e-5, &mut y, &mut moments))
+}
+
+/// 32 rows of 576, with the gradients of the weight and the bias.
+fn layer_backward() -> Call {
+    let [x, dy, w, b] =
+        [("x", 32 * 576), ("dy", 32 * 576), ("w", 576), ("b", 576)].map(|(name, count)| normals(name, count));
+    let (mut dx, mut moments) = (vec![0.0; 32 * 576], vec![[0.0; 2]; 32]);
+    layer_norm(&x, &w, &b, 1e-5, &mut dx, &mut moments);
+    let [mut dw, mut db] = [(); 2].map(|()| vec![0.0; 576]);
+    warm(move || {
+        let saved = layer_norm::Saved { x: &x, w: &w, moments: &moments };
+        let into = layer_norm::Gradients { dx: Some(&mut dx), dw: Some(&mut dw), db: Some(&mut db) };
+        layer_norm_backward(saved, &dy, into);
+    })
+}
+
+/// 16 384 numbers.
+fn gelu(form: Gelu) -> Call {
+    let (x, mut y) = (normals("x", 16384), vec![0.0; 16384]);
+    warm(move || form.forward(&x, &mut y))
+}
+
+/// 16 384 numbers.
+fn slope(form: Gelu) -> Call {
+    let (x, dy, mut dx) = (normals("x", 16384), normals("dy", 16384), vec![0.0; 16384]);
+    warm(move || form.backward(&x, &dy, &mut dx))
 }
 
 /// 16 384 numbers.

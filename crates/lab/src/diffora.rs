@@ -6,6 +6,8 @@
 //! it is worth is known exactly; a pick from scratch is LoRA on it. With a warm start what was learnt in the search is kept,
 //! and as many steps fewer are made afterwards. Shows: the picks against a random choice, against the smallest gates and
 //! against LoRA on all candidates, each at its best learning rate, and the rank of the pick among all choices.
+//! On a text encoder, where one is given: half of its maps of the attention, picked by a search, against as many at random,
+//! against query and value maps, and against all of them at half the rank; `diffora/tuning.rs`.
 //!
 //! Departures: the paper fine-tunes DeBERTaV3 on GLUE and SQuAD. The first layer is wider and would have more numbers than
 //! the others; it is no candidate.
@@ -14,6 +16,7 @@ mod claims;
 mod page;
 mod search;
 mod shift;
+mod tuning;
 
 use crate::{
     Claim, Experiment, Materials, Result, Scale,
@@ -24,6 +27,7 @@ use rankine_method::{
     diffora::{Diffora, Select},
 };
 use shift::Shift;
+use tuning::Found;
 
 /// Accuracy of the modules that trained gates pick, against other modules.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +39,9 @@ impl Experiment for DifforaExperiment {
     }
 
     fn run(&self, scale: Scale, materials: &Materials<'_>, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
-        measure(&Plan::of(scale), &Data::read(materials, watch)?, watch)
+        let data = Data::read(materials, watch)?;
+        let tuned = tuning::run(materials, scale, watch)?;
+        measure(&Plan::of(scale), (&data, tuned.as_ref()), watch)
     }
 }
 
@@ -168,15 +174,22 @@ struct Shifted {
     sweep: Sweep,
 }
 
-fn measure(plan: &Plan, data: &Data, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
+fn measure(
+    plan: &Plan,
+    (data, tuned): (&Data, Option<&Found>),
+    watch: &mut dyn FnMut(&str),
+) -> Result<Claim> {
     let main = shifted(plan, Shift::NewClasses, data, watch)?;
     let (sweep, mut found) = (main.sweep.clone(), vec![main]);
     for &shift in &plan.further {
         found.push(shifted(plan, shift, data, watch)?);
     }
-    let mut claim = transfer::claim(&STORY, &claims::findings(plan, &found), &sweep);
+    let mut findings = claims::findings(plan, &found);
+    findings.extend(tuned.into_iter().flat_map(Found::findings));
+    let mut claim = transfer::claim(&STORY, &findings, &sweep);
     page::show(plan, &found, &mut claim.page);
     claim.numbers["shifts"] = serde_json::json!(found);
+    tuning::show(tuned, &mut claim);
     Ok(claim)
 }
 
@@ -275,7 +288,7 @@ mod tests {
 
     #[test]
     fn it_gives_a_page_with_finite_numbers() {
-        let claim = measure(&plan(), &testing::data(), &mut |_| {}).unwrap();
+        let claim = measure(&plan(), (&testing::data(), None), &mut |_| {}).unwrap();
         testing::assert_complete(&claim);
         for shift in claim.numbers["shifts"].as_array().unwrap() {
             // LoRA on all candidates at two ranks, and on each of the three.

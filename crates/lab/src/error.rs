@@ -59,6 +59,17 @@ pub enum Error {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The file with finished runs cannot be read.
+    #[error("`{}`: {reason}", path.display())]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A model cannot be opened, or a file not be written.
+    #[error(transparent)]
+    Checkpoint(#[from] rankine_checkpoint::Error),
     /// The data are at fault.
     #[error(transparent)]
     Data(#[from] rankine_data::Error),
@@ -86,6 +97,8 @@ impl Error {
             Self::Unknown { known, .. } => Some(format!("there are: {}", known.join(", "))),
             Self::Missing { remedy, .. } => Some((*remedy).to_owned()),
             Self::Sizes { .. } => Some("images and labels come in pairs: fetch both files again".to_owned()),
+            Self::Kept { .. } => Some("throw the file away: its runs are made again".to_owned()),
+            Self::Checkpoint(error) => error.hint(),
             Self::Data(error) => error.hint(),
             Self::Method(error) => error.hint(),
             Self::Model(error) => error.hint(),

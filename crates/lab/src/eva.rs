@@ -3,12 +3,13 @@
 //! Transfer between classes of Fashion-MNIST: the hidden layers are trained in full, by LoRA, by PiSSA, and by EVA with
 //! the same rank everywhere (ρ = 1) and with ranks given out by explained variance (ρ = 2). EVA sees some batches of the
 //! new images before. Shows: its early loss is below LoRA's at every learning rate; its best accuracy is within noise of
-//! LoRA's or above.
+//! LoRA's or above. On a text encoder, where one is given, all linear maps: the same once more, and where the ranks go.
 //!
 //! Departure: the paper fine-tunes language, vision and decision transformers.
 
 use crate::{
     Claim, Experiment, Materials, Result, Scale,
+    encoder::{self, Bench, Tuning},
     findings::Finding,
     transfer::{self, Arm, Data, Finished, Setting, Story, Sweep, Treatment, ranked, size_words},
 };
@@ -24,7 +25,9 @@ impl Experiment for EvaExperiment {
     }
 
     fn run(&self, scale: Scale, materials: &Materials<'_>, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
-        measure(&Plan::of(scale), &Data::read(materials, watch)?, watch)
+        let (plan, data) = (Plan::of(scale), Data::read(materials, watch)?);
+        let tuning = encoder::run(materials, scale, |bench| plan.encoder_arms(bench, scale), watch)?;
+        measure(&plan, (&data, tuning.as_ref()), watch)
     }
 }
 
@@ -48,11 +51,26 @@ impl Plan {
     fn arms(&self) -> Result<Vec<Arm>> {
         let mut arms = Arm::baselines(self.rank, &self.rates)?;
         for &rho in &self.rhos {
-            let fields = format!("rank = {}\nrho = {rho:?}", self.rank);
-            arms.push(Arm::new(label(rho), "eva", &fields, &self.rates)?);
+            arms.push(eva(rho, self.rank, &self.rates)?);
         }
         Ok(arms)
     }
+
+    fn encoder_arms(&self, bench: &Bench<'_>, scale: Scale) -> Result<Vec<Arm>> {
+        let rates = encoder::factor_rates(scale);
+        let mut arms = vec![Arm::of_rank("LoRA", ENCODER_RANK, &rates)?];
+        for &rho in &self.rhos {
+            arms.push(eva(rho, ENCODER_RANK, &rates)?);
+        }
+        Ok(arms.into_iter().map(|arm| arm.on(&bench.linear)).collect())
+    }
+}
+
+/// r on all linear maps of an encoder.
+const ENCODER_RANK: usize = 4;
+
+fn eva(rho: f32, rank: usize, rates: &[f32]) -> Result<Arm> {
+    Arm::new(label(rho), "eva", &format!("rank = {rank}\nrho = {rho:?}"), rates)
 }
 
 fn label(rho: f32) -> String {
@@ -71,7 +89,11 @@ struct Seen {
     unsettled: bool,
 }
 
-fn measure(plan: &Plan, data: &Data, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
+fn measure(
+    plan: &Plan,
+    (data, tuning): (&Data, Option<&Tuning>),
+    watch: &mut dyn FnMut(&str),
+) -> Result<Claim> {
     let (arms, first) = (plan.arms()?, plan.setting.seeds.first());
     let mut seen = Vec::new();
     let mut finished = |finished: Finished<'_>| {
@@ -82,12 +104,20 @@ fn measure(plan: &Plan, data: &Data, watch: &mut dyn FnMut(&str)) -> Result<Clai
         Ok(())
     };
     let sweep = transfer::run(&plan.setting, &arms, data, &mut finished, watch)?;
-    let mut claim = transfer::claim(&STORY, &findings(plan, &sweep), &sweep);
+    let mut found = findings(&plan.rhos, plan.rank, &sweep);
+    if let Some(tuning) = tuning {
+        found.extend(tuning.said(findings(&plan.rhos, ENCODER_RANK, &tuning.sweep)));
+    }
+    let mut claim = transfer::claim(&STORY, &found, &sweep);
     for &rate in &plan.rates {
         claim.page.plot(transfer::mean_losses(&sweep, rate));
     }
     show(plan, &sweep, &seen, &mut claim.page);
     claim.numbers["inputs"] = serde_json::json!(seen);
+    encoder::show(tuning, &mut claim);
+    if let Some(tuning) = tuning {
+        show_ranks(plan, tuning, &mut claim.page);
+    }
     Ok(claim)
 }
 
@@ -120,11 +150,10 @@ const STORY: Story<'_> = Story {
             ranks where these explain most of the variance.",
 };
 
-fn findings(plan: &Plan, sweep: &Sweep) -> Vec<Finding> {
-    let lora = ranked("LoRA", plan.rank);
-    let mut findings: Vec<Finding> =
-        plan.rhos.iter().map(|&rho| early(plan, sweep, &label(rho), &lora)).collect();
-    for ours in plan.rhos.iter().map(|&rho| label(rho)) {
+fn findings<S>(rhos: &[f32], rank: usize, sweep: &Sweep<String, S>) -> Vec<Finding> {
+    let lora = ranked("LoRA", rank);
+    let mut findings: Vec<Finding> = rhos.iter().map(|&rho| early(sweep, &label(rho), &lora)).collect();
+    for ours in rhos.iter().map(|&rho| label(rho)) {
         let contest = sweep.contest(&ours, &lora);
         findings.push(Finding::new(
             format!(
@@ -139,9 +168,10 @@ fn findings(plan: &Plan, sweep: &Sweep) -> Vec<Finding> {
 }
 
 /// Early losses, run by run.
-fn early(plan: &Plan, sweep: &Sweep, ours: &str, lora: &str) -> Finding {
+fn early<S>(sweep: &Sweep<String, S>, ours: &str, lora: &str) -> Finding {
     let losses = |arm: &str, rate| sweep.of(arm, rate).map(|run| run.early).collect::<Vec<_>>();
-    let pairs = plan.rates.iter().flat_map(|&rate| losses(ours, rate).into_iter().zip(losses(lora, rate)));
+    let rates = sweep.arms.iter().find(|arm| arm.label == ours).map_or(&[][..], |arm| &arm.rates);
+    let pairs = rates.iter().flat_map(|&rate| losses(ours, rate).into_iter().zip(losses(lora, rate)));
     let below: Vec<bool> = pairs.map(|(ours, lora)| ours < lora).collect();
     let right = below.iter().filter(|below| **below).count();
     Finding::new(
@@ -189,6 +219,16 @@ fn show(plan: &Plan, sweep: &Sweep, seen: &[Seen], page: &mut Page) {
     }
 }
 
+/// Of the largest ρ, in the first run.
+fn show_ranks(plan: &Plan, tuning: &Tuning, page: &mut Page) {
+    let widest = plan.rhos.last().map(|&rho| label(rho));
+    let own = tuning.ranks.iter().find(|(arm, _)| Some(arm) == widest.as_ref());
+    if let Some((arm, ranks)) = own {
+        let numbers = ranks.iter().map(|(path, rank)| (path.as_str(), *rank as f64));
+        page.plot(encoder::heat(&format!("Ranks of {arm}, {ENCODER_RANK} on average"), "rank", numbers));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,7 +240,7 @@ mod tests {
 
     #[test]
     fn it_gives_a_page_with_finite_numbers() {
-        let claim = measure(&plan(), &testing::data(), &mut |_| {}).unwrap();
+        let claim = measure(&plan(), (&testing::data(), None), &mut |_| {}).unwrap();
         testing::assert_complete(&claim);
         let inputs = claim.numbers["inputs"].as_array().unwrap();
         assert_eq!(inputs.len(), 2 * 2);

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod diffora;
+mod encoder;
 mod error;
 mod eva;
 mod findings;
@@ -27,7 +28,7 @@ pub use eva::EvaExperiment;
 pub use flora::FloraExperiment;
 pub use images::Images;
 pub use loldu::LolduExperiment;
-pub use materials::{Language, Materials};
+pub use materials::{Encoder, Language, Materials};
 pub use pela::PelaExperiment;
 pub use pissa::PissaExperiment;
 pub use salt::SaltExperiment;

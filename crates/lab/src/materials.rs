@@ -8,8 +8,24 @@ use std::path::PathBuf;
 pub struct Materials<'a> {
     /// Folder with the four IDX files of Fashion-MNIST.
     pub fashion_mnist: PathBuf,
-    /// A language model with data to fine-tune it on.
+    /// A language model, perhaps with data to fine-tune it on.
     pub language: Option<Language<'a>>,
+    /// A text encoder with labelled texts to fine-tune it on.
+    pub encoder: Option<Encoder>,
+}
+
+/// A text encoder and texts for it.
+pub struct Encoder {
+    /// What the model is called on the page.
+    pub name: String,
+    /// Its folder; each run starts from the untouched model.
+    pub folder: PathBuf,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// A file that [`rankine_data::LabelledTexts`] reads, with the fields `text` and `label`.
+    pub texts: PathBuf,
+    /// Finished runs are kept in this file, and those that are there are not made again.
+    pub runs: Option<PathBuf>,
 }
 
 /// A language model and data for it.
@@ -19,7 +35,7 @@ pub struct Language<'a> {
     /// Loads it anew: each method starts from the untouched model.
     pub load: &'a LoadLanguage,
     /// A data file that [`rankine_data::Dataset`] reads.
-    pub data: PathBuf,
+    pub data: Option<PathBuf>,
 }
 
 /// Loads a language model with its tokenizer, every weight frozen.
@@ -33,6 +49,6 @@ impl Materials<'_> {
 
 impl Default for Materials<'_> {
     fn default() -> Self {
-        Self { fashion_mnist: Self::FASHION_MNIST.into(), language: None }
+        Self { fashion_mnist: Self::FASHION_MNIST.into(), language: None, encoder: None }
     }
 }

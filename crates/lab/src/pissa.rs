@@ -5,7 +5,8 @@
 //!    (the paper's toy figure).
 //! B. Fine-tuning: a language model, by LoRA and by PiSSA with the same settings. Shows: PiSSA's early loss is lower.
 //! C. Four bits: its weights, or random ones, in NF4 with a branch. Shows: QPiSSA makes up for more of the rounding than
-//!    LoftQ after five turns (the paper's table of errors).
+//!    LoftQ after five turns (the paper's table of errors); of a language model also which kinds of layers gain most. This
+//!    asks for a model alone, B for data too.
 //!
 //! Departure: the paper moves from odd to even digits of MNIST; Fashion-MNIST is harder and comes with Debian.
 
@@ -33,9 +34,10 @@ impl Experiment for PissaExperiment {
     fn run(&self, scale: Scale, materials: &Materials<'_>, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
         let data = Data::read(materials, watch)?;
         let transfer = transfer::run(&transfer::Settings::of(scale), &data, watch)?;
-        let tuning =
-            materials.language.as_ref().map(|language| language::run(language, scale, watch)).transpose()?;
-        let rounding = rounding::run(materials.language.as_ref(), scale, watch)?;
+        let language = materials.language.as_ref();
+        let with_data = language.and_then(|language| Some((language, language.data.as_deref()?)));
+        let tuning = with_data.map(|given| language::run(given, scale, watch)).transpose()?;
+        let rounding = rounding::run(language, scale, watch)?;
         Ok(page::claim(&transfer, tuning.as_ref(), &rounding))
     }
 }

@@ -3,6 +3,7 @@
 //! Transfer between classes of Fashion-MNIST: the hidden layers are trained in full, by LoRA, by PiSSA, and by SORSA at
 //! several γ, all at the same learning rates. Shows: early loss SORSA < PiSSA < LoRA at the same rate; the condition
 //! number of the principal part falls with γ; the best accuracy of the sweep is not below PiSSA's by more than the noise.
+//! On a text encoder, where one is given: early losses and accuracies once more.
 //!
 //! γ is on the scale of `rankine-method`: the paper's γ over its highest learning rate.
 //! Departure: the paper fine-tunes Llama-2, Mistral and others on mathematics.
@@ -11,6 +12,7 @@ mod principal;
 
 use crate::{
     Claim, Experiment, Materials, Result, Scale,
+    encoder::{self, Tuning},
     findings::Finding,
     transfer::{self, Arm, Data, Setting, Story, Sweep, ranked, rate_words},
 };
@@ -27,7 +29,9 @@ impl Experiment for SorsaExperiment {
     }
 
     fn run(&self, scale: Scale, materials: &Materials<'_>, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
-        measure(&Plan::of(scale), &Data::read(materials, watch)?, watch)
+        let (plan, data) = (Plan::of(scale), Data::read(materials, watch)?);
+        let tuning = encoder::run(materials, scale, |_| plan.encoder_arms(scale), watch)?;
+        measure(&plan, (&data, tuning.as_ref()), watch)
     }
 }
 
@@ -67,9 +71,19 @@ impl Plan {
     fn arms(&self) -> Result<Vec<Arm>> {
         let mut arms = Arm::baselines(self.rank, &self.rates)?;
         for &gamma in &self.gammas {
-            let fields = format!("rank = {}\ngamma = {gamma:?}", self.rank);
-            arms.push(Arm::new(label(gamma), "sorsa", &fields, &self.rates)?);
+            arms.push(self.sorsa(gamma, &self.rates)?);
         }
+        Ok(arms)
+    }
+
+    fn sorsa(&self, gamma: f32, rates: &[f32]) -> Result<Arm> {
+        Arm::new(label(gamma), "sorsa", &format!("rank = {}\ngamma = {gamma:?}", self.rank), rates)
+    }
+
+    fn encoder_arms(&self, scale: Scale) -> Result<Vec<Arm>> {
+        let rates = encoder::factor_rates(scale);
+        let mut arms = encoder::baselines(scale)?;
+        arms.extend([Arm::of_rank("PiSSA", self.rank, &rates)?, self.sorsa(self.gamma, &rates)?]);
         Ok(arms)
     }
 
@@ -83,7 +97,11 @@ fn label(gamma: f32) -> String {
     format!("SORSA γ={gamma}")
 }
 
-fn measure(plan: &Plan, data: &Data, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
+fn measure(
+    plan: &Plan,
+    (data, tuning): (&Data, Option<&Tuning>),
+    watch: &mut dyn FnMut(&str),
+) -> Result<Claim> {
     let mut principals = Vec::new();
     let sweep = transfer::run(
         &plan.setting,
@@ -97,13 +115,20 @@ fn measure(plan: &Plan, data: &Data, watch: &mut dyn FnMut(&str)) -> Result<Clai
         },
         watch,
     )?;
-    let findings = [early_order(plan, &sweep), condition(plan, &principals), accuracy(plan, &sweep)];
-    let mut claim = transfer::claim(&STORY, &findings, &sweep);
+    let mut found =
+        vec![early_order(plan, &sweep, &plan.rates), condition(plan, &principals), accuracy(plan, &sweep)];
+    if let Some(tuning) = tuning {
+        let rates = tuning.sweep.arms.last().map_or(&[][..], |arm| &arm.rates);
+        let early = early_order(plan, &tuning.sweep, rates);
+        found.extend(tuning.said(vec![early, accuracy(plan, &tuning.sweep)]));
+    }
+    let mut claim = transfer::claim(&STORY, &found, &sweep);
     for &rate in plan.rates.iter().filter(|rate| **rate <= plan.claimed_rate) {
         claim.page.plot(transfer::mean_losses(&sweep, rate));
     }
     show_principals(plan, &sweep, &principals, &mut claim.page);
     claim.numbers["principal_parts"] = serde_json::json!(principals);
+    encoder::show(tuning, &mut claim);
     Ok(claim)
 }
 
@@ -117,9 +142,9 @@ const STORY: Story<'_> = Story {
 };
 
 /// Early losses, run by run.
-fn early_order(plan: &Plan, sweep: &Sweep) -> Finding {
+fn early_order<S>(plan: &Plan, sweep: &Sweep<String, S>, rates: &[f32]) -> Finding {
     let [ours, pissa, lora] = plan.contestants();
-    let rates = plan.rates.iter().filter(|rate| **rate <= plan.claimed_rate);
+    let rates = rates.iter().filter(|rate| **rate <= plan.claimed_rate);
     let early = |arm: &str, rate| sweep.of(arm, rate).map(|run| run.early).collect::<Vec<_>>();
     let ordered: Vec<bool> = rates
         .flat_map(|&rate| {
@@ -159,7 +184,7 @@ fn condition(plan: &Plan, principals: &[Principal]) -> Finding {
     )
 }
 
-fn accuracy(plan: &Plan, sweep: &Sweep) -> Finding {
+fn accuracy<S>(plan: &Plan, sweep: &Sweep<String, S>) -> Finding {
     let [ours, pissa, _] = plan.contestants();
     let contest = sweep.contest(&ours, &pissa);
     Finding::new(
@@ -223,7 +248,7 @@ mod tests {
 
     #[test]
     fn it_gives_a_page_with_finite_numbers() {
-        let claim = measure(&plan(), &testing::data(), &mut |_| {}).unwrap();
+        let claim = measure(&plan(), (&testing::data(), None), &mut |_| {}).unwrap();
         testing::assert_complete(&claim);
         let parts = claim.numbers["principal_parts"].as_array().unwrap();
         assert_eq!(parts.len(), 5 * 2);

@@ -16,9 +16,9 @@ pub(crate) mod testing;
 mod training;
 
 pub(crate) use network::Network;
-pub(crate) use page::{Story, claim, mean_losses, percent, rate_words, size_words};
+pub(crate) use page::{Story, claim, mean_losses, percent, rate_words, show, size_words};
 pub(crate) use start::{Finished, Start, leaves};
-pub(crate) use sweep::{Contest, Run, Sweep};
+pub(crate) use sweep::{Contest, Course, Run, Sweep};
 pub(crate) use training::{Batch, Rates, accuracy, classes, follow, minimise, pretrain, train};
 
 use crate::{Images, Materials, Result, Scale};
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(order, [("LoRA r=2", 1e-3), ("full", 2e-3), ("PiSSA r=2", 2e-3), ("LoRA r=2", 4e-3)]);
         let first = sweep.runs[0].losses[0];
         assert!(sweep.runs.iter().all(|run| (run.losses[0] - first).abs() < 1e-5 * first));
-        assert_eq!(sweep.test_images, 240);
+        assert_eq!(sweep.samples, 240);
     }
 
     #[test]

@@ -9,35 +9,17 @@
 
 use crate::{
     Card, Export, Method, Result, Site,
-    lora::{Init, factor_numbers, factor_plan, scale},
+    lora::{Lora, factor_numbers, scale},
 };
 use rankine_nn::{Weight, weight};
 use rankine_random::Rng;
 use rankine_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Weight-decomposed low-rank adaptation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Dora {
-    /// r.
-    pub rank: usize,
-    /// α; the rank itself when absent, so that s = 1 without `rslora`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<f32>,
-    /// s = α/√r instead of α/r.
-    pub rslora: bool,
-    /// Probability of dropping an entry of the branch's input while training.
-    pub dropout: f32,
-    /// How a starts.
-    pub init: Init,
-}
-
-impl Default for Dora {
-    fn default() -> Self {
-        Self { rank: 16, alpha: None, rslora: false, dropout: 0.0, init: Init::Kaiming }
-    }
-}
+/// Weight-decomposed low-rank adaptation, with the settings of LoRA.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Dora(pub Lora);
 
 impl Method for Dora {
     fn card(&self) -> Card {
@@ -54,7 +36,7 @@ impl Method for Dora {
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
-        factor_plan(self.rank, self.alpha, self.dropout, sites)
+        self.0.plan(sites)
     }
 
     fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
@@ -64,9 +46,9 @@ impl Method for Dora {
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {
         let [outputs, inputs] = site.sizes()?;
-        let (a, b) = (self.init.start(rank, inputs, rng)?, Tensor::zeros(&[outputs, rank]));
-        let scale = scale(self.alpha, rank, self.rslora);
-        let weight = weight::Magnitude::new(site.weight.clone(), &a, &b, scale)?;
-        Ok(Box::new(weight.with_dropout(self.dropout)))
+        let &Lora { alpha, rslora, dropout, init, .. } = &self.0;
+        let (a, b) = (init.start(rank, inputs, rng)?, Tensor::zeros(&[outputs, rank]));
+        let weight = weight::Magnitude::new(site.weight.clone(), &a, &b, scale(alpha, rank, rslora))?;
+        Ok(Box::new(weight.with_dropout(dropout)))
     }
 }

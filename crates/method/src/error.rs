@@ -133,8 +133,8 @@ impl Error {
             )),
             Self::Module { known, .. } => Some(format!("there are: {}", known.join(", "))),
             Self::NotAdaptable { name } => Some(format!(
-                "leave `{name}` out of the targets; convolutions are taken over by `lora` and `flora`, an embedding is trained \
-                 as a whole with `targets.whole = [\"embed_tokens\"]`"
+                "leave `{name}` out of the targets; convolutions are taken over by `lora`, `flora` and `pela`, an embedding is \
+                 trained as a whole with `targets.whole = [\"embed_tokens\"]`"
             )),
             Self::NoBias { .. } => Some(
                 "models of the llama family have none, but for some maps of qwen2; choose another method, such as `lora`"

@@ -13,7 +13,7 @@
 use crate::{
     Card, Error, Export, Method, Result, Site,
     calibration::{Components, Converge, Needs, Principal, Statistics, allocate},
-    lora::{factor_numbers, factor_plan},
+    lora::factor_plan,
     pissa::Decomposition,
 };
 use rankine_nn::{Weight, weight};
@@ -152,10 +152,6 @@ impl Method for Eva {
             spectra.push(&shares[..shares.len().min(outputs).min(inputs)]);
         }
         Ok(allocate(&spectra, self.rank * sites.len()))
-    }
-
-    fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
-        factor_numbers(site, rank)
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, _rng: Rng) -> Result<Box<dyn Weight>> {

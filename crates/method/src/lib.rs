@@ -29,7 +29,6 @@ mod registry;
 pub mod salt;
 pub mod sorsa;
 pub mod svfit;
-pub mod thin;
 
 pub use attach::{Attached, attach, train_whole};
 pub use calibration::{Calibration, Needs, Shown, Statistics, calibrate};
@@ -41,7 +40,7 @@ pub use registry::{Choice, Fields};
 
 use rankine_nn::{Kind, Weight};
 use rankine_random::Rng;
-use rankine_tensor::Frozen;
+use rankine_tensor::{Encoding, Frozen};
 
 /// What a method is, for `rankine methods` and its documentation.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -96,12 +95,16 @@ impl Site<'_> {
 
     /// `rank`, when a matrix of this shape can have it.
     pub fn check_rank(&self, rank: usize) -> Result<()> {
-        let [outputs, inputs] = self.sizes()?;
-        if rank == 0 || rank > outputs.min(inputs) {
-            return Err(Error::Rank { path: self.path.to_owned(), rank, shape: [outputs, inputs] });
-        }
-        Ok(())
+        check_rank(self.path, rank, self.sizes()?)
     }
+}
+
+/// An error unless the matrix at `path`, of this shape, can have the rank.
+pub fn check_rank(path: &str, rank: usize, shape: [usize; 2]) -> Result<()> {
+    if rank == 0 || rank > shape[0].min(shape[1]) {
+        return Err(Error::Rank { path: path.to_owned(), rank, shape });
+    }
+    Ok(())
 }
 
 /// A way of structuring weights; its fields are the hyperparameters, `Default` is the paper's setting.
@@ -119,11 +122,18 @@ pub trait Method: Send + Sync {
         matches!(kind, Kind::Linear | Kind::Head)
     }
 
-    /// The rank of every site; 0 leaves it alone.
+    /// The type that it rounds the weights to before it does anything else with them: they may come so already.
+    fn base(&self) -> Option<Encoding> {
+        None
+    }
+
+    /// The rank of every site; 0 leaves it alone. Settings are looked at where there are no sites, too.
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>>;
 
-    /// How many numbers are trained at a site of rank `rank`.
-    fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize>;
+    /// How many numbers are trained at a site of rank `rank`: those of two factors, where a method says nothing else.
+    fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
+        lora::factor_numbers(site, rank)
+    }
 
     /// The structure that takes the place of the site's weight; `rng` is the site's own stream.
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>>;

@@ -78,10 +78,6 @@ impl Method for Lora {
         factor_plan(self.rank, self.alpha, self.dropout, sites)
     }
 
-    fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
-        factor_numbers(site, rank)
-    }
-
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {
         let [outputs, inputs] = site.sizes()?;
         let (a, b) = (self.init.start(rank, inputs, rng)?, Tensor::zeros(&[outputs, rank]));

@@ -9,7 +9,7 @@
 
 use crate::{
     Card, Error, Export, Method, Result, Site,
-    lora::{factor_numbers, factor_plan, scale},
+    lora::{factor_plan, scale},
 };
 use rankine_linalg::qr;
 use rankine_nn::{Weight, weight};
@@ -53,10 +53,6 @@ impl Method for Olora {
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
         factor_plan(self.rank, self.alpha, self.dropout, sites)
-    }
-
-    fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
-        factor_numbers(site, rank)
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, _rng: Rng) -> Result<Box<dyn Weight>> {

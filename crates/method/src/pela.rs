@@ -11,7 +11,7 @@
 //!
 //! Paper: [pela]; c = 2 without λ is what the released code has for DeiT, c = 3, λ = 1, ε = 1e-3 for ALBEF. The released
 //! lists of names that are left out are the recipe's targets; outputs below 10 are left out here as there. What was learnt
-//! is no low-rank update of the original: it is exported as whole modules b·a, or as thin layers ([`crate::thin`]).
+//! is no low-rank update of the original: it is exported as whole modules b·a, and a run writes the thin model beside them.
 //! Departures: the slope of the penalty enters the gradient once a step, after clipping, and not every few steps; a fused
 //! q, k, v is one weight; r may be rounded down to a multiple, and the penalty be the mean square of b·a − W.
 
@@ -22,7 +22,7 @@ use crate::{
 };
 use rankine_linalg::Truncation;
 use rankine_nn::{
-    Weight,
+    Kind, Weight,
     weight::{Distance, Factored},
 };
 use rankine_random::Rng;
@@ -88,6 +88,10 @@ impl Method for Pela {
         }
     }
 
+    fn takes(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Linear | Kind::Head | Kind::Convolution)
+    }
+
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
         self.check()?;
         match self.rank {
@@ -102,7 +106,7 @@ impl Method for Pela {
 
     fn attach(&self, site: &Site<'_>, rank: usize, _: Rng) -> Result<Box<dyn Weight>> {
         let [a, b] = factors(site, rank, Truncation::Exact, 1.0)?;
-        let weight = Factored::new(&a, &b);
+        let weight = Factored::new(&a, &b).folded(&site.weight.shape());
         if self.perturbation == 0.0 {
             return Ok(Box::new(weight));
         }
@@ -110,7 +114,7 @@ impl Method for Pela {
             Norm::Max => Distance::Largest { tolerance: self.epsilon },
             Norm::Frobenius => Distance::MeanSquare,
         };
-        Ok(Box::new(weight.held_near(site.weight.clone(), self.perturbation, distance)))
+        Ok(Box::new(weight.held_near(site.matrix()?, self.perturbation, distance)))
     }
 }
 

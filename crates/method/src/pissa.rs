@@ -11,7 +11,7 @@
 
 use crate::{
     Card, Error, Export, Method, Result, Site,
-    lora::{factor_numbers, factor_plan, scale},
+    lora::{factor_plan, scale},
 };
 use rankine_linalg::{Svd, Truncation, truncated};
 use rankine_nn::{Weight, weight};
@@ -108,10 +108,6 @@ impl Method for Pissa {
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
         factor_plan(self.rank, self.alpha, self.dropout, sites)
-    }
-
-    fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
-        factor_numbers(site, rank)
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {

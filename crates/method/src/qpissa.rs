@@ -14,7 +14,6 @@
 
 use crate::{
     Card, Export, Method, Result, Site,
-    lora::factor_numbers,
     quantized::{First, Settings},
 };
 use rankine_nn::Weight;
@@ -42,10 +41,6 @@ impl Method for Qpissa {
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
         self.0.plan(sites)
-    }
-
-    fn trained(&self, site: &Site<'_>, rank: usize) -> Result<usize> {
-        factor_numbers(site, rank)
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {

@@ -76,6 +76,24 @@ impl Choice {
         self.method().card()
     }
 
+    /// The rank that is asked for at every weight; `None` where each weight has its own, or none.
+    pub fn rank(&self) -> Option<usize> {
+        let table = toml::Table::try_from(self).ok()?;
+        let rank = table.get(self.card().name)?.get("rank")?.as_integer()?;
+        usize::try_from(rank).ok()
+    }
+
+    /// Refuses settings that no weight can be taken over with.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn check(&self) -> Result<()> {
+        if self.rank() == Some(0) {
+            return Err(Error::Setting { name: "rank", expected: "1 or more", found: "0".to_owned() });
+        }
+        self.method().plan(&[]).map(drop)
+    }
+
     /// The method of that name with the paper's setting.
     pub fn named(name: &str) -> Result<Self> {
         Self::all().into_iter().find(|choice| choice.card().name == name).ok_or_else(|| Error::Unknown {

@@ -35,9 +35,9 @@ pub enum Error {
         /// Its `model_type`.
         found: &'static str,
     },
-    /// A classifier that is not implemented.
-    #[error("classifiers of type `{found}` are not supported")]
-    NotClassifier {
+    /// A language model that tells texts apart, and is to write.
+    #[error("this `{found}` tells texts apart: it has a head for classes, and none for tokens")]
+    NoLanguageHead {
         /// Its `model_type`.
         found: &'static str,
     },
@@ -90,7 +90,9 @@ impl Error {
             Self::NotLanguage { .. } => {
                 Some("choose a language model, or train this one with `--task classify`".to_owned())
             }
-            Self::NotClassifier { .. } => Some("choose a bert, roberta or distilbert".to_owned()),
+            Self::NoLanguageHead { .. } => {
+                Some("choose the language model that it was made from, or `--task classify`".to_owned())
+            }
             Self::Token { .. } => Some("the tokenizer is not this model's".to_owned()),
             Self::Context { context, .. } => Some(format!("shorten the text to {context} tokens")),
             Self::NotFinite { .. } => {

@@ -31,14 +31,19 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// A frozen parameter.
-    pub fn frozen(path: String, kind: Kind, value: impl Into<Frozen>) -> Self {
-        Self { path, kind, transposed: false, groups: 1, weight: Box::new(Dense::frozen(value)) }
+    /// A weight in its place.
+    pub fn new(path: String, kind: Kind, weight: Box<dyn Weight>) -> Self {
+        Self { path, kind, transposed: false, groups: 1, weight }
     }
 
-    /// The same for a matrix that lies in the checkpoint as [in, out]; `value` is [out, in].
-    pub fn transposed(path: String, kind: Kind, value: impl Into<Frozen>) -> Self {
-        Self { transposed: true, ..Self::frozen(path, kind, value) }
+    /// A frozen parameter.
+    pub fn frozen(path: String, kind: Kind, value: impl Into<Frozen>) -> Self {
+        Self::new(path, kind, Box::new(Dense::frozen(value)))
+    }
+
+    /// The same of a matrix that lies in the checkpoint as [in, out]; the weight is [out, in].
+    pub fn transposed(self) -> Self {
+        Self { transposed: true, ..self }
     }
 
     /// The same of a convolution in groups, whose outputs see a share of the inputs each.

@@ -3,24 +3,11 @@
 //! Every example is shown once at most. The batches are those that training makes of the same data, so that the same data
 //! and seed give the same start, in a run and before one.
 
-use crate::{Error, Recipe, Result, Start, kind::Runnable, language::batches};
-use rankine_checkpoint::Checkpoint;
+use crate::{Error, Result, kind::Runnable};
 use rankine_data::Batches;
 use rankine_method::{Calibration, Method, Shown, calibrate};
 use rankine_random::Rng;
 use std::ops::ControlFlow;
-
-/// The batches that training with everything else at its default would make of the calibration data; `None` where nothing
-/// has to be seen.
-pub(crate) fn data(start: &Start, checkpoint: &Checkpoint) -> Result<Option<Batches>> {
-    let method = start.method.method();
-    if !method.needs().any() {
-        return Ok(None);
-    }
-    let path = start.data.as_ref().ok_or(Error::NoCalibrationData { method: method.card().name })?;
-    let recipe = Recipe { seed: start.seed, ..Recipe::new(start.model.clone(), path) };
-    Ok(Some(batches(&recipe, checkpoint)?.0))
-}
 
 /// What `method` needs to have seen of the inputs of the weights of `modules`; nothing where there are no data. `watch` is
 /// told how many of at most how many batches were shown; when it breaks off, that is an error.

@@ -1,7 +1,8 @@
 //! The data and the head of a classifier's run, and classifiers with their adapters.
 //!
 //! The classes are those of the model where it has a head, else the labels of the data: then a new head is drawn from the
-//! run's seed. The head, old or new, is trained whole beside what the method takes over.
+//! run's seed, and takes the place of a language model's own. The head, old or new, is trained whole beside what the method
+//! takes over.
 
 use crate::{
     Error, Recipe, Result, TargetSection,
@@ -9,7 +10,7 @@ use crate::{
     page::Described,
     run::{Job, Notice, Watch, batched, checksum},
 };
-use rankine_checkpoint::{Adapter, Checkpoint, Config};
+use rankine_checkpoint::{Adapter, AdapterConfig, Checkpoint, Config};
 use rankine_data::{LabelColumns, LabelSummary, LabelledTexts, Tokenizer, encode_labelled, split_stratified};
 use rankine_nn::{
     Classifier,
@@ -23,6 +24,8 @@ use std::path::Path;
 
 /// Name of the file with the classes in a run's folder.
 pub(crate) const CLASSES: &str = "classes.json";
+/// What peft calls telling texts apart.
+const TASK: &str = "SEQ_CLS";
 
 /// Reads, encodes and splits the texts of a recipe, and gives the model a head where it has none.
 pub(crate) fn job<'a>(
@@ -33,7 +36,6 @@ pub(crate) fn job<'a>(
     let section = &recipe.data;
     let texts = LabelledTexts::read(&section.path, &section.label_columns())?;
     let labels = texts.names()?;
-    supported(checkpoint.config())?;
     let names = head_classes(checkpoint)?.unwrap_or(labels);
     let max_length = section.max_length.min(checkpoint.config().context);
     let (examples, summary) = encode_labelled(&texts, &tokenizer(checkpoint)?, &names, max_length)?;
@@ -64,7 +66,7 @@ pub(crate) fn trained_whole(config: &Config, new: &[Named], named: &[String]) ->
     let encoder = format!("{}.", config.architecture.name());
     let is_new =
         |module: &str| new.iter().any(|(name, ..)| name.rsplit_once('.').is_some_and(|(m, _)| m == module));
-    let head = config.architecture.head().into_iter();
+    let head = config.architecture.head().iter().copied();
     let mut whole: Vec<String> =
         head.filter(|module| !module.starts_with(&encoder) || is_new(module)).map(str::to_owned).collect();
     for name in named {
@@ -75,29 +77,22 @@ pub(crate) fn trained_whole(config: &Config, new: &[Named], named: &[String]) ->
     whole
 }
 
-fn supported(config: &Config) -> Result<()> {
-    match config.architecture.is_encoder() {
-        true => Ok(()),
-        false => Err(rankine_nn::Error::NotClassifier { found: config.architecture.name() }.into()),
-    }
-}
-
 /// Names of the classes that the head of a model tells apart; `None` where it has no head.
-fn head_classes(checkpoint: &Checkpoint) -> Result<Option<Vec<String>>> {
-    let [_, output] = checkpoint.config().architecture.head();
+pub(crate) fn head_classes(checkpoint: &Checkpoint) -> Result<Option<Vec<String>>> {
+    let output = checkpoint.config().architecture.output();
     let Some(info) = checkpoint.tensors().infos().get(&format!("{output}.weight")) else { return Ok(None) };
     let named = checkpoint.classes()?.filter(|names| names.len() == info.rows());
     Ok(Some(named.unwrap_or_else(|| numbered(info.rows()))))
 }
 
 /// Names of classes that have none.
-fn numbered(classes: usize) -> Vec<String> {
+pub(crate) fn numbered(classes: usize) -> Vec<String> {
     (0..classes).map(|class| format!("LABEL_{class}")).collect()
 }
 
 /// What peft asks of an adapter for sequence classification: the kind of task, and a head that is one module.
 pub(crate) fn finish(adapter: &mut Adapter) {
-    adapter.config.task = Some("SEQ_CLS".to_owned());
+    adapter.config.task = Some(TASK.to_owned());
     let saved = std::mem::take(&mut adapter.config.targets.saved);
     for module in saved {
         let module = if module.starts_with("classifier.") { "classifier".to_owned() } else { module };
@@ -107,17 +102,17 @@ pub(crate) fn finish(adapter: &mut Adapter) {
     }
 }
 
-/// Gives an encoder without a head the one that an adapter brings: room for its tensors, and the names of its classes, which
-/// a run keeps beside the adapter.
+/// Gives a model without a head for classes the one that an adapter brings: room for its tensors, and the names of its classes,
+/// which a run keeps beside the adapter.
 ///
 /// # Errors
 /// When the names cannot be read.
 pub fn fit_head(checkpoint: &mut Checkpoint, adapter: &Adapter, folder: &Path) -> Result<()> {
-    let config = checkpoint.config();
-    if !config.architecture.is_encoder() {
+    let architecture = checkpoint.config().architecture;
+    if !adapter.replaced.contains_key(&format!("{}.weight", architecture.output())) {
         return Ok(());
     }
-    let modules = config.architecture.head();
+    let modules = architecture.head();
     let infos = checkpoint.tensors().infos();
     let room = room(adapter, |name| {
         !infos.contains_key(name)
@@ -126,7 +121,7 @@ pub fn fit_head(checkpoint: &mut Checkpoint, adapter: &Adapter, folder: &Path) -
                 .any(|module| name.strip_prefix(module).is_some_and(|rest| rest.starts_with('.')))
     });
     let own = checkpoint.classes()?;
-    if let Some(names) = brought_names(adapter, modules[1], folder, own)? {
+    if let Some(names) = brought_names(adapter, architecture.output(), folder, own)? {
         checkpoint.make_classifier(&names, room);
     }
     Ok(())
@@ -177,12 +172,15 @@ fn read_classes(folder: &Path) -> Result<Option<Vec<String>>> {
     names.map(Some).map_err(|error| Error::Classes { path, reason: error.to_string() })
 }
 
-/// Whether the model at `path` tells texts apart: an encoder, or a model with such a head.
+/// Whether the model at `path` tells texts apart: an encoder, a model with such a head, or one that an adapter makes such.
 ///
 /// # Errors
 /// When there is no model.
-pub fn is_classifier(path: &Path) -> Result<bool> {
-    tells_classes(&Checkpoint::open(path)?)
+pub fn is_classifier(path: &Path, adapter: Option<&Path>) -> Result<bool> {
+    // What is wrong with an adapter is told when it is read whole.
+    let config = adapter.and_then(|folder| AdapterConfig::read(folder).ok());
+    let made = config.is_some_and(|config| config.task.as_deref() == Some(TASK));
+    Ok(made || tells_classes(&Checkpoint::open(path)?)?)
 }
 
 /// The same of an opened model.
@@ -202,7 +200,7 @@ pub struct LoadedClassifier {
     pub warnings: Vec<String>,
 }
 
-/// Opens a folder with a classifier, or with an encoder that an adapter makes one, and applies the adapter in memory.
+/// Opens a classifier, or a model that an adapter makes one, and applies the adapter in memory.
 ///
 /// # Errors
 /// When it is no classifier, the adapter does not fit it, or a file is at fault.
@@ -231,18 +229,23 @@ fn apply(
     storage: Storage,
     warnings: &mut Vec<String>,
 ) -> Result<Box<dyn Classifier>> {
-    supported(checkpoint.config())?;
-    let Some(folder) = adapter else {
-        return match head_classes(checkpoint)? {
-            Some(_) => Ok(load_model(checkpoint.config(), checkpoint.tensors(), storage)?),
-            None => Err(Error::NoHead { path: checkpoint.path().to_owned() }),
-        };
+    let adapter = match adapter {
+        Some(folder) => {
+            let adapter = open_adapter(checkpoint.path(), folder)?;
+            warnings.extend(warning(folder, &adapter));
+            fit_head(checkpoint, &adapter, folder)?;
+            Some(adapter)
+        }
+        None => None,
     };
-    let adapter = open_adapter(checkpoint.path(), folder)?;
-    warnings.extend(warning(folder, &adapter));
-    fit_head(checkpoint, &adapter, folder)?;
-    let merged = Merged::new(checkpoint.tensors(), &adapter)?;
-    Ok(load_model(checkpoint.config(), &merged, storage)?)
+    if head_classes(checkpoint)?.is_none() {
+        return Err(Error::NoHead { path: checkpoint.path().to_owned() });
+    }
+    let (config, tensors) = (checkpoint.config(), checkpoint.tensors());
+    Ok(match &adapter {
+        Some(adapter) => load_model(config, &Merged::new(tensors, adapter)?, storage)?,
+        None => load_model(config, tensors, storage)?,
+    })
 }
 
 fn described(data: &LabelSummary) -> Described {

@@ -1,7 +1,11 @@
 //! How much a method would train of a model: nothing is attached, nothing is written.
 
 use crate::{
-    Result, TargetSection, classify::trained_whole, images, kind::Runnable, targeted::load_targeted,
+    Result, TargetSection,
+    classify::{tells_classes, trained_whole},
+    images,
+    kind::Runnable,
+    targeted::load_targeted,
 };
 use indexmap::IndexMap;
 use rankine_checkpoint::{Checkpoint, ImageCheckpoint};
@@ -47,9 +51,9 @@ pub struct Group {
     pub trained: usize,
 }
 
-/// Counts what `method` would train of the model at `path` with these targets. Of an encoder or an image classifier the
-/// head, which is trained whole beside the method, is not counted among them; where it has none, one of two classes is
-/// thought of.
+/// Counts what `method` would train of the model at `path` with these targets. The head of a model that tells texts or images
+/// apart, which is trained whole beside the method, is not counted among them; where it has none, one of two classes is thought
+/// of.
 ///
 /// # Errors
 /// As a run: when the model cannot be read, the targets or the ranks do not fit it, or a setting is out of its range.
@@ -64,7 +68,7 @@ pub fn count(path: &Path, method: &Choice, targets: &TargetSection) -> Result<Co
         return counted::<ClassifyImages>(&images, method, &targets);
     }
     let mut checkpoint = Checkpoint::open(path)?;
-    if !checkpoint.config().architecture.is_encoder() {
+    if !tells_classes(&checkpoint)? {
         return counted::<NextToken>(&checkpoint, method, targets);
     }
     let config = checkpoint.config();
@@ -77,7 +81,7 @@ pub fn count(path: &Path, method: &Choice, targets: &TargetSection) -> Result<Co
 }
 
 /// Of a head that is only thought of.
-const CLASSES: [&str; 2] = ["0", "1"];
+pub(crate) const CLASSES: [&str; 2] = ["0", "1"];
 
 fn counted<T: Runnable>(files: &T::Files, method: &Choice, targets: &TargetSection) -> Result<Count> {
     let method = method.method();

@@ -25,6 +25,23 @@ pub enum Error {
         /// What was given.
         found: String,
     },
+    /// A value of a recipe's file outside its range; the message shows the line with a caret.
+    #[error(
+        "recipe: `{}`: value out of range at {place}\n`{key}` should be {expected}; found {found}",
+        path.display()
+    )]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Line and column, and the line with a caret.
+        place: String,
+        /// The key.
+        key: String,
+        /// What it may be.
+        expected: &'static str,
+        /// What was given.
+        found: String,
+    },
     /// The folder of the run is not empty.
     #[error("`{}` exists and is not empty", path.display())]
     Exists {
@@ -75,15 +92,9 @@ pub enum Error {
         /// Its base.
         residual: PathBuf,
     },
-    /// An encoder that is to classify without a head.
+    /// A model that is to classify without a head for it.
     #[error("`{}` has no classification head", path.display())]
     NoHead {
-        /// The model.
-        path: PathBuf,
-    },
-    /// A classifier of which an adapter is to be made before its training.
-    #[error("`{}` is a classifier; starts are made for language models", path.display())]
-    NoStart {
         /// The model.
         path: PathBuf,
     },
@@ -197,14 +208,13 @@ impl Error {
                 Some("resume with the folder's own `recipe.toml`, or choose another `--output`".to_owned())
             }
             Self::NoCalibrationData { .. } => Some(
-                "give some of the text to be learnt with `--data FILE`: a few hundred lines are enough"
+                "give some of what is to be learnt with `--data`: a few hundred lines or images are enough"
                     .to_owned(),
             ),
             Self::OtherBase { residual, .. } => Some(format!("give `{}` as the model", residual.display())),
             Self::NoHead { .. } => {
                 Some("train one with `rankine train`, or give an adapter that brings it".to_owned())
             }
-            Self::NoStart { .. } => Some("train the classifier with `rankine train`".to_owned()),
             Self::ImageClasses { .. } => Some(
                 "give the adapter that was trained for these classes, or their names as a list in `classes.json` beside \
                  the weights"
@@ -227,7 +237,14 @@ impl Error {
             Self::Train(error) => error.hint(),
             Self::Report(error) => error.hint(),
             Self::Linalg(error) => error.hint(),
-            Self::Recipe { .. } | Self::Setting { .. } | Self::Io { .. } | Self::Toml(_) => None,
+            Self::Value { key, .. } if key.starts_with("method.") => {
+                Some("`rankine methods NAME` shows the settings of a method".to_owned())
+            }
+            Self::Recipe { .. }
+            | Self::Value { .. }
+            | Self::Setting { .. }
+            | Self::Io { .. }
+            | Self::Toml(_) => None,
         }
     }
 }

@@ -2,26 +2,31 @@
 //!
 //! ```text
 //! start/
-//!   adapter_config.json  adapter_model.safetensors     the factors as the method makes them
+//!   adapter_config.json  adapter_model.safetensors     the factors as the method makes them, and the head of a classifier
+//!   classes.json                                       names of the classes that this head tells apart
 //!   residual/                                          the base they stand on, where their start was taken out of it
 //! ```
 //!
-//! The same model, method, seed and calibration data give the same files, and the start that a run has with them.
+//! The same model, method, seed and data give the same files, and the start that a run has with them.
+//!
+//! A classifier without a head gets the one that a run on the data would draw. Without data nobody knows how many classes there
+//! are: then the adapter has no head and names no task, because peft loads none for sequence classification without one.
 
 use crate::{
-    Error, Result, TargetSection,
-    calibration::{self, calibrated},
-    kind::Runnable,
+    DataSection, Error, Result, TargetSection,
+    calibration::calibrated,
+    classify::{self, CLASSES},
+    ground::{self, Ground},
+    kind::{ModelFiles, Runnable},
     residual,
     targeted::load_targeted,
 };
 use rankine_checkpoint::{Adapter, Checkpoint, Existing, ImageCheckpoint, OutputFolder};
 use rankine_data::Batches;
-use rankine_method::{Attached, Base, Choice, attach, export};
+use rankine_method::{Attached, Base, Choice, attach, export, train_whole};
 use rankine_nn::models::Storage;
 use rankine_random::Rng;
 use rankine_surgery::{Progress, Stage, Watch, check_output};
-use rankine_train::NextToken;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -38,14 +43,16 @@ pub struct Start {
     pub seed: u64,
     /// The type in which matrices lie in memory.
     pub weights: Storage,
-    /// Data to calibrate on, for methods that must see the inputs of the weights.
-    pub data: Option<PathBuf>,
+    /// Data of the kind that the model is trained on: to calibrate on, for methods that must see the inputs of the weights, and
+    /// to tell the classes of a classifier.
+    pub data: Option<DataSection>,
 }
 
 /// What was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Started {
-    /// Path of every weight that was taken over, with its rank, and how many numbers are to be trained.
+    /// Path of every weight that was taken over, with its rank, and how many numbers are to be trained, with those of the head
+    /// of a classifier.
     pub attached: Attached,
     /// How many numbers the adapter has: peft trains all of them, also those that the method leaves as they are.
     pub exported: usize,
@@ -53,14 +60,17 @@ pub struct Started {
     pub residual: Option<PathBuf>,
     /// Weights whose directions had not converged when the calibration ended.
     pub unsettled: usize,
+    /// Names of the classes that the adapter's head tells apart; empty of a classifier that has none yet, `None` of a language
+    /// model.
+    pub classes: Option<Vec<String>>,
 }
 
 /// Makes the adapter that training with `start` would begin with, and writes it to the folder `output`; `model` is where
 /// the base lies. The folder appears when it is complete.
 ///
 /// # Errors
-/// When the model is a classifier, the targets or the rank do not fit it, the method needs data and there are none or too few, `output` is
-/// there and may not be replaced (the model never is), reading or writing fails, or `watch` breaks off.
+/// When the targets, the rank or the data do not fit the model, the method needs data and there are none or too few, `output` is
+/// there and may not be replaced (model and data never are), reading or writing fails, or `watch` breaks off.
 pub fn init(
     start: &Start,
     model: &Path,
@@ -68,18 +78,51 @@ pub fn init(
     existing: Existing,
     watch: &mut Watch<'_>,
 ) -> Result<Started> {
-    let no_start = || Error::NoStart { path: model.to_owned() };
-    if ImageCheckpoint::open(model)?.is_some() {
-        return Err(no_start());
+    let data = start.data.as_ref().map(|data| data.path.clone());
+    let destination =
+        Destination { output, existing, inputs: data.into_iter().chain([model.to_owned()]).collect() };
+    if let Some(images) = ImageCheckpoint::open(model)? {
+        destination.check(start)?;
+        return written(ground::of_images(images, start)?, start, &destination, watch);
     }
     let checkpoint = Checkpoint::open(model)?;
-    if checkpoint.config().architecture.is_encoder() {
-        return Err(no_start());
+    destination.check(start)?;
+    let labelled = start.data.as_ref().is_some_and(|data| data.label_column.is_some());
+    match labelled || classify::tells_classes(&checkpoint)? {
+        true => written(ground::of_texts(checkpoint, start)?, start, &destination, watch),
+        false => written(ground::of_language(checkpoint, start)?, start, &destination, watch),
     }
-    let inputs = [checkpoint.path().to_owned()];
-    check_output(output, existing, &inputs)?;
-    // Gone again when it is dropped: whether it can be made is found before a large model is loaded.
-    drop(OutputFolder::create(output, existing)?);
+}
+
+/// Where an adapter goes, and what it must not replace.
+struct Destination<'a> {
+    output: &'a Path,
+    existing: Existing,
+    inputs: Vec<PathBuf>,
+}
+
+impl Destination<'_> {
+    /// An error where a start cannot be made here, as far as that is known before data and weights are read.
+    fn check(&self, start: &Start) -> Result<()> {
+        check_output(self.output, self.existing, &self.inputs)?;
+        // Gone again when it is dropped: whether it can be made is found before a large model is loaded.
+        drop(OutputFolder::create(self.output, self.existing)?);
+        start.method.check()?;
+        let method = start.method.method();
+        match method.needs().any() && start.data.is_none() {
+            true => Err(Error::NoCalibrationData { method: method.card().name }),
+            false => Ok(()),
+        }
+    }
+}
+
+fn written<T: Runnable>(
+    ground: Ground<T>,
+    start: &Start,
+    destination: &Destination<'_>,
+    watch: &mut Watch<'_>,
+) -> Result<Started> {
+    let Ground { files, bare, data, targets, whole, classes } = ground;
     let mut flow = ControlFlow::Continue(());
     let mut told = |stage: Stage, done: usize, total: usize| {
         if flow.is_continue() {
@@ -87,24 +130,38 @@ pub fn init(
         }
         flow
     };
-    let data = calibration::data(start, &checkpoint)?;
-    let taken = (&start.method, &start.targets, data.as_ref());
-    let Ready { model: made, attached, unsettled, .. } =
-        ready::<NextToken>(&checkpoint, taken, start.weights, start.seed, &mut told)?;
+    let taken = (&start.method, &targets, data.as_ref());
+    let Ready { model: mut made, mut attached, unsettled, .. } =
+        ready::<T>(&files, taken, start.weights, start.seed, &mut told)?;
     if flow.is_break() {
         return Err(Error::Surgery(rankine_surgery::Error::Interrupted));
     }
-    let place = residual::is_there(made.as_ref()).then(|| output.join(residual::FOLDER));
+    attached.trained += train_whole(T::seen_mut(made.as_mut()), &whole)?;
+    let made = T::seen(made.as_ref());
+    let place = residual::is_there(made).then(|| destination.output.join(residual::FOLDER));
     let name = place.as_ref().map_or_else(|| start.model.clone(), |place| place.display().to_string());
-    let folder = OutputFolder::create(output, existing)?;
-    let adapter = export(made.as_ref(), Base::Residual, Some(name))?;
-    adapter.write(&folder)?;
-    if place.is_some() {
-        residual::write(made.as_ref(), &checkpoint, &folder.path(residual::FOLDER)?, watch)?;
+    let mut adapter = export(made, Base::Residual, Some(name))?;
+    if let Some(bare) = &bare {
+        // Methods of biases write all that the model has, and some of them are only thought of.
+        let known = ModelFiles::tensors(bare).infos();
+        adapter.replaced.retain(|name, _| known.contains_key(name));
     }
-    check_output(output, existing, &inputs)?;
+    T::finish(&mut adapter);
+    if bare.is_some() {
+        adapter.config.task = None;
+    }
+    let folder = OutputFolder::create(destination.output, destination.existing)?;
+    adapter.write(&folder)?;
+    if let Some(names) = classes.as_ref().filter(|names| !names.is_empty()) {
+        folder.write_json(CLASSES, &serde_json::json!(names))?;
+    }
+    if place.is_some() {
+        let base = bare.as_ref().unwrap_or(&files);
+        residual::write(made, base, &folder.path(residual::FOLDER)?, watch)?;
+    }
+    check_output(destination.output, destination.existing, &destination.inputs)?;
     folder.finish()?;
-    Ok(Started { attached, exported: numbers(&adapter), residual: place, unsettled })
+    Ok(Started { attached, exported: numbers(&adapter), residual: place, unsettled, classes })
 }
 
 /// How many numbers an adapter has.

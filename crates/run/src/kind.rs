@@ -2,7 +2,8 @@
 
 use crate::{Result, TaskName, classify, loading::tokenizer_companions};
 use rankine_checkpoint::{
-    Adapter, Checkpoint, Dtype, Existing, ImageCheckpoint, Tensors, vit_names::of_transformers,
+    Adapter, Checkpoint, Dtype, Existing, ImageCheckpoint, Tensors, ThinLayers,
+    vit_names::{self, of_transformers},
 };
 use rankine_data::{Batch, IGNORE, LabelledBatch, images::ImageBatch};
 use rankine_method::Shown;
@@ -20,8 +21,14 @@ pub(crate) trait ModelFiles {
     /// All tensors, by their names in the files.
     fn tensors(&self) -> &dyn Tensors;
 
-    /// Writes these tensors, in f32, as a model that is the same but for them.
-    fn write(&self, tensors: &dyn Tensors, folder: &Path, watch: &mut Watch<'_>) -> Result<()>;
+    /// Writes these tensors, in f32, as a model that is the same but for them; with `thin` of those layers the factors.
+    fn write(
+        &self,
+        tensors: &dyn Tensors,
+        thin: Option<ThinLayers>,
+        folder: &Path,
+        watch: &mut Watch<'_>,
+    ) -> Result<()>;
 }
 
 impl ModelFiles for Checkpoint {
@@ -29,9 +36,15 @@ impl ModelFiles for Checkpoint {
         self.tensors()
     }
 
-    fn write(&self, tensors: &dyn Tensors, folder: &Path, watch: &mut Watch<'_>) -> Result<()> {
+    fn write(
+        &self,
+        tensors: &dyn Tensors,
+        thin: Option<ThinLayers>,
+        folder: &Path,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
         let extra_files = tokenizer_companions(self)?;
-        let options = WriteOptions { extra_files, ..options(self.path(), self.companions()) };
+        let options = WriteOptions { thin, extra_files, ..options(self.path(), self.companions()) };
         write_model(tensors, self.config(), folder, &options, watch)?;
         Ok(())
     }
@@ -42,8 +55,14 @@ impl ModelFiles for ImageCheckpoint {
         self.tensors()
     }
 
-    fn write(&self, tensors: &dyn Tensors, folder: &Path, watch: &mut Watch<'_>) -> Result<()> {
-        let options = options(self.path(), self.companions());
+    fn write(
+        &self,
+        tensors: &dyn Tensors,
+        thin: Option<ThinLayers>,
+        folder: &Path,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        let options = WriteOptions { thin, ..options(self.path(), self.companions()) };
         write_image_model(tensors, self, folder, &options, watch)?;
         Ok(())
     }
@@ -68,8 +87,12 @@ pub(crate) trait Runnable: Task {
     /// What the recipe calls it.
     const NAME: TaskName;
 
-    /// Reads a model.
-    fn load(files: &Self::Files, storage: Storage) -> rankine_nn::Result<Box<Self::Model>>;
+    /// Reads a model; `tensors` are those of its files, however they are looked at.
+    fn load(
+        files: &Self::Files,
+        tensors: &dyn Tensors,
+        storage: Storage,
+    ) -> rankine_nn::Result<Box<Self::Model>>;
 
     /// Says in an adapter what it is for.
     fn finish(adapter: &mut Adapter);
@@ -89,8 +112,12 @@ impl Runnable for NextToken {
 
     const NAME: TaskName = TaskName::Language;
 
-    fn load(files: &Checkpoint, storage: Storage) -> rankine_nn::Result<Box<Self::Model>> {
-        models::load(files.config(), files.tensors(), storage)
+    fn load(
+        files: &Checkpoint,
+        tensors: &dyn Tensors,
+        storage: Storage,
+    ) -> rankine_nn::Result<Box<Self::Model>> {
+        models::load(files.config(), tensors, storage)
     }
 
     /// It is so by itself.
@@ -119,8 +146,12 @@ impl Runnable for Classify {
 
     const NAME: TaskName = TaskName::Classify;
 
-    fn load(files: &Checkpoint, storage: Storage) -> rankine_nn::Result<Box<Self::Model>> {
-        models::load_classifier(files.config(), files.tensors(), storage)
+    fn load(
+        files: &Checkpoint,
+        tensors: &dyn Tensors,
+        storage: Storage,
+    ) -> rankine_nn::Result<Box<Self::Model>> {
+        models::load_classifier(files.config(), tensors, storage)
     }
 
     fn finish(adapter: &mut Adapter) {
@@ -147,8 +178,12 @@ impl Runnable for ClassifyImages {
 
     const NAME: TaskName = TaskName::Classify;
 
-    fn load(files: &ImageCheckpoint, storage: Storage) -> rankine_nn::Result<Box<Self::Model>> {
-        models::load_image_classifier(files.network(), files.tensors(), storage)
+    fn load(
+        files: &ImageCheckpoint,
+        tensors: &dyn Tensors,
+        storage: Storage,
+    ) -> rankine_nn::Result<Box<Self::Model>> {
+        models::load_image_classifier(files.network(), tensors, storage)
     }
 
     fn seen<'a>(model: &'a (dyn ImageClassifier + 'static)) -> &'a dyn Model {
@@ -162,7 +197,7 @@ impl Runnable for ClassifyImages {
     /// peft has no word for it; modules are called as in transformers.
     fn finish(adapter: &mut Adapter) {
         adapter.config.task = None;
-        if adapter.low_rank.keys().chain(adapter.replaced.keys()).any(|name| *name != of_transformers(name)) {
+        if vit_names::is_old(adapter) {
             adapter.rename(of_transformers);
         }
     }

@@ -12,7 +12,7 @@ use rankine_report::Cell;
 use rankine_train::NextToken;
 
 /// What is learnt from, and what is held out.
-pub(crate) fn batches(
+fn batches(
     recipe: &Recipe,
     checkpoint: &Checkpoint,
 ) -> Result<(Batches, Option<Batches>, Summary)> {

@@ -8,7 +8,8 @@
 //!   metrics.jsonl                                      one line a step and one an evaluation
 //!   events.out.tfevents.*                              the same for TensorBoard
 //!   state/                                             everything a resume needs
-//!   thin/model.safetensors                             the whole model, where a method made its layers thin
+//!   search/                                            the same of a search for modules, before the training has a state
+//!   thin/                                              the whole model, where a method made its layers thin
 //!   classes.json                                       names of the classes, of a classifier
 //!   modules.json                                       which modules were picked, where the method picks them
 //!   report.html                                        curves, spectra of the update, data, versions
@@ -18,31 +19,37 @@
 
 #![forbid(unsafe_code)]
 
+mod base;
 mod calibration;
 mod change;
 mod classify;
 mod count;
 mod error;
 mod folder;
+mod ground;
 mod images;
 mod init;
 mod kind;
 mod language;
 mod loading;
 mod metrics;
+mod packed;
 mod page;
 mod recipe;
 mod residual;
 mod run;
 mod search;
 mod targeted;
+mod thin;
 
+pub use base::AdapterBase;
 pub use change::parse_change;
 pub use classify::{
     LoadedClassifier, classes_file, fit_head, is_classifier, load_classifier, load_classifier_model,
 };
 pub use count::{Count, Group, count};
 pub use error::{Error, Result};
+pub use folder::is_run;
 pub use images::{LoadedImages, load_images, open_image_adapter};
 pub use init::{Start, Started, init};
 pub use loading::{
@@ -52,3 +59,4 @@ pub use loading::{
 pub use metrics::Metrics;
 pub use recipe::{DataSection, DistillSection, Modules, Recipe, TargetSection, TaskName, TrainSection};
 pub use run::{Notice, Outcome, Source, fine_tune};
+pub use thin::write_thin;

@@ -45,19 +45,20 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Metrics up to `step` are kept (a resume forgets what came after the saved state), new ones are added.
-    pub(crate) fn open(folder: &Path, step: usize) -> Result<Self> {
+    /// Metrics up to a saved step are kept (a resume forgets what came after the state), new ones are added.
+    pub(crate) fn open(folder: &Path, saved: Option<usize>) -> Result<Self> {
         let path = folder.join("metrics.jsonl");
         let io = |source| Error::Io { path: path.clone(), source };
         let old = std::fs::read_to_string(&path).unwrap_or_default();
         let read = old.lines().filter_map(|text| Some((text, serde_json::from_str::<Line>(text).ok()?)));
         // As they are: numbers that are read and written again lose their last digit.
-        let (texts, lines): (Vec<&str>, Vec<Line>) = read.filter(|(_, line)| line.step() <= step).unzip();
+        let (texts, lines): (Vec<&str>, Vec<Line>) =
+            read.filter(|(_, line)| saved.is_some_and(|saved| line.step() <= saved)).unzip();
         let text: String = texts.into_iter().flat_map(|text| [text, "\n"]).collect();
         rankine_checkpoint::write_file_atomically(&path, text.as_bytes())?;
         let file = OpenOptions::new().append(true).open(&path).map_err(io)?;
         let mut events = EventFile::create(folder, now(), "rankine")?;
-        if step > 0 {
+        if let Some(step) = saved {
             events.resumed(step as u64 + 1, now())?;
         }
         Ok(Self { lines, path, file, events })
@@ -150,11 +151,11 @@ mod tests {
             tokens: 3,
             seconds: 0.5,
         };
-        let mut metrics = Metrics::open(folder.path(), 0).unwrap();
+        let mut metrics = Metrics::open(folder.path(), None).unwrap();
         (1..=3).for_each(|number| metrics.add(step(number)).unwrap());
         let path = folder.path().join("metrics.jsonl");
         let before = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(Metrics::open(folder.path(), 2).unwrap().lines.len(), 2);
+        assert_eq!(Metrics::open(folder.path(), Some(2)).unwrap().lines.len(), 2);
         let kept: String = before.lines().take(2).flat_map(|line| [line, "\n"]).collect();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
     }

@@ -95,7 +95,7 @@ pub(crate) fn write(
             left.insert(parameter.path(), value);
         }
     }
-    original.write(&Residual { original: original.tensors(), left }, folder, watch)
+    original.write(&Residual { original: original.tensors(), left }, None, folder, watch)
 }
 
 /// An error when the adapter in `folder` stands on a residual and `model` is another model: it would run, and be wrong.

@@ -3,19 +3,24 @@
 use crate::{
     Error, Metrics, Recipe, Result, TargetSection, TaskName,
     classify::{self, CLASSES},
-    folder::Folder,
+    folder::{Folder, Reached},
     images,
     init::{Ready, ready},
-    kind::Runnable,
+    kind::{ModelFiles, Runnable},
     language,
     metrics::Line,
     page::{Described, page},
     residual,
-    search::{self, Found},
+    search::{self, Found, Search},
+    targeted, thin,
 };
 use rankine_checkpoint::{Adapter, Checkpoint, ImageCheckpoint};
 use rankine_data::{Batches, Batching, LabelSummary, Sample, Summary, images::ImageSummary};
-use rankine_method::{Base, check_base, diffora::Candidate, export, thin, train_whole};
+use rankine_method::{
+    Base, check_base,
+    diffora::{Candidate, place},
+    export, train_whole,
+};
 use rankine_nn::Model;
 use rankine_surgery::Stage;
 use rankine_train::{Best, Data, Ending, Event, Measured, Plan, State, Step, Task};
@@ -81,26 +86,42 @@ pub struct Outcome {
     pub steps: usize,
     /// The best evaluation.
     pub best: Option<Best>,
+    /// Steps of its search for modules, where it was stopped in it: there is no adapter yet.
+    pub searched: Option<usize>,
     /// Training loss of the first and the last step.
     pub losses: Option<(f64, f64)>,
     /// What the model was trained for.
     pub task: TaskName,
 }
 
+impl Outcome {
+    /// Of a run that was stopped after so many steps of its search.
+    fn searching(steps: usize, task: TaskName) -> Self {
+        Self { ending: Ending::Interrupted, steps: 0, best: None, searched: Some(steps), losses: None, task }
+    }
+}
+
 pub(crate) type Watch<'a> = &'a mut dyn FnMut(Notice<'_>) -> ControlFlow<()>;
 
-/// Fine-tunes a model as the recipe says, into `output`.
+/// Fine-tunes a model as the recipe says, into `output`. What recipe and shapes tell is looked at before the data are read.
 pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watch<'_>) -> Result<Outcome> {
+    recipe.check()?;
     let folder = Folder::check(output, recipe, source.resume, source.force)?;
     if let Some(mut model) = ImageCheckpoint::open(source.model)? {
+        let head = model.network().head();
+        targeted::check_body(&recipe.method, &recipe.targets, model.tensors(), |module| module == head)?;
         return images::job(recipe, &mut model, watch)?.run(&model, folder, source.resume, watch);
     }
     let mut checkpoint = Checkpoint::open(source.model)?;
     match recipe.task(&checkpoint)? {
         TaskName::Language => {
+            targeted::check(&recipe.method, &recipe.targets, checkpoint.tensors())?;
             language::job(recipe, &checkpoint, watch)?.run(&checkpoint, folder, source.resume, watch)
         }
         TaskName::Classify => {
+            // The head is outside of the layers, and trained whole.
+            let is_head = |module: &str| place(module).0.is_empty();
+            targeted::check_body(&recipe.method, &recipe.targets, checkpoint.tensors(), is_head)?;
             classify::job(recipe, &mut checkpoint, watch)?.run(&checkpoint, folder, source.resume, watch)
         }
     }
@@ -136,7 +157,7 @@ where
 {
     fn run(self, files: &T::Files, folder: Folder, resume: bool, watch: Watch<'_>) -> Result<Outcome> {
         let Job { recipe, task, batches: (train, validation), targets, classes, .. } = self;
-        let plan = recipe.plan(train.steps_per_epoch())?;
+        let plan = recipe.plan(train.steps_per_epoch());
         let taken = (&recipe.method, &targets, Some(&train));
         let told = &mut |stage: Stage, done: usize, total: usize| {
             let _ = watch(match stage {
@@ -160,12 +181,14 @@ where
         if let Some(section) = &recipe.distill {
             section.check(&task, model.as_ref(), &train)?;
         }
-        let kept = resume.then(|| folder.path().join(search::FILE));
-        let searched = (&task, &train, &plan);
-        let ready = (model.as_mut(), attached);
-        let Found { candidates, attached } =
-            search::found::<T>(recipe, searched, ready, kept.as_deref(), watch)?;
+        let search = Search::planned(recipe, seen, (&train, &plan))?;
         folder.open(recipe, &self.checksum, resume)?;
+        let reached = folder.reached(resume)?;
+        let (ready, there) = ((model.as_mut(), attached), (&folder, &reached));
+        let (candidates, attached) = match search::found::<T>(search, &task, ready, there, watch)? {
+            Found::Picked(candidates, attached) => (candidates, attached),
+            Found::Stopped(steps) => return Ok(Outcome::searching(steps, T::NAME)),
+        };
         if !candidates.is_empty() {
             folder.write(search::FILE, format!("{:#}\n", serde_json::json!(candidates)).as_bytes())?;
         }
@@ -176,11 +199,14 @@ where
             let place = folder.path().join(residual::FOLDER);
             residual::write(T::seen(model.as_ref()), files, &place, &mut |_| ControlFlow::Continue(()))?;
         }
-        let state = if resume { Some(folder.state()?) } else { None };
+        let state = match reached {
+            Reached::Training(state) => Some(state),
+            Reached::Nothing | Reached::Search(_) => None,
+        };
         let done = state.as_ref().map_or(0, |state| state.step);
         let (weights, trained) = (attached.sites.len(), attached.trained + whole);
         let _ = watch(Notice::Ready { weights, trained, all, steps: plan.schedule.steps, done });
-        let metrics = Metrics::open(folder.path(), done)?;
+        let metrics = Metrics::open(folder.path(), state.as_ref().map(|state| state.step))?;
         let mut recorder = Recorder {
             recipe,
             task: T::NAME,
@@ -198,12 +224,12 @@ where
         let ended = match &recipe.distill {
             None => recorder.train::<T, _>(model.as_mut(), data, &task, &plan, state.as_ref())?,
             Some(section) => {
-                let teacher = T::load(files, recipe.weights)?;
+                let teacher = T::load(files, ModelFiles::tensors(files), recipe.weights)?;
                 let task = section.task(task, teacher.as_ref());
                 recorder.train::<T, _>(model.as_mut(), data, &task, &plan, state.as_ref())?
             }
         };
-        recorder.finish(T::seen(model.as_ref()), &self.described, ended)
+        recorder.finish((T::seen(model.as_ref()), files), &self.described, ended)
     }
 }
 
@@ -287,8 +313,7 @@ impl Recorder<'_, '_> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        ended
-            .map_err(|source| Error::Stopped { source: Box::new(source), last_good: self.folder.last_good() })
+        ended.map_err(|source| self.folder.stopped(source))
     }
 
     fn record(&mut self, event: &Event<'_>, model: &dyn Model) -> Result<ControlFlow<()>> {
@@ -340,16 +365,22 @@ impl Recorder<'_, '_> {
         Ok(adapter)
     }
 
-    fn finish(mut self, model: &dyn Model, data: &Described, ending: Ending) -> Result<Outcome> {
+    fn finish(
+        mut self,
+        (model, files): (&dyn Model, &dyn ModelFiles),
+        data: &Described,
+        ending: Ending,
+    ) -> Result<Outcome> {
         let adapter = self.adapter(model)?;
         let report = page(self.recipe, data, &self.candidates, &self.metrics, &adapter)?;
         self.folder.write("report.html", report.html().as_bytes())?;
         if thin::is_there(model) {
-            self.folder.write_thin(model)?;
+            self.folder.write_thin(model, files)?;
         }
         let first = self.metrics.losses().next();
         let last = self.metrics.losses().last();
         let losses = first.zip(last).map(|(first, last)| (first.1, last.1));
-        Ok(Outcome { ending, steps: self.steps, best: self.best.take(), losses, task: self.task })
+        let (steps, best, task) = (self.steps, self.best.take(), self.task);
+        Ok(Outcome { ending, steps, best, searched: None, losses, task })
     }
 }

@@ -1,26 +1,32 @@
 //! The search before a run of [diffora]: which modules are trained.
 //!
 //! ```text
+//! runs/first/search/          everything a resume of the search needs, until the training has a state
 //! runs/first/modules.json     every module that was looked at: its gate, its numbers, whether it was picked
 //! ```
 //!
 //! It goes through the loop of every run, at a constant learning rate and without weight decay, which would open the gates.
 //! The examples to learn from are halved for it, one half for the branches and one for the gates; those held out are not
-//! looked at. A resumed run takes what was picked from the file, and its weights from its state.
+//! looked at. A search that was stopped goes on from its state, and one that ended picks the same again from its last. A
+//! resumed training takes what was picked from the file, and its weights from its own state.
+
+mod shown;
+
+pub(crate) use shown::show;
 
 use crate::{
     Error, Recipe, Result, TrainSection,
+    folder::{Folder, Reached},
     kind::Runnable,
     run::{Notice, Watch, batched},
 };
-use indexmap::IndexSet;
 use rankine_data::{Batches, Sample};
 use rankine_method::{
     Attached, Choice,
-    diffora::{Candidate, Diffora, Start, candidates, is_gate, place, settle},
+    diffora::{Candidate, Diffora, Start, candidates, is_gate, settle},
 };
+use rankine_nn::Model;
 use rankine_random::Rng;
-use rankine_report::{Axis, Cell, Column, Heat, Page, Table};
 use rankine_train::{
     Alternating, Data, Ending, Event, InTurn, Optimizer, Plan, Schedule, Shape, State, Turns,
 };
@@ -29,36 +35,79 @@ use std::{ops::ControlFlow, path::Path};
 /// Name of the file.
 pub(crate) const FILE: &str = "modules.json";
 
-/// What was found.
-pub(crate) struct Found {
-    /// Every module that was looked at; none where there is no search.
-    pub candidates: Vec<Candidate>,
-    /// What is trained.
-    pub attached: Attached,
+/// A search that can begin.
+pub(crate) struct Search<'a, S> {
+    method: &'a Diffora,
+    /// Of the branches.
+    train: TrainSection,
+    /// For the branches, and for the gates.
+    halves: [Batches<S>; 2],
+    turns: Turns,
+    plan: Plan,
 }
 
-/// Searches where the recipe's method does, or reads what was `kept` of that, and leaves the model with the picked modules.
-/// What the method was attached to is given and returned.
+/// How a search ended.
+pub(crate) enum Found {
+    /// With every module that was looked at, none where there is no search, and what is trained.
+    Picked(Vec<Candidate>, Attached),
+    /// By the watcher, after so many steps; its state was saved.
+    Stopped(usize),
+}
+
+/// What is left when the searching is done: the modules, or after how many steps it was stopped.
+type Searched = ControlFlow<usize, Vec<Candidate>>;
+
+impl<'a, S: Sample + Clone> Search<'a, S> {
+    /// The search before a run by this plan on `train`; `None` where the recipe's method has none.
+    ///
+    /// # Errors
+    /// When there are too few examples for two halves, or nothing could be picked of `model`.
+    pub fn planned(
+        recipe: &'a Recipe,
+        model: &dyn Model,
+        (train, plan): (&Batches<S>, &Plan),
+    ) -> Result<Option<Self>> {
+        let Choice::Diffora(method) = &recipe.method else { return Ok(None) };
+        let rng = Rng::new(recipe.seed).fork("search");
+        let halves = halves(recipe, train.examples(), &rng)?;
+        // Whether there is room for a module does not depend on the gates.
+        method.pick(&mut candidates(model))?;
+        let turns = Turns { warmup: method.warmup_steps };
+        let steps = turns.steps(method.steps_before(plan.schedule.steps));
+        let plan = Plan {
+            schedule: Schedule { warmup: 0, steps, shape: Shape::Constant, ..plan.schedule },
+            evaluate_every: 0,
+            patience: None,
+            seed: rng.fork("seed").bits(),
+            ..plan.clone()
+        };
+        let train = TrainSection { weight_decay: 0.0, ..recipe.train.clone() };
+        Ok(Some(Self { method, train, halves, turns, plan }))
+    }
+}
+
+/// Searches from where the run in `folder` is, or reads what was picked before its training, and leaves the model with the
+/// picked modules. What the method was attached to is given and returned.
 pub(crate) fn found<T: Runnable>(
-    recipe: &Recipe,
-    (task, train, plan): (&T, &Batches<T::Sample>, &Plan),
+    search: Option<Search<'_, T::Sample>>,
+    task: &T,
     (model, attached): (&mut T::Model, Attached),
-    kept: Option<&Path>,
+    (folder, reached): (&Folder, &Reached),
     watch: Watch<'_>,
-) -> Result<Found>
-where
-    T::Sample: Clone,
-{
-    let Choice::Diffora(method) = &recipe.method else {
-        return Ok(Found { candidates: Vec::new(), attached });
+) -> Result<Found> {
+    let Some(search) = search else { return Ok(Found::Picked(Vec::new(), attached)) };
+    let searched = match reached {
+        Reached::Nothing => search.run(task, model, None, folder, watch)?,
+        Reached::Search(state) => search.run(task, model, Some(state), folder, watch)?,
+        Reached::Training(_) => Searched::Continue(read(&folder.path().join(FILE))?),
     };
-    let candidates = match kept {
-        Some(path) => read(path)?,
-        None => search(recipe, method, (task, train, plan), model, watch)?,
+    let candidates = match searched {
+        Searched::Continue(candidates) => candidates,
+        Searched::Break(steps) => return Ok(Found::Stopped(steps)),
     };
     let attached = settle(T::seen_mut(model), &candidates);
     let _ = watch(Notice::Picked(&candidates));
-    Ok(Found { candidates, attached })
+    Ok(Found::Picked(candidates, attached))
 }
 
 fn read(path: &Path) -> Result<Vec<Candidate>> {
@@ -68,47 +117,53 @@ fn read(path: &Path) -> Result<Vec<Candidate>> {
     serde_json::from_str(&text).map_err(unreadable)
 }
 
-fn search<T: Runnable>(
-    recipe: &Recipe,
-    method: &Diffora,
-    (task, train, plan): (&T, &Batches<T::Sample>, &Plan),
-    model: &mut T::Model,
-    watch: Watch<'_>,
-) -> Result<Vec<Candidate>>
-where
-    T::Sample: Clone,
-{
-    let rng = Rng::new(recipe.seed).fork("search");
-    let [lower, upper] = halves(recipe, train.examples(), &rng)?;
-    let turns = Turns { warmup: method.warmup_steps };
-    let steps = turns.steps(method.steps_before(plan.schedule.steps));
-    let feed = Alternating { lower: &lower, upper: &upper, turns, accumulation: plan.accumulation };
-    let inner = TrainSection { weight_decay: 0.0, ..recipe.train.clone() }.optimizer();
-    let mut optimizer = InTurn { inner, turns, is_upper: is_gate, upper_rate: method.gate_rate };
-    let before = State::capture(&*model, &mut optimizer, 0, None, 0);
-    let plan = Plan {
-        schedule: Schedule { warmup: 0, steps, shape: Shape::Constant, ..plan.schedule },
-        evaluate_every: 0,
-        save_every: 0,
-        patience: None,
-        seed: rng.fork("seed").bits(),
-        ..plan.clone()
-    };
-    let data: Data<'_, T::Sample> = Data { train: &feed, validation: None };
-    let slots: (&T, &mut dyn Optimizer) = (task, &mut optimizer);
-    let ending = rankine_train::run::<T>(model, data, slots, &plan, None, &mut |event, _| match event {
-        Event::Step(step) => watch(Notice::Searching(step.step, steps)),
-        _ => ControlFlow::Continue(()),
-    })?;
-    if ending == Ending::Interrupted {
-        return Err(Error::Surgery(rankine_surgery::Error::Interrupted));
+impl<S: Sample> Search<'_, S> {
+    /// Trains branches and gates from `state` on, and picks.
+    fn run<T: Runnable<Sample = S>>(
+        &self,
+        task: &T,
+        model: &mut T::Model,
+        state: Option<&State>,
+        folder: &Folder,
+        watch: Watch<'_>,
+    ) -> Result<Searched> {
+        let Self { method, turns, plan, halves: [lower, upper], .. } = self;
+        let (turns, steps) = (*turns, plan.schedule.steps);
+        let feed = Alternating { lower, upper, turns, accumulation: plan.accumulation };
+        let inner = self.train.optimizer();
+        let mut optimizer = InTurn { inner, turns, is_upper: is_gate, upper_rate: method.gate_rate };
+        let before =
+            (method.start == Start::Scratch).then(|| State::capture(&*model, &mut optimizer, 0, None, 0));
+        let data: Data<'_, S> = Data { train: &feed, validation: None };
+        let slots: (&T, &mut dyn Optimizer) = (task, &mut optimizer);
+        let (mut made, mut fault) = (0, None);
+        let ended = rankine_train::run::<T>(model, data, slots, plan, state, &mut |event, _| match event {
+            Event::Step(step) => {
+                made = step.step;
+                watch(Notice::Searching(made, steps))
+            }
+            Event::Save(state) => match folder.write_search(state) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    fault = Some(error);
+                    ControlFlow::Break(())
+                }
+            },
+            Event::Evaluated { .. } => ControlFlow::Continue(()),
+        });
+        if let Some(error) = fault {
+            return Err(error);
+        }
+        if ended.map_err(|source| folder.stopped(source))? == Ending::Interrupted {
+            return Ok(Searched::Break(made));
+        }
+        let mut found = candidates(T::seen(model));
+        method.pick(&mut found)?;
+        if let Some(before) = before {
+            before.restore(model, &mut optimizer)?;
+        }
+        Ok(Searched::Continue(found))
     }
-    let mut candidates = candidates(T::seen(model));
-    method.pick(&mut candidates)?;
-    if method.start == Start::Scratch {
-        before.restore(model, &mut optimizer)?;
-    }
-    Ok(candidates)
 }
 
 /// Two halves of the examples at random, for the branches and for the gates.
@@ -125,77 +180,5 @@ fn halves<S: Sample + Clone>(recipe: &Recipe, examples: &[S], rng: &Rng) -> Resu
             expected: "2 examples to learn from or more, for a search",
             found: examples.len().to_string(),
         }),
-    }
-}
-
-/// Which modules were picked, and the gates that this was decided by.
-pub(crate) fn show(candidates: &[Candidate], page: &mut Page) {
-    if candidates.is_empty() {
-        return;
-    }
-    let picked = candidates.iter().filter(|candidate| candidate.picked).count();
-    let mut table = Table::new([
-        Column::text("module"),
-        Column::number("gate"),
-        Column::number("numbers"),
-        Column::text("picked"),
-    ]);
-    for Candidate { module, gate, numbers, picked } in candidates {
-        table.row([
-            Cell::text(module),
-            Cell::fixed(*gate, 4),
-            Cell::from(*numbers),
-            Cell::text(if *picked { "yes" } else { "" }),
-        ]);
-    }
-    page.section("Modules picked by their gates")
-        .text(format!("{picked} of {} modules are trained; the others are as they were.", candidates.len()))
-        .plot(heat("Gates at the end of the search", "gate", candidates, |found| f64::from(found.gate)))
-        .plot(heat("Modules that are trained: 1", "picked", candidates, |found| {
-            f64::from(u8::from(found.picked))
-        }))
-        .table(table);
-}
-
-/// Layers from top to bottom, and from left to right what modules are in them.
-fn heat(title: &str, value: &str, candidates: &[Candidate], of: impl Fn(&Candidate) -> f64) -> Heat {
-    let (mut layers, mut roles) = (IndexSet::new(), IndexSet::new());
-    let mut places = Vec::new();
-    for candidate in candidates {
-        let (layer, role) = place(&candidate.module);
-        places.push((layers.insert_full(layer).0, roles.insert_full(role).0));
-    }
-    let mut values = vec![vec![f64::NAN; roles.len()]; layers.len()];
-    for ((layer, role), candidate) in places.into_iter().zip(candidates) {
-        values[layer][role] = of(candidate);
-    }
-    Heat::new(title, Axis::linear(value), values)
-        .names(layers.into_iter().map(str::to_owned), roles.into_iter().map(str::to_owned))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_picked_are_shown_where_they_stand() {
-        let candidate =
-            |module: &str, gate, picked| Candidate { module: module.to_owned(), gate, numbers: 8, picked };
-        let found =
-            [candidate("h.0.q", 0.25, false), candidate("h.0.k", 0.75, true), candidate("h.1.k", 0.5, true)];
-        let heat = heat("gates", "gate", &found, |candidate| f64::from(candidate.gate));
-        assert_eq!(
-            (heat.rows, heat.columns),
-            (vec!["h.0".to_owned(), "h.1".to_owned()], vec!["q".to_owned(), "k".to_owned()])
-        );
-        assert_eq!(heat.values[0], [0.25, 0.75]);
-        assert!(heat.values[1][0].is_nan() && heat.values[1][1] == 0.5);
-        let mut page = Page::new("run");
-        show(&found, &mut page);
-        let html = page.html();
-        assert!(html.contains("2 of 3 modules are trained") && html.contains("h.1.k"), "{html}");
-        let mut empty = Page::new("run");
-        show(&[], &mut empty);
-        assert!(empty.sections.is_empty());
     }
 }

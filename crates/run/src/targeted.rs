@@ -6,12 +6,16 @@
 use crate::{
     Result, TargetSection,
     kind::{ModelFiles, Runnable},
+    packed::Packed,
 };
-use rankine_checkpoint::adapter::{self, ModuleName, modules_of};
-use rankine_method::{Error, Method};
+use rankine_checkpoint::{
+    Tensors,
+    adapter::{self, ModuleName, modules_of},
+};
+use rankine_method::{Choice, Error, Method, check_rank};
 use rankine_nn::{Kind, Model, models::Storage};
 
-/// The model, and the modules that `method` is to take over.
+/// The model, and the modules that `method` is to take over; their weights in the type that it rounds them to.
 ///
 /// # Errors
 /// When something that is targeted is not there, no module has a bias where these are trained, or a tensor is at fault.
@@ -20,16 +24,61 @@ pub(crate) fn load_targeted<T: Runnable>(
     (method, targets): (&dyn Method, &TargetSection),
     weights: Storage,
 ) -> Result<(Box<T::Model>, Vec<String>)> {
-    let targets = targets.targets();
-    let load = || T::load(files, weights);
+    let (targets, tensors) = (targets.targets(), ModelFiles::tensors(files));
     if method.takes(Kind::Bias) {
-        let model = load()?;
+        let model = T::load(files, tensors, weights)?;
         let modules = targets.select_strictly(&biased(T::seen(model.as_ref()))?)?;
         return Ok((model, modules));
     }
     // Before the model is read: a wrong name is told at once.
-    let modules = targets.select_strictly(&modules_of(ModelFiles::tensors(files)))?;
-    Ok((load()?, modules))
+    let modules = targets.select_strictly(&modules_of(tensors))?;
+    let model = match method.base() {
+        Some(encoding) => T::load(files, &Packed::new(tensors, &modules, encoding), weights)?,
+        None => T::load(files, tensors, weights)?,
+    };
+    Ok((model, modules))
+}
+
+/// What the shapes in the files of a model tell of names and ranks, before data or the model are read.
+///
+/// # Errors
+/// When something that is targeted is not there, or a matrix cannot have the rank.
+pub(crate) fn check(method: &Choice, targets: &TargetSection, tensors: &dyn Tensors) -> Result<()> {
+    if method.method().takes(Kind::Bias) {
+        return Ok(());
+    }
+    check_ranks(method, &targets.targets().select_strictly(&modules_of(tensors))?, tensors)
+}
+
+/// The same of the ranks alone, for a model that may get another head: what is wrong with names is told later.
+///
+/// # Errors
+/// When a matrix that is no part of the head cannot have the rank.
+pub(crate) fn check_body(
+    method: &Choice,
+    targets: &TargetSection,
+    tensors: &dyn Tensors,
+    is_head: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let mut modules = targets.targets().select_strictly(&modules_of(tensors)).unwrap_or_default();
+    modules.retain(|module| !is_head(module));
+    check_ranks(method, &modules, tensors)
+}
+
+fn check_ranks(method: &Choice, modules: &[String], tensors: &dyn Tensors) -> Result<()> {
+    let Some(rank) = method.rank() else { return Ok(()) };
+    for module in modules {
+        let path = format!("{module}.weight");
+        let shape = tensors.infos().get(&path).map(|info| info.shape.as_slice());
+        match shape {
+            Some(&[outputs, inputs]) => check_rank(&path, rank, [outputs, inputs])?,
+            Some(&[outputs, inputs, height, width]) if method.method().takes(Kind::Convolution) => {
+                check_rank(&path, rank, [outputs, inputs * height * width])?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The modules of a model that have a bias.

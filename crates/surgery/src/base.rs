@@ -3,14 +3,29 @@
 
 use crate::{Error, Result};
 use rankine_checkpoint::adapter::Misshapen;
-use rankine_checkpoint::{Checkpoint, ends::HEAD};
+use rankine_checkpoint::{Checkpoint, ImageCheckpoint, Tensors, ends::HEAD};
 use std::collections::HashSet;
+use std::path::Path;
 
 /// An error that lists every missing and misshapen tensor of `base`, if any.
 pub(crate) fn check(base: &Checkpoint) -> Result<()> {
-    let infos = base.tensors().infos();
-    let mut required = base.config().tensors();
-    let optional = optional(&required, base.config().architecture.embedding());
+    let embedding = base.config().architecture.embedding();
+    compare(base.path(), base.tensors(), base.config().tensors(), embedding)
+}
+
+/// As [`check`], of an image classifier.
+pub(crate) fn check_images(base: &ImageCheckpoint) -> Result<()> {
+    compare(base.path(), base.tensors(), base.required(), "")
+}
+
+fn compare(
+    path: &Path,
+    tensors: &dyn Tensors,
+    mut required: Vec<(String, Vec<usize>)>,
+    embedding: &str,
+) -> Result<()> {
+    let infos = tensors.infos();
+    let optional = optional(&required, embedding);
     let mut missing = Vec::new();
     required.retain(|(name, _)| {
         let there = infos.contains_key(name);
@@ -27,7 +42,7 @@ pub(crate) fn check(base: &Checkpoint) -> Result<()> {
     if missing.is_empty() && misshapen.is_empty() {
         return Ok(());
     }
-    Err(Error::Base { path: base.path().to_owned(), missing, misshapen })
+    Err(Error::Base { path: path.to_owned(), missing, misshapen })
 }
 
 /// What a model may have too: a head of its own although it is tied, and a bias beside every weight of a layer.

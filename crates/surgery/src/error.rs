@@ -121,7 +121,7 @@ pub enum Error {
         adapter: PathBuf,
     },
     /// Something in an adapter that is no product and cannot be added to another's.
-    #[error("`{}`: `{name}` is no change of low rank, and only those are combined", adapter.display())]
+    #[error("`{}`: `{name}` is no change that can be combined with others", adapter.display())]
     NotProduct {
         /// The adapter's file.
         adapter: PathBuf,
@@ -133,10 +133,10 @@ pub enum Error {
     OtherShape {
         /// The module.
         module: String,
-        /// Outputs and inputs in the first.
-        expected: [usize; 2],
-        /// Outputs and inputs in a later one.
-        found: [usize; 2],
+        /// Outputs and inputs, or the shape of a whole tensor, in the first.
+        expected: Vec<usize>,
+        /// The same in a later one.
+        found: Vec<usize>,
     },
     /// Something that an adapter in GGUF cannot have.
     #[error("`{name}`: {obstacle}")]
@@ -146,8 +146,8 @@ pub enum Error {
         /// Why.
         obstacle: crate::Obstacle,
     },
-    /// A module that an adapter of another kind changes and that is no linear layer.
-    #[error("`{module}` is {what}; only linear layers are converted")]
+    /// A module that an adapter of another kind changes and that this kind is not converted for.
+    #[error("`{module}` is {what}; only linear layers are converted, and convolutions of LOHA and LOKR")]
     NotLinear {
         /// The module.
         module: String,
@@ -179,6 +179,24 @@ pub enum Error {
     NotFinite {
         /// The module.
         module: String,
+    },
+    /// A model whose weights are factors already.
+    #[error("`{}`: its layers are thin already", path.display())]
+    Thin {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A model that is to have whole weights, and has them.
+    #[error("`{}` has no thin layers, and there is no adapter to merge", path.display())]
+    NotThin {
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// A compression that leaves everything as it is.
+    #[error("none of {matrices} matrices would become smaller")]
+    NotSmaller {
+        /// How many matrices were looked at.
+        matrices: usize,
     },
     /// Weights are not written in this type.
     #[error("weights cannot be written as {dtype:?}")]
@@ -218,7 +236,7 @@ impl Error {
             Self::NeedsBase { .. } => "name the base with `--base`",
             Self::NotProduct { .. } => {
                 "merge that adapter into the base first, and make the others on the merged model; or train without \
-                 whole modules, biases and new rows"
+                 biases and new rows"
             }
             Self::NotInGguf { obstacle, .. } => obstacle.hint(),
             Self::OtherShape { .. } => "only adapters of one base can be combined",
@@ -228,6 +246,9 @@ impl Error {
             Self::NewBias { .. } | Self::NoPlaceForBias { .. } => {
                 "train without `lora_bias`, or use the adapter without merging it"
             }
+            Self::Thin { .. } => "multiply its factors out first: `rankine merge THIN --output WHOLE`",
+            Self::NotThin { .. } => "name the adapter: `rankine merge MODEL ADAPTER --output MERGED`",
+            Self::NotSmaller { .. } => "ask for a smaller rank, ratio or energy, or for other targets",
             Self::Dtype { .. } => "write them as f32, f16 or bf16",
         };
         Some(hint.to_owned())
@@ -239,6 +260,8 @@ fn setting_hint(name: &str) -> Option<String> {
     let example = match name {
         "rank" => "--rank 8",
         "energy" => "--energy 0.99",
+        "ratio" => "--ratio 0.5",
+        "sparsity" => "--sparsity 0.5",
         "density" => "--density 0.2",
         "weights" => "--weights 0.7,0.3",
         _ => return None,

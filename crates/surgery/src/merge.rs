@@ -1,6 +1,6 @@
 //! Merging: an adapter's changes written into a copy of its base.
 
-use crate::merged::{Merged, Squares};
+use crate::merged::Merged;
 use crate::write::{Files, Plan, Watch, Weights, WriteOptions, configured, first_dtype, shard_plan, summary};
 use crate::{Error, Result, base, output};
 use rankine_checkpoint::{Adapter, Checkpoint, ImageCheckpoint, OutputFolder, ShardPlan};
@@ -66,6 +66,7 @@ pub fn merge_images(
     options: &WriteOptions,
     watch: &mut Watch,
 ) -> Result<MergeReport> {
+    base::check_images(base)?;
     let options = complete(options, base.path(), adapter, base.companions());
     check_target(target, &options)?;
     let mut merged = draft_images(base, adapter)?;
@@ -79,6 +80,7 @@ pub fn merge_images(
 /// # Errors
 /// As [`merge_images`], as far as names and shapes tell.
 pub fn plan_merge_images(base: &ImageCheckpoint, adapter: &Adapter, options: &WriteOptions) -> Result<Plan> {
+    base::check_images(base)?;
     Ok(summary(&shard_plan(&draft_images(base, adapter)?, options)?))
 }
 
@@ -105,7 +107,8 @@ fn complete(
     options
 }
 
-fn check_target(target: &Path, options: &WriteOptions) -> Result<()> {
+/// An error unless `target` can be written, before the work is done.
+pub(crate) fn check_target(target: &Path, options: &WriteOptions) -> Result<()> {
     output::check(target, options.existing, options.read())?;
     drop(OutputFolder::create(target, options.existing)?);
     Ok(())
@@ -124,7 +127,7 @@ fn write(
         Weights { source: merged, copied: &copied, fill: &fill }.write(files, target, options, watch)?;
     let change = |name: &str| {
         let squares = written.moved.get(name).copied().unwrap_or_default();
-        TensorChange { name: name.to_owned(), relative: relative(squares) }
+        TensorChange { name: name.to_owned(), relative: squares.relative() }
     };
     let changes = merged.changed().map(change).collect();
     Ok(MergeReport { plan: written.plan, changes, untied: false })
@@ -139,8 +142,4 @@ pub fn plan_merge(base: &Checkpoint, adapter: &Adapter, options: &WriteOptions) 
     let mut merged = Merged::draft(base.tensors(), adapter)?;
     merged.configure(base.config())?;
     Ok(summary(&shard_plan(&merged, options)?))
-}
-
-fn relative(squares: Squares) -> Option<f64> {
-    (squares.before != 0.0).then(|| (squares.moved / squares.before).sqrt())
 }

@@ -8,6 +8,7 @@ use crate::{Error, Result, output};
 use indexmap::IndexMap;
 use rankine_checkpoint::{
     Config, Dtype, Existing, ImageCheckpoint, ModelWriter, OutputFolder, ShardPlan, TensorInfo, Tensors,
+    ThinLayers,
 };
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -35,6 +36,8 @@ pub struct WriteOptions {
     pub companions: Vec<PathBuf>,
     /// Name and content of further files; they go before companions of the same name.
     pub extra_files: Vec<(String, Vec<u8>)>,
+    /// Layers of which the factors are written: `config.json` says so.
+    pub thin: Option<ThinLayers>,
 }
 
 impl Default for WriteOptions {
@@ -47,6 +50,7 @@ impl Default for WriteOptions {
             inputs: Vec::new(),
             companions: Vec::new(),
             extra_files: Vec::new(),
+            thin: None,
         }
     }
 }
@@ -74,8 +78,10 @@ pub struct Plan {
 pub enum Stage {
     /// Seeing the inputs of the weights; counted in batches, of which there may be fewer in the end.
     Calibrating,
-    /// Recomputing what an initialisation took out of the base; counted in weights.
+    /// Decomposing weights: to recompute what an initialisation took out of the base, or to choose ranks; counted in weights.
     Decomposing,
+    /// Making matrices smaller; counted in matrices.
+    Compressing,
     /// Making and writing the weights; counted in bytes.
     Writing,
     /// Decomposing an adapter's changes; counted in modules.
@@ -190,27 +196,23 @@ impl Weights<'_> {
         watch: &mut Watch,
     ) -> Result<Written> {
         let plan = shard_plan(self.source, options)?;
-        output::check(target, options.existing, options.read())?;
-        let folder = OutputFolder::create(target, options.existing)?;
-        write_companions(&folder, &files(&plan), options)?;
-        let writer = ModelWriter::create(&folder, &plan)?;
-        let moved = self.write_blocks(&writer, &plan, watch)?;
-        writer.finish()?;
-        // Once more: writing took its time.
-        output::check(target, options.existing, options.read())?;
-        folder.finish()?;
+        let moved = in_folder((&plan, files(&plan)), target, options, |writer| {
+            self.write_blocks(writer, tensors(&plan), watch)
+        })?;
         Ok(Written { plan: summary(&plan), moved })
     }
 
-    fn write_blocks(
+    /// Some tensors of a plan, a block of rows at a time.
+    pub fn write_blocks<'p>(
         &self,
         writer: &ModelWriter,
-        plan: &ShardPlan,
+        tensors: impl Iterator<Item = (&'p String, &'p TensorInfo)>,
         watch: &mut Watch,
     ) -> Result<IndexMap<String, Squares>> {
-        let blocks = self.blocks(plan);
+        let blocks = self.blocks(tensors);
         let mut moved: IndexMap<String, Squares> = IndexMap::new();
-        let mut progress = Progress { stage: Stage::Writing, done: 0, total: plan.bytes() };
+        let total = blocks.iter().map(Block::stored_bytes).sum();
+        let mut progress = Progress { stage: Stage::Writing, done: 0, total };
         let fill = self.fill;
         // In groups, so that the caller hears of progress on its own thread.
         for group in blocks.chunks(BLOCKS_BETWEEN_REPORTS * rayon::current_num_threads()) {
@@ -228,8 +230,7 @@ impl Weights<'_> {
         Ok(moved)
     }
 
-    fn blocks<'p>(&self, plan: &'p ShardPlan) -> Vec<Block<'p>> {
-        let tensors = plan.files().flat_map(|(_, shard)| shard);
+    fn blocks<'p>(&self, tensors: impl Iterator<Item = (&'p String, &'p TensorInfo)>) -> Vec<Block<'p>> {
         let of_tensor = |(name, info): (&'p String, &'p TensorInfo)| {
             let same = self.source.infos().get(name).is_some_and(|stored| stored.dtype == info.dtype);
             let plain = !is_weight(info.dtype) || (self.copied)(name);
@@ -239,6 +240,35 @@ impl Weights<'_> {
         };
         tensors.flat_map(of_tensor).collect()
     }
+}
+
+/// Makes the folder `target`, with the files that tell what the model is; `write` gives all weights of the plan. The folder
+/// appears when it is complete.
+pub(crate) fn in_folder<T>(
+    (plan, files): (&ShardPlan, Vec<(&'static str, Value)>),
+    target: &Path,
+    options: &WriteOptions,
+    write: impl FnOnce(&ModelWriter) -> Result<T>,
+) -> Result<T> {
+    output::check(target, options.existing, options.read())?;
+    let folder = OutputFolder::create(target, options.existing)?;
+    let files = match &options.thin {
+        Some(layers) => layers.mark(files),
+        None => files,
+    };
+    write_companions(&folder, &files, options)?;
+    let writer = ModelWriter::create(&folder, plan)?;
+    let written = write(&writer)?;
+    writer.finish()?;
+    // Once more: writing took its time.
+    output::check(target, options.existing, options.read())?;
+    folder.finish()?;
+    Ok(written)
+}
+
+/// All tensors of a plan.
+pub(crate) fn tensors(plan: &ShardPlan) -> impl Iterator<Item = (&String, &TensorInfo)> {
+    plan.files().flat_map(|(_, shard)| shard)
 }
 
 impl Block<'_> {
@@ -280,8 +310,8 @@ fn is_weight(dtype: Dtype) -> bool {
 }
 
 /// The one type that all weights get, if they are to get one.
-fn common_dtype(source: &dyn Tensors, options: &WriteOptions) -> Option<Dtype> {
-    let quantised = source.infos().values().any(|info| matches!(info.dtype, Dtype::Quantized(_)));
+fn common_dtype(infos: &IndexMap<String, TensorInfo>, options: &WriteOptions) -> Option<Dtype> {
+    let quantised = infos.values().any(|info| matches!(info.dtype, Dtype::Quantized(_)));
     options.dtype.or(quantised.then_some(Dtype::F32))
 }
 
@@ -297,17 +327,25 @@ fn stored_dtype(found: Dtype, common: Option<Dtype>) -> Dtype {
 
 /// Which tensor goes to which file, and as what.
 pub(crate) fn shard_plan(source: &dyn Tensors, options: &WriteOptions) -> Result<ShardPlan> {
+    shard_plan_of(source.infos(), options)
+}
+
+/// The same of tensors that are made of others; their types are those that they are made of.
+pub(crate) fn shard_plan_of(
+    infos: &IndexMap<String, TensorInfo>,
+    options: &WriteOptions,
+) -> Result<ShardPlan> {
     if let Some(dtype) = options.dtype
         && !matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16)
     {
         return Err(Error::Dtype { dtype });
     }
-    let common = common_dtype(source, options);
+    let common = common_dtype(infos, options);
     let stored = |(name, info): (&String, &TensorInfo)| {
         let dtype = stored_dtype(info.dtype, common);
         (name.clone(), TensorInfo { dtype, ..info.clone() })
     };
-    Ok(ShardPlan::new(source.infos().iter().map(stored).collect(), options.shard_bytes)?)
+    Ok(ShardPlan::new(infos.iter().map(stored).collect(), options.shard_bytes)?)
 }
 
 pub(crate) fn summary(plan: &ShardPlan) -> Plan {
@@ -325,7 +363,7 @@ pub(crate) fn summary(plan: &ShardPlan) -> Plan {
 /// the first tensor.
 fn stored_config(source: &dyn Tensors, plan: &ShardPlan, config: &Config, options: &WriteOptions) -> Config {
     let kept = || config.dtype.map(|dtype| stored_dtype(dtype, None)).or_else(|| first_dtype(plan));
-    Config { dtype: common_dtype(source, options).or_else(kept), ..config.clone() }
+    Config { dtype: common_dtype(source.infos(), options).or_else(kept), ..config.clone() }
 }
 
 /// In which type the first tensor is written that is one of weights.

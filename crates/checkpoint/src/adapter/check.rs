@@ -81,11 +81,13 @@ impl Check<'_> {
             |missing: &[String]| missing.iter().any(|missing| missing.starts_with(&key(path, "lora_")));
         match adapter.low_rank.get(path) {
             None if targeted && !self.is_misshapen(path) && !already(&self.mismatch.missing) => {
-                let factor = match module.kind {
-                    super::Kind::Embedding => super::model::EMBEDDING_FACTORS,
-                    _ => super::model::LINEAR_FACTORS,
+                let factors: &[&str] = match module.kind {
+                    super::Kind::Embedding => &super::model::EMBEDDING_FACTORS,
+                    // Of LN tuning: no LoRA has such a target.
+                    super::Kind::Norm => &["ln_tuning_layers.weight"],
+                    _ => &super::model::LINEAR_FACTORS,
                 };
-                self.mismatch.missing.extend(factor.map(|factor| key(path, factor)));
+                self.mismatch.missing.extend(factors.iter().map(|factor| key(path, factor)));
             }
             Some(low_rank) if !self.is_misshapen(path) => {
                 if adapter.config.dora && low_rank.magnitude.is_none() {

@@ -302,6 +302,17 @@ impl Selection {
     /// peft's own word for it: it refuses a list without names, although there may be whole modules.
     pub(super) const NOTHING: &str = "dummy-target-modules";
 
+    /// The modules at these paths and no others. A list takes every module whose path ends with one of its names, as that of
+    /// `layer1.0.conv1` does with `conv1`; so paths of one part make an expression, but for the head of a language model.
+    pub fn of_paths<'a>(paths: impl IntoIterator<Item = &'a String>) -> Self {
+        let paths: Vec<String> = paths.into_iter().cloned().collect();
+        if paths.iter().all(|path| path.contains('.') || path == "lm_head") {
+            return Self::Names(paths);
+        }
+        let escaped: Vec<String> = paths.iter().map(|path| path.replace('.', r"\.")).collect();
+        Self::Pattern(escaped.join("|"))
+    }
+
     fn to_json(&self) -> Value {
         match self {
             Self::Default => Value::Null,

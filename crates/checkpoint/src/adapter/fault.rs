@@ -24,7 +24,7 @@ pub enum Fault {
     #[error("no key `peft_type` says what kind of adapter this is")]
     NoType,
     /// Another kind of adapter than LoRA.
-    #[error("adapters of type `{found}` cannot be used as they are; LORA can")]
+    #[error("adapters of type `{found}` cannot be used as they are; LORA and LN_TUNING can")]
     Type {
         /// The file's `peft_type`.
         found: String,

@@ -6,7 +6,7 @@
 use super::keys::{self, Part};
 use super::notes::{self, Note};
 use super::{Adapter, AdapterConfig, Fault, Finding, LayerKind, Mismatch, modules_of};
-use crate::{Dtype, Error, Result, TensorInfo, Tensors, names, open_tensors};
+use crate::{Dtype, Error, Result, TensorInfo, Tensors, names, open_tensors, vit_names::Named};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -60,7 +60,7 @@ pub struct Module {
 }
 
 impl Inspection {
-    /// Looks at the adapter in `folder` and at names and shapes of `base`.
+    /// Looks at the adapter in `folder` and at names and shapes of `base`, which are those of its files.
     ///
     /// # Errors
     /// When there is no adapter in the folder, or its files cannot be read as JSON and tensors. What is wrong with
@@ -112,6 +112,8 @@ impl Inspection {
             }
             Err(error) => return Err(error),
         };
+        let names = adapter.low_rank.keys().chain(adapter.replaced.keys());
+        let base: &dyn Tensors = &Named::like(base, names.map(String::as_str));
         match adapter.check(base) {
             Ok(()) => {}
             Err(Error::Adapter { fault: Fault::Mismatch(mismatch), .. }) => {

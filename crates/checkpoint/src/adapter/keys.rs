@@ -29,6 +29,8 @@ pub(super) enum Part<'a> {
     Base(&'a str),
     /// A parameter of a module that was trained whole, under the name of its wrapper.
     Wrapped(&'a str),
+    /// The same, of one that LN tuning trains.
+    Tuned(&'a str),
     /// The parameter as it was before, or what only training needs; of no use.
     Unused,
     /// A parameter under its own name.
@@ -45,7 +47,7 @@ pub(super) fn parse(key: &str) -> Option<(&str, Part<'_>)> {
     })
 }
 
-const MARKERS: [&str; 10] = [
+const MARKERS: [&str; 11] = [
     "lora_A",
     "lora_B",
     "lora_embedding_A",
@@ -55,6 +57,7 @@ const MARKERS: [&str; 10] = [
     "token_adapter",
     "base_layer",
     "modules_to_save",
+    "ln_tuning_layers",
     "original_module",
 ];
 
@@ -83,6 +86,7 @@ fn part<'a>(marker: &str, rest: &'a str) -> Option<Part<'a>> {
         ("token_adapter", _, 1..=2) if rest.starts_with("trainable_tokens_delta") => Part::Rows,
         ("base_layer", "weight" | "bias", 1) => Part::Base(rest),
         ("modules_to_save", _, 1..) => Part::Wrapped(rest.strip_prefix("default.").unwrap_or(rest)),
+        ("ln_tuning_layers", _, 1..) => Part::Tuned(rest.strip_prefix("default.").unwrap_or(rest)),
         ("original_module", _, 1..) => Part::Unused,
         // VeLoRA compresses what is kept for the gradient; the forward pass is that of LoRA.
         ("lora_velora_embed", _, 0..=1) => Part::Unused,
@@ -122,6 +126,8 @@ mod tests {
             ("base_layer.bias", Part::Base("bias")),
             ("modules_to_save.bias", Part::Wrapped("bias")),
             ("modules_to_save.default.dense.weight", Part::Wrapped("dense.weight")),
+            ("ln_tuning_layers.weight", Part::Tuned("weight")),
+            ("ln_tuning_layers.default.bias", Part::Tuned("bias")),
             ("original_module.bias", Part::Unused),
             ("weight", Part::Plain("weight")),
             ("bias", Part::Plain("bias")),

@@ -1,8 +1,9 @@
 //! LoRA adapters in Hugging Face peft's folder format: `adapter_config.json` and `adapter_model.safetensors`.
 //!
 //! Reads what peft 0.21 writes, refuses by name what is no plain change of weights, and is strict: keys that are
-//! missing, unexpected or of a wrong shape are an error where peft warns. Applying the change is not done here. Of
-//! peft's other kinds the files are read ([`Foreign`]), and their meaning is left to those who convert them.
+//! missing, unexpected or of a wrong shape are an error where peft warns. Applying the change is not done here. LN
+//! tuning is read as modules that were trained whole, which it is. Of peft's other kinds the files are read ([`Foreign`]), and
+//! their meaning is left to those who convert them.
 
 mod check;
 mod config;

@@ -124,7 +124,7 @@ impl Adapter {
     }
 
     /// The adapter in `tensors`; `path` is for messages.
-    pub(super) fn read(config: AdapterConfig, tensors: &dyn Tensors, path: &Path) -> Result<Self> {
+    pub(super) fn read(mut config: AdapterConfig, tensors: &dyn Tensors, path: &Path) -> Result<Self> {
         let at = |fault: super::TargetFault| Error::Adapter { path: path.to_owned(), fault: fault.into() };
         let mut reader = Reader { tensors, path, mismatch: Mismatch::default(), modules: IndexMap::new() };
         let mut adapter = Self { path: path.to_owned(), ..Self::default() };
@@ -135,6 +135,12 @@ impl Adapter {
                 Some((_, Part::Unused)) => {}
                 Some((module, Part::Wrapped(parameter))) => {
                     wrapped.push((key, format!("{module}.{parameter}")))
+                }
+                Some((module, Part::Tuned(parameter))) => {
+                    if !config.targets.saved.iter().any(|saved| saved == module) {
+                        config.targets.saved.push(module.to_owned());
+                    }
+                    reader.replace(&mut adapter, key, format!("{module}.{parameter}"), Origin::Module)?;
                 }
                 Some((module, Part::Base(parameter))) => {
                     let origin = if parameter == "bias" { Origin::Bias } else { Origin::Base };
@@ -199,7 +205,7 @@ impl<'a> Reader<'a> {
             Part::OutputBias => &mut parts.output_bias,
             Part::Magnitude => &mut parts.magnitude,
             Part::Rows => &mut parts.rows,
-            Part::Base(_) | Part::Wrapped(_) | Part::Unused | Part::Plain(_) => return,
+            Part::Base(_) | Part::Wrapped(_) | Part::Tuned(_) | Part::Unused | Part::Plain(_) => return,
         };
         match place {
             None => *place = Some(key),

@@ -4,7 +4,7 @@
 //! nothing but factors.
 
 use super::{Bias, Initialisation, Inspection, LayerKind, Selection};
-use crate::{Dtype, Tensors};
+use crate::{Dtype, Tensors, vit_names};
 
 /// Something to know about an adapter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub(super) fn notes(inspection: &Inspection, base: &dyn Tensors) -> Vec<Note> {
     let transformers = transformers(inspection, base).into_iter().map(note(Reader::Transformers));
     everyone
         .chain(transformers)
-        .chain(llama_cpp(inspection).into_iter().map(note(Reader::LlamaCpp)))
+        .chain(llama_cpp(inspection, base).into_iter().map(note(Reader::LlamaCpp)))
         .collect()
 }
 
@@ -123,6 +123,9 @@ fn transformers(inspection: &Inspection, base: &dyn Tensors) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let modules = inspection.modules.iter().map(|module| module.path.as_str());
+    let names = modules.chain(inspection.whole.iter().map(String::as_str));
+    notes.extend(vit_names::note(names).map(str::to_owned));
     let ends = inspection
         .modules
         .iter()
@@ -137,9 +140,14 @@ fn transformers(inspection: &Inspection, base: &dyn Tensors) -> Vec<String> {
     notes
 }
 
-fn llama_cpp(inspection: &Inspection) -> Vec<String> {
+fn llama_cpp(inspection: &Inspection, base: &dyn Tensors) -> Vec<String> {
     let mut notes = Vec::new();
     let Some(config) = &inspection.config else { return notes };
+    if crate::ends::embedding(base.infos()).is_none() {
+        return vec![
+            "takes a LoRA beside a language model only, and this base is none: merge instead".to_owned(),
+        ];
+    }
     let modules = &inspection.modules;
     let is_off = |module: &&super::Module| {
         let expected = config.alpha / module.rank.max(1) as f64;

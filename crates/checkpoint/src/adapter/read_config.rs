@@ -113,9 +113,11 @@ fn nested(folder: &Path) -> Vec<String> {
 
 fn read(json: &Value) -> Result<AdapterConfig, Fault> {
     let fields = Fields::of("adapter_config.json", json)?;
-    let kind = peft_type(fields)?;
-    if kind != "LORA" {
-        return Err(Fault::Type { found: shorten(kind) });
+    match peft_type(fields)? {
+        "LORA" => {}
+        // Modules trained whole and nothing else.
+        "LN_TUNING" => return common(fields, &[]),
+        kind => return Err(Fault::Type { found: shorten(kind) }),
     }
     refuse_features(fields)?;
     let flag = |key| Ok::<_, Fault>(fields.bool(key)?.unwrap_or(false));

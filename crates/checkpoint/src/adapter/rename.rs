@@ -11,7 +11,7 @@ impl Adapter {
         self.new_rows = self.new_rows.drain(..).map(|(path, rows)| (name(&path), rows)).collect();
         let config = &mut self.config;
         config.targets = Targets {
-            modules: Selection::Names(self.low_rank.keys().cloned().collect()),
+            modules: Selection::of_paths(self.low_rank.keys()),
             saved: config.targets.saved.iter().map(|module| name(module)).collect(),
             ..Targets::default()
         };

@@ -56,8 +56,6 @@ pub(super) fn hint(found: &str) -> String {
          `save_as_lora(path, model, rank)` and use the result"
     } else if PROMPTS.contains(&found) {
         "it adds virtual tokens and changes no weight, so it cannot be merged"
-    } else if found == "LN_TUNING" {
-        "it trains normalisations, whose weights no LoRA changes: merge it in Python with peft's `merge_and_unload`"
     } else if found == "BONE" {
         "peft replaced it by MISS: merge it in Python with the version of peft that wrote it"
     } else if OTHERS.contains(&found) {
@@ -89,7 +87,6 @@ mod tests {
             ("HIRA", "save_as_lora"),
             ("FOURIERFT", "drawn by torch"),
             ("PROMPT_TUNING", "virtual tokens"),
-            ("LN_TUNING", "normalisations"),
             ("BONE", "MISS"),
             ("ROAD", "merge_and_unload"),
             ("LOAH", "`LOHA`"),

@@ -1,6 +1,6 @@
 //! The classes that a classification head tells apart: `id2label` and `num_labels` of `config.json`.
 
-use super::{Config, Fault};
+use super::{Architecture, Config, Fault};
 use crate::fields::{Fields, shorten};
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,32 @@ const TEXTS: &str = "ForSequenceClassification";
 /// End of the names of those that tell images apart.
 const IMAGES: &str = "ForImageClassification";
 
+impl Architecture {
+    /// Modules of a head that tells texts apart, in order: an encoder has a map of the first token's state before the one to
+    /// the classes.
+    pub fn head(self) -> &'static [&'static str] {
+        match self {
+            Self::Bert => &["bert.pooler.dense", "classifier"],
+            Self::Roberta => &["classifier.dense", "classifier.out_proj"],
+            Self::Distilbert => &["pre_classifier", "classifier"],
+            _ => &["score"],
+        }
+    }
+
+    /// The last of them, which scores the classes.
+    pub fn output(self) -> &'static str {
+        self.head().last().copied().unwrap_or_default()
+    }
+}
+
 impl Config {
+    /// Whether the file is of a model whose head tells texts apart, or gives a number.
+    pub fn tells_classes(&self) -> bool {
+        let Some(classes) = self.raw.get("architectures") else { return false };
+        let class = classes.as_str().or_else(|| classes.get(0)?.as_str());
+        class.is_some_and(|class| class.ends_with(TEXTS))
+    }
+
     /// Names of the classes in their order; `None` where the file is not of a classifier. As in transformers, classes
     /// without names are called `LABEL_0` and so on, and there are two where the file does not say how many.
     ///
@@ -21,8 +46,13 @@ impl Config {
 
     /// Makes the file that of a classifier with these classes.
     pub fn set_classes(&mut self, names: &[String]) {
+        if self.raw.is_null() {
+            self.raw = self.compose();
+        }
         let usual = self.architecture.class();
-        write(&mut self.raw, names, |found| headed(found).unwrap_or_else(|| usual.to_owned()));
+        write(&mut self.raw, names, |found| {
+            headed(found).or_else(|| headed(Some(usual))).unwrap_or_else(|| usual.to_owned())
+        });
     }
 }
 
@@ -79,7 +109,7 @@ fn write(raw: &mut Value, names: &[String], class: impl Fn(Option<&str>) -> Stri
 
 /// The class of transformers with a head, from one of the same family.
 fn headed(class: Option<&str>) -> Option<String> {
-    let ends = [TEXTS, "ForMaskedLM", "ForPreTraining", "Model"];
+    let ends = [TEXTS, "ForCausalLM", "ForMaskedLM", "ForPreTraining", "LMHeadModel", "Model"];
     let stem = ends.into_iter().find_map(|end| class?.strip_suffix(end))?;
     Some(format!("{stem}{TEXTS}"))
 }
@@ -118,5 +148,28 @@ mod tests {
         assert_eq!(config.classes().unwrap().unwrap(), names);
         assert_eq!(config.to_json()["label2id"]["a"], 1);
         assert_eq!(headed(Some("XLMRobertaForMaskedLM")).unwrap(), "XLMRobertaForSequenceClassification");
+    }
+
+    #[test]
+    fn a_language_model_becomes_a_classifier_whatever_it_came_from() {
+        let names = ["b".to_owned(), "a".to_owned()];
+        for architecture in Architecture::ALL {
+            let json = json!({"model_type": architecture.name(), "tie_word_embeddings": false});
+            let mut config = Config::parse(Path::new("config.json"), json, None).unwrap();
+            let before = config.tensors();
+            config.set_classes(&names);
+            assert_eq!(config.classes().unwrap().unwrap(), names, "{architecture:?}");
+            let class = config.to_json()["architectures"][0].as_str().unwrap().to_owned();
+            assert!(class.ends_with(TEXTS) && !class.contains("LM"), "{class}");
+            let head = crate::ends::HEAD;
+            let expected: Vec<_> = before.into_iter().filter(|(name, _)| name != head).collect();
+            assert_eq!(config.tensors(), expected, "{architecture:?}");
+        }
+        // As a GGUF file has it.
+        let llama = Config::parse(Path::new("config.json"), json!({"model_type": "llama"}), None).unwrap();
+        let mut bare = Config { raw: Value::Null, padding: Some(7), ..llama };
+        bare.set_classes(&names);
+        let again = Config::parse(Path::new("config.json"), bare.to_json(), None).unwrap();
+        assert_eq!((again.classes().unwrap().unwrap(), again.padding), (names.to_vec(), Some(7)));
     }
 }

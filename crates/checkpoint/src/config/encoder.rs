@@ -58,15 +58,6 @@ impl Architecture {
         let stack = if self == Self::Distilbert { "transformer" } else { "encoder" };
         format!("{}.{stack}.layer.{index}", self.name())
     }
-
-    /// Modules of a classification head: a map of the first token's state, and the one to the classes.
-    pub fn head(self) -> [&'static str; 2] {
-        match self {
-            Self::Roberta => ["classifier.dense", "classifier.out_proj"],
-            Self::Distilbert => ["pre_classifier", "classifier"],
-            _ => ["bert.pooler.dense", "classifier"],
-        }
-    }
 }
 
 impl Config {
@@ -98,9 +89,9 @@ pub(super) fn encoder(architecture: Architecture, fields: Fields) -> Result<Conf
     if architecture != Architecture::Distilbert {
         super::size("type_vocab_size", count("type_vocab_size", 2)?, 1 << 16)?;
     }
-    let (offset, vocabulary) = match architecture {
-        Architecture::Roberta => (count("pad_token_id", 1)? + 1, 50_265),
-        _ => (0, 30_522),
+    let (offset, vocabulary, padding) = match architecture {
+        Architecture::Roberta => (count("pad_token_id", 1)? + 1, 50_265, 1),
+        _ => (0, 30_522, 0),
     };
     let positions = count("max_position_embeddings", 512)?;
     if positions <= offset {
@@ -134,6 +125,7 @@ pub(super) fn encoder(architecture: Architecture, fields: Fields) -> Result<Conf
         dtype: dtype(fields)?,
         bos: tokens(fields, "bos_token_id", None)?.first().copied(),
         eos: tokens(fields, "eos_token_id", None)?,
+        padding: tokens(fields, "pad_token_id", Some(padding))?.first().copied(),
         raw: Value::Null,
     })
 }

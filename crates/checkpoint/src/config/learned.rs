@@ -56,6 +56,7 @@ pub(super) fn gpt2(fields: Fields, generation: Option<&Value>) -> Result<Config,
         dtype: dtype(fields)?,
         bos: tokens(fields, "bos_token_id", Some(50_256))?.first().copied(),
         eos: eos(fields, generation, Some(50_256))?,
+        padding: tokens(fields, "pad_token_id", None)?.first().copied(),
         raw: Value::Null,
     })
 }
@@ -92,6 +93,7 @@ pub(super) fn opt(fields: Fields, generation: Option<&Value>) -> Result<Config, 
         dtype: dtype(fields)?,
         bos: tokens(fields, "bos_token_id", Some(2))?.first().copied(),
         eos: eos(fields, generation, Some(2))?,
+        padding: tokens(fields, "pad_token_id", Some(1))?.first().copied(),
         raw: Value::Null,
     })
 }

@@ -21,7 +21,7 @@ pub use fault::Fault;
 pub use rope::{Positions, Rope, RopeScaling};
 pub use vit::Vit;
 
-use crate::{Dtype, Error, Result, mapping};
+use crate::{Dtype, Error, Result, ThinLayers, mapping, thin};
 use serde_json::Value;
 use std::path::Path;
 
@@ -76,17 +76,25 @@ pub struct Config {
     pub bos: Option<u32>,
     /// Tokens that end an answer.
     pub eos: Vec<u32>,
+    /// Token that fills up texts beside longer ones.
+    pub padding: Option<u32>,
     /// The whole `config.json`; null for a model that came without one.
     pub raw: Value,
 }
 
 impl Config {
-    /// Reads `config.json` and, where there is one, `generation_config.json` of `folder`.
+    /// Reads `config.json` and, where there is one, `generation_config.json` of `folder`; of thin layers, that of the whole
+    /// model.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("config.json");
-        let raw = mapping::read_json(&path)?;
+        Self::read_marked(folder).map(|(config, _)| config)
+    }
+
+    /// The same, and which layers are thin where the file says so.
+    pub(crate) fn read_marked(folder: &Path) -> Result<(Self, Option<ThinLayers>)> {
+        let (raw, layers) = thin::read_config(folder)?;
         let generation = mapping::read_json_if_there(&folder.join("generation_config.json"))?;
-        Self::parse(&path, raw, generation.as_ref())
+        let config = Self::parse(&folder.join("config.json"), raw, generation.as_ref())?;
+        Ok((config, layers))
     }
 
     /// From the parsed files; `path` is for messages.
@@ -170,6 +178,7 @@ impl Config {
                 [] => Value::Null,
                 many => many.into(),
             },
+            "pad_token_id": self.padding,
         });
         match self.architecture {
             Architecture::Llama => {

@@ -63,6 +63,7 @@ fn llama(architecture: Architecture, fields: Fields, generation: Option<&Value>)
         dtype: dtype(fields)?,
         bos: tokens(fields, "bos_token_id", defaults.bos)?.first().copied(),
         eos: eos(fields, generation, defaults.eos)?,
+        padding: tokens(fields, "pad_token_id", None)?.first().copied(),
         raw: Value::Null,
     })
 }

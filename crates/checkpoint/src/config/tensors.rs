@@ -1,6 +1,7 @@
 //! The tensors that a configuration calls for.
 
-use super::{Architecture, Config, Positions};
+use super::{Architecture, Config, Positions, Vit};
+use serde_json::Value;
 
 type Named = (String, Vec<usize>);
 
@@ -9,7 +10,7 @@ impl Config {
     /// GPT-2's matrices are [in, out].
     ///
     /// Biases of the llama family are not among them: such a model has those that its file has. `lm_head.weight` is only
-    /// where it is not the embedding.
+    /// where it is not the embedding, and heads that tell classes apart never are.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let mut tensors =
             vec![(self.architecture.embedding().to_owned(), vec![self.vocabulary, self.embedding_size])];
@@ -22,7 +23,7 @@ impl Config {
             }
             _ => self.llama(&mut tensors),
         }
-        if !self.tied {
+        if !self.tied && !self.tells_classes() {
             tensors.push((crate::ends::HEAD.to_owned(), vec![self.vocabulary, self.embedding_size]));
         }
         tensors
@@ -122,6 +123,34 @@ impl Config {
             with_bias(tensors, &path(names.mlp[1]), [d, f], Some(d));
             norm(tensors, &path(names.norm), d);
         }
+    }
+}
+
+impl Vit {
+    /// As [`Config::tensors`], of the vision transformer that `raw` describes; all but the head, which a file may lack.
+    pub(crate) fn tensors(&self, raw: &Value) -> Vec<Named> {
+        let &Self { hidden_size: d, intermediate_size: f, layers, patch_size, channels, .. } = self;
+        let path = |name: &str| format!("vit.embeddings.{name}");
+        let mut tensors = vec![
+            (path("cls_token"), vec![1, 1, d]),
+            (path("position_embeddings"), vec![1, 1 + self.patches(), d]),
+            (path("patch_embeddings.projection.weight"), vec![d, channels, patch_size, patch_size]),
+            (path("patch_embeddings.projection.bias"), vec![d]),
+        ];
+        let bias = (raw["qkv_bias"] != false).then_some(d);
+        for layer in 0..layers {
+            let path = |name: &str| format!("vit.encoder.layer.{layer}.{name}");
+            for projection in ["query", "key", "value"] {
+                with_bias(&mut tensors, &path(&format!("attention.attention.{projection}")), [d, d], bias);
+            }
+            with_bias(&mut tensors, &path("attention.output.dense"), [d, d], Some(d));
+            with_bias(&mut tensors, &path("intermediate.dense"), [f, d], Some(f));
+            with_bias(&mut tensors, &path("output.dense"), [d, f], Some(d));
+            norm(&mut tensors, &path("layernorm_before"), d);
+            norm(&mut tensors, &path("layernorm_after"), d);
+        }
+        norm(&mut tensors, "vit.layernorm", d);
+        tensors
     }
 }
 

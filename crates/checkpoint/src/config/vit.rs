@@ -3,7 +3,7 @@
 use super::read::LAYER_LIMIT;
 use super::{Activation, Fault, multiple, size};
 use crate::fields::{Fields, shorten};
-use crate::{Error, Result, mapping};
+use crate::{Error, Result, thin};
 use serde_json::Value;
 use std::path::Path;
 
@@ -36,8 +36,8 @@ impl Vit {
     /// # Errors
     /// When the file is absent, of another model, or names sizes that do not fit each other.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("config.json");
-        Self::parse(&mapping::read_json(&path)?).map_err(|fault| Error::Config { path, fault })
+        let (raw, _) = thin::read_config(folder)?;
+        Self::parse(&raw).map_err(|fault| Error::Config { path: folder.join("config.json"), fault })
     }
 
     pub(crate) fn parse(raw: &Value) -> Result<Self, Fault> {

@@ -62,6 +62,7 @@ pub(super) fn from_header(header: &Header, rope_factors: Option<&[f32]>) -> Resu
         dtype: dtype(header),
         bos: special("tokenizer.ggml.bos_token_id")?,
         eos: ends(special("tokenizer.ggml.eos_token_id")?, special("tokenizer.ggml.eot_token_id")?),
+        padding: special("tokenizer.ggml.padding_token_id")?,
         raw: serde_json::Value::Null,
     })
 }

@@ -60,6 +60,11 @@ impl Safetensors {
         [SINGLE, INDEX].iter().any(|name| folder.join(name).is_file())
     }
 
+    /// The file, or the folder of the shards.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Free text of the file's header (`format` is `pt` in Hugging Face's files); empty for shards.
     pub fn metadata(&self) -> &IndexMap<String, String> {
         &self.metadata

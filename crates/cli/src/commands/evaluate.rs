@@ -164,13 +164,13 @@ impl Evaluate {
         }
     }
 
-    /// Whether there are labels, or the model is a classifier; one that has to be pulled first is none.
+    /// Whether there are labels, or model and adapter are a classifier; a model that has to be pulled first is none.
     fn classifies(&self, context: &Context) -> anyhow::Result<bool> {
         if self.label_column.is_some() || self.text_column.is_some() {
             return Ok(true);
         }
         match context.hub()?.resolve(&self.model.model) {
-            Ok(path) => Ok(rankine_run::is_classifier(&path)?),
+            Ok(path) => Ok(rankine_run::is_classifier(&path, self.model.adapter.as_deref())?),
             Err(_) => Ok(false),
         }
     }

@@ -1,5 +1,6 @@
 //! `rankine init`: an adapter before its training.
 
+use crate::settings::settings;
 use crate::stages::Stages;
 use crate::{Context, Exit, model};
 use anyhow::{Context as _, Result};
@@ -7,7 +8,7 @@ use rankine_checkpoint::Existing;
 use rankine_method::{Choice, Fields};
 use rankine_nn::models::Storage;
 use rankine_report::{Cell, Level, Page, format};
-use rankine_run::{Modules, Start, Started, TargetSection, parse_change};
+use rankine_run::{DataSection, Modules, Start, Started, TargetSection};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -16,10 +17,13 @@ use std::path::{Path, PathBuf};
 /// A peft adapter and, where the method takes its start out of the weights (PiSSA), the base without it in `residual`. The same
 /// seed gives the same files, and the start of `rankine train`. In Python:
 /// `PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("start/residual"), "start", is_trainable=True)`.
+/// Models that tell texts or images apart are of `AutoModelForSequenceClassification` and `AutoModelForImageClassification`;
+/// their head is in the adapter. One that has none, such as `all-minilm-l6-v2`, gets one for the classes of `--data`; without
+/// data neither model nor adapter has one, and peft trains none.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Init {
-    /// Known name, hub repository, directory or .gguf file
+    /// Known name, hub repository, directory, .gguf file or weights of an image classifier
     model: String,
     /// How weights are structured: see `rankine methods`
     #[arg(long, default_value = "pissa")]
@@ -39,12 +43,22 @@ pub struct Init {
     /// Any setting of the method, for example `rslora=true`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
-    /// Modules to take over: `all-linear`, or names with commas between
+    /// Modules to take over: `all-linear`, names with commas between, or an expression for whole names
     #[arg(long, value_name = "NAMES", default_value = "all-linear")]
     target: String,
-    /// Data to calibrate on, for methods that must see the weights at work (EVA); formats as those of `rankine train`
-    #[arg(long, value_name = "FILE")]
+    /// Data to calibrate on, for methods that must see the weights at work (EVA), and whose classes a head is for; formats as
+    /// those of `rankine train`
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
+    /// Column of the texts to classify, in CSV, TSV or JSON; `text` when absent
+    #[arg(long, value_name = "NAME", requires = "data")]
+    text_column: Option<String>,
+    /// Column of the second text, where pairs are classified
+    #[arg(long, value_name = "NAME", requires = "data")]
+    second_column: Option<String>,
+    /// Column of the labels, names or whole numbers; `label` when absent
+    #[arg(long, value_name = "NAME", requires = "data")]
+    label_column: Option<String>,
     /// Seed of everything random
     #[arg(long, default_value = "0")]
     seed: u64,
@@ -67,7 +81,11 @@ Examples:
   rankine init smollm2-135m --method pissa --rank 16 --output start
   rankine init smollm2-135m --method pissa --rank 16 --svd randomized --iterations 4 --seed 7 --output start
   rankine init smollm2-135m --method lora --target q_proj,v_proj --set init=gaussian --output start
-  rankine init smollm2-135m --method eva --rank 16 --set rho=2.0 --data alpaca.json --output start";
+  rankine init smollm2-135m --method eva --rank 16 --set rho=2.0 --data alpaca.json --output start
+  rankine init all-minilm-l6-v2 --method pissa --rank 8 --output start
+  rankine init all-minilm-l6-v2 --method eva --rank 8 --data mail.csv --label-column kind --output start
+  rankine init ./vit --method eva --rank 8 --data pets --output start
+  rankine init ./mobilenet_v2.pth --method flora --rank 8 --target 'features.*.conv.*' --output start";
 
 /// The result in JSON.
 #[derive(Serialize)]
@@ -79,6 +97,7 @@ struct Made<'a> {
     weights: usize,
     trained: usize,
     unsettled: usize,
+    classes: Option<&'a [String]>,
 }
 
 impl Init {
@@ -91,7 +110,7 @@ impl Init {
             false => self.model.clone(),
         };
         let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
-        let (seed, weights, data) = (self.seed, self.weights, self.data.clone());
+        let (seed, weights, data) = (self.seed, self.weights, self.data());
         let start = Start { model: name, method, targets, seed, weights, data };
         let existing = if self.force { Existing::Replace } else { Existing::Refuse };
         let mut stages = Stages::new(context);
@@ -106,19 +125,19 @@ impl Init {
         Ok(Exit::Done)
     }
 
+    fn data(&self) -> Option<DataSection> {
+        let path = self.data.as_ref()?;
+        Some(DataSection {
+            text_column: self.text_column.clone(),
+            second_column: self.second_column.clone(),
+            label_column: self.label_column.clone(),
+            ..DataSection::new(path)
+        })
+    }
+
     /// The settings of the method; options win over `--set`.
     fn fields(&self) -> Result<Fields> {
-        let mut fields = Fields::new();
-        for change in &self.changes {
-            let (key, value) = parse_change(change)?;
-            fields.insert(key.to_owned(), value);
-        }
-        if let Some(rank) = self.rank {
-            fields.insert("rank".to_owned(), i64::try_from(rank)?.into());
-        }
-        if let Some(alpha) = self.alpha {
-            fields.insert("alpha".to_owned(), f64::from(alpha).into());
-        }
+        let mut fields = settings(&self.changes, self.rank, self.alpha)?;
         if let Some(word) = &self.svd {
             fields.insert("svd".to_owned(), word.as_str().into());
         }
@@ -137,6 +156,7 @@ impl Init {
             weights: started.attached.sites.len(),
             trained: started.attached.trained,
             unsettled: started.unsettled,
+            classes: started.classes.as_deref(),
         }
     }
 
@@ -144,12 +164,20 @@ impl Init {
         let base =
             started.residual.as_ref().map_or_else(|| start.model.clone(), |path| path.display().to_string());
         let mut page = Page::new(format!("Adapter {}", self.output.display()));
-        page.facts(&[
+        let mut facts = vec![
             ("method", Cell::text(&self.method)),
             ("weights taken over", Cell::Count(started.attached.sites.len() as u64)),
             ("numbers to train", Cell::Count(started.attached.trained as u64)),
             ("base to train on", Cell::text(base)),
-        ]);
+        ];
+        match started.classes.as_deref() {
+            None => {}
+            Some([]) => {
+                facts.push(("head", Cell::text("none: labelled `--data` says what it is to tell apart")))
+            }
+            Some(classes) => facts.push(("classes of the head", Cell::Count(classes.len() as u64))),
+        }
+        page.facts(&facts);
         let (trained, exported) = (started.attached.trained, started.exported);
         if trained < exported {
             let text = format!(

@@ -1,4 +1,4 @@
-//! `rankine merge`: an adapter's changes written into a copy of its base.
+//! `rankine merge`: an adapter's changes written into a copy of its base; thin layers multiplied out.
 
 use crate::stages::Stages;
 use crate::{Context, Exit, model, units};
@@ -6,21 +6,21 @@ use anyhow::Context as _;
 use rankine_checkpoint::{Checkpoint, Config, Dtype, Existing, ImageCheckpoint};
 use rankine_nn::{Pass, Tokens, models::Storage};
 use rankine_report::{Cell, Column, Page, Table};
-use rankine_surgery::{MergeReport, Plan, Progress, WriteOptions};
+use rankine_surgery::{MergeReport, Plan, Progress, Subject, WriteOptions};
 use rankine_tensor::Tensor;
 use std::path::{Path, PathBuf};
 
 /// Write an adapter's changes into a copy of its base model
 ///
 /// The result is plain safetensors with config.json and tokenizer, which transformers loads. Weights are streamed: memory
-/// does not grow with the model.
+/// does not grow with the model. A thin model (`rankine compress`, PELA's `thin`) gets whole weights, without an adapter too.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Merge {
     /// Known name, hub repository, directory or .gguf file of the base
     model: String,
-    /// Directory of the adapter, such as the output of `rankine train`
-    adapter: PathBuf,
+    /// Directory of the adapter, such as the output of `rankine train`; not needed for a thin model
+    adapter: Option<PathBuf>,
     /// Directory to write
     #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
@@ -45,7 +45,8 @@ const EXAMPLES: &str = "\
 Examples:
   rankine merge smollm2-135m runs/first --output merged
   rankine merge smollm2-135m runs/first --output merged --dtype bf16 --shard-size 2GB --verify
-  rankine merge smollm2-135m runs/first --output merged --dry-run";
+  rankine merge smollm2-135m runs/first --output merged --dry-run
+  rankine merge runs/pela/thin --output whole";
 
 /// Length of the text whose logits are compared.
 const PROBE_TOKENS: usize = 32;
@@ -73,18 +74,21 @@ impl Merge {
     /// Merges, and checks the result if asked.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = model::find(context, &self.model)?;
+        let Some(folder) = &self.adapter else {
+            return self.run_alone(context, &path);
+        };
         if let Some(base) = ImageCheckpoint::open(&path)? {
-            return self.run_images(context, &path, base);
+            return self.run_images(context, (&path, folder), base);
         }
         let mut base = Checkpoint::open(&path)?;
-        let adapter = rankine_run::open_adapter(&path, &self.adapter)?;
-        rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
-        rankine_run::fit_head(&mut base, &adapter, &self.adapter)?;
+        let adapter = rankine_run::open_adapter(&path, folder)?;
+        rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
+        rankine_run::fit_head(&mut base, &adapter, folder)?;
         let options = self.options(rankine_run::tokenizer_companions(&base)?);
-        let merging = || format!("while merging `{}` into `{}`", self.adapter.display(), self.model);
+        let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
         if self.dry_run {
             let plan = rankine_surgery::plan_merge(&base, &adapter, &options).with_context(merging)?;
-            context.show(&plan_page(&self.output, &plan))?;
+            context.show(&plan_page("Would write", &self.output, &plan))?;
             return Ok(Exit::Done);
         }
         let mut stages = Stages::new(context);
@@ -98,14 +102,19 @@ impl Merge {
     }
 
     /// The same for an image classifier.
-    fn run_images(&self, context: &Context, path: &Path, mut base: ImageCheckpoint) -> anyhow::Result<Exit> {
-        let merging = || format!("while merging `{}` into `{}`", self.adapter.display(), self.model);
-        let adapter = rankine_run::open_image_adapter(&mut base, &self.adapter)?;
-        rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
+    fn run_images(
+        &self,
+        context: &Context,
+        (path, folder): (&Path, &Path),
+        mut base: ImageCheckpoint,
+    ) -> anyhow::Result<Exit> {
+        let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
+        let adapter = rankine_run::open_image_adapter(&mut base, folder)?;
+        rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
         let options = self.options(Vec::new());
         if self.dry_run {
             let plan = rankine_surgery::plan_merge_images(&base, &adapter, &options).with_context(merging)?;
-            context.show(&plan_page(&self.output, &plan))?;
+            context.show(&plan_page("Would write", &self.output, &plan))?;
             return Ok(Exit::Done);
         }
         let mut stages = Stages::new(context);
@@ -118,6 +127,31 @@ impl Merge {
         if self.verify { self.check(context, path) } else { Ok(Exit::Done) }
     }
 
+    /// A thin model with whole weights.
+    fn run_alone(&self, context: &Context, path: &Path) -> anyhow::Result<Exit> {
+        match ImageCheckpoint::open(path)? {
+            Some(model) => self.multiply_out(context, Subject::Images(&model)),
+            None => self.multiply_out(context, Subject::Texts(&Checkpoint::open(path)?)),
+        }
+    }
+
+    fn multiply_out(&self, context: &Context, thin: Subject<'_>) -> anyhow::Result<Exit> {
+        let options = self.options(Vec::new());
+        let multiplying = || format!("while multiplying out the factors of `{}`", self.model);
+        if self.dry_run {
+            let plan = rankine_surgery::plan_whole(thin, &options).with_context(multiplying)?;
+            context.show(&plan_page("Would write", &self.output, &plan))?;
+            return Ok(Exit::Done);
+        }
+        let mut stages = Stages::new(context);
+        let watch = &mut |progress: Progress| stages.see(progress);
+        let plan =
+            rankine_surgery::write_whole(thin, &self.output, &options, watch).with_context(multiplying)?;
+        drop(stages);
+        context.show(&plan_page("Multiplied out into", &self.output, &plan))?;
+        if self.verify { self.check(context, thin.path()) } else { Ok(Exit::Done) }
+    }
+
     fn options(&self, extra_files: Vec<(String, Vec<u8>)>) -> WriteOptions {
         WriteOptions {
             dtype: self.dtype.map(StoredType::dtype),
@@ -128,10 +162,10 @@ impl Merge {
         }
     }
 
-    /// Compares base and adapter in memory with what was written.
+    /// Compares the base in memory, with its adapter, with what was written.
     fn check(&self, context: &Context, base: &Path) -> anyhow::Result<Exit> {
         let verifying = "while verifying the merged model";
-        let expected = probe(base, Some(&self.adapter)).context(verifying)?;
+        let expected = probe(base, self.adapter.as_deref()).context(verifying)?;
         let merged = probe(&self.output, None).context(verifying)?;
         let comparison = Comparison::of(&expected, &merged, tolerance(&self.output)?);
         context.show(&comparison.page())?;
@@ -195,7 +229,7 @@ fn probe(model: &Path, adapter: Option<&Path>) -> anyhow::Result<Vec<f32>> {
         let image = Tensor::new(pixels, &[1, channels, height, width])?;
         return Ok(loaded.model.logits(&image, &mut Pass::quiet())?.to_vec());
     }
-    if rankine_run::is_classifier(model)? {
+    if rankine_run::is_classifier(model, adapter)? {
         let (model, config) = rankine_run::load_classifier_model(model, adapter)?;
         return Ok(model.logits(&Tokens::single(&probe_tokens(&config)), &mut Pass::quiet())?.to_vec());
     }
@@ -218,8 +252,8 @@ fn files(plan: &Plan) -> Table {
     table
 }
 
-fn plan_page(output: &Path, plan: &Plan) -> Page {
-    let mut page = Page::new(format!("Would write {}", output.display()));
+fn plan_page(title: &str, output: &Path, plan: &Plan) -> Page {
+    let mut page = Page::new(format!("{title} {}", output.display()));
     page.facts(&[("parameters", Cell::Count(plan.parameters)), ("weights", Cell::Bytes(plan.bytes))]);
     page.table(files(plan));
     page

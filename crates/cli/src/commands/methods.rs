@@ -1,10 +1,10 @@
 //! `rankine methods`: the registered ways of structuring a weight, and how much each would train of a model.
 
-use crate::{Context, Exit, model};
+use crate::{Context, Exit, model, settings::settings};
 use anyhow::{Context as _, Result};
-use rankine_method::{Card, Choice, Fields};
+use rankine_method::{Card, Choice};
 use rankine_report::{Cell, Column, Level, Page, Table};
-use rankine_run::{Count, Group, Modules, TargetSection, parse_change};
+use rankine_run::{Count, Group, Modules, TargetSection};
 use serde::Serialize;
 
 /// List the methods of fine-tuning, or show one and what it would train of a model
@@ -93,15 +93,7 @@ impl Methods {
     /// What it would train of the model that was named, with the settings that were given.
     fn count(&self, context: &Context, name: &str) -> Result<Option<Counted>> {
         let Some(model) = self.model.clone() else { return Ok(None) };
-        let mut fields = Fields::new();
-        for change in &self.changes {
-            let (key, value) = parse_change(change)?;
-            fields.insert(key.to_owned(), value);
-        }
-        if let Some(rank) = self.rank {
-            fields.insert("rank".to_owned(), i64::try_from(rank)?.into());
-        }
-        let settings = Choice::named(name)?.with(&fields)?;
+        let settings = Choice::named(name)?.with(&settings(&self.changes, self.rank, None)?)?;
         let modules = Modules::named(self.target.as_deref().unwrap_or("all-linear"));
         let targets = TargetSection { modules, ..TargetSection::default() };
         let path = model::find(context, &model)?;

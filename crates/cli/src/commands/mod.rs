@@ -3,6 +3,7 @@
 mod adapter;
 mod chat;
 mod completions;
+mod compress;
 mod demo;
 mod evaluate;
 mod generate;
@@ -26,6 +27,7 @@ pub enum Command {
     Chat(chat::Chat),
     Evaluate(evaluate::Evaluate),
     Merge(merge::Merge),
+    Compress(compress::Compress),
     Adapter(adapter::Adapter),
     Init(init::Init),
     Methods(methods::Methods),
@@ -45,6 +47,7 @@ impl Command {
             Self::Chat(command) => command.run(context),
             Self::Evaluate(command) => command.run(context),
             Self::Merge(command) => command.run(context),
+            Self::Compress(command) => command.run(context),
             Self::Adapter(command) => command.run(context),
             Self::Init(command) => command.run(context),
             Self::Methods(command) => command.run(context),

@@ -3,7 +3,8 @@
 use crate::{Context, Exit, model};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use rankine_lab::{Language, Materials, Scale, experiment};
+use rankine_checkpoint::Checkpoint;
+use rankine_lab::{Encoder, Language, Materials, Scale, experiment};
 use rankine_nn::models::Storage;
 use rankine_report::{Markdown, Page};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rankine reproduce pissa
-  rankine reproduce pissa --full --model smollm2-135m --data alpaca.json --html pissa.html")]
+  rankine reproduce pissa --full --model smollm2-135m --data alpaca.json --html pissa.html
+  rankine reproduce svfit --full --model all-minilm-l6-v2 --data mails.jsonl --runs runs.json")]
 pub struct Reproduce {
     /// Key of the paper: see `rankine papers`
     paper: String,
@@ -25,12 +27,15 @@ pub struct Reproduce {
     /// Folder with Fashion-MNIST, as Debian's `dataset-fashion-mnist` installs it
     #[arg(long, default_value = Materials::FASHION_MNIST, value_name = "DIR")]
     fashion_mnist: PathBuf,
-    /// A language model to show the claim on as well
-    #[arg(long, requires = "data")]
+    /// A language model or a text encoder to show the claim on as well, where the paper is about such
+    #[arg(long)]
     model: Option<String>,
-    /// What the language model learns
-    #[arg(long, requires = "model")]
+    /// What it learns: conversations or texts; of an encoder texts with labels, in fields `text` and `label`
+    #[arg(long, value_name = "FILE", requires = "model")]
     data: Option<PathBuf>,
+    /// Keep finished runs of the encoder here, for other papers and for later: what is there is not run again
+    #[arg(long, value_name = "FILE", requires = "data")]
+    runs: Option<PathBuf>,
     /// Write a page with the plots here
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -48,13 +53,20 @@ impl Reproduce {
         let experiment = experiment(&self.paper)?;
         let scale = if self.full { Scale::Full } else { Scale::Quick };
         let path = self.model.as_ref().map(|spec| model::find(context, spec)).transpose()?;
+        let folder = path.clone().unwrap_or_default();
         let load = move || {
-            let path = path.clone().unwrap_or_default();
-            let loaded = rankine_run::load(&path, None, Storage::File)?;
+            let loaded = rankine_run::load(&folder, None, Storage::File)?;
             Ok((loaded.model, loaded.tokenizer))
         };
-        let language = self.model.zip(self.data).map(|(name, data)| Language { name, load: &load, data });
-        let materials = Materials { fashion_mnist: self.fashion_mnist, language };
+        let (mut language, mut encoder) = (None, None);
+        if let (Some(spec), Some(path)) = (&self.model, path) {
+            let (name, checkpoint) = (name(spec), Checkpoint::open(path)?);
+            match checkpoint.config().architecture.is_encoder() {
+                true => encoder = Some(text_encoder(name, &checkpoint, (self.data, self.runs))?),
+                false => language = Some(Language { name, load: &load, data: self.data }),
+            }
+        }
+        let materials = Materials { fashion_mnist: self.fashion_mnist, language, encoder };
         let claim = experiment.run(scale, &materials, &mut |line| context.say(line))?;
         if let Some(file) = &self.html {
             write(file, &claim.page.html())?;
@@ -70,6 +82,22 @@ impl Reproduce {
         context.say(format!("{}: {verdict}", claim.statement));
         Ok(if claim.holds { Exit::Done } else { Exit::CheckFailed })
     }
+}
+
+/// What a model is called on a page, which is no place for somebody's folders.
+fn name(spec: &str) -> String {
+    let last = Path::new(spec).file_name();
+    last.map_or_else(|| spec.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn text_encoder(
+    name: String,
+    checkpoint: &Checkpoint,
+    (texts, runs): (Option<PathBuf>, Option<PathBuf>),
+) -> Result<Encoder> {
+    let texts = texts.context("an encoder needs texts with labels to learn: `--data FILE`")?;
+    let (folder, tokenizer) = (checkpoint.path().to_owned(), rankine_run::tokenizer(checkpoint)?);
+    Ok(Encoder { name, folder, tokenizer, texts, runs })
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {

@@ -1,13 +1,13 @@
 //! `rankine train`: fine-tunes a model through the structure of its weights.
 
-use crate::{Context, Exit, model, progress::Progress};
+use crate::{Context, Exit, model, progress::Progress, settings::settings};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rankine_method::Choice;
 use rankine_nn::models::Storage;
 use rankine_report::format;
-use rankine_run::{DataSection, Modules, Outcome, Recipe, Source, TaskName, fine_tune};
+use rankine_run::{DataSection, Modules, Outcome, Recipe, Source, TaskName, fine_tune, is_run};
 use rankine_train::Ending;
 use std::path::{Path, PathBuf};
 
@@ -165,14 +165,7 @@ impl Train {
         {
             recipe.method = Choice::named(name)?;
         }
-        let mut fields = rankine_method::Fields::new();
-        if let Some(rank) = self.rank {
-            fields.insert("rank".to_owned(), i64::try_from(rank)?.into());
-        }
-        if let Some(alpha) = self.alpha {
-            fields.insert("alpha".to_owned(), f64::from(alpha).into());
-        }
-        recipe.method = recipe.method.clone().with(&fields)?;
+        recipe.method = recipe.method.clone().with(&settings(&[], self.rank, self.alpha)?)?;
         if let Some(target) = &self.target {
             recipe.targets.modules = Modules::named(target);
         }
@@ -193,7 +186,7 @@ impl Train {
     fn default_output(&self, recipe: &Recipe) -> PathBuf {
         let file = self.recipe_file();
         let folder = file.as_deref().filter(|file| file.ends_with(RECIPE)).and_then(Path::parent);
-        if let Some(folder) = folder.filter(|folder| self.resume && folder.join("metrics.jsonl").is_file()) {
+        if let Some(folder) = folder.filter(|folder| self.resume && is_run(folder)) {
             return folder.to_owned();
         }
         let stem =
@@ -205,6 +198,11 @@ impl Train {
 /// Says how a run ended and what to do next.
 pub fn summarise(context: &Context, outcome: &Outcome, output: &Path, recipe: &Recipe) {
     let place = quoted(output);
+    if let Some(steps) = outcome.searched {
+        context.say(format!("stopped after step {steps} of the search for modules and saved"));
+        context.say(format!("go on with: rankine train {place} --resume"));
+        return;
+    }
     let losses =
         outcome.losses.map_or_else(String::new, |(first, last)| format!("; loss {first:.4} → {last:.4}"));
     match outcome.ending {

@@ -3,7 +3,7 @@
 use crate::common::{rankine, words};
 
 /// Of every command, words from below the first line of its help.
-const OWN: [(&str, &str); 13] = [
+const OWN: [(&str, &str); 14] = [
     ("demo", "answers three questions about this program"),
     ("train", "Ctrl-C finishes the step, saves, and says how to go on"),
     ("pull", "What was interrupted goes on where it stopped"),
@@ -11,6 +11,7 @@ const OWN: [(&str, &str); 13] = [
     ("chat", "`/reset` forgets it"),
     ("evaluate", "Of conversations the answers are scored"),
     ("merge", "Weights are streamed"),
+    ("compress", "A matrix whose factors would not be smaller is left alone"),
     ("adapter", "Nothing is trained"),
     ("init", "The same seed gives the same files"),
     ("methods", "nothing is attached or written"),

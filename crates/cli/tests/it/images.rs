@@ -31,10 +31,12 @@ fn an_image_classifier_is_trained_evaluated_and_merged() {
     );
     assert!(said.contains("18 images to learn from, 6 held out; 2 classes"), "{said}");
     assert!(said.contains("images/s") && said.contains("rankine evaluate"), "{said}");
-    let refused = run(folder, &["adapter", "check", "run", "--base", "./vit"]);
+    let (checked, _) = done(folder, &["adapter", "check", "run", "--base", "./vit"]);
+    assert!(checked.contains("fits the base") && checked.contains("transformers 5"), "{checked}");
+    let refused = run(folder, &["adapter", "export", "run", "--base", "./vit", "--gguf", "run.gguf"]);
     let why = words(&refused.stderr);
     assert_eq!(refused.status.code(), Some(2), "{why}");
-    assert!(why.contains("is an image model") && why.contains("hint: `rankine merge`"), "{why}");
+    assert!(why.contains("beside a language model") && why.contains("`rankine merge`"), "{why}");
     let measured = |model: &str, more: &[&str]| -> Value {
         let (found, _) = done(folder, &[&["evaluate", model, "--json"][..], &data, more].concat());
         serde_json::from_str(&found).unwrap()
@@ -47,6 +49,18 @@ fn an_image_classifier_is_trained_evaluated_and_merged() {
     assert!(report.contains("the same model"), "{report}");
     let nll = |value: &Value| value["nll"].as_f64().unwrap();
     assert!((nll(&measured("./merged", &[])) - nll(&adapted)).abs() < 1e-5);
+    let (made, _) = done(folder, &["adapter", "convert", "run", "--base", "./vit", "--output", "plain"]);
+    assert!(made.contains("`modules_to_save`: classifier"), "{made}");
+    let sum = ["adapter", "combine", "run", "plain", "--weights", "0.5,0.5", "--base", "./vit"];
+    done(folder, &[&sum[..], &["--output", "sum"]].concat());
+    for same in ["plain", "sum"] {
+        assert!((nll(&measured("./vit", &["--adapter", same])) - nll(&adapted)).abs() < 1e-5, "{same}");
+    }
+    let init = ["init", "./vit", "--method", "eva", "--rank", "2", "--output", "start", "--json"];
+    let (started, _) = done(folder, &[&init[..], &data].concat());
+    let started: Value = serde_json::from_str(&started).unwrap();
+    assert_eq!((&started["classes"][1], &started["residual"]), (&"1".into(), &Value::Null));
+    assert_eq!(measured("./vit", &["--adapter", "start"])["classes"][1], "1");
     let (planned, _) = done(folder, &["merge", "./vit", "run", "--output", "other", "--dry-run"]);
     assert!(planned.contains("model.safetensors") && !folder.join("other").exists(), "{planned}");
 }

@@ -5,6 +5,8 @@ mod adapters;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod compress;
+#[cfg(test)]
 mod documentation;
 #[cfg(test)]
 mod help;

@@ -186,7 +186,7 @@ fn container(path: &Path, text: &str, format: Option<Format>) -> Result<Containe
 }
 
 /// The text of the file without its byte-order mark.
-fn utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
+pub(crate) fn utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
     let signatures: [(&[u8], &'static str); 5] = [
         (b"PAR1", "Parquet"),
         (&[0x1F, 0x8B], "gzip"),

@@ -1,6 +1,8 @@
 //! The crate from outside: agreement with transformers, files in every format, broken files.
 
 #[cfg(test)]
+mod arrays;
+#[cfg(test)]
 mod broken;
 #[cfg(test)]
 mod encoding;

@@ -16,6 +16,7 @@
 
 use super::block::{self, Block};
 use super::{LengthMismatch, blocks::nibbles, in_blocks};
+use crate::tasks;
 use crate::vectorise::{LANES, Vector};
 
 /// Numbers in a block.
@@ -90,10 +91,14 @@ const fn midpoints<const COUNT: usize, const BETWEEN: usize>(codes: &[f32; COUNT
 
 /// Rows in plain blocks; values: [rows, columns].
 pub(crate) fn quantize(values: &[f32], columns: usize) -> Vec<u8> {
-    let rows = values.chunks_exact(columns.max(1));
-    let mut blocks = Vec::with_capacity(rows.len() * columns.div_ceil(ELEMENTS) * PLAIN);
-    rows.flat_map(|row| row.chunks(ELEMENTS)).for_each(|numbers| blocks.extend(quantized(numbers)));
-    blocks
+    let (columns, height) = (columns.max(1), tasks::rows_per_task(columns));
+    let piece = |values: &[f32]| {
+        let rows = values.chunks_exact(columns);
+        let mut blocks = Vec::with_capacity(rows.len() * columns.div_ceil(ELEMENTS) * PLAIN);
+        rows.flat_map(|row| row.chunks(ELEMENTS)).for_each(|numbers| blocks.extend(quantized(numbers)));
+        blocks
+    };
+    tasks::collect(values.chunks(height * columns).collect(), piece).concat()
 }
 
 /// A block of at most 64 numbers. A NaN among them makes all of them NaN.

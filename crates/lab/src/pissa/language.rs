@@ -14,7 +14,7 @@ use rankine_method::{
 use rankine_nn::{Kind, LanguageModel, Parameter};
 use rankine_random::Rng;
 use rankine_train::{AdamW, Data, Event, NextToken, Plan, Schedule, Shape, run as train};
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, path::Path};
 
 /// How it is fine-tuned; the same for both.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -125,11 +125,15 @@ impl Tuning {
     }
 }
 
-pub(super) fn run(language: &Language<'_>, scale: Scale, watch: &mut dyn FnMut(&str)) -> Result<Tuning> {
+pub(super) fn run(
+    (language, data): (&Language<'_>, &Path),
+    scale: Scale,
+    watch: &mut dyn FnMut(&str),
+) -> Result<Tuning> {
     let settings = Settings::of(scale);
     let mut tuning = Tuning {
         model: language.name.clone(),
-        data: language.data.display().to_string(),
+        data: data.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         settings: settings.clone(),
         runs: Vec::new(),
         spectra: None,
@@ -147,7 +151,7 @@ pub(super) fn run(language: &Language<'_>, scale: Scale, watch: &mut dyn FnMut(&
         if let (Arm::Pissa, Some(before)) = (arm, before) {
             tuning.spectra = spectra(model.as_ref(), &middle, &before)?;
         }
-        let (train, held_out) = batches(language, &tokenizer, &settings)?;
+        let (train, held_out) = batches(data, &tokenizer, &settings)?;
         let (losses, held_out) = tune(model.as_mut(), (&train, &held_out), (&settings, arm), watch)?;
         let third = (losses.len() / 3).max(1).min(losses.len());
         let (early, late) = (mean(&losses[..third]), mean(&losses[losses.len() - third..]));
@@ -156,12 +160,8 @@ pub(super) fn run(language: &Language<'_>, scale: Scale, watch: &mut dyn FnMut(&
     Ok(tuning)
 }
 
-fn batches(
-    language: &Language<'_>,
-    tokenizer: &Tokenizer,
-    settings: &Settings,
-) -> Result<(Batches, Batches)> {
-    let dataset = Dataset::read(&language.data, None, None)?;
+fn batches(data: &Path, tokenizer: &Tokenizer, settings: &Settings) -> Result<(Batches, Batches)> {
+    let dataset = Dataset::read(data, None, None)?;
     let encoding = Encoding { max_length: settings.max_length, ..Encoding::default() };
     let (examples, _) = encode(&dataset, tokenizer, &encoding)?;
     let share = Share::Count((examples.len() / 10).min(settings.held_out));

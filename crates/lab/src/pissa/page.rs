@@ -35,7 +35,7 @@ pub(super) fn claim(transfer: &Transfer, tuning: Option<&Tuning>, rounding: &Rou
         Some(tuning) => show_tuning(tuning, &mut page),
         None => {
             page.section("B. Fine-tuning a language model");
-            page.note(Level::Note, "not run: no language model was given");
+            page.note(Level::Note, "not run: no language model with data was given; `--model smollm2-135m --data alpaca.json` does");
         }
     }
     rounding.show(&mut page);

@@ -4,14 +4,16 @@
 //!
 //! On the linear layers of a language model; without one on random matrices, as flat as noise and steeper.
 
+use super::mean;
 use crate::{Error, Language, Result, Scale};
 use rankine_linalg::{Svd, singular_values, svd};
 use rankine_method::{
-    Method, Site, loftq::Loftq, pissa::Decomposition, qlora::Qlora, qpissa::Qpissa, quantized::Settings,
+    Method, Site, diffora::place, loftq::Loftq, pissa::Decomposition, qlora::Qlora, qpissa::Qpissa,
+    quantized::Settings,
 };
 use rankine_nn::{Kind, Model};
 use rankine_random::Rng;
-use rankine_report::{Cell, Column, Level, Page, Table};
+use rankine_report::{Axis, Bars, Cell, Column, Group, Level, Page, Table};
 use rankine_tensor::{Frozen, Tensor, untaped};
 
 /// How often branch and base are found: once, and as often as the paper does.
@@ -52,6 +54,12 @@ impl Measured {
     fn holds(&self) -> bool {
         self.loftq[1] < self.qpissa[1] && self.qpissa[0] <= self.qpissa[1]
     }
+
+    /// What it is in its layer, where it is in one.
+    fn kind(&self) -> &str {
+        let (_, role) = place(&self.name);
+        if role.is_empty() { &self.name } else { role }
+    }
 }
 
 impl Rounding {
@@ -65,8 +73,8 @@ impl Rounding {
         page.section("C. The base in four bits");
         page.text(format!(
             "{}, rounded to NF4 in blocks of 64, with a branch of rank {}. The share of the rounding error that the branch \
-             makes up for, in the nuclear norm, after 1 and after 5 turns. LoftQ rounds first, QPiSSA takes the principal \
-             part out first. Published for LLaMA-2-7B at rank 128, in percent: LoftQ 6.6 and 14.6, QPiSSA 10.7 and 19.4.",
+             makes up for, in the nuclear norm, after 1 and after 5 turns; QLoRA's, which starts at zero, makes up for \
+             nothing. LoftQ rounds first, QPiSSA takes the principal part out first. Published for LLaMA-2-7B at rank 128, in percent: LoftQ 6.6 and 14.6, QPiSSA 10.7 and 19.4.",
             self.source, self.rank,
         ));
         let (holds, ahead) = (self.holds(), self.matrices.iter().filter(|one| one.loftq[0] < one.qpissa[0]));
@@ -95,7 +103,37 @@ impl Rounding {
             let shape = Cell::text(format!("{rows} × {columns}"));
             table.row([Cell::text(name.as_str()), shape, first, second, third, fourth]);
         }
-        page.table(table);
+        page.table(table).plot(self.by_kind());
+    }
+
+    /// Means over the matrices that are the same in their layers.
+    fn by_kind(&self) -> Bars {
+        type Share = fn(&Measured) -> f64;
+        const SHARES: [(&str, Share); 4] = [
+            ("LoftQ, 1 turn", |one| one.loftq[0]),
+            ("LoftQ, 5 turns", |one| one.loftq[1]),
+            ("QPiSSA, 1 turn", |one| one.qpissa[0]),
+            ("QPiSSA, 5 turns", |one| one.qpissa[1]),
+        ];
+        let mut kinds: Vec<&str> = Vec::new();
+        for one in &self.matrices {
+            if !kinds.contains(&one.kind()) {
+                kinds.push(one.kind());
+            }
+        }
+        let group = |(name, share): (&str, Share)| {
+            let values = kinds.iter().map(|kind| {
+                let own = self.matrices.iter().filter(|one| one.kind() == *kind);
+                100.0 * mean(&own.map(share).collect::<Vec<_>>())
+            });
+            Group { name: name.to_owned(), values: values.collect() }
+        };
+        Bars {
+            title: "Share that is made up for, by the kind of matrix".to_owned(),
+            axis: Axis::linear("share of the rounding error in %"),
+            groups: SHARES.map(group).into(),
+            categories: kinds.iter().map(|&kind| kind.to_owned()).collect(),
+        }
     }
 }
 
@@ -199,6 +237,20 @@ mod tests {
         rounding.show(&mut page);
         let html = page.html();
         assert!(html.contains("for 3 of 3 matrices") && html.contains("it is ahead for 2"), "{html}");
+        assert_eq!(rounding.by_kind().categories.len(), 3);
+    }
+
+    #[test]
+    fn layers_of_a_kind_are_one_bar() {
+        let one = |name: &str, share| {
+            let [loftq, qpissa] = [[0.1, 0.2], [0.3, share]];
+            Measured { name: name.to_owned(), shape: [2, 2], loftq, qpissa }
+        };
+        let matrices = vec![one("m.0.mlp.up", 0.4), one("m.0.mlp.down", 0.5), one("m.9.mlp.up", 0.8)];
+        let bars = Rounding { source: String::new(), rank: 1, matrices }.by_kind();
+        assert_eq!(bars.categories, ["mlp.up", "mlp.down"]);
+        let last: Vec<i32> = bars.groups[3].values.iter().map(|share| share.round() as i32).collect();
+        assert_eq!(last, [60, 50]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The page of an experiment of this setting: the claim, the best of every sweep, the sweeps, and plots of them.
 
-use super::{Run, Sweep, mean, sweep::Contest};
+use super::{Course, Run, Sweep, mean, sweep::Contest};
 use crate::{
     Claim,
     findings::{self, Finding},
@@ -39,14 +39,16 @@ pub(crate) fn claim(story: &Story<'_>, findings: &[Finding], sweep: &Sweep) -> C
 }
 
 /// Tables and plots of a sweep.
-fn show(sweep: &Sweep, page: &mut Page) {
+pub(crate) fn show<S: Course>(sweep: &Sweep<String, S>, page: &mut Page) {
     page.table(best_table(sweep)).table(rates_table(sweep));
     page.plot(against_rate(sweep, "Early loss", Axis::log("loss in nats"), |run| run.early));
-    page.plot(against_rate(sweep, "Accuracy", Axis::linear(ACCURACY), |run| 100.0 * run.accuracy));
+    page.plot(against_rate(sweep, "Accuracy", accuracy_axis::<S>(), |run| 100.0 * run.accuracy));
     page.plot(against_size(sweep));
 }
 
-const ACCURACY: &str = "accuracy on test images in %";
+fn accuracy_axis<S: Course>() -> Axis {
+    Axis::linear(format!("accuracy on {} in %", S::SAMPLES))
+}
 
 fn setting_words(sweep: &Sweep) -> String {
     let setting = &sweep.setting;
@@ -67,12 +69,12 @@ fn setting_words(sweep: &Sweep) -> String {
         setting.batch,
         setting.steps,
         setting.seeds.len(),
-        format::count(sweep.test_images as u64),
+        format::count(sweep.samples as u64),
     )
 }
 
 /// A fair comparison lets every method choose its learning rate.
-fn best_table(sweep: &Sweep) -> Table {
+fn best_table<S>(sweep: &Sweep<String, S>) -> Table {
     let columns = [
         Column::text("Method"),
         Column::number("Trained numbers"),
@@ -105,7 +107,7 @@ fn best_table(sweep: &Sweep) -> Table {
     table
 }
 
-fn rates_table(sweep: &Sweep) -> Table {
+fn rates_table<S: Course>(sweep: &Sweep<String, S>) -> Table {
     let columns = [
         Column::text("Method"),
         Column::number("Learning rate"),
@@ -113,9 +115,10 @@ fn rates_table(sweep: &Sweep) -> Table {
         Column::number("Late loss").unit("nats"),
         Column::number("Accuracy").unit("%"),
     ];
-    let window = sweep.setting.window;
+    let window = sweep.setting.window();
     let mut table = Table::new(columns).caption(format!(
-        "The sweeps: mean loss of the first and of the last {window} steps, accuracy on test images; means over the seeds"
+        "The sweeps: mean loss of the first and of the last {window} steps, accuracy on {}; means over the seeds",
+        S::SAMPLES,
     ));
     for arm in &sweep.arms {
         for &rate in &arm.rates {
@@ -135,7 +138,7 @@ fn rates_table(sweep: &Sweep) -> Table {
     table
 }
 
-fn against_rate(sweep: &Sweep, what: &str, axis: Axis, figure: fn(&Run) -> f64) -> Lines {
+fn against_rate<S>(sweep: &Sweep<String, S>, what: &str, axis: Axis, figure: fn(&Run) -> f64) -> Lines {
     let mut plot = Lines::new(format!("{what} against learning rate"), Axis::log("learning rate"), axis);
     for arm in &sweep.arms {
         let at = |&rate: &f32| (f64::from(rate), sweep.mean(&arm.label, rate, figure));
@@ -145,10 +148,9 @@ fn against_rate(sweep: &Sweep, what: &str, axis: Axis, figure: fn(&Run) -> f64) 
 }
 
 /// The best accuracy of every arm; the ranks of one method are joined.
-fn against_size(sweep: &Sweep) -> Lines {
+fn against_size<S: Course>(sweep: &Sweep<String, S>) -> Lines {
     let title = "Best accuracy against trained numbers";
-    let mut plot =
-        Lines::new(title, Axis::log("trained numbers of the hidden layers"), Axis::linear(ACCURACY));
+    let mut plot = Lines::new(title, Axis::log("trained numbers beside the head"), accuracy_axis::<S>());
     for label in sweep.arms.iter().map(|arm| arm.label.as_str()) {
         let point = (sweep.trained(label) as f64, 100.0 * sweep.best_accuracy(label).value);
         let family = label.split_once(" r=").map_or(label, |(family, _)| family);
@@ -161,7 +163,7 @@ fn against_size(sweep: &Sweep) -> Lines {
 }
 
 /// Mean loss curves over the seeds, one an arm, at one learning rate.
-pub(crate) fn mean_losses(sweep: &Sweep, rate: f32) -> Lines {
+pub(crate) fn mean_losses<S>(sweep: &Sweep<String, S>, rate: f32) -> Lines {
     /// Smoothing: about ten steps.
     const SMOOTHING: f64 = 0.9;
     let title = format!("Loss at learning rate {}", rate_words(rate));
@@ -191,7 +193,7 @@ impl Contest {
 }
 
 /// `512 trained numbers against 12,416: 24.2 times fewer`.
-pub(crate) fn size_words(sweep: &Sweep, ours: &str, theirs: &str) -> String {
+pub(crate) fn size_words<S>(sweep: &Sweep<String, S>, ours: &str, theirs: &str) -> String {
     let count = |arm| format::count(sweep.trained(arm) as u64);
     format!("{} against {}: {:.1} times fewer", count(ours), count(theirs), sweep.times_fewer(ours, theirs))
 }

@@ -6,7 +6,7 @@
 use super::{Arm, Setting, mean};
 
 /// One training run on the new classes.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Run<L = String> {
     pub arm: L,
     pub rate: f32,
@@ -23,14 +23,32 @@ pub(crate) struct Run<L = String> {
     pub accuracy: f64,
 }
 
+/// What a page of a sweep asks of how models are trained.
+pub(crate) trait Course {
+    /// What they are judged on.
+    const SAMPLES: &'static str;
+
+    /// Steps at either end over which losses are averaged.
+    fn window(&self) -> usize;
+}
+
+impl Course for Setting {
+    const SAMPLES: &'static str = "test images";
+
+    fn window(&self) -> usize {
+        self.window
+    }
+}
+
 /// Everything that was measured.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub(crate) struct Sweep<L = String> {
-    pub setting: Setting,
+pub(crate) struct Sweep<L = String, S = Setting> {
+    pub setting: S,
     pub arms: Vec<Arm<L>>,
-    /// New test images on which accuracies are measured.
-    pub test_images: usize,
-    /// Share of old test images classified rightly by the pretrained network, seed by seed.
+    /// How many new images, or held-out texts, accuracies are measured on.
+    pub samples: usize,
+    /// Share of old test images classified rightly by the pretrained network, seed by seed; empty where it was not
+    /// pretrained here.
     pub pretrained_accuracy: Vec<f64>,
     /// Every run: seeds, in them learning rates, in them arms.
     pub runs: Vec<Run<L>>,
@@ -56,14 +74,14 @@ pub(crate) struct Contest {
     pub noise: f64,
 }
 
-impl<L: Clone> Sweep<L> {
-    pub(crate) fn new(setting: &Setting, arms: &[Arm<L>], test_images: usize) -> Self {
+impl<L: Clone, S: Clone> Sweep<L, S> {
+    pub(crate) fn new(setting: &S, arms: &[Arm<L>], samples: usize) -> Self {
         let (setting, arms) = (setting.clone(), arms.to_vec());
-        Self { setting, arms, test_images, pretrained_accuracy: Vec::new(), runs: Vec::new() }
+        Self { setting, arms, samples, pretrained_accuracy: Vec::new(), runs: Vec::new() }
     }
 }
 
-impl Sweep {
+impl<S> Sweep<String, S> {
     /// Runs of one arm at one learning rate, over the seeds.
     pub(crate) fn of(&self, arm: &str, rate: f32) -> impl Iterator<Item = &Run> {
         self.runs.iter().filter(move |run| run.arm == arm && run.rate == rate)
@@ -103,13 +121,13 @@ impl Sweep {
         Contest { ours: best[0], theirs: best[1], noise }
     }
 
-    /// Of an arm's mean accuracy: that of a share of the test images, which all seeds have in common, or that between
+    /// Of an arm's mean accuracy: that of a share of the samples, which all seeds have in common, or that between
     /// seeds, whichever is larger.
     fn variance(&self, arm: &str, Best { value, rate, .. }: Best) -> f64 {
-        let images = value * (1.0 - value) / self.test_images.max(1) as f64;
+        let share = value * (1.0 - value) / self.samples.max(1) as f64;
         let squares: Vec<f64> = self.of(arm, rate).map(|run| (run.accuracy - value).powi(2)).collect();
         let (seeds, sum) = (squares.len() as f64, squares.iter().sum::<f64>());
-        if squares.len() > 1 { images.max(sum / (seeds - 1.0) / seeds) } else { images }
+        if squares.len() > 1 { share.max(sum / (seeds - 1.0) / seeds) } else { share }
     }
 
     /// How many times fewer numbers `ours` trains.

@@ -4,6 +4,7 @@ use super::{Calibration, Needs};
 use crate::{Card, Method, Result, Site};
 use rankine_nn::{Kind, Weight};
 use rankine_random::Rng;
+use rankine_tensor::Encoding;
 use std::sync::Arc;
 
 /// A method to which every site comes with its statistics; everything else is the method's own.
@@ -36,6 +37,10 @@ impl Method for Informed<'_> {
 
     fn takes(&self, kind: Kind) -> bool {
         self.method.takes(kind)
+    }
+
+    fn base(&self) -> Option<Encoding> {
+        self.method.base()
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {

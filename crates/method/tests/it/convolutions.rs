@@ -25,6 +25,7 @@ fn attached(choice: &Choice, original: &Tensor) -> Option<Box<dyn Weight>> {
     let weight = &original.clone().into();
     let site = Site { path: "w.weight", kind: Kind::Convolution, weight, statistics: None };
     let rank = match choice.method().plan(&[site]) {
+        Ok(ranks) if ranks[0] == 0 => return None,
         Ok(ranks) => ranks[0],
         Err(Error::Rank { shape, .. }) => {
             assert_eq!(shape.iter().product::<usize>(), original.elements());
@@ -140,7 +141,7 @@ fn an_update_is_what_the_taps_moved_by() {
     every(|choice, original, mut structure| {
         disturb(structure.as_mut(), &Rng::new(3));
         let Some(update) = structure.update() else {
-            assert_eq!(choice.card().name, "full");
+            assert!(["full", "pela"].contains(&choice.card().name));
             return;
         };
         let outputs = original.shape()[0];

@@ -316,7 +316,24 @@ fn settings_outside_their_range_are_errors() {
             };
             let error = attach_to(&mut fixture(), &choice, &["model.layers.0.mlp.up_proj".to_owned()], 0);
             assert!(matches!(error, Err(Error::Setting { .. })), "{choice:?}");
+            assert!(matches!(choice.check(), Err(Error::Setting { .. })), "without a weight: {choice:?}");
         }
+    }
+}
+
+#[test]
+fn settings_are_told_without_a_weight() {
+    for choice in choices() {
+        choice.check().unwrap();
+    }
+    for choice in Choice::all() {
+        let ranked = |rank: usize| choice.clone().with(&format!("rank = {rank}").parse().unwrap());
+        let Ok(refused) = ranked(0) else {
+            assert_eq!(choice.rank(), None, "{choice:?}");
+            continue;
+        };
+        assert!(matches!(refused.check(), Err(Error::Setting { name: "rank", .. })), "{choice:?}");
+        assert_eq!(ranked(3).unwrap().rank(), Some(3));
     }
 }
 

@@ -1,16 +1,9 @@
 //! PELA: thin layers and the penalty against torch, and what the page says must hold.
 
-use crate::support::{
-    attach_to, disturb, disturb_all, fixture, leaf, linear_modules, named, set, slopes, structure,
-};
-use rankine_checkpoint::{Checkpoint, Existing, OutputFolder, Tensors, open_tensors};
+use crate::support::{attach_to, disturb_all, fixture, leaf, linear_modules, named, set, slopes, structure};
 use rankine_linalg::singular_values;
-use rankine_method::{Base, Error, Site, attach, export, thin};
-use rankine_nn::{
-    Kind, LanguageModel, Model, Pass, Scope, Tokens,
-    models::{Storage, load},
-    weight::counts,
-};
+use rankine_method::{Base, Error, Site, export};
+use rankine_nn::{Kind, Model, Scope, weight::counts};
 use rankine_random::Rng;
 use rankine_tensor::{Tensor, ops::Activation};
 use rankine_testkit::{assert_close, fixtures};
@@ -190,73 +183,4 @@ fn what_was_learnt_is_exported_whole() {
         let s = singular_values(&adapter.replaced[&name].values, shape[0], shape[1]).unwrap();
         assert!(s[rank] < 1e-5 * s[0], "{name}: {s:?}");
     }
-}
-
-fn opened(name: &str) -> (Box<dyn LanguageModel>, Vec<String>) {
-    let opened = Checkpoint::open(fixtures::path(name)).unwrap();
-    let model = load(opened.config(), opened.tensors(), Storage::File).unwrap();
-    let linear = model.parameters().into_iter().filter(|parameter| parameter.kind() == Kind::Linear);
-    let modules = linear.map(|parameter| parameter.module().to_owned()).collect();
-    (model, modules)
-}
-
-fn logits(model: &dyn LanguageModel) -> Vec<f32> {
-    let hidden = model.hidden(&Tokens::single(&[5, 17, 38, 3, 3]), &mut Pass::quiet()).unwrap();
-    model.logits(&hidden).unwrap().to_vec()
-}
-
-/// A compressed model, and its tensors as a file holds them.
-fn compressed(name: &str) -> (Box<dyn LanguageModel>, Vec<String>, Box<dyn Tensors>) {
-    let (mut model, modules) = opened(name);
-    let settings = "ratio = 1.5\nperturbation = 1.0\nmin_outputs = 1";
-    attach(model.as_mut(), named("pela", settings).method(), &modules, &Rng::new(0), &mut |_, _| ()).unwrap();
-    for parameter in model.parameters_mut() {
-        let rng = Rng::new(8).fork(parameter.path());
-        disturb(parameter.weight.as_mut(), &rng);
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let target = folder.path().join("thin");
-    let output = OutputFolder::create(&target, Existing::Refuse).unwrap();
-    thin::write(model.as_ref(), &output).unwrap();
-    output.finish().unwrap();
-    let tensors = open_tensors(&target.join(thin::FILE)).unwrap();
-    (model, modules, tensors)
-}
-
-#[test]
-fn a_thin_model_comes_back_from_its_file_bit_by_bit() {
-    // GPT-2 keeps its matrices as [in, out], and ties its head.
-    for (name, path) in [
-        ("models/llama_untied", "model.layers.0.self_attn.q_proj"),
-        ("decoders/gpt2", "transformer.h.1.attn.c_attn"),
-    ] {
-        let (model, modules, tensors) = compressed(name);
-        assert!(thin::is_there(model.as_ref()));
-        let (mut again, _) = opened(name);
-        assert!(!thin::is_there(again.as_ref()));
-        let ranks = thin::load(again.as_mut(), tensors.as_ref()).unwrap();
-        assert_eq!(ranks.len(), modules.len(), "{name}");
-        assert_eq!(logits(model.as_ref()), logits(again.as_ref()), "{name}");
-        let held = |model: &dyn LanguageModel| {
-            let trained = model.parameters().iter().map(|p| counts(p.weight.as_ref()).0).sum::<usize>();
-            (trained, model.parameters().iter().map(|p| counts(p.weight.as_ref()).1).sum::<usize>())
-        };
-        assert_eq!(held(model.as_ref()).0, held(again.as_ref()).0, "factors are trained");
-        let numbers: usize = tensors.infos().values().map(|info| info.elements()).sum();
-        assert_eq!(numbers, held(again.as_ref()).1, "the file holds what the model holds");
-        for suffix in ["0.weight", "1.weight", "1.bias"] {
-            assert!(tensors.infos().contains_key(&format!("{path}.{suffix}")), "{path}.{suffix}");
-        }
-        assert!(!tensors.infos().contains_key(&format!("{path}.weight")));
-    }
-}
-
-#[test]
-fn a_thin_file_of_another_model_changes_nothing() {
-    let (_, _, tensors) = compressed("models/llama_untied");
-    let (mut other, _) = opened("decoders/gpt2");
-    let before = logits(other.as_ref());
-    let error = thin::load(other.as_mut(), tensors.as_ref()).unwrap_err();
-    assert!(matches!(error, Error::Checkpoint(_) | Error::Model(_)), "{error}");
-    assert_eq!(before, logits(other.as_ref()));
 }

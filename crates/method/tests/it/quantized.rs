@@ -3,7 +3,7 @@ use rankine_linalg::singular_values;
 use rankine_method::{Base, Error, Site, check_base, export};
 use rankine_nn::{Kind, Leaf, Model as _, Weight};
 use rankine_random::Rng;
-use rankine_tensor::{Encoding, Frozen, Tensor};
+use rankine_tensor::{Encoding, Frozen, Stored, Tensor};
 use rankine_testkit::{assert_close, fixtures};
 use std::sync::Arc;
 
@@ -193,5 +193,30 @@ fn no_turn_and_numbers_that_are_none_are_errors() {
         let site = Site { path: "w.weight", kind: Kind::Linear, weight: &broken, statistics: None };
         let error = named(method, "rank = 2").method().attach(&site, 2, Rng::new(0)).err().unwrap();
         assert!(error.to_string().contains("w.weight"), "{error}");
+    }
+}
+
+/// Rounded by whoever read it: it is not rounded again, which with scales in eight bits would change it.
+#[test]
+fn a_base_that_is_rounded_already_stays_as_it_is() {
+    for (settings, double) in [("double_quantization = true", true), ("double_quantization = false", false)] {
+        let choice = named("qlora", &format!("rank = 4\n{settings}"));
+        for (name, weight) in matrices() {
+            let [rows, columns] = weight.matrix("test").unwrap();
+            let pack = if double { Stored::nf4_double } else { Stored::nf4 };
+            let rounded = Frozen::from(pack(&weight.to_vec(), rows, columns));
+            let attached = |weight: &Frozen| {
+                let site = Site { path: "w.weight", kind: Kind::Linear, weight, statistics: None };
+                choice.method().attach(&site, 4, Rng::new(2)).unwrap()
+            };
+            let (early, late) = (attached(&rounded), attached(&Frozen::from(weight)));
+            let (Frozen::Stored(early_base), Frozen::Stored(late_base)) =
+                (base(early.as_ref()), base(late.as_ref()))
+            else {
+                panic!("{name}: not in NF4")
+            };
+            assert!(early_base == late_base, "{name}, {settings}");
+            assert_eq!(early.dense().unwrap().to_vec(), late.dense().unwrap().to_vec(), "{name}");
+        }
     }
 }

@@ -1,10 +1,7 @@
 //! y = pool(f(w ⋆ x + b)), with x: [n, c, h, w], w: [k, c/groups, r, s], b: [k]
 
 use crate::{Parameter, Result};
-use rankine_tensor::{
-    Tensor,
-    ops::{self, Convolution},
-};
+use rankine_tensor::{Tensor, ops::Convolution};
 
 /// A convolution with an optional bias, and what follows it.
 pub struct Conv2d {
@@ -20,7 +17,7 @@ impl Conv2d {
     /// y for x: [n, c, h, w]; [n, k, i, j].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let bias = self.bias.as_ref().map(|bias| bias.weight.dense()).transpose()?;
-        Ok(ops::conv2d(x, &self.weight.weight.dense()?, bias.as_ref(), &self.layout)?)
+        self.weight.weight.convolve(x, None, bias.as_ref(), &self.layout)
     }
 
     /// Its parameters, in order.

@@ -6,7 +6,7 @@ use super::BatchNorm2d;
 use crate::{Parameter, Result};
 use rankine_tensor::{
     Tensor,
-    ops::{self, Activation, Convolution},
+    ops::{Activation, Convolution},
 };
 
 /// What follows a norm.
@@ -35,16 +35,15 @@ pub struct ConvNorm {
 impl ConvNorm {
     /// y for x: [n, c, h, w]; [n, k, i, j].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let taps = self.weight.weight.dense()?;
+        let weight = &self.weight.weight;
         let Some([factor, shift]) = self.norm.folded()? else {
-            return Ok(self.after(self.norm.forward(&ops::conv2d(x, &taps, None, &self.layout)?)?));
+            return Ok(self.after(self.norm.forward(&weight.convolve(x, None, None, &self.layout)?)?));
         };
-        let taps = taps.mul(&factor.reshape(&[factor.elements(), 1, 1, 1])?)?;
         let fused = match self.following {
             Following::Relu => Convolution { activation: Activation::Relu, ..self.layout },
             Following::Nothing | Following::Relu6 => self.layout,
         };
-        let y = ops::conv2d(x, &taps, Some(&shift), &fused)?;
+        let y = weight.convolve(x, Some(&factor), Some(&shift), &fused)?;
         Ok(if fused == self.layout { self.after(y) } else { y })
     }
 

@@ -1,6 +1,7 @@
 //! Models, and what every model can be asked for.
 
 mod block;
+mod classifier;
 mod decoder;
 mod encoder;
 mod image;
@@ -13,8 +14,9 @@ mod reader;
 mod resnet;
 mod vit;
 
+pub use classifier::{SequenceClassifier, missing_head};
 pub use decoder::Decoder;
-pub use encoder::{Encoder, missing_head};
+pub use encoder::Encoder;
 pub use image::{load_image_classifier, new_image_head};
 pub use lenet::LeNet;
 pub use llama::Llama;
@@ -135,23 +137,32 @@ pub trait ImageClassifier: Model {
 
 /// A model that continues texts.
 pub trait LanguageModel: Model {
+    /// Its configuration.
+    fn config(&self) -> &Config;
+
     /// State of every row after the last layer and norm, ready for the head; [t, d].
     fn hidden<'m>(&'m self, tokens: &Tokens, pass: &mut Pass<'m>) -> Result<Tensor>;
 
     /// The output head.
     fn head(&self) -> &Parameter;
 
-    /// Longest text it was made for, in tokens.
-    fn context(&self) -> usize;
-
-    /// Size of the vocabulary.
-    fn vocabulary(&self) -> usize;
-
-    /// A fresh cache for texts that are continued token by token.
-    fn cache(&self) -> Cache;
-
     /// State of the last of `ids`, which continue the text in `cache`; [1, d].
     fn extend(&self, ids: &[u32], cache: &mut Cache) -> Result<Tensor>;
+
+    /// Longest text it was made for, in tokens.
+    fn context(&self) -> usize {
+        self.config().context
+    }
+
+    /// Size of the vocabulary.
+    fn vocabulary(&self) -> usize {
+        self.config().vocabulary
+    }
+
+    /// A fresh cache for texts that are continued token by token.
+    fn cache(&self) -> Cache {
+        Cache::new(self.config().layers)
+    }
 
     /// Scores of every token after every row of `hidden`: [t, d] → [t, v].
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
@@ -165,6 +176,14 @@ pub trait LanguageModel: Model {
 /// # Errors
 /// When it is no language model, a tensor is missing, or has another shape than the configuration promises.
 pub fn load(config: &Config, tensors: &dyn Tensors, storage: Storage) -> Result<Box<dyn LanguageModel>> {
+    if config.tells_classes() && !config.architecture.is_encoder() {
+        return Err(Error::NoLanguageHead { found: config.architecture.name() });
+    }
+    body(config, tensors, storage)
+}
+
+/// The same without its head, where that is one for classes.
+fn body(config: &Config, tensors: &dyn Tensors, storage: Storage) -> Result<Box<dyn LanguageModel>> {
     Ok(match config.architecture {
         Architecture::Llama | Architecture::Mistral | Architecture::Qwen2 | Architecture::Qwen3 => {
             Box::new(Llama::load(config, tensors, storage)?)
@@ -180,16 +199,16 @@ pub fn load(config: &Config, tensors: &dyn Tensors, storage: Storage) -> Result<
 /// Reads a classifier, as [`load`] reads a language model.
 ///
 /// # Errors
-/// As [`load`]; also when there is no head, and for architectures whose classifiers are not implemented.
+/// As [`load`]; also when there is no head for classes.
 pub fn load_classifier(
     config: &Config,
     tensors: &dyn Tensors,
     storage: Storage,
 ) -> Result<Box<dyn Classifier>> {
-    match config.architecture.is_encoder() {
-        true => Ok(Box::new(Encoder::load(config, tensors, storage)?)),
-        false => Err(Error::NotClassifier { found: config.architecture.name() }),
-    }
+    Ok(match config.architecture.is_encoder() {
+        true => Box::new(Encoder::load(config, tensors, storage)?),
+        false => Box::new(SequenceClassifier::load(config, tensors, storage)?),
+    })
 }
 
 /// An error unless a model can read `ids`, the longest text among them of `tokens` tokens.

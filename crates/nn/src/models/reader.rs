@@ -4,8 +4,9 @@ use super::Storage;
 use crate::{
     Error, Kind, Parameter, Result,
     layers::{LayerNorm, Linear, RmsNorm},
+    weight::{Dense, Factored, Weight},
 };
-use rankine_checkpoint::{Config, Dtype, Tensors, ends::HEAD};
+use rankine_checkpoint::{Config, Dtype, Tensors, ends::HEAD, thin::Product};
 use rankine_tensor::{Encoding, Frozen, Stored, Tensor};
 
 /// A checkpoint, or one with an adapter merged in, and how its matrices are to lie in memory.
@@ -15,11 +16,13 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The embedding, and the head where that is a tensor of its own; [vocabulary, embedding size].
+    /// The embedding, and the head where that is a tensor of its own and no classes take its place; [vocabulary, embedding
+    /// size].
     pub fn ends(&self, config: &Config) -> Result<(Parameter, Option<Parameter>)> {
         let shape = [config.vocabulary, config.embedding_size];
         let embedding = self.parameter(config.architecture.embedding(), Kind::Embedding, &shape)?;
         let separate = self.tensors.infos().contains_key(HEAD) || !config.tied;
+        let separate = separate && !config.tells_classes();
         let head = separate.then(|| self.parameter(HEAD, Kind::Head, &shape)).transpose()?;
         Ok((embedding, head))
     }
@@ -34,9 +37,15 @@ impl Reader<'_> {
     pub fn transposed(&self, module: &str, outputs: usize, inputs: usize) -> Result<Linear> {
         let name = format!("{module}.weight");
         self.check(&name, &[inputs, outputs])?;
-        let value = self.turned(&name, inputs, outputs)?;
+        let weight: Box<dyn Weight> = match self.tensors.product(&name) {
+            None => Box::new(Dense::frozen(self.turned(&name, inputs, outputs)?)),
+            Some(&Product { ref left, ref right, rank }) => {
+                let (a, b) = (self.turned(left, inputs, rank)?, self.turned(right, rank, outputs)?);
+                Box::new(Factored::frozen(a, b))
+            }
+        };
         self.tensors.release(&name, 0..inputs);
-        let weight = Parameter::transposed(name, Kind::Linear, value);
+        let weight = Parameter::new(name, Kind::Linear, weight).transposed();
         Ok(Linear { weight, bias: self.bias(module, outputs)? })
     }
 
@@ -60,9 +69,19 @@ impl Reader<'_> {
 
     pub fn parameter(&self, name: &str, kind: Kind, shape: &[usize]) -> Result<Parameter> {
         self.check(name, shape)?;
-        let value = self.value(name, shape)?;
+        let weight = self.weight(name, shape)?;
         self.tensors.release(name, 0..shape[0]);
-        Ok(Parameter::frozen(name.to_owned(), kind, value))
+        Ok(Parameter::new(name.to_owned(), kind, weight))
+    }
+
+    /// A weight that is stored as two factors stays so.
+    fn weight(&self, name: &str, shape: &[usize]) -> Result<Box<dyn Weight>> {
+        let Some(&Product { ref left, ref right, rank }) = self.tensors.product(name) else {
+            return Ok(Box::new(Dense::frozen(self.value(name, shape)?)));
+        };
+        let a = self.value(right, &[rank, shape[1..].iter().product()])?;
+        let b = self.value(left, &[shape[0], rank])?;
+        Ok(Box::new(Factored::frozen(a, b).folded(shape)))
     }
 
     /// An error when the tensor is there in another shape; one that is absent is named when it is read.
@@ -76,9 +95,30 @@ impl Reader<'_> {
         }
     }
 
+    fn value(&self, name: &str, shape: &[usize]) -> Result<Frozen> {
+        Ok(self.packed(name, self.stored(name, shape)?))
+    }
+
+    fn turned(&self, name: &str, rows: usize, columns: usize) -> Result<Frozen> {
+        Ok(self.packed(name, self.stored_turned(name, rows, columns)?))
+    }
+
+    /// A matrix in the type that is asked for; one with numbers that are not finite stays as it is, for whoever asked to find.
+    fn packed(&self, name: &str, value: Frozen) -> Frozen {
+        let pack: fn(&[f32], usize, usize) -> Stored = match self.tensors.packing(name) {
+            Some(Encoding::Nf4) => Stored::nf4,
+            Some(Encoding::Nf4Double) => Stored::nf4_double,
+            _ => return value,
+        };
+        let Ok([rows, columns]) = value.matrix("packed") else { return value };
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        let packed = |values: &[f32]| finite(values).then(|| pack(values, rows, columns));
+        value.tensor().read(packed).map_or(value, Frozen::from)
+    }
+
     /// A matrix stays in the type of its file where that is wanted and products know the type, or is rounded; everything
     /// else is read as f32.
-    fn value(&self, name: &str, shape: &[usize]) -> Result<Frozen> {
+    fn stored(&self, name: &str, shape: &[usize]) -> Result<Frozen> {
         if self.storage == Storage::File
             && let &[rows, columns] = shape
             && let Some((dtype, bytes)) = self.tensors.encoded(name)?
@@ -96,7 +136,7 @@ impl Reader<'_> {
     }
 
     /// The same of the transpose of a matrix [rows, columns]; numbers of two bytes stay as they are.
-    fn turned(&self, name: &str, rows: usize, columns: usize) -> Result<Frozen> {
+    fn stored_turned(&self, name: &str, rows: usize, columns: usize) -> Result<Frozen> {
         if self.storage == Storage::File
             && let Some((dtype, bytes)) = self.tensors.encoded(name)?
             && let Some(encoding @ (Encoding::Bf16 | Encoding::F16)) = encoding(dtype)

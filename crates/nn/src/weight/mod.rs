@@ -22,7 +22,7 @@ use crate::Result;
 use rankine_random::Rng;
 use rankine_tensor::{
     Frozen, Tensor, Var,
-    ops::{self, Activation},
+    ops::{self, Activation, Convolution},
 };
 use std::{any::Any, sync::Arc};
 
@@ -129,6 +129,18 @@ pub trait Weight: Leaves + Any + Send + Sync {
         affine(self, x, bias, activation, scope)
     }
 
+    /// pool(f((factor ∘ w) ⋆ x + bias)), where the weight is the taps of a convolution; x: [n, c, h, w], factor and bias: [k],
+    /// one for every output → [n, k, i, j].
+    fn convolve(
+        &self,
+        x: &Tensor,
+        factor: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        layout: &Convolution,
+    ) -> Result<Tensor> {
+        convolve(x, &self.dense()?, (factor, bias), layout)
+    }
+
     /// Rows of the dense weight, as a table; [ids, in].
     fn rows(&self, ids: &Arc<[u32]>) -> Result<Tensor> {
         Ok(ops::embedding(&self.dense()?, ids)?)
@@ -179,6 +191,20 @@ fn affine<W: Weight + ?Sized>(
         Activation::None => y,
         Activation::Relu => y.relu(),
     })
+}
+
+/// pool(f((factor ∘ taps) ⋆ x + bias)) with taps as one array; [k, c/groups, r, s].
+fn convolve(
+    x: &Tensor,
+    taps: &Tensor,
+    (factor, bias): (Option<&Tensor>, Option<&Tensor>),
+    layout: &Convolution,
+) -> Result<Tensor> {
+    let Some(factor) = factor else {
+        return Ok(ops::conv2d(x, taps, bias, layout)?);
+    };
+    let taps = taps.mul(&factor.reshape(&[factor.elements(), 1, 1, 1])?)?;
+    Ok(ops::conv2d(x, &taps, bias, layout)?)
 }
 
 /// Inverted dropout of a branch's input while training: kept entries are divided by the probability of keeping.

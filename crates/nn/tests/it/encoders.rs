@@ -140,6 +140,6 @@ fn what_an_encoder_cannot_read_is_refused() {
     let language = models::load(opened.config(), opened.tensors(), Storage::File).err().unwrap();
     assert!(matches!(language, Error::NotLanguage { found: "bert" }) && language.hint().is_some());
     let llama = Checkpoint::open(fixtures::path("models/llama_tied")).unwrap();
-    let classifier = models::load_classifier(llama.config(), llama.tensors(), Storage::File).err().unwrap();
-    assert!(matches!(classifier, Error::NotClassifier { found: "llama" }));
+    let encoder = Encoder::load(llama.config(), llama.tensors(), Storage::File).err().unwrap();
+    assert!(matches!(encoder, Error::Family { found: "llama" }));
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod checkpointing;
 #[cfg(test)]
+mod classifiers;
+#[cfg(test)]
 mod decoders;
 #[cfg(test)]
 mod encoders;

@@ -40,17 +40,21 @@ pub fn load_images(
     storage: Storage,
 ) -> Result<LoadedImages> {
     let mut warnings = Vec::new();
-    let model = match adapter {
+    let adapter = match adapter {
         Some(folder) => {
             let adapter = open_image_adapter(&mut checkpoint, folder)?;
             warnings.extend(warning(folder, &adapter));
-            let merged = Merged::new(checkpoint.tensors(), &adapter)?;
-            load_image_classifier(checkpoint.network(), &merged, storage)?
+            Some(adapter)
         }
-        None if checkpoint.head_classes().is_some() => {
-            load_image_classifier(checkpoint.network(), checkpoint.tensors(), storage)?
-        }
-        None => return Err(Error::NoHead { path: checkpoint.path().to_owned() }),
+        None => None,
+    };
+    if checkpoint.head_classes().is_none() {
+        return Err(Error::NoHead { path: checkpoint.path().to_owned() });
+    }
+    let (network, tensors) = (checkpoint.network(), checkpoint.tensors());
+    let model = match &adapter {
+        Some(adapter) => load_image_classifier(network, &Merged::new(tensors, adapter)?, storage)?,
+        None => load_image_classifier(network, tensors, storage)?,
     };
     let (classes, preparation) = (checkpoint.classes().map(<[String]>::to_vec), preparation(&checkpoint)?);
     Ok(LoadedImages { model, classes, preparation, warnings })
@@ -97,9 +101,21 @@ pub fn open_image_adapter(checkpoint: &mut ImageCheckpoint, folder: &Path) -> Re
     Ok(checkpoint.settle(adapter)?)
 }
 
-fn fit_head(checkpoint: &mut ImageCheckpoint, adapter: &Adapter, folder: &Path) -> Result<()> {
+/// Gives the model the head that the adapter in `folder` brings: room for those of its tensors that are none of the model's,
+/// and the names of its classes.
+///
+/// # Errors
+/// When the names cannot be read.
+pub(crate) fn fit_head(checkpoint: &mut ImageCheckpoint, adapter: &Adapter, folder: &Path) -> Result<()> {
     let head = checkpoint.network().head();
-    let room = room(adapter, |name| name.strip_prefix(head).is_some_and(|rest| rest.starts_with('.')));
+    let infos = checkpoint.tensors().infos();
+    let is_there = |name: &str| match (infos.get(name), adapter.replaced.get(name)) {
+        (Some(own), Some(brought)) => own.shape == brought.shape,
+        _ => false,
+    };
+    let room = room(adapter, |name| {
+        !is_there(name) && name.strip_prefix(head).is_some_and(|rest| rest.starts_with('.'))
+    });
     let own = checkpoint.classes().map(<[String]>::to_vec);
     if let Some(names) = brought_names(adapter, head, folder, own)? {
         checkpoint.make_classifier(&names, room);

@@ -9,6 +9,7 @@
 
 mod loaded;
 
+pub(crate) use loaded::fit_head;
 pub use loaded::{LoadedImages, load_images, open_image_adapter};
 
 use crate::{

@@ -1,8 +1,8 @@
 //! A model is made smaller, taught by the one that it was, and kept with its thin layers.
 
 use crate::support::run;
-use rankine_checkpoint::{Adapter, Checkpoint, Tensors, open_tensors};
-use rankine_method::{Choice, thin};
+use rankine_checkpoint::{Adapter, Tensors, open_tensors};
+use rankine_method::Choice;
 use rankine_nn::{LanguageModel, Pass, Tokens, models::Storage};
 use rankine_run::{Error, Recipe, load};
 use rankine_testkit::{assert_close, tiny};
@@ -45,14 +45,24 @@ fn a_smaller_model_is_taught_and_written_thin_and_whole() {
     let adapter = Adapter::open(&output).unwrap();
     assert!(adapter.low_rank.is_empty() && !adapter.replaced.is_empty());
     let whole = load(&model, Some(&output), Storage::File).unwrap().model;
-    let tensors = open_tensors(&output.join("thin").join(thin::FILE)).unwrap();
-    let opened = Checkpoint::open(&model).unwrap();
-    let mut again = rankine_nn::models::load(opened.config(), opened.tensors(), Storage::File).unwrap();
-    let ranks = thin::load(again.as_mut(), tensors.as_ref()).unwrap();
-    assert_eq!(ranks.len(), adapter.replaced.len());
+    let thin = output.join("thin");
+    let again = load(&thin, None, Storage::File).unwrap().model;
     assert_close!(logits(again.as_ref()), logits(whole.as_ref()), relative = 1e-4, absolute = 1e-4);
+    let [small, large] = [&thin, &model].map(|folder| open_tensors(folder).unwrap());
+    assert_eq!(ranks(small.as_ref()).len(), adapter.replaced.len());
     let numbers = |tensors: &dyn Tensors| tensors.infos().values().map(|info| info.elements()).sum::<usize>();
-    assert!(numbers(tensors.as_ref()) < numbers(opened.tensors()));
+    assert!(numbers(small.as_ref()) < numbers(large.as_ref()));
+    // A model as any other: it is trained on, and stays as thin.
+    let (recipe, second) =
+        (recipe.with(&["train.steps=2".to_owned()]).unwrap(), folder.path().join("second"));
+    run(&thin, &recipe, &second, false, None).unwrap();
+    assert_eq!(ranks(open_tensors(&second.join("thin")).unwrap().as_ref()), ranks(small.as_ref()));
+}
+
+/// Names and ranks of the first layers of two in a row.
+fn ranks(tensors: &dyn Tensors) -> Vec<(String, usize)> {
+    let first = tensors.infos().iter().filter(|(name, _)| name.ends_with(".0.weight"));
+    first.map(|(name, info)| (name.clone(), info.rows())).collect()
 }
 
 #[test]
@@ -63,7 +73,7 @@ fn a_resumed_run_with_a_teacher_ends_with_the_bytes_of_one_that_never_stopped() 
     assert_eq!(run(&model, &recipe, &whole, false, None).unwrap().ending, Ending::Finished);
     assert_eq!(run(&model, &recipe, &parts, false, Some(3)).unwrap().ending, Ending::Interrupted);
     run(&model, &recipe, &parts, true, None).unwrap();
-    let bytes = |output: &Path| std::fs::read(output.join("thin").join(thin::FILE)).unwrap();
+    let bytes = |output: &Path| std::fs::read(output.join("thin/model.safetensors")).unwrap();
     assert_eq!(bytes(&whole), bytes(&parts));
 }
 

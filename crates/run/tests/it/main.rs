@@ -3,16 +3,26 @@
 #[cfg(test)]
 mod bitfit;
 #[cfg(test)]
+mod class_starts;
+#[cfg(test)]
 mod classify;
 #[cfg(test)]
 mod decoders;
 #[cfg(test)]
 mod distill;
 #[cfg(test)]
+mod early;
+#[cfg(test)]
 mod images;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
+mod sequence;
+#[cfg(test)]
 mod starts;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod thin;

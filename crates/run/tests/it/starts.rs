@@ -7,13 +7,14 @@ use rankine_nn::{
     models::{self, Storage},
 };
 use rankine_random::Rng;
-use rankine_run::{Error, Start, TargetSection, init, load};
+use rankine_run::{DataSection, Error, Start, TargetSection, init, load};
 use rankine_surgery::{Progress, Stage};
-use rankine_testkit::{assert_close, fixtures, tiny};
+use rankine_testkit::{assert_close, tiny};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-fn start(method: &str) -> Start {
+/// Of rank 3, for every linear map.
+pub fn start(method: &str) -> Start {
     let method = Choice::named(method).unwrap();
     let rank = [("rank".to_owned(), 3.into())].into_iter().collect();
     Start {
@@ -26,7 +27,8 @@ fn start(method: &str) -> Start {
     }
 }
 
-fn on(_: Progress) -> ControlFlow<()> {
+/// Goes on whatever the progress.
+pub fn on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
@@ -92,19 +94,6 @@ fn what_peft_would_train_is_counted() {
 }
 
 #[test]
-fn a_classifier_has_no_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("start");
-    for name in ["classifiers/bert_bare", "images/vit"] {
-        let model = fixtures::path(name);
-        let error = init(&start("lora"), &model, &output, Existing::Refuse, &mut on).unwrap_err();
-        assert!(matches!(error, Error::NoStart { .. }), "{name}: {error}");
-        assert!(error.hint().unwrap().contains("rankine train"), "{name}");
-        assert!(!output.exists(), "{name}");
-    }
-}
-
-#[test]
 fn breaking_off_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (model, output) = (folder.path().join("model"), folder.path().join("start"));
@@ -132,7 +121,7 @@ fn a_start_that_must_see_data_says_so_and_keeps_the_model() {
     assert!(missing.hint().unwrap().contains("--data"));
     let data = folder.path().join("data.json");
     std::fs::write(&data, tiny::alpaca_json(24)).unwrap();
-    start.data = Some(data.clone());
+    start.data = Some(DataSection::new(&data));
     let mut shown = 0;
     let mut count = |progress: Progress| {
         shown += usize::from(progress.stage == Stage::Calibrating);

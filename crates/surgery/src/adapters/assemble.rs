@@ -49,10 +49,8 @@ pub(super) fn assemble(source: &Adapter, mut parts: Vec<Part>, keep: Keep) -> Co
         modules.push(Recompressed::of(&path, &piece));
         low_rank.insert(path, factors(piece, kind, output_bias, rank));
     }
-    if !low_rank.is_empty() {
-        let names = Selection::Names(low_rank.keys().cloned().collect());
-        config.targets = Targets { modules: names, saved: config.targets.saved, ..Targets::default() };
-    }
+    let targets = Selection::of_paths(low_rank.keys());
+    config.targets = Targets { modules: targets, saved: config.targets.saved, ..Targets::default() };
     let adapter = Adapter {
         path: PathBuf::new(),
         config,

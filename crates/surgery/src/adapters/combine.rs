@@ -3,19 +3,21 @@
 //!     Δ = Σ wᵢ·Δᵢ
 //!
 //! `Cat` puts the factors side by side, which is exact; `Sum` decomposes that sum again; `Ties` and `Dare` leave entries of
-//! the changes out first, see `sparse`. Departure from peft, whose
-//! `linear` adds A and B apart, (Σ √wᵢ·Bᵢ)·(Σ √wᵢ·Aᵢ): that has products of one adapter's B with another's A in it and is
-//! another matrix. Here sums are always sums of changes.
+//! the changes out first, see `sparse`. Modules trained whole, such as heads, are summed whatever the method, see `whole`.
+//! Departures from peft, which refuses whole modules of one name, and whose `linear` adds A and B apart,
+//! (Σ √wᵢ·Bᵢ)·(Σ √wᵢ·Aᵢ): that has products of one adapter's B with another's A in it and is another matrix. Here sums are
+//! always sums of changes.
 
 use super::assemble::{Part, assemble};
 use super::change::{Change, Piece, Site};
 use super::convert::{Conversion, in_groups, needs_base, sites};
 use super::keep::Keep;
 use super::sparse::{self, Weighted};
+use super::whole;
 use crate::merged::Merged;
 use crate::{Error, Result, Watch};
 use indexmap::IndexMap;
-use rankine_checkpoint::adapter::{Bias, LayerKind, Origin, Replacement, TrainableTokens};
+use rankine_checkpoint::adapter::LayerKind;
 use rankine_checkpoint::{Adapter, Tensors};
 use rankine_random::Rng;
 
@@ -84,9 +86,8 @@ struct Place<'a> {
 /// on the base's numbers (an initialisation that altered them, DoRA); where it is given, every adapter has to fit it.
 ///
 /// # Errors
-/// When there is no adapter or a weight is not finite; when adapters disagree about a module, or change something in another
-/// way than by products (whole modules, biases, new rows); when the base is needed and not given; as
-/// [`convert`](crate::convert) otherwise.
+/// When there is no adapter or a weight is not finite; when adapters disagree about a module, train a bias or bring new rows;
+/// when the base is needed and not given; as [`convert`](crate::convert) otherwise.
 pub fn combine(
     shares: &[Share],
     base: Option<&dyn Tensors>,
@@ -99,8 +100,9 @@ pub fn combine(
         return Err(setting("weights", "finite numbers", share.weight.to_string()));
     }
     how.check()?;
-    let replaced = copies_of_the_base(shares)?;
+    whole::check(shares)?;
     let merged = shares.iter().map(|share| opened(share.adapter, base, watch)).collect::<Result<Vec<_>>>()?;
+    let (replaced, saved) = whole::sum(shares, base)?;
     let with_merged = shares.iter().zip(&merged);
     let sites = with_merged
         .map(|(share, merged)| sites(share.adapter, merged.as_ref()))
@@ -116,7 +118,7 @@ pub fn combine(
         piece,
     });
     let mut source = Adapter { config: first.adapter.config.clone(), replaced, ..Adapter::default() };
-    source.config.targets.saved = Vec::new();
+    source.config.targets.saved = saved;
     source.config.lora_bias = biased;
     source.config.ensure_weight_tying = false;
     Ok(assemble(&source, parts.collect(), how.keep()))
@@ -138,31 +140,6 @@ fn opened<'a>(
         }
         None => Ok(None),
     }
-}
-
-/// The base's own weights that peft saves beside an adapted embedding: the same in all. Anything else that is no product is
-/// refused.
-fn copies_of_the_base(shares: &[Share]) -> Result<IndexMap<String, Replacement>> {
-    let mut copies: IndexMap<String, Replacement> = IndexMap::new();
-    for adapter in shares.iter().map(|share| share.adapter) {
-        let refused = |name: &str| Error::NotProduct { adapter: adapter.path.clone(), name: name.to_owned() };
-        if let Some(name) = adapter.new_rows.keys().next() {
-            return Err(refused(name));
-        }
-        if adapter.config.bias != Bias::None || adapter.config.trainable_tokens != TrainableTokens::None {
-            return Err(refused("bias or trainable_token_indices"));
-        }
-        for (name, replacement) in &adapter.replaced {
-            let known = copies.get(name);
-            if replacement.origin != Origin::Base || known.is_some_and(|known| known != replacement) {
-                return Err(refused(name));
-            }
-            if known.is_none() {
-                copies.insert(name.clone(), replacement.clone());
-            }
-        }
-    }
-    Ok(copies)
 }
 
 /// All modules, in the order in which they are met.
@@ -187,7 +164,10 @@ fn agree(left: &Site, right: &Site) -> Result<()> {
     let pair = sides(left).zip(sides(right));
     match pair.filter(|(expected, found)| expected != found || left.kind() != right.kind()) {
         None => Ok(()),
-        Some((expected, found)) => Err(Error::OtherShape { module: right.path.to_owned(), expected, found }),
+        Some((expected, found)) => {
+            let (expected, found) = (expected.to_vec(), found.to_vec());
+            Err(Error::OtherShape { module: right.path.to_owned(), expected, found })
+        }
     }
 }
 
@@ -228,8 +208,8 @@ impl Place<'_> {
         for (site, weight) in &self.sites {
             let change = site.change(base, factor(*weight))?;
             if let Some(first) = changes.first().filter(|first| first.sides() != change.sides()) {
-                let (module, expected, found) = (self.path.to_owned(), first.sides(), change.sides());
-                return Err(Error::OtherShape { module, expected, found });
+                let (expected, found) = (first.sides().to_vec(), change.sides().to_vec());
+                return Err(Error::OtherShape { module: self.path.to_owned(), expected, found });
             }
             changes.push(change);
         }

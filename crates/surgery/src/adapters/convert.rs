@@ -19,6 +19,16 @@ pub struct Conversion {
     pub relative: f64,
 }
 
+impl Conversion {
+    /// Gives modules other names.
+    pub fn rename(&mut self, name: impl Fn(&str) -> String) {
+        self.adapter.rename(&name);
+        for Recompressed { module, .. } in &mut self.modules {
+            *module = name(module);
+        }
+    }
+}
+
 /// How a module's change was recompressed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recompressed {

@@ -69,7 +69,11 @@ pub struct ExportedModule {
 /// that llama.cpp cannot use ([`Obstacle`]), a number does not fit into the type, or the file cannot be written.
 pub fn export(base: &Checkpoint, adapter: &Adapter, output: &GgufOutput) -> Result<GgufExport> {
     let config = base.config();
-    let unknown = || Obstacle::Family.at(config.architecture.name());
+    let obstacle = match config.architecture.is_encoder() {
+        true => Obstacle::NoLanguageModel,
+        false => Obstacle::Family,
+    };
+    let unknown = || obstacle.at(config.architecture.name());
     let architecture = gguf::family(config.architecture).ok_or_else(unknown)?;
     crate::base::check(base)?;
     adapter.check(base.tensors())?;

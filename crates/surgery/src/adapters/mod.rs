@@ -16,6 +16,7 @@ mod obstacle;
 mod output;
 mod product;
 mod sparse;
+mod whole;
 
 pub use combine::{Combination, Share, combine};
 pub use convert::{Conversion, Recompressed, convert};

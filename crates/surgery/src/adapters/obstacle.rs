@@ -10,6 +10,11 @@ pub enum Obstacle {
     /// A family that is not written.
     #[error("models of this type are not exported to GGUF")]
     Family,
+    /// A model that does not write texts.
+    #[error(
+        "llama.cpp takes a LoRA beside a language model in GGUF, and this base is an encoder or sees images"
+    )]
+    NoLanguageModel,
     /// Factors that stand on an altered base.
     #[error("the factors stand on a base that their initialisation altered, which llama.cpp does not repeat")]
     AlteredBase,
@@ -39,6 +44,9 @@ impl Obstacle {
     pub fn hint(self) -> &'static str {
         match self {
             Self::Family => "llama, mistral, qwen2 and qwen3 are; merge the adapter into the base instead",
+            Self::NoLanguageModel => {
+                "merge the adapter into its base with `rankine merge`, and use the merged model in transformers or torch"
+            }
             Self::AlteredBase => "make a plain LoRA of it first, with `rankine adapter convert`",
             Self::Magnitudes => {
                 "merge it with `rankine merge`, or make a plain LoRA of it first, with `rankine adapter convert --rank N`"

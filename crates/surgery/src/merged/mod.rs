@@ -21,7 +21,7 @@ mod ties;
 use crate::{Progress, Result, Stage, Watch};
 use half::{bf16, f16};
 use indexmap::IndexMap;
-use rankine_checkpoint::{Adapter, Dtype, TensorInfo, Tensors, ends};
+use rankine_checkpoint::{Adapter, Dtype, TensorInfo, Tensors, ends, thin::Product};
 use rayon::prelude::*;
 pub(crate) use recipe::{Recipe, Squares, row_blocks};
 use std::borrow::Cow;
@@ -145,6 +145,10 @@ impl Tensors for Merged<'_> {
 
     fn encoded(&self, name: &str) -> rankine_checkpoint::Result<Option<(Dtype, Cow<'_, [u8]>)>> {
         if self.recipes.contains_key(name) { Ok(None) } else { self.base.encoded(name) }
+    }
+
+    fn product(&self, name: &str) -> Option<&Product> {
+        if self.recipes.contains_key(name) { None } else { self.base.product(name) }
     }
 
     fn raw(&self, name: &str) -> rankine_checkpoint::Result<Cow<'_, [u8]>> {

@@ -62,6 +62,13 @@ pub(crate) struct Squares {
     pub moved: f64,
 }
 
+impl Squares {
+    /// ‖W' − W‖ / ‖W‖; `None` where W is zeros.
+    pub fn relative(self) -> Option<f64> {
+        (self.before != 0.0).then(|| (self.moved / self.before).sqrt())
+    }
+}
+
 impl<'a> Branch<'a> {
     pub fn new(low_rank: &'a LowRank, transposed: bool) -> Self {
         Self { low_rank, transposed, column_scale: None }

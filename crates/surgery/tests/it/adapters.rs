@@ -293,8 +293,8 @@ fn what_is_no_product_is_not_combined() {
     let [left, right] = pair(&base);
     let spoilers: [fn(&mut Adapter); 3] = [
         |adapter| {
-            let replacement = Replacement { shape: vec![1], values: vec![1.0], origin: Origin::Module };
-            adapter.replaced.insert("model.norm.weight".to_owned(), replacement);
+            let replacement = Replacement { shape: vec![1], values: vec![1.0], origin: Origin::Bias };
+            adapter.replaced.insert("model.norm.bias".to_owned(), replacement);
         },
         |adapter| adapter.config.bias = rankine_checkpoint::adapter::Bias::All,
         |adapter| adapter.low_rank["model.layers.0.self_attn.v_proj"].scaling = f32::NAN,

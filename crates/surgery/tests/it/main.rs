@@ -5,6 +5,10 @@ mod adapters;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod compress;
+#[cfg(test)]
+mod families;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod files;

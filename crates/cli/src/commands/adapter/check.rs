@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use rankine_checkpoint::adapter::{Inspection, Reader};
 use rankine_checkpoint::{Adapter, AdapterConfig, Dtype};
 use rankine_report::{Cell, Level, Page};
+use rankine_run::AdapterBase;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -88,13 +89,11 @@ impl Check {
     /// Looks, and tells what was found.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = model::find(context, &self.base)?;
-        let mut base = super::open_base(&path)?;
+        let mut base = AdapterBase::open(&path)?;
         let checking = || format!("while checking `{}`", self.adapter.display());
         // What cannot be opened is told below, with all else that is found.
-        if base.config().architecture.is_encoder()
-            && let Ok(adapter) = Adapter::open(&self.adapter)
-        {
-            rankine_run::fit_head(&mut base, &adapter, &self.adapter).with_context(checking)?;
+        if let Ok(adapter) = Adapter::open(&self.adapter) {
+            base.fit_head(&adapter, &self.adapter).with_context(checking)?;
         }
         let inspection = Inspection::of(&self.adapter, base.tensors()).with_context(checking)?;
         let stands =
@@ -153,8 +152,12 @@ impl Answer {
             ("numbers", Cell::Count(self.numbers)),
             ("size", Cell::Bytes(self.bytes)),
         ];
-        if let Some(configuration) = &self.configuration {
-            configuration.facts(&mut facts);
+        match &self.configuration {
+            Some(_) if self.modules.is_empty() && !self.whole.is_empty() => {
+                facts.push(("configuration", Cell::text("modules trained whole, no factors")));
+            }
+            Some(configuration) => configuration.facts(&mut facts),
+            None => {}
         }
         facts.push(("modules", Cell::Count(self.modules.len() as u64)));
         if let Some(ranks) = range(self.modules.iter().map(|module| module.rank as f64)) {

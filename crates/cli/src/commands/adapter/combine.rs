@@ -5,7 +5,9 @@ use crate::errors::Failure;
 use crate::stages::Stages;
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
-use rankine_checkpoint::{Adapter, Checkpoint};
+use rankine_checkpoint::vit_names::{self, Named};
+use rankine_checkpoint::{Adapter, Tensors};
+use rankine_run::AdapterBase;
 use rankine_surgery::{Combination, Keep, Share};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,8 @@ use std::path::{Path, PathBuf};
 ///
 /// The result changes every weight by the weighted sum of the changes of all. `linear` here is that sum itself; peft's
 /// combination of this name adds the factors A and B apart, which gives another matrix, with products of one adapter's B and
-/// another's A in it.
+/// another's A in it. Modules trained whole, such as heads, are summed likewise; where the weights do not sum to 1 the base has
+/// its share in them.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Combine {
@@ -35,7 +38,8 @@ pub struct Combine {
     /// For `dare`: seed of the chance by which entries stay
     #[arg(long, default_value = "0")]
     seed: u64,
-    /// The base: needed for DoRA and adapters on an altered base (PiSSA, OLoRA); with it, all adapters are checked
+    /// The base: needed for DoRA, for adapters on an altered base (PiSSA, OLoRA), and for whole modules where the weights do not
+    /// sum to 1; with it, all adapters are checked
     #[arg(long, value_name = "MODEL")]
     base: Option<String>,
     #[command(flatten)]
@@ -73,26 +77,34 @@ impl Combine {
             return Err(Failure::with_hint(message, "give `--weights` one number for each adapter").into());
         }
         let path = self.base.as_ref().map(|base| model::find(context, base)).transpose()?;
-        let base = path.as_deref().map(super::open_base).transpose()?;
+        let mut base = path.as_deref().map(AdapterBase::open).transpose()?;
         let open = |folder: &PathBuf| match &path {
             Some(path) => Ok::<Adapter, anyhow::Error>(rankine_run::open_adapter(path, folder)?),
             None => Ok(Adapter::open(folder)?),
         };
-        let adapters = self.adapters.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let mut adapters = self.adapters.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         self.check_bases(&adapters)?;
         self.warn(context, &adapters);
         let how = self.combination(&adapters)?;
+        let classes = self.classes(&adapters)?;
         let combining = "while combining the adapters";
+        for (folder, adapter) in self.adapters.iter().zip(&mut adapters) {
+            settle(base.as_mut(), folder, adapter).context(combining)?;
+        }
         let output = self.output.output(self.adapters.iter().cloned().chain(path.clone()).collect());
         output.check().context(combining)?;
         let pairs = adapters.iter().zip(&self.weights);
         let shares: Vec<_> = pairs.map(|(adapter, &weight)| Share { adapter, weight }).collect();
         let mut stages = Stages::new(context);
-        let tensors = base.as_ref().map(Checkpoint::tensors);
+        let names =
+            adapters.iter().flat_map(|adapter| adapter.low_rank.keys().chain(adapter.replaced.keys()));
+        let named = base.as_ref().map(|base| Named::like(base.tensors(), names.map(String::as_str)));
+        let tensors = named.as_ref().map(|named| named as &dyn Tensors);
         let combined = rankine_surgery::combine(&shares, tensors, how, &mut |progress| stages.see(progress))
             .context(combining)?;
         drop(stages);
-        output.write(&combined.adapter).context(combining)?;
+        let companion = classes.as_ref().map(|(name, text)| (*name, text.as_bytes()));
+        output.write_with(&combined.adapter, companion).context(combining)?;
         self.output.show(context, &combined)?;
         Ok(Exit::Done)
     }
@@ -133,6 +145,19 @@ impl Combine {
         Ok(())
     }
 
+    /// The file with the names of the classes that belongs beside the result.
+    fn classes(&self, adapters: &[Adapter]) -> anyhow::Result<Option<(&'static str, String)>> {
+        let files = self.adapters.iter().zip(adapters);
+        let files = files.map(|(folder, adapter)| rankine_run::classes_file(adapter, folder));
+        let mut files = files.collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
+        let first = files.next();
+        if files.any(|other| first.as_ref() != Some(&other)) {
+            let message = "the heads of the adapters tell other classes apart, or have them in another order";
+            return Err(Failure::with_hint(message, "only heads of the same classes can be combined").into());
+        }
+        Ok(first)
+    }
+
     fn warn(&self, context: &Context, adapters: &[Adapter]) {
         for (folder, adapter) in self.adapters.iter().zip(adapters) {
             rankine_run::warning(folder, adapter).iter().for_each(|warning| context.say(warning));
@@ -144,4 +169,19 @@ impl Combine {
             context.say(format!("warning: the adapters name different bases: `{names}`"));
         }
     }
+}
+
+/// Gives the base the head that an adapter brings, and the adapter the names of transformers 5.
+fn settle(mut base: Option<&mut AdapterBase>, folder: &Path, adapter: &mut Adapter) -> anyhow::Result<()> {
+    if let Some(base) = &mut base {
+        base.fit_head(adapter, folder)?;
+    }
+    if vit_names::is_old(adapter) {
+        // Other names make lists of its targets: what these call for is looked at before.
+        if let Some(base) = base {
+            adapter.check(base.tensors())?;
+        }
+        adapter.rename(vit_names::of_transformers);
+    }
+    Ok(())
 }

@@ -4,7 +4,9 @@ use super::recompressed::{KeepArgs, OutputArgs};
 use crate::stages::Stages;
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
+use rankine_checkpoint::vit_names::{self, Named};
 use rankine_checkpoint::{Adapter, Tensors};
+use rankine_run::AdapterBase;
 use rankine_surgery::{Conversion, Keep, OtherKind, Watch};
 use std::path::{Path, PathBuf};
 
@@ -13,10 +15,12 @@ use std::path::{Path, PathBuf};
 /// PiSSA and OLoRA that stand on an altered base, DoRA, rslora and patterns of scales become factors that every reader of LoRA
 /// takes: alpha is the rank, nothing is altered on loading. Every change is decomposed again (QR of both factors, SVD of the
 /// small product between) and cut to --rank or --energy; without these, directions that are no more than rounding are left
-/// out. Whole modules, biases and new rows stay as they are. Says how far every module is from what it was.
+/// out. Modules trained whole, such as heads and all of LN_TUNING, stay whole, in `modules_to_save`; biases and new rows stay
+/// too. Says how far every module is from what it was. Adapters of vision transformers get the names of transformers 5.
 ///
 /// Of peft's other kinds, ADALORA, DELORA, HRA, MISS, OSF, VBLORA, VERA and small LOHA and LOKR are factors already; BOFT, IA3,
-/// OFT, RANDLORA, SHIRA, `bat` of MISS and large LOHA and LOKR are of full rank and need --rank or --energy.
+/// OFT, RANDLORA, SHIRA, `bat` of MISS and large LOHA and LOKR are of full rank and need --rank or --energy. Convolutions of LORA,
+/// LOHA and LOKR are converted too, unless they are depthwise.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Convert {
@@ -69,6 +73,16 @@ impl Source {
         }
     }
 
+    /// Modules and tensors that it changes.
+    fn names(&self) -> Vec<&str> {
+        let Adapter { low_rank, replaced, .. } = self.adapter();
+        let mut names: Vec<&str> = low_rank.keys().chain(replaced.keys()).map(String::as_str).collect();
+        if let Self::Other(other) = self {
+            names.extend(other.modules());
+        }
+        names
+    }
+
     fn convert(
         &self,
         base: &dyn Tensors,
@@ -87,9 +101,9 @@ impl Convert {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Kind::Lora = self.to;
         let path = model::find(context, &self.base)?;
-        let mut base = super::open_base(&path)?;
+        let mut base = AdapterBase::open(&path)?;
         let source = Source::open(&path, &self.adapter)?;
-        rankine_run::fit_head(&mut base, source.adapter(), &self.adapter)?;
+        base.fit_head(source.adapter(), &self.adapter)?;
         let classes = rankine_run::classes_file(source.adapter(), &self.adapter)?;
         let warning = rankine_run::warning(&self.adapter, source.adapter());
         warning.iter().for_each(|warning| context.say(warning));
@@ -98,10 +112,13 @@ impl Convert {
         output.check().with_context(converting)?;
         let mut stages = Stages::new(context);
         let keep = self.keep.keep().unwrap_or_default();
-        let conversion = source
-            .convert(base.tensors(), keep, &mut |progress| stages.see(progress))
-            .with_context(converting)?;
+        let tensors = Named::like(base.tensors(), source.names());
+        let mut conversion =
+            source.convert(&tensors, keep, &mut |progress| stages.see(progress)).with_context(converting)?;
         drop(stages);
+        if vit_names::is_old(&conversion.adapter) {
+            conversion.rename(vit_names::of_transformers);
+        }
         let companion = classes.as_ref().map(|(name, text)| (*name, text.as_bytes()));
         output.write_with(&conversion.adapter, companion).with_context(converting)?;
         self.output.show(context, &conversion)?;

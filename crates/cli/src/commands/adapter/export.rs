@@ -5,7 +5,8 @@ use crate::{Context, Exit, model};
 use anyhow::Context as _;
 use rankine_checkpoint::Existing;
 use rankine_report::{Cell, Level, Page, format};
-use rankine_surgery::{ExportedModule, GgufExport, GgufOutput};
+use rankine_run::AdapterBase;
+use rankine_surgery::{Error, ExportedModule, GgufExport, GgufOutput, Obstacle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -66,13 +67,16 @@ impl Export {
     /// Exports, and tells what was written.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = model::find(context, &self.base)?;
-        let base = super::open_base(&path)?;
+        let exporting = || format!("while exporting `{}`", self.adapter.display());
+        let AdapterBase::Texts(base) = AdapterBase::open(&path)? else {
+            let (name, obstacle) = (path.display().to_string(), Obstacle::NoLanguageModel);
+            return Err(Error::NotInGguf { name, obstacle }).with_context(exporting);
+        };
         let adapter = rankine_run::open_adapter(&path, &self.adapter)?;
         rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
         let existing = if self.force { Existing::Replace } else { Existing::Refuse };
         let inputs = vec![self.adapter.clone(), path];
         let output = GgufOutput { target: &self.gguf, existing, inputs, dtype: self.dtype.dtype() };
-        let exporting = || format!("while exporting `{}`", self.adapter.display());
         let export = rankine_surgery::export(&base, &adapter, &output).with_context(exporting)?;
         match self.json {
             true => context.show_json(&Report::new(&self.gguf, &export))?,

@@ -6,14 +6,13 @@ mod convert;
 mod export;
 mod recompressed;
 
-use crate::{Context, Exit, errors::Failure};
-use rankine_checkpoint::{Checkpoint, ImageCheckpoint};
-use std::path::Path;
+use crate::{Context, Exit};
 
 /// Check, convert, combine or export adapters in peft's format
 ///
 /// Nothing is trained: an adapter and its base are read, and what is asked for is written elsewhere. `rankine merge` writes an
-/// adapter into its base.
+/// adapter into its base. Bases are language models, encoders of texts and classifiers of images; only those of language models
+/// are exported.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Adapter {
@@ -47,14 +46,4 @@ impl Adapter {
             Command::Export(command) => command.run(context),
         }
     }
-}
-
-/// Opens the base of an adapter; one of images is an error.
-fn open_base(path: &Path) -> anyhow::Result<Checkpoint> {
-    if ImageCheckpoint::open(path)?.is_some() {
-        let message = format!("`{}` is an image model; this command takes none", path.display());
-        let hint = "`rankine merge` and `rankine evaluate --adapter` take adapters of image models";
-        return Err(Failure::with_hint(message, hint).into());
-    }
-    Ok(Checkpoint::open(path)?)
 }

@@ -1,8 +1,8 @@
 //! What `convert` and `combine` share: how much to keep, where the result goes, what is said about it.
 
 use crate::Context;
-use rankine_checkpoint::Existing;
-use rankine_report::{Cell, Column, Page, Table, format};
+use rankine_checkpoint::{Existing, adapter::Origin};
+use rankine_report::{Cell, Column, Level, Page, Table, format};
 use rankine_surgery::{AdapterOutput, Conversion, Keep, Recompressed};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,7 @@ struct Report<'a> {
     numbers: u64,
     relative_error: f64,
     modules: Vec<Module<'a>>,
+    whole: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -96,8 +97,19 @@ impl<'a> Report<'a> {
             numbers: numbers(conversion),
             relative_error: conversion.relative,
             modules: conversion.modules.iter().map(module).collect(),
+            whole: whole(conversion),
         }
     }
+}
+
+/// Modules that have no factors, because they were trained whole.
+fn whole(conversion: &Conversion) -> Vec<&str> {
+    let kept = conversion.adapter.replaced.iter().filter(|(_, found)| found.origin == Origin::Module);
+    let mut modules: Vec<&str> =
+        kept.map(|(name, _)| name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module)).collect();
+    modules.sort_unstable();
+    modules.dedup();
+    modules
 }
 
 fn numbers(conversion: &Conversion) -> u64 {
@@ -105,11 +117,26 @@ fn numbers(conversion: &Conversion) -> u64 {
 }
 
 fn page(output: &Path, conversion: &Conversion) -> Page {
+    let mut page = Page::new(format!("Adapter {}", output.display()));
+    if !conversion.modules.is_empty() {
+        add_factors(&mut page, conversion);
+    }
+    let whole = whole(conversion);
+    if !whole.is_empty() {
+        let text = format!(
+            "trained whole and kept whole, which peft loads as `modules_to_save`: {}",
+            whole.join(", ")
+        );
+        page.note(Level::Note, text);
+    }
+    page
+}
+
+fn add_factors(page: &mut Page, conversion: &Conversion) {
     let ranks = conversion.modules.iter().map(|module| module.rank);
     let (least, most) = (ranks.clone().min().unwrap_or(0), ranks.max().unwrap_or(0));
     let rank = if least == most { most.to_string() } else { format!("{least} to {most}") };
     let largest = conversion.modules.iter().map(|module| module.relative).fold(0.0, f64::max);
-    let mut page = Page::new(format!("Adapter {}", output.display()));
     page.facts(&[
         ("modules", Cell::Count(conversion.modules.len() as u64)),
         ("rank", Cell::text(rank)),
@@ -130,7 +157,6 @@ fn page(output: &Path, conversion: &Conversion) -> Page {
         ]);
     }
     page.table(table);
-    page
 }
 
 /// What is no more than rounding of f32 is called so.

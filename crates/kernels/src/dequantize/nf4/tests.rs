@@ -89,3 +89,13 @@ fn a_nan_spoils_its_block_alone() {
     assert!(found[..ELEMENTS].iter().all(|x| x.is_nan()));
     assert_eq!(found[ELEMENTS..], [0.25; ELEMENTS]);
 }
+
+/// Rows that several threads share.
+#[test]
+fn many_rows_are_rounded_as_each_of_them_is() {
+    let (rows, columns) = (900, 130);
+    let values: Vec<f32> = (0..rows * columns).map(|at| (at * 37 % 1009) as f32 / 500.0 - 1.0).collect();
+    let alone: Vec<u8> = values.chunks(columns).flat_map(|row| quantize(row, columns)).collect();
+    assert!(quantize(&values, columns) == alone);
+    assert!(quantize(&[], 0).is_empty());
+}

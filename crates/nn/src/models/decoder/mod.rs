@@ -58,11 +58,6 @@ impl Decoder {
         Ok(Self { config, embedding, positions, offset, projections, blocks, norm, head })
     }
 
-    /// The model's configuration.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// What the first block sees of `ids` at `places`; [t, d].
     fn embed(&self, ids: &[u32], places: impl Iterator<Item = u32>, pass: &Pass<'_>) -> Result<Tensor> {
         let rows = places.map(|place| place + self.offset).collect();
@@ -111,6 +106,10 @@ impl Model for Decoder {
 }
 
 impl LanguageModel for Decoder {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
     fn hidden<'m>(&'m self, tokens: &Tokens, pass: &mut Pass<'m>) -> Result<Tensor> {
         check_text(&self.config, &tokens.ids, tokens.longest())?;
         if tokens.positions.len() != tokens.ids.len() {
@@ -127,18 +126,6 @@ impl LanguageModel for Decoder {
 
     fn head(&self) -> &Parameter {
         self.head.as_ref().unwrap_or(&self.embedding)
-    }
-
-    fn context(&self) -> usize {
-        self.config.context
-    }
-
-    fn vocabulary(&self) -> usize {
-        self.config.vocabulary
-    }
-
-    fn cache(&self) -> Cache {
-        Cache::new(self.blocks.len())
     }
 
     fn extend(&self, ids: &[u32], cache: &mut Cache) -> Result<Tensor> {

@@ -2,12 +2,10 @@
 //!
 //!     logits = w₂·f(w₁·x + b₁) + b₂        x: [n, d]  w₁: [d, d]  w₂: [classes, d]  f: tanh; distilbert: relu
 //!
-//! BERT's w₁ is its pooler; the other two have it in the head. A new head starts normal with the deviation that the
-//! configuration names (0.02 where it names none) and biases of 0, as in transformers.
+//! BERT's w₁ is its pooler; the other two have it in the head.
 
-use crate::{Kind, Parameter, Pass, Result, layers::Linear, models::reader::Reader};
-use rankine_checkpoint::{Config, Tensors, config::Architecture};
-use rankine_random::Rng;
+use crate::{Error, Kind, Parameter, Pass, Result, layers::Linear, models::reader::Reader};
+use rankine_checkpoint::{Config, config::Architecture};
 use rankine_tensor::Tensor;
 
 pub(super) struct Head {
@@ -20,9 +18,11 @@ pub(super) struct Head {
 impl Head {
     /// The file says how many classes there are.
     pub fn load(reader: &Reader<'_>, config: &Config) -> Result<Self> {
-        let (d, [dense, output]) = (config.hidden_size, config.architecture.head());
-        let name = format!("{output}.weight");
-        let classes = reader.tensors.infos().get(&name).map_or(0, |info| info.rows());
+        let &[dense, output] = config.architecture.head() else {
+            return Err(Error::Family { found: config.architecture.name() });
+        };
+        let (d, name) = (config.hidden_size, format!("{output}.weight"));
+        let classes = reader.rows(&name);
         let weight = reader.parameter(&name, Kind::Head, &[classes, d])?;
         let bias = reader.parameter(&format!("{output}.bias"), Kind::Bias, &[classes])?;
         let relu = config.architecture == Architecture::Distilbert;
@@ -43,26 +43,4 @@ impl Head {
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
         [&mut self.dense, &mut self.output].into_iter().flat_map(Linear::parameters_mut)
     }
-}
-
-/// Name, shape and numbers of the tensors of a head for so many classes that `tensors` lacks; each draws from the stream of
-/// its own name.
-pub fn missing_head(
-    config: &Config,
-    tensors: &dyn Tensors,
-    classes: usize,
-    rng: &Rng,
-) -> Vec<(String, Vec<usize>, Vec<f32>)> {
-    let (d, [dense, output]) = (config.hidden_size, config.architecture.head());
-    let deviation = config.raw.get("initializer_range").and_then(|value| value.as_f64()).unwrap_or(0.02);
-    let mut missing = Vec::new();
-    for (module, outputs) in [(dense, d), (output, classes)] {
-        let (weight, bias) = (format!("{module}.weight"), format!("{module}.bias"));
-        if !tensors.infos().contains_key(&weight) {
-            let numbers = rng.fork(&weight).normals(outputs * d, deviation as f32);
-            missing.push((weight, vec![outputs, d], numbers));
-            missing.push((bias, vec![outputs], vec![0.0; outputs]));
-        }
-    }
-    missing
 }

@@ -9,8 +9,6 @@
 
 mod head;
 
-pub use head::missing_head;
-
 use super::{
     Classifier, Model, Storage, Tokens,
     block::{Block, Projections},
@@ -43,7 +41,7 @@ pub struct Encoder {
 
 impl Encoder {
     /// Reads every weight, all frozen. `tensors` may be a checkpoint, or one with an adapter merged in; what a bare encoder
-    /// lacks of a head comes from [`missing_head`].
+    /// lacks of a head comes from [`missing_head`](super::missing_head).
     ///
     /// # Errors
     /// When the configuration is of another family, a tensor is missing, or has another shape than it promises.

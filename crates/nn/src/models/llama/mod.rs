@@ -29,13 +29,6 @@ pub struct Llama {
     rotary: Rotary,
 }
 
-impl Llama {
-    /// The model's configuration.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-}
-
 impl Model for Llama {
     fn parameters(&self) -> Vec<&Parameter> {
         let blocks = self.blocks.iter().flat_map(Block::parameters);
@@ -50,6 +43,10 @@ impl Model for Llama {
 }
 
 impl LanguageModel for Llama {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
     fn hidden<'m>(&'m self, tokens: &Tokens, pass: &mut Pass<'m>) -> Result<Tensor> {
         check_text(&self.config, &tokens.ids, tokens.longest())?;
         let mut x = self.embedding.weight.rows(&tokens.ids)?;
@@ -63,18 +60,6 @@ impl LanguageModel for Llama {
 
     fn head(&self) -> &Parameter {
         self.head.as_ref().unwrap_or(&self.embedding)
-    }
-
-    fn context(&self) -> usize {
-        self.config.context
-    }
-
-    fn vocabulary(&self) -> usize {
-        self.config.vocabulary
-    }
-
-    fn cache(&self) -> Cache {
-        Cache::new(self.blocks.len())
     }
 
     fn extend(&self, ids: &[u32], cache: &mut Cache) -> Result<Tensor> {

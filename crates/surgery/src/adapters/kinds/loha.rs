@@ -3,7 +3,8 @@
 //!     ΔW = alpha / r · (w1_a·w1_b)∘(w2_a·w2_b)         w_a: [out, r]  w_b: [r, in]
 //!        = alpha / r · b·a     b[o, (i, j)] = w1_a[o, i]·w2_a[o, j]     a[(i, j), n] = w1_b[i, n]·w2_b[j, n]
 //!
-//! Exact, of rank r², where that is below both sides; else of full rank.
+//! Exact, of rank r², where that is below both sides; else of full rank. With `use_effective_conv2d` each of the two products
+//! of a convolution larger than 1 × 1 is in Tucker form instead: w_a: [r, out]  w_b: [r, channels]  t: [r, r, h, w].
 
 use super::site::Site;
 use super::{Card, Formula};
@@ -14,7 +15,7 @@ use rankine_checkpoint::adapter::Foreign;
 
 pub(super) const CARD: Card = Card {
     name: "LOHA",
-    tensors: &["hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"],
+    tensors: &["hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2"],
     settings: &[
         "alpha",
         "alpha_pattern",
@@ -34,11 +35,15 @@ impl Formula for LoHa {
     fn change(&self, site: &Site) -> Result<Change> {
         let (rank, outputs, inputs) = (site.files.rank_of(site.path, 8)?, site.outputs, site.inputs);
         let scale = site.files.alpha_of(site.path)?.unwrap_or(8.0) / rank as f64;
-        let pair = |b: &str, a: &str| -> Result<_> {
+        let pair = |[core, b, a]: [&str; 3]| -> Result<_> {
+            if site.has(core) {
+                return site.tucker([core, b, a], [outputs, site.channels(), rank]);
+            }
             let (b, a) = (site.tensor(b, &[outputs, rank])?, site.tensor(a, &[rank, inputs])?);
             Ok(Product { b, a, rank, outputs, inputs })
         };
-        let (left, right) = (pair("hada_w1_a", "hada_w1_b")?, pair("hada_w2_a", "hada_w2_b")?);
+        let left = pair(["hada_t1", "hada_w1_a", "hada_w1_b"])?;
+        let right = pair(["hada_t2", "hada_w2_a", "hada_w2_b"])?;
         if site.limit() <= rank * rank {
             let (mut values, other) = (left.times(scale).dense(), right.dense());
             values.iter_mut().zip(other).for_each(|(x, y)| *x *= y);
@@ -50,5 +55,9 @@ impl Formula for LoHa {
             left.a.chunks_exact(inputs).flat_map(|x| right.a.chunks_exact(inputs).map(move |y| (x, y)));
         let a = rows.flat_map(|(x, y)| x.iter().zip(y).map(move |(x, y)| (scale * f64::from(x * y)) as f32));
         Ok(site.product(b.collect(), a.collect(), rank * rank))
+    }
+
+    fn takes_convolutions(&self) -> bool {
+        true
     }
 }

@@ -4,18 +4,19 @@
 //!     w = p·q for either    ⇒    w1⊗w2 = (p1⊗p2)·(q1⊗q2)
 //!
 //! Each of the two is stored whole or as w_a·w_b, of rank r. Exact where the product of their ranks is below both sides;
-//! else of full rank. The sides come from [`factorisation`].
+//! else of full rank. The sides come from [`factorisation`]. Of a convolution m·n are the channels, and w2 has all taps:
+//! [k, n, h, w], [k, r] · [r, n·h·w], or with `use_effective_conv2d` in Tucker form w_a: [r, k]  w_b: [r, n]  t: [r, r, h, w].
 
 use super::site::Site;
 use super::{Card, Formula};
 use crate::Result;
 use crate::adapters::change::Change;
 use crate::adapters::product::Product;
-use rankine_checkpoint::adapter::Foreign;
+use rankine_checkpoint::adapter::{Foreign, LayerKind};
 
 pub(super) const CARD: Card = Card {
     name: "LOKR",
-    tensors: &["lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b"],
+    tensors: &["lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2"],
     settings: &[
         "alpha",
         "alpha_pattern",
@@ -52,27 +53,45 @@ impl Formula for LoKr {
         let rank = site.files.rank_of(site.path, 8)?;
         let scale = site.files.alpha_of(site.path)?.unwrap_or(8.0) / rank as f64;
         let [l, k] = factorisation(site.outputs, self.factor);
-        let [m, n] = factorisation(site.inputs, self.factor);
-        let w1 = pair(site, ["lokr_w1", "lokr_w1_a", "lokr_w1_b"], [l, m, rank])?;
-        let w2 = pair(site, ["lokr_w2", "lokr_w2_a", "lokr_w2_b"], [k, n, rank])?.times(scale);
+        let [m, n] = factorisation(site.channels(), self.factor);
+        let w1 = pair(site, ["lokr_w1", "lokr_w1_a", "lokr_w1_b"], [l, m, rank], &[l, m])?;
+        let w2 = match (site.has("lokr_t2"), site.kind) {
+            (true, _) => site.tucker(["lokr_t2", "lokr_w2_a", "lokr_w2_b"], [k, n, rank])?,
+            (false, LayerKind::Convolution { kernel: [height, width] }) => {
+                let sides = [k, n * height * width, rank];
+                pair(site, ["lokr_w2", "lokr_w2_a", "lokr_w2_b"], sides, &[k, n, height, width])?
+            }
+            _ => pair(site, ["lokr_w2", "lokr_w2_a", "lokr_w2_b"], [k, n, rank], &[k, n])?,
+        };
+        let w2 = w2.times(scale);
         let inner = w1.rank * w2.rank;
         if site.limit() <= inner {
-            return Ok(site.dense(kronecker((&w1.dense(), m), (&w2.dense(), n))));
+            return Ok(site.dense(kronecker((&w1.dense(), m), (&w2.dense(), w2.inputs))));
         }
         let b = kronecker((&w1.b, w1.rank), (&w2.b, w2.rank));
-        let a = kronecker((&w1.a, m), (&w2.a, n));
+        let a = kronecker((&w1.a, m), (&w2.a, w2.inputs));
         Ok(site.product(b, a, inner))
+    }
+
+    fn takes_convolutions(&self) -> bool {
+        true
     }
 }
 
-/// One of the two matrices, [outputs, inputs], as a product; a whole one with the identity on its shorter side.
-fn pair(site: &Site, names: [&str; 3], [outputs, inputs, rank]: [usize; 3]) -> Result<Product> {
+/// One of the two matrices, [outputs, inputs], as a product; a whole one, of this shape in the file, with the identity on its
+/// shorter side.
+fn pair(
+    site: &Site,
+    names: [&str; 3],
+    [outputs, inputs, rank]: [usize; 3],
+    shape: &[usize],
+) -> Result<Product> {
     let [whole, b, a] = names;
     if !site.has(whole) && (site.has(b) || site.has(a)) {
         let (b, a) = (site.tensor(b, &[outputs, rank])?, site.tensor(a, &[rank, inputs])?);
         return Ok(Product { b, a, rank, outputs, inputs });
     }
-    let (whole, rank) = (site.tensor(whole, &[outputs, inputs])?, outputs.min(inputs));
+    let (whole, rank) = (site.tensor(whole, shape)?, outputs.min(inputs));
     let mut one = vec![0.0; rank * rank];
     one.iter_mut().step_by(rank + 1).for_each(|x| *x = 1.0);
     let (b, a) = if outputs <= inputs { (one, whole) } else { (whole, one) };

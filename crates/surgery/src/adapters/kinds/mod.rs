@@ -5,7 +5,8 @@
 //!
 //! One file a kind: its card says which tensors and settings its files have, its formula what a module's change is. A new
 //! kind is its file and a word in `kinds!`. Weights of the base are read one at a time a thread, and only by those formulas
-//! that need them. Of layers only linear ones are converted. Dropouts, seeds and initial values are of no account to a
+//! that need them. Of layers linear ones are converted, and convolutions of LoHa and LoKr, whose taps are one matrix then; not
+//! depthwise ones, of which peft's LoRA does not load elsewhere. Dropouts, seeds and initial values are of no account to a
 //! finished adapter.
 
 mod rotations;
@@ -16,7 +17,7 @@ use super::change::Change;
 use super::convert::{Conversion, in_groups};
 use super::keep::Keep;
 use crate::{Error, Result, Watch};
-use rankine_checkpoint::adapter::{Bias, Foreign, LayerKind, Origin, Replacement, modules_of};
+use rankine_checkpoint::adapter::{Bias, Foreign, Origin, Replacement, modules_of};
 use rankine_checkpoint::{Adapter, Tensors};
 use site::Site;
 use std::path::Path;
@@ -37,6 +38,11 @@ struct Card {
 trait Formula: Send + Sync {
     /// ΔW.
     fn change(&self, site: &Site) -> Result<Change>;
+
+    /// Whether it knows the change of a convolution too; its taps are the columns of a matrix.
+    fn takes_convolutions(&self) -> bool {
+        false
+    }
 
     /// The module's bias, where the kind changes those; [outputs].
     fn bias(&self, _site: &Site) -> Result<Option<Vec<f32>>> {
@@ -80,11 +86,16 @@ impl OtherKind {
         &self.files.rest
     }
 
+    /// Paths of the modules that it changes.
+    pub fn modules(&self) -> impl Iterator<Item = &str> {
+        self.files.modules()
+    }
+
     /// As [`convert`](crate::convert) does with a LoRA.
     ///
     /// # Errors
-    /// When the adapter does not fit the base or lacks what its changes are made of, changes something else than linear
-    /// layers, or is of full rank and `keep` is [`Keep::Exact`]; when a decomposition fails, or `watch` breaks off.
+    /// When the adapter does not fit the base or lacks what its changes are made of, changes a layer that its kind is not
+    /// converted for, or is of full rank and `keep` is [`Keep::Exact`]; when a decomposition fails, or `watch` breaks off.
     pub fn convert(&self, base: &dyn Tensors, keep: Keep, watch: &mut Watch) -> Result<Conversion> {
         keep.check()?;
         self.files.check(base)?;
@@ -94,13 +105,13 @@ impl OtherKind {
             .files
             .modules()
             .filter_map(here)
-            .map(|module| Site::new(module, &self.files, base))
+            .map(|module| Site::new(module, &self.files, base, self.formula.as_ref()))
             .collect::<Result<_>>()?;
         let compress = |site: &Site| finite(site, self.formula.change(site)?)?.compress(site.path, keep);
         let pieces = in_groups(&sites, compress, watch)?;
         let parts = sites.iter().zip(pieces).map(|(site, piece)| Part {
             path: site.path.to_owned(),
-            kind: LayerKind::Linear,
+            kind: site.kind,
             piece,
             output_bias: None,
         });

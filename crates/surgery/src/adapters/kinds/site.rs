@@ -1,18 +1,22 @@
 //! One module under conversion: its sides, its tensors in the adapter, its weight in the base.
 
+use super::Formula;
 use crate::adapters::change::Change;
 use crate::adapters::product::{Product, transposed};
 use crate::{Error, Result};
-use rankine_checkpoint::adapter::{Foreign, Kind, ModuleName};
-use rankine_checkpoint::{Tensors, ends};
+use rankine_checkpoint::adapter::{Foreign, Kind, LayerKind, ModuleName};
+use rankine_checkpoint::{Tensors, ends, is_depthwise};
+use rankine_kernels::gemm::{Matrix, matmul};
 
-/// A linear layer that an adapter changes.
+/// A linear layer or a convolution that an adapter changes.
 pub(super) struct Site<'a> {
     /// The module.
     pub path: &'a str,
+    /// What kind of layer it is.
+    pub kind: LayerKind,
     /// Rows of its weight as the formulas have it.
     pub outputs: usize,
-    /// Columns of its weight as the formulas have it.
+    /// Columns of its weight as the formulas have it; of a convolution its taps, input channels outermost.
     pub inputs: usize,
     /// The adapter.
     pub files: &'a Foreign,
@@ -24,14 +28,21 @@ pub(super) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// A module of `base`; an error where it is no linear layer.
-    pub fn new(module: &'a ModuleName, files: &'a Foreign, base: &'a dyn Tensors) -> Result<Self> {
+    /// A module of `base`; an error where it is nothing that `formula` is for.
+    pub fn new(
+        module: &'a ModuleName,
+        files: &'a Foreign,
+        base: &'a dyn Tensors,
+        formula: &dyn Formula,
+    ) -> Result<Self> {
         let path = module.path.as_str();
         let refused = |what| Error::NotLinear { module: path.to_owned(), what };
         match module.kind {
             Kind::Linear | Kind::Head => {}
             Kind::Embedding => return Err(refused("an embedding")),
             Kind::Norm => return Err(refused("a normalisation")),
+            Kind::Convolution if is_depthwise(base, path) => return Err(refused("a depthwise convolution")),
+            Kind::Convolution if formula.takes_convolutions() => {}
             Kind::Convolution => return Err(refused("a convolution")),
         }
         let name = format!("{path}.weight");
@@ -39,14 +50,55 @@ impl<'a> Site<'a> {
             Some(embedding) if name == ends::HEAD => embedding.to_owned(),
             _ => name,
         };
-        let shape = base.infos().get(&weight).map(|info| info.shape.as_slice());
-        let &[rows, columns] = shape.unwrap_or_default() else { return Err(refused("no matrix")) };
-        if rows == 0 || columns == 0 {
+        let shape = base.infos().get(&weight).map(|info| info.shape.as_slice()).unwrap_or_default();
+        if shape.contains(&0) {
             return Err(refused("empty"));
         }
         let transposed = files.rest.config.is_transposed(path);
-        let (outputs, inputs) = if transposed { (columns, rows) } else { (rows, columns) };
-        Ok(Self { path, outputs, inputs, files, base, weight, transposed })
+        let (kind, outputs, inputs) = match *shape {
+            [rows, columns] if transposed => (LayerKind::Linear, columns, rows),
+            [rows, columns] => (LayerKind::Linear, rows, columns),
+            [outputs, channels, height, width] => {
+                (LayerKind::Convolution { kernel: [height, width] }, outputs, channels * height * width)
+            }
+            _ => return Err(refused("no matrix")),
+        };
+        Ok(Self { path, kind, outputs, inputs, files, base, weight, transposed })
+    }
+
+    /// Height and width of the kernel; a linear layer has one of 1 × 1.
+    pub fn kernel(&self) -> [usize; 2] {
+        if let LayerKind::Convolution { kernel } = self.kind { kernel } else { [1, 1] }
+    }
+
+    /// Columns of one tap of the kernel.
+    pub fn channels(&self) -> usize {
+        let [height, width] = self.kernel();
+        self.inputs / (height * width)
+    }
+
+    /// A change of `outputs` · `channels` taps in Tucker form, as a product over all taps:
+    ///
+    /// ```text
+    /// Δ[o, c, y, x] = Σ core[i, j, y, x]·outer[i, o]·inner[j, c]
+    /// core: [r, r, h, w]  outer: [r, outputs]  inner: [r, channels]
+    /// ```
+    pub fn tucker(
+        &self,
+        [core, outer, inner]: [&str; 3],
+        [outputs, channels, rank]: [usize; 3],
+    ) -> Result<Product> {
+        let [height, width] = self.kernel();
+        let (taps, inputs) = (height * width, channels * height * width);
+        let core = self.tensor(core, &[rank, rank, height, width])?;
+        let outer = self.tensor(outer, &[rank, outputs])?;
+        let inner = self.tensor(inner, &[rank, channels])?;
+        let mut a = vec![0.0; rank * inputs];
+        for (row, core) in a.chunks_exact_mut(inputs).zip(core.chunks_exact(rank * taps)) {
+            let inner = Matrix::new(&inner, rank, channels).t();
+            matmul(row, inner, Matrix::new(core, rank, taps), 1.0, false);
+        }
+        Ok(Product { b: transposed(&outer, rank, outputs), a, rank, outputs, inputs })
     }
 
     /// The smaller side: no rank is above it.

@@ -1,0 +1,286 @@
+//! Files of numbers: as NumPy and SciPy write them, round trips, and files that lie.
+
+use proptest::prelude::*;
+use rankine_data::Error;
+use rankine_data::arrays::npz::{Npz, Writer};
+use rankine_data::arrays::{Array, Fault, Matrix, Ratings, Sparse, csv, matrix_market, npy};
+use std::path::{Path, PathBuf};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/arrays").join(name)
+}
+
+fn array(shape: &[usize], values: &[f64]) -> Array {
+    Array { shape: shape.to_vec(), values: values.to_vec() }
+}
+
+/// What `make_arrays.py` calls `matrix`.
+fn matrix() -> Array {
+    array(&[2, 3], &[-1.0, -0.5, 0.0, 0.5, 1.0, 1.5])
+}
+
+fn fault(error: Error) -> Fault {
+    assert!(error.to_string().starts_with('`'), "{error}");
+    match error {
+        Error::Array { fault, .. } => fault,
+        other => panic!("{other}"),
+    }
+}
+
+/// What is wrong with these bytes of an npy file.
+fn npy_fault(bytes: &[u8]) -> Fault {
+    fault(npy::parse(bytes, Path::new("x.npy")).unwrap_err())
+}
+
+#[test]
+fn every_type_of_numpy_s_is_read() {
+    for name in ["f8.npy", "f4.npy", "version2.npy"] {
+        assert_eq!(npy::read(&fixture(name)).unwrap(), matrix(), "{name}");
+    }
+    let integers = array(&[6], &[-3.0, -2.0, -1.0, 0.0, 1.0, 2.0]);
+    assert_eq!(npy::read(&fixture("i4.npy")).unwrap(), integers);
+    assert_eq!(npy::read(&fixture("i8.npy")).unwrap(), array(&[], &[7.0]));
+    assert_eq!(npy::read(&fixture("empty.npy")).unwrap(), array(&[0, 3], &[]));
+    let counted: Vec<f64> = (0..24).map(f64::from).collect();
+    assert_eq!(npy::read(&fixture("fortran.npy")).unwrap(), array(&[2, 3, 4], &counted));
+    let twisted = matrix().values.iter().map(|&value| [value, 2.0 * value]).collect();
+    assert_eq!(npy::read_complex(&fixture("c8.npy")).unwrap(), Array { shape: vec![2, 3], values: twisted });
+    let pairs = vec![[-1.0, -0.5], [-0.5, -1.0], [0.0, -1.5]];
+    assert_eq!(npy::read_complex(&fixture("c16.npy")).unwrap(), Array { shape: vec![3], values: pairs });
+    let real = npy::read_complex(&fixture("f4.npy")).unwrap();
+    assert!(real.values.iter().zip(matrix().values).all(|(found, value)| *found == [value, 0.0]));
+    assert_eq!(fault(npy::read(&fixture("c8.npy")).unwrap_err()), Fault::Complex);
+    let refused = fault(npy::read(&fixture("big_endian.npy")).unwrap_err());
+    assert_eq!(refused, Fault::Type { found: ">f8".to_owned() });
+    assert!(refused.hint().unwrap().contains("float64"));
+}
+
+#[test]
+fn what_is_written_is_what_numpy_writes() {
+    let bytes = |name: &str| std::fs::read(fixture(name)).unwrap();
+    assert_eq!(npy::encode(&matrix()), bytes("f8.npy"));
+    let pairs = vec![[-1.0, -0.5], [-0.5, -1.0], [0.0, -1.5]];
+    assert_eq!(npy::encode(&Array { shape: vec![3], values: pairs }), bytes("c16.npy"));
+    assert_eq!(npy::encode(&Array { shape: vec![], values: vec![7_i64] }), bytes("i8.npy"));
+    assert_eq!(npy::encode_text(&["a", "größe", ""].map(str::to_owned)), bytes("text.npy"));
+}
+
+#[test]
+fn archives_hold_their_arrays_by_name() {
+    let mut stored = Npz::open(&fixture("stored.npz")).unwrap();
+    assert_eq!(
+        (stored.names(), stored.only()),
+        (["matrix", "phase", "vector"].map(str::to_owned).to_vec(), None)
+    );
+    assert_eq!(stored.array("matrix").unwrap(), matrix());
+    assert_eq!(stored.complex("phase").unwrap().values[5], [0.0, 1.5]);
+    let error = stored.array("phase").unwrap_err();
+    assert!(error.to_string().contains("stored.npz/phase`: the numbers are complex"), "{error}");
+    let missing = fault(stored.array("cost").unwrap_err());
+    assert_eq!(missing.to_string(), "no array is called `cost`; there are `matrix`, `phase`, `vector`");
+    let only = Array::read_matrix(&fixture("deflated.npz"), "whatever").unwrap();
+    assert_eq!((only.shape.as_slice(), only.values[1999]), ([40, 50].as_slice(), 0.25));
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let mut writer = Writer::new(&path);
+    writer.add("left", &matrix()).unwrap();
+    writer.add("counts", &Array { shape: vec![2], values: vec![3_i64, -4] }).unwrap();
+    writer.add_text("users", &["a".to_owned()]).unwrap();
+    assert!(matches!(fault(writer.add("left", &matrix()).unwrap_err()), Fault::Archive { .. }));
+    std::fs::write(&path, writer.finish().unwrap()).unwrap();
+    let mut archive = Npz::open(&path).unwrap();
+    assert_eq!(archive.array("left").unwrap(), matrix());
+    assert_eq!(archive.array("counts").unwrap().values, [3.0, -4.0]);
+    assert_eq!(fault(archive.array("users").unwrap_err()), Fault::Type { found: "<U1".to_owned() });
+}
+
+#[test]
+fn files_are_told_by_their_ending() {
+    for name in ["f8.npy", "dense.mtx", "sparse.mtx", "table.csv"] {
+        assert_eq!(Array::read_matrix(&fixture(name), "x").unwrap(), matrix(), "{name}");
+    }
+    // matrixᵀ · matrix, a half of which stands in the files.
+    let symmetric = array(&[3, 3], &[1.25, 1.0, 0.75, 1.0, 1.25, 1.5, 0.75, 1.5, 2.25]);
+    for name in ["symmetric.mtx", "symmetric_dense.mtx"] {
+        assert_eq!(Array::read_matrix(&fixture(name), "x").unwrap(), symmetric, "{name}");
+    }
+    assert_eq!(Array::read_matrix(&fixture("i4.npy"), "x").unwrap().shape, [6, 1]);
+    assert_eq!(Array::read_vector(&fixture("i4.npy"), "x").unwrap().len(), 6);
+    let found = vec![2, 3];
+    assert_eq!(
+        fault(Array::read_vector(&fixture("f8.npy"), "x").unwrap_err()),
+        Fault::Shape { found, expected: "a vector" }
+    );
+    assert_eq!(fault(Matrix::read(Path::new("x.xlsx"), "x").unwrap_err()), Fault::Ending);
+    assert!(matches!(Matrix::read(&fixture("none.npy"), "x"), Err(Error::Io { .. })));
+}
+
+#[test]
+fn every_cut_and_every_extension_of_npy_is_an_error() {
+    let whole = std::fs::read(fixture("f8.npy")).unwrap();
+    (0..whole.len()).for_each(|length| drop(npy_fault(&whole[..length])));
+    assert_eq!(
+        npy_fault(&[whole.as_slice(), &[0]].concat()),
+        Fault::Length { shape: vec![2, 3], expected: 48, found: 49 }
+    );
+}
+
+#[test]
+fn headers_that_lie_are_refused_before_room_is_made() {
+    let file = |header: &str| {
+        let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+        [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes()].concat()
+    };
+    let shaped = |shape: &str| file(&format!("{{'descr': '<f8', 'fortran_order': True, 'shape': {shape}}}"));
+    let huge = npy_fault(&shaped("(4294967296, 4294967296, 4294967296)"));
+    assert!(matches!(huge, Fault::TooLarge { .. }), "{huge}");
+    assert!(matches!(npy_fault(&shaped("(2147483648,)")), Fault::Length { found: 0, .. }));
+    assert!(matches!(npy_fault(&shaped("(2147483649,)")), Fault::TooLarge { .. }));
+    for (header, expected) in [
+        ("", "byte 10: `{` is expected in the header"),
+        ("{'descr': [('a', '<f8')]", "byte 20: a word in quotes is expected in the header"),
+        ("{'descr': '<f8' 3}", "byte 26: `}` is expected in the header"),
+        (
+            "{'descr': '<f8', 'x': 3}",
+            "byte 31: `descr`, `fortran_order` or `shape` is expected in the header",
+        ),
+        ("{'descr': '<f8', 'fortran_order': 1", "byte 43: `True` or `False` is expected in the header"),
+        ("{'descr': '<f8', 'shape': (3", "byte 38: `)` is expected in the header"),
+        ("{'shape': (99999999999999999999,)}", "byte 21: a size is expected in the header"),
+        ("{'descr': '<f8'}", "byte 26: `descr`, `fortran_order` and `shape` are expected in the header"),
+    ] {
+        let found = npy_fault(&file(header));
+        assert_eq!(found.to_string(), expected, "{header}");
+        assert!(found.hint().is_some());
+    }
+    let long = [b"\x93NUMPY\x02\x00".as_slice(), &u32::MAX.to_le_bytes()].concat();
+    assert_eq!(npy_fault(&long), Fault::LongHeader { found: u64::from(u32::MAX), limit: 1 << 16 });
+    assert_eq!(npy_fault(b"PK"), Fault::NotNpy { found: b"PK".to_vec() });
+}
+
+#[test]
+fn damaged_archives_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let mut bytes = std::fs::read(fixture("stored.npz")).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 30]).unwrap();
+    assert!(matches!(fault(Npz::open(&path).unwrap_err()), Fault::Archive { .. }));
+    // A number of the first array: the checksum no longer fits.
+    let place = bytes.windows(8).position(|word| word == 1.5_f64.to_le_bytes()).unwrap();
+    bytes[place] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(Npz::open(&path).unwrap().array("matrix").is_err());
+}
+
+#[test]
+fn tables_are_read_however_they_are_separated() {
+    for text in
+        ["a,b\n1,2\n3,-4e0\n", "\"a\";\"b\"\n1;2\n\n3;-4\n", "a\tb\n1\t2\n3\t-4", "# x\na b\n 1   2 \n3 -4"]
+    {
+        let csv::Table { names, array: found } = csv::parse(text).unwrap();
+        assert_eq!(
+            (names, found),
+            (vec!["a".to_owned(), "b".to_owned()], array(&[2, 2], &[1.0, 2.0, 3.0, -4.0]))
+        );
+    }
+    assert!(csv::parse("1,nan\n").unwrap().array.values[1].is_nan());
+    assert_eq!(csv::encode(&["x"], &array(&[2], &[0.1, 1e300])), b"x\n0.1\n1e300\n");
+    for (text, expected) in [
+        ("1,2\n3,x\n", "line 2, column 2: `x` is no number"),
+        ("1,x\n", "line 1, column 2: `x` is no number"),
+        ("1,2\n\n3\n", "line 3: 1 fields; 2 expected"),
+        ("a,b\n", "no numbers in it"),
+        ("", "no numbers in it"),
+    ] {
+        assert_eq!(csv::parse(text).unwrap_err().to_string(), expected, "{text}");
+    }
+}
+
+#[test]
+fn matrix_market_is_held_to_its_sizes() {
+    let general = "%%MatrixMarket matrix coordinate real general\n% x\n";
+    for (text, expected) in [
+        (
+            "%%MatrixMarket matrix coordinate pattern general\n1 1 0\n".to_owned(),
+            "line 1: expected `%%Matrix",
+        ),
+        (format!("{general}2 2 1\n3 1 5\n"), "line 4: no entry has the place (3, 1) in a 2 by 2 matrix"),
+        (format!("{general}2 2 1\n0 1 5\n"), "line 4: no entry has the place (0, 1)"),
+        (format!("{general}2 2 1\n1 1\n"), "line 4: 2 fields; 3 expected"),
+        (format!("{general}2 2 1\n1 1 x\n"), "line 4, column 3: `x` is no number"),
+        (format!("{general}2 2 1\n1 -1 2\n"), "line 4, column 2: `-1` is no whole number"),
+        (format!("{general}2 2 18446744073709551615\n1 1 2\n"), "line 3: 18446744073709551615 entries are"),
+        (format!("{general}2 2\n"), "line 3: 2 fields; 3 expected"),
+        (general.replace("coordinate real general", "array real symmetric") + "2 3\n", "an array of shape"),
+        (general.replace("general", "symmetric") + "2 2 1\n1 2 1\n", "in the lower triangle of a 2 by 2"),
+        (general.replace("coordinate", "array") + "2 2\n1\n", "line 3: 4 entries are announced; found 1"),
+        (general.replace("coordinate", "array") + "4294967296 4294967296\n1\n", "makes more than"),
+    ] {
+        let found = matrix_market::parse(&text).unwrap_err().to_string();
+        assert!(found.contains(expected), "{text}: {found}");
+    }
+    let wide = Sparse { rows: 1 << 40, columns: 1 << 40, entries: vec![] };
+    assert!(matches!(wide.dense(), Err(Fault::TooLarge { .. })));
+}
+
+#[test]
+fn ratings_keep_the_names_of_users_and_items() {
+    let entries = vec![(0, 0, 3.0), (1, 0, 4.5), (0, 1, 1.0)];
+    for text in [
+        "userId,movieId,rating,timestamp\nu 7,m,3,881250949\nx,m,4.5,0\nu 7,9,1,5\n",
+        "u 7\tm\t3\t881250949\nx\tm\t4.5\t0\nu 7\t9\t1\t5\n",
+        "u 7::m::3::1\nx::m::4.5::2\nu 7::9::1::5\n",
+        "\"u 7\";\"m\";3\n\"x\";\"m\";4.5\n\"u 7\";\"9\";1\n",
+    ] {
+        let Ratings { users, items, matrix } = Ratings::parse(text, None).unwrap();
+        assert_eq!(
+            (users, items),
+            (vec!["u 7".to_owned(), "x".into()], vec!["m".to_owned(), "9".into()]),
+            "{text}"
+        );
+        assert_eq!(matrix, Sparse { rows: 2, columns: 2, entries: entries.clone() }, "{text}");
+    }
+    let table = ",s,d,y\n1,a,b,5\n2,a,c,2\n";
+    let columns = ["s", "d", "4"].map(str::to_owned);
+    assert_eq!(Ratings::parse(table, Some(&columns)).unwrap().items, ["b", "c"]);
+    for (text, expected) in [
+        ("a,b,3\nc,d\n", "line 2: 2 fields; 3 expected"),
+        ("a,b,3\nc,,1\n", "line 2, column 2: `` is no name"),
+        ("a,b,3\nc,d,good\n", "line 2, column 3: `good` is no number"),
+        ("user,item,rating\n", "no numbers in it"),
+    ] {
+        assert_eq!(Ratings::parse(text, None).unwrap_err().to_string(), expected, "{text}");
+    }
+    let columns = ["s", "d", "z"].map(str::to_owned);
+    let missing = Ratings::parse(table, Some(&columns)).unwrap_err().to_string();
+    assert_eq!(missing, "line 1: there is no column `z` among ``, `s`, `d`, `y`");
+}
+
+proptest! {
+    #[test]
+    fn numbers_come_back_as_they_were(values in prop::collection::vec(prop::num::f64::ANY, 1..40)) {
+        let whole = array(&[values.len(), 1], &values);
+        let bits = |array: &Array| array.values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        let back = npy::parse(npy::encode(&whole).as_slice(), Path::new("x")).unwrap();
+        prop_assert_eq!(bits(&back), bits(&whole));
+        let finite = array(&whole.shape, &values.iter().map(|value| if value.is_finite() { *value } else { 0.5 }).collect::<Vec<_>>());
+        let text = String::from_utf8(csv::encode(&["x"], &finite)).unwrap();
+        prop_assert_eq!(bits(&csv::parse(&text).unwrap().array), bits(&finite));
+        let entries = finite.values.iter().enumerate().map(|(row, value)| (row, row % 3, *value)).collect();
+        let sparse = Sparse { rows: values.len(), columns: 3, entries };
+        let text = String::from_utf8(matrix_market::encode(&sparse)).unwrap();
+        prop_assert_eq!(matrix_market::parse(&text).unwrap(), Matrix::Sparse(sparse));
+    }
+
+    #[test]
+    fn no_bytes_break_a_reader(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "[0-9a ,;:\n%.-]{0,80}") {
+        let _ = npy::parse(bytes.as_slice(), Path::new("x"));
+        let _ = npy::parse([b"\x93NUMPY\x01\x00".as_slice(), &bytes].concat().as_slice(), Path::new("x"));
+        let _ = csv::parse(&text);
+        let _ = Ratings::parse(&text, None);
+        for kind in ["coordinate", "array"] {
+            let _ = matrix_market::parse(&format!("%%MatrixMarket matrix {kind} real symmetric\n{text}"));
+        }
+    }
+}

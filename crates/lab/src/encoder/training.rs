@@ -1,0 +1,71 @@
+//! The loop, with a learning rate of its own for the head.
+
+use crate::Result;
+use rankine_data::LabelledExample;
+use rankine_nn::{Classifier, Place};
+use rankine_tensor::Var;
+use rankine_train::{AdamW, Data, Event, Feed, Optimizer, Plan, Schedule, Task};
+use std::ops::ControlFlow;
+
+/// The loss of every step of a task, up to one that is no number.
+pub(crate) fn follow<T: Task<Model = dyn Classifier, Sample = LabelledExample>>(
+    model: &mut (dyn Classifier + 'static),
+    (task, train): (&T, &dyn Feed<LabelledExample>),
+    optimizer: &mut dyn Optimizer,
+    schedule: Schedule,
+    seed: u64,
+) -> Result<Vec<f64>> {
+    let plan = Plan {
+        schedule,
+        accumulation: 1,
+        clip: Some(1.0),
+        evaluate_every: 0,
+        save_every: 0,
+        patience: None,
+        recompute: false,
+        seed,
+    };
+    let mut losses = Vec::new();
+    let data = Data { train, validation: None };
+    let slots: (&T, &mut dyn Optimizer) = (task, optimizer);
+    let ended = rankine_train::run::<T>(model, data, slots, &plan, None, &mut |event, _| {
+        if let Event::Step(step) = event {
+            losses.push(step.loss);
+        }
+        ControlFlow::Continue(())
+    });
+    match ended {
+        Ok(_) => {}
+        Err(rankine_train::Error::NotFinite { .. }) => losses.push(f64::NAN),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(losses)
+}
+
+/// AdamW with a learning rate of its own for the head: that of the step, times a factor.
+pub(crate) struct HeadApart<'m> {
+    inner: AdamW,
+    /// Modules.
+    head: &'m [String],
+    factor: f32,
+}
+
+impl<'m> HeadApart<'m> {
+    pub(super) fn new(head: &'m [String], factor: f32) -> Self {
+        Self { inner: AdamW::default(), head, factor }
+    }
+}
+
+impl Optimizer for HeadApart<'_> {
+    fn update(&mut self, place: &Place, variable: &mut Var, gradient: &[f32], step: u64, learning_rate: f32) {
+        let is_within = |module: &String| {
+            place.name.strip_prefix(module.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
+        let factor = if self.head.iter().any(is_within) { self.factor } else { 1.0 };
+        self.inner.update(place, variable, gradient, step, learning_rate * factor);
+    }
+
+    fn memory(&mut self) -> Vec<(&'static str, &mut Vec<Vec<f32>>)> {
+        self.inner.memory()
+    }
+}

@@ -1,0 +1,117 @@
+//! What becomes of every matrix of a model, before anything is written.
+
+use super::{CompressedMatrix, Compression, CompressionReport, Form, Site};
+use crate::merged::Squares;
+use crate::write::{Plan, Watch};
+use crate::{Progress, Result, Stage};
+use indexmap::IndexMap;
+use rankine_checkpoint::{ModelWriter, TensorInfo, Tensors, ThinLayers};
+use rayon::prelude::*;
+
+/// What becomes of every matrix of a model.
+pub(super) struct Draft<'a> {
+    source: &'a dyn Tensors,
+    dense: bool,
+    /// By module.
+    pub forms: IndexMap<String, (Site<'a>, Form)>,
+    /// Modules that stay as they are.
+    pub left: Vec<String>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(source: &'a dyn Tensors, dense: bool) -> Self {
+        Self { source, dense, forms: IndexMap::new(), left: Vec::new() }
+    }
+
+    /// What a matrix becomes; `None` leaves it as it is.
+    pub fn add(&mut self, site: &Site<'a>, form: Option<Form>) {
+        let module = site.module().to_owned();
+        match form {
+            Some(form) => drop(self.forms.insert(module, (site.clone(), form))),
+            None => self.left.push(module),
+        }
+    }
+
+    /// The layers whose factors are written.
+    pub fn layers(&self) -> Option<ThinLayers> {
+        let rank = |(module, (_, form)): (&String, &(Site, Form))| match form {
+            Form::Factors(rank) if !self.dense => Some((module.clone(), *rank)),
+            _ => None,
+        };
+        let ranks: IndexMap<_, _> = self.forms.iter().filter_map(rank).collect();
+        (!ranks.is_empty()).then_some(ThinLayers { ranks })
+    }
+
+    /// All tensors of the result, in the types of those that they are made of.
+    pub fn infos(&self) -> IndexMap<String, TensorInfo> {
+        let ranks = self.layers().unwrap_or_default().ranks;
+        let mut infos = IndexMap::new();
+        for (name, info) in self.source.infos() {
+            let (module, word) = name.rsplit_once('.').unwrap_or(("", name.as_str()));
+            match (ranks.get(module), word, info.shape.as_slice()) {
+                (Some(&rank), "weight", &[rows, columns]) => {
+                    let shapes = [[rank, columns], [rows, rank]];
+                    for (name, shape) in ThinLayers::factors(module).into_iter().zip(shapes) {
+                        infos.insert(name, TensorInfo { shape: shape.to_vec(), ..info.clone() });
+                    }
+                }
+                (Some(_), "bias", _) => drop(infos.insert(ThinLayers::bias(module), info.clone())),
+                _ => drop(infos.insert(name.clone(), info.clone())),
+            }
+        }
+        infos
+    }
+
+    /// Whether a tensor of the result is the source's, under the same name.
+    pub fn is_copied(&self, name: &str) -> bool {
+        let made = |module: &str| self.forms.contains_key(module);
+        self.source.infos().contains_key(name) && !name.strip_suffix(".weight").is_some_and(made)
+    }
+
+    /// Makes and writes the matrices, and the biases of thin layers; how far each matrix moved.
+    pub fn write(
+        &self,
+        compression: &Compression<'_>,
+        writer: &ModelWriter,
+        watch: &mut Watch,
+    ) -> Result<Vec<Squares>> {
+        let matrices: Vec<&(Site, Form)> = self.forms.values().collect();
+        let mut progress = Progress { stage: Stage::Compressing, done: 0, total: matrices.len() as u64 };
+        let mut moved = Vec::with_capacity(matrices.len());
+        for group in matrices.chunks(rayon::current_num_threads()) {
+            let one = |(site, form): &&(Site, Form)| site.write(compression, *form, writer);
+            moved.extend(group.par_iter().map(one).collect::<Result<Vec<_>>>()?);
+            progress.done += group.len() as u64;
+            progress.tell(watch)?;
+        }
+        Ok(moved)
+    }
+
+    pub fn report(self, plan: Plan, moved: Option<&[Squares]>) -> CompressionReport {
+        let infos = self.source.infos().values();
+        let matrix = |(at, (module, (site, form))): (usize, (&String, &(Site, Form)))| CompressedMatrix {
+            module: module.clone(),
+            shape: site.sides(),
+            rank: match form {
+                Form::Factors(rank) => Some(*rank),
+                Form::Whole => None,
+            },
+            relative: moved.and_then(|moved| moved.get(at)?.relative()),
+        };
+        let matrices = self.forms.iter().enumerate().map(matrix).collect();
+        let all = moved.map(|moved| {
+            moved.iter().fold(Squares::default(), |all, one| Squares {
+                before: all.before + one.before,
+                moved: all.moved + one.moved,
+            })
+        });
+        CompressionReport {
+            plan,
+            parameters: infos.clone().map(|info| info.elements() as u64).sum(),
+            bytes: infos.map(|info| info.bytes).sum(),
+            matrices,
+            relative: all.and_then(Squares::relative),
+            left: self.left,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Truncated SVD: the nearest matrix of a rank, as two thin factors.
+//!
+//!     W ≈ U_r·S_r·V_rᵀ = (U_r·√S_r)·(√S_r·V_rᵀ)        W: [rows, columns]  r·(rows + columns) numbers
+//!     ‖W − W_r‖² = Σ_{i>r} s_i²,  the least of all matrices of rank r
+//!
+//! A matrix is left alone where its factors would not be fewer numbers. What a model answers may suffer more than these
+//! norms tell; training brings some of it back.
+//! Paper: [pela] §3.1.
+
+use super::{Compact, Compress, Form, Site};
+use crate::{Error, Result};
+use rankine_linalg::{Truncation, energy_rank, singular_values, truncated};
+
+/// The leading singular triples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LowRank {
+    /// How many.
+    pub extent: Extent,
+}
+
+/// How many singular triples are kept of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Extent {
+    /// r = ⌊share · rows·columns/(rows + columns)⌋: factors of at most this share of its numbers; above 0 and below 1.
+    Ratio(f64),
+    /// As many of every matrix.
+    Rank(usize),
+    /// The fewest with this share of Σ s²; above 0, at most 1.
+    Energy(f64),
+}
+
+impl Compress for LowRank {
+    fn check(&self) -> Result<()> {
+        let setting = |name, expected, found: String| Err(Error::Setting { name, expected, found });
+        match self.extent {
+            Extent::Ratio(share) if !(0.0 < share && share < 1.0) => {
+                setting("ratio", "above 0 and below 1", share.to_string())
+            }
+            Extent::Rank(0) => setting("rank", "1 or more", "0".to_owned()),
+            Extent::Energy(share) if !(0.0 < share && share <= 1.0) => {
+                setting("energy", "above 0 and at most 1", share.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn form(&self, site: &Site<'_>) -> Result<Option<Form>> {
+        let [rows, columns] = site.sides();
+        let (numbers, sides) = (rows.saturating_mul(columns), rows.saturating_add(columns));
+        let rank = match self.extent {
+            Extent::Ratio(share) => (share * numbers as f64 / sides.max(1) as f64).floor() as usize,
+            Extent::Rank(rank) => rank,
+            Extent::Energy(share) => {
+                let values = singular_values(&site.read()?, rows, columns);
+                energy_rank(&values.map_err(|source| site.failed(source))?, share)
+            }
+        };
+        let smaller = 0 < rank && rank.saturating_mul(sides) < numbers;
+        Ok(smaller.then_some(Form::Factors(rank)))
+    }
+
+    fn compress(&self, site: &Site<'_>, matrix: &[f32], form: Form) -> Result<Compact> {
+        let Form::Factors(rank) = form else { return Ok(Compact::Whole(matrix.to_vec())) };
+        let [rows, columns] = site.sides();
+        let mut svd = truncated(matrix, rows, columns, rank, Truncation::Exact)
+            .map_err(|source| site.failed(source))?;
+        let roots: Vec<f32> = svd.s.iter().map(|s| s.sqrt()).collect();
+        for row in svd.u.chunks_exact_mut(rank) {
+            row.iter_mut().zip(&roots).for_each(|(u, root)| *u *= root);
+        }
+        for (row, root) in svd.vt.chunks_exact_mut(columns).zip(&roots) {
+            row.iter_mut().for_each(|v| *v *= root);
+        }
+        Ok(Compact::Factors { left: svd.u, right: svd.vt })
+    }
+}

@@ -1,0 +1,99 @@
+//! A matrix of a model, read when it is needed.
+
+use super::{Compact, Compression, Form};
+use crate::merged::Squares;
+use crate::{Error, Result};
+use rankine_checkpoint::{ModelWriter, Tensors, ThinLayers};
+use rankine_kernels::reduce;
+
+/// The weight of a linear layer, as files hold it.
+#[derive(Clone)]
+pub struct Site<'a> {
+    source: &'a dyn Tensors,
+    module: String,
+    sides: [usize; 2],
+}
+
+impl<'a> Site<'a> {
+    /// `None` where the weight of `module` is no matrix.
+    pub(super) fn new(source: &'a dyn Tensors, module: &str) -> Option<Self> {
+        match source.infos().get(&format!("{module}.weight"))?.shape.as_slice() {
+            &[rows, columns] => Some(Self { source, module: module.to_owned(), sides: [rows, columns] }),
+            _ => None,
+        }
+    }
+
+    /// Name of the layer.
+    pub fn module(&self) -> &str {
+        &self.module
+    }
+
+    /// Rows and columns.
+    pub fn sides(&self) -> [usize; 2] {
+        self.sides
+    }
+
+    /// The numbers, row-major.
+    ///
+    /// # Errors
+    /// When they cannot be read, or one of them is not finite.
+    pub fn read(&self) -> Result<Vec<f32>> {
+        let [rows, columns] = self.sides;
+        let name = self.name();
+        let mut matrix = vec![0.0; rows * columns];
+        self.source.read_into(&name, &mut matrix)?;
+        self.source.release(&name, 0..rows);
+        match matrix.iter().position(|value| !value.is_finite()) {
+            None => Ok(matrix),
+            Some(at) => {
+                let (row, column, value) = (at / columns, at % columns, matrix[at]);
+                Err(self.failed(rankine_linalg::Error::NotFinite { row, column, value }))
+            }
+        }
+    }
+
+    /// The matrix could not be decomposed.
+    pub fn failed(&self, source: rankine_linalg::Error) -> Error {
+        Error::Decomposition { name: self.name(), source }
+    }
+
+    fn name(&self) -> String {
+        format!("{}.weight", self.module)
+    }
+
+    /// Makes and writes the matrix in this form, and the bias of a thin layer; how far the matrix moved.
+    pub(super) fn write(
+        &self,
+        compression: &Compression<'_>,
+        form: Form,
+        writer: &ModelWriter,
+    ) -> Result<Squares> {
+        let mut matrix = self.read()?;
+        let compact = compression.method.compress(self, &matrix, form)?;
+        let whole = compact.whole(self.sides);
+        let before = reduce::sum_of_squares(&matrix);
+        reduce::axpy(-1.0, &whole, &mut matrix);
+        let squares = Squares { before, moved: reduce::sum_of_squares(&matrix) };
+        match &compact {
+            Compact::Factors { left, right } if !compression.dense => {
+                self.write_factors(writer, [right, left])?;
+            }
+            _ => writer.write(&self.name(), &whole)?,
+        }
+        Ok(squares)
+    }
+
+    /// A: [r, columns] and B: [rows, r], and the bias that goes with B.
+    fn write_factors(&self, writer: &ModelWriter, factors: [&Vec<f32>; 2]) -> Result<()> {
+        for (name, factor) in ThinLayers::factors(&self.module).iter().zip(factors) {
+            writer.write(name, factor)?;
+        }
+        let bias = format!("{}.bias", self.module);
+        if let Some(info) = self.source.infos().get(&bias) {
+            let mut values = vec![0.0; info.elements()];
+            self.source.read_into(&bias, &mut values)?;
+            writer.write(&ThinLayers::bias(&self.module), &values)?;
+        }
+        Ok(())
+    }
+}

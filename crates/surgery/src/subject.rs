@@ -1,0 +1,69 @@
+//! A model as a whole, of texts or of images: its tensors, and the files that tell what they are.
+
+use crate::write::{WriteOptions, configured, first_dtype};
+use crate::{Result, base};
+use rankine_checkpoint::{Checkpoint, ImageCheckpoint, ShardPlan, Tensors};
+use serde_json::Value;
+use std::path::Path;
+
+/// A model that is read from files.
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    /// A language model or an encoder.
+    Texts(&'a Checkpoint),
+    /// An image classifier.
+    Images(&'a ImageCheckpoint),
+}
+
+impl<'a> Subject<'a> {
+    /// All tensors.
+    pub fn tensors(self) -> &'a dyn Tensors {
+        match self {
+            Self::Texts(model) => model.tensors(),
+            Self::Images(model) => model.tensors(),
+        }
+    }
+
+    /// The folder or the file.
+    pub fn path(self) -> &'a Path {
+        match self {
+            Self::Texts(model) => model.path(),
+            Self::Images(model) => model.path(),
+        }
+    }
+
+    /// With the model as what is read, and the files that a copy of it should have.
+    pub(crate) fn complete(self, options: &WriteOptions) -> WriteOptions {
+        let mut options = options.clone();
+        options.inputs.push(self.path().to_owned());
+        options.companions.extend(match self {
+            Self::Texts(model) => model.companions(),
+            Self::Images(model) => model.companions(),
+        });
+        options
+    }
+
+    /// An error unless all tensors are there.
+    pub(crate) fn check(self) -> Result<()> {
+        match self {
+            Self::Texts(model) => base::check(model),
+            Self::Images(model) => base::check_images(model),
+        }
+    }
+
+    /// Whether a module is of the head.
+    pub(crate) fn is_head(self, module: &str) -> bool {
+        match self {
+            Self::Texts(model) => model.config().architecture.head().contains(&module),
+            Self::Images(model) => model.network().head() == module,
+        }
+    }
+
+    /// The files that tell what the model is, whose weights are written by this plan.
+    pub(crate) fn describe(self, plan: &ShardPlan, options: &WriteOptions) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Texts(model) => configured(model.tensors(), plan, model.config(), options),
+            Self::Images(model) => model.describe(first_dtype(plan)),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! A thin model with whole weights: what its factors make, as every program reads it.
+
+use crate::write::{Plan, Watch, WriteOptions, shard_plan, summary, write_image_model, write_model};
+use crate::{Error, Result, Subject};
+use rankine_checkpoint::thin::is_thin;
+use std::path::Path;
+
+/// Writes a thin model with its factors multiplied out to the folder `target`.
+///
+/// # Errors
+/// When the model has no thin layers or lacks a tensor, `target` exists and may not be replaced (the model never is), writing
+/// fails, or `watch` breaks off; nothing is left behind then.
+pub fn write_whole(
+    thin: Subject<'_>,
+    target: &Path,
+    options: &WriteOptions,
+    watch: &mut Watch,
+) -> Result<Plan> {
+    check(thin)?;
+    let options = thin.complete(options);
+    match thin {
+        Subject::Texts(model) => write_model(thin.tensors(), model.config(), target, &options, watch),
+        Subject::Images(model) => write_image_model(thin.tensors(), model, target, &options, watch),
+    }
+}
+
+/// What [`write_whole`] would write, without making it.
+///
+/// # Errors
+/// As [`write_whole`], but for the output.
+pub fn plan_whole(thin: Subject<'_>, options: &WriteOptions) -> Result<Plan> {
+    check(thin)?;
+    Ok(summary(&shard_plan(thin.tensors(), options)?))
+}
+
+fn check(thin: Subject<'_>) -> Result<()> {
+    thin.check()?;
+    match is_thin(thin.tensors()) {
+        true => Ok(()),
+        false => Err(Error::NotThin { path: thin.path().to_owned() }),
+    }
+}
