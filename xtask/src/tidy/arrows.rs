@@ -7,7 +7,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// What the code of a crate may use of ours. `random` is for all; tests may use whatever they like.
-const ARROWS: [(&str, Uses); 19] = [
+const ARROWS: [(&str, Uses); 20] = [
     ("random", Uses::Only(&[])),
     ("kernels", Uses::Only(&[])),
     ("report", Uses::Only(&[])),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, Uses); 19] = [
     ("xtask", Uses::Only(&[])),
     ("instructions", Uses::Only(&["kernels"])),
     ("linalg", Uses::Only(&["kernels"])),
+    ("solve", Uses::Only(&["kernels", "linalg"])),
     ("tensor", Uses::Only(&["kernels"])),
     ("checkpoint", Uses::Only(&["kernels"])),
     ("nn", Uses::Only(&["tensor", "checkpoint"])),
@@ -41,7 +42,7 @@ enum Uses {
 /// Dependencies behind one wall: who may name them.
 const WALLS: [(&str, &[&str]); 7] = [
     ("burn", &["tensor"]),
-    ("faer", &["linalg"]),
+    ("faer", &["linalg", "solve"]),
     ("gemm", &["kernels"]),
     ("rand", &["random"]),
     ("rand_chacha", &["random"]),

@@ -244,6 +244,9 @@ fn ratings_keep_the_names_of_users_and_items() {
     let table = ",s,d,y\n1,a,b,5\n2,a,c,2\n";
     let columns = ["s", "d", "4"].map(str::to_owned);
     assert_eq!(Ratings::parse(table, Some(&columns)).unwrap().items, ["b", "c"]);
+    // Numbers are never looked for among the fields.
+    let columns = ["1", "2", "3"].map(str::to_owned);
+    assert_eq!(Ratings::parse("2,1,3\n", Some(&columns)).unwrap().users, ["2"]);
     for (text, expected) in [
         ("a,b,3\nc,d\n", "line 2: 2 fields; 3 expected"),
         ("a,b,3\nc,,1\n", "line 2, column 2: `` is no name"),

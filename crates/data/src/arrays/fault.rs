@@ -1,0 +1,174 @@
+//! What makes a file of numbers unusable.
+
+/// Why numbers cannot be read. Lines and columns count from 1, bytes from 0.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// An ending that is none of those known.
+    #[error("the ending does not tell how the numbers are written")]
+    Ending,
+    /// A file that does not start as npy does.
+    #[error("not an npy file of version 1 to 3: it starts with {found:02x?}")]
+    NotNpy {
+        /// Its first bytes.
+        found: Vec<u8>,
+    },
+    /// A header of npy that does not say what it should.
+    #[error("byte {offset}: {expected} expected in the header")]
+    Header {
+        /// Where in the file.
+        offset: usize,
+        /// What belongs there.
+        expected: &'static str,
+    },
+    /// A header that is longer than a header is.
+    #[error("byte 8: a header of {found} bytes; {limit} are the most that is read")]
+    LongHeader {
+        /// The length it announces.
+        found: u64,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// A type of numbers that is not read.
+    #[error("numbers of the type `{found}` are not read here")]
+    Type {
+        /// The type, in NumPy's words.
+        found: String,
+    },
+    /// Complex numbers where real ones are needed.
+    #[error("the numbers are complex; real ones are expected")]
+    Complex,
+    /// An array that is larger than what is read.
+    #[error("shape {shape:?} makes more than {limit} numbers")]
+    TooLarge {
+        /// The shape.
+        shape: Vec<usize>,
+        /// The most that is read.
+        limit: usize,
+    },
+    /// A file that holds more or fewer numbers than it announces.
+    #[error("shape {shape:?} announces {expected} bytes of numbers; found {found}")]
+    Length {
+        /// The shape it announces.
+        shape: Vec<usize>,
+        /// Bytes of the numbers.
+        expected: usize,
+        /// How many there are: a lower bound where there are more than announced.
+        found: usize,
+    },
+    /// An archive without the array that is asked for.
+    #[error("no array is called `{name}`; there are {known}")]
+    NoArray {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// An archive that is none.
+    #[error("the zip archive cannot be read or written: {reason}")]
+    Archive {
+        /// Why.
+        reason: String,
+    },
+    /// A shape that does not fit the purpose.
+    #[error("an array of shape {found:?}; {expected} is expected")]
+    Shape {
+        /// Its shape.
+        found: Vec<usize>,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A field of text that is not what it should be.
+    #[error("line {line}, column {column}: `{found}` is no {expected}")]
+    Field {
+        /// The line.
+        line: usize,
+        /// The column of the table.
+        column: usize,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// A line with more or fewer fields than it should have.
+    #[error("line {line}: {found} fields; {expected} expected")]
+    Fields {
+        /// The line.
+        line: usize,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A column that is not there.
+    #[error("line 1: there is no column `{name}` among {known}")]
+    Column {
+        /// The name or number asked for.
+        name: String,
+        /// The columns there are.
+        known: String,
+    },
+    /// A first line that is not that of Matrix Market, or of a kind that is not read.
+    #[error(
+        "line 1: expected `%%MatrixMarket matrix coordinate|array real|integer general|symmetric`, found `{found}`"
+    )]
+    Banner {
+        /// The line.
+        found: String,
+    },
+    /// An entry outside the matrix, or above the diagonal of a symmetric one.
+    #[error("line {line}: no entry has the place ({row}, {column}) in {within}")]
+    Outside {
+        /// The line.
+        line: usize,
+        /// Row of the entry, from 1.
+        row: usize,
+        /// Column of the entry, from 1.
+        column: usize,
+        /// The matrix in words.
+        within: String,
+    },
+    /// More or fewer entries than announced.
+    #[error("line {line}: {expected} entries are announced; found {found}")]
+    Entries {
+        /// The line that announces them.
+        line: usize,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A file without a number.
+    #[error("no numbers in it")]
+    Empty,
+}
+
+impl Fault {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Ending => {
+                "name the file `.npy`, `.npz`, `.csv`, `.tsv`, `.txt` or `.mtx`, as it is written"
+            }
+            Self::NotNpy { .. } | Self::Header { .. } | Self::LongHeader { .. } => {
+                "write the array with `numpy.save(path, array)`"
+            }
+            Self::Type { .. } => "convert it first: `numpy.save(path, array.astype(\"float64\"))`",
+            Self::Complex => "give the real part, where that is meant: `numpy.save(path, array.real)`",
+            Self::Length { .. } | Self::Archive { .. } => "the file is damaged or cut off: write it again",
+            Self::NoArray { .. } => "rename the array, or give an archive that holds it alone",
+            Self::Field { .. } | Self::Fields { .. } => {
+                "write plain numbers with a point, separated by commas, semicolons, tabs or blanks, equally many a line"
+            }
+            Self::Column { .. } => "name columns as the first line does, or by their number from 1",
+            Self::Banner { .. } => "write it with `scipy.io.mmwrite(path, matrix)` from a real matrix",
+            Self::Outside { .. } => {
+                "rows and columns count from 1; a symmetric matrix has its lower triangle only"
+            }
+            Self::Entries { .. } => "the file is cut off, or its size line is wrong: write it again",
+            Self::Empty => "give a file with at least one line of numbers",
+            Self::TooLarge { .. } | Self::Shape { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

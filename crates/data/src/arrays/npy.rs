@@ -1,0 +1,359 @@
+//! NumPy's file of one array.
+//!
+//! ```text
+//! 93 N U M P Y  major minor  length of the header: u16, from version 2 u32  header  numbers
+//! header: {'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }       blanks to a multiple of 64 bytes
+//! ```
+//!
+//! Read are real and complex numbers of one or two words and signed integers of four and eight bytes, little-endian; integers
+//! above 2⁵³ are rounded. Written is row-major, in double precision.
+
+use super::{Array, Complex, Fault, at, count};
+use crate::error::{Result, io};
+use std::{
+    io::{BufReader, Read},
+    path::Path,
+};
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+/// Headers of plain arrays have about 100 bytes.
+const HEADER_LIMIT: u64 = 1 << 16;
+/// Bytes that are read at a time: a multiple of every size of a number.
+const CHUNK: usize = 1 << 16;
+/// What the length of everything before the numbers is a multiple of.
+const ALIGNMENT: usize = 64;
+
+/// A number that is written.
+pub trait Item: Copy {
+    /// Its type in NumPy's words.
+    const DESCR: &'static str;
+    /// Appends its bytes.
+    fn put(self, bytes: &mut Vec<u8>);
+}
+
+impl Item for f64 {
+    const DESCR: &'static str = "<f8";
+    fn put(self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.to_le_bytes());
+    }
+}
+
+impl Item for i64 {
+    const DESCR: &'static str = "<i8";
+    fn put(self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.to_le_bytes());
+    }
+}
+
+impl Item for Complex {
+    const DESCR: &'static str = "<c16";
+    fn put(self, bytes: &mut Vec<u8>) {
+        self.into_iter().for_each(|part| part.put(bytes));
+    }
+}
+
+/// Reads an array of real numbers.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io); [`Error::Array`](crate::Error::Array) with what is wrong with the file.
+pub fn read(path: &Path) -> Result<Array> {
+    parse(BufReader::new(fs_err::File::open(path).map_err(io(path))?), path)
+}
+
+/// Reads an array of complex numbers; real ones are taken as such.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_complex(path: &Path) -> Result<Array<Complex>> {
+    parse_complex(BufReader::new(fs_err::File::open(path).map_err(io(path))?), path)
+}
+
+/// As [`read`], from bytes; `path` stands in messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(mut reader: impl Read, path: &Path) -> Result<Array> {
+    let header = Header::read(&mut reader, path)?;
+    let convert: fn(&[u8]) -> f64 = match header.number {
+        Number::F4 => |bytes| f64::from(f32::from_le_bytes(word(bytes))),
+        Number::F8 => |bytes| f64::from_le_bytes(word(bytes)),
+        Number::I4 => |bytes| f64::from(i32::from_le_bytes(word(bytes))),
+        Number::I8 => |bytes| i64::from_le_bytes(word(bytes)) as f64,
+        Number::C8 | Number::C16 => return Err(at(path, Fault::Complex)),
+    };
+    header.array(reader, convert, path)
+}
+
+/// As [`read_complex`], from bytes; `path` stands in messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse_complex(mut reader: impl Read, path: &Path) -> Result<Array<Complex>> {
+    let header = Header::read(&mut reader, path)?;
+    let convert: fn(&[u8]) -> Complex = match header.number {
+        Number::F4 => |bytes| [f64::from(f32::from_le_bytes(word(bytes))), 0.0],
+        Number::F8 => |bytes| [f64::from_le_bytes(word(bytes)), 0.0],
+        Number::I4 => |bytes| [f64::from(i32::from_le_bytes(word(bytes))), 0.0],
+        Number::I8 => |bytes| [i64::from_le_bytes(word(bytes)) as f64, 0.0],
+        Number::C8 => |bytes| {
+            let (real, imaginary) = bytes.split_at(4);
+            [real, imaginary].map(|part| f64::from(f32::from_le_bytes(word(part))))
+        },
+        Number::C16 => |bytes| {
+            let (real, imaginary) = bytes.split_at(8);
+            [real, imaginary].map(|part| f64::from_le_bytes(word(part)))
+        },
+    };
+    header.array(reader, convert, path)
+}
+
+/// The file of an array.
+pub fn encode<T: Item>(array: &Array<T>) -> Vec<u8> {
+    let mut bytes = preamble(T::DESCR, &array.shape);
+    bytes.reserve(array.values.len() * size_of::<T>());
+    array.values.iter().for_each(|value| value.put(&mut bytes));
+    bytes
+}
+
+/// The file of a vector of texts.
+pub fn encode_text(texts: &[String]) -> Vec<u8> {
+    let length = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
+    let mut bytes = preamble(&format!("<U{length}"), &[texts.len()]);
+    for text in texts {
+        let padded = text.chars().chain(std::iter::repeat('\0'));
+        padded.take(length).for_each(|letter| bytes.extend(u32::from(letter).to_le_bytes()));
+    }
+    bytes
+}
+
+/// Everything before the numbers, of version 1.
+fn preamble(descr: &str, shape: &[usize]) -> Vec<u8> {
+    let mut sizes = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    if shape.len() == 1 {
+        sizes.push(',');
+    }
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
+    // Magic, version, length, and the line end.
+    let fixed = MAGIC.len() + 2 + 2 + 1;
+    let whole = (fixed + header.len()).next_multiple_of(ALIGNMENT);
+    header.extend(std::iter::repeat_n(' ', whole - fixed - header.len()));
+    header.push('\n');
+    // A shape has few sizes: the header is far below the 64 KiB of version 1.
+    let length = (header.len() as u16).to_le_bytes();
+    [MAGIC, &[1, 0], &length, header.as_bytes()].concat()
+}
+
+/// A type of numbers.
+#[derive(Clone, Copy, Debug)]
+enum Number {
+    F4,
+    F8,
+    I4,
+    I8,
+    C8,
+    C16,
+}
+
+impl Number {
+    fn named(descr: &str) -> Option<Self> {
+        Some(match descr {
+            "<f4" => Self::F4,
+            "<f8" => Self::F8,
+            "<i4" => Self::I4,
+            "<i8" => Self::I8,
+            "<c8" => Self::C8,
+            "<c16" => Self::C16,
+            _ => return None,
+        })
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Self::F4 | Self::I4 => 4,
+            Self::F8 | Self::I8 | Self::C8 => 8,
+            Self::C16 => 16,
+        }
+    }
+}
+
+/// What a file says of its numbers.
+#[derive(Debug)]
+struct Header {
+    number: Number,
+    fortran: bool,
+    shape: Vec<usize>,
+}
+
+impl Header {
+    fn read(reader: &mut impl Read, path: &Path) -> Result<Self> {
+        let mut bytes = |count: u64| {
+            let mut bytes = Vec::new();
+            reader.take(count).read_to_end(&mut bytes).map(|_| bytes).map_err(io(path))
+        };
+        let start = bytes(8)?;
+        let wide = match start.strip_prefix(MAGIC) {
+            Some([1, _]) => false,
+            Some([2 | 3, _]) => true,
+            _ => return Err(at(path, Fault::NotNpy { found: start })),
+        };
+        let length = match (bytes(if wide { 4 } else { 2 })?.as_slice(), wide) {
+            (&[a, b], false) => u64::from(u16::from_le_bytes([a, b])),
+            (&[a, b, c, d], true) => u64::from(u32::from_le_bytes([a, b, c, d])),
+            _ => return Err(at(path, Fault::Header { offset: 8, expected: "its length is" })),
+        };
+        if HEADER_LIMIT < length {
+            return Err(at(path, Fault::LongHeader { found: length, limit: HEADER_LIMIT }));
+        }
+        let header = bytes(length)?;
+        let start = if wide { 12 } else { 10 };
+        let text = std::str::from_utf8(&header).unwrap_or_default();
+        Words { text, rest: text, start }.header().map_err(|fault| at(path, fault))
+    }
+
+    /// The numbers after the header.
+    fn array<T: Copy>(self, reader: impl Read, convert: fn(&[u8]) -> T, path: &Path) -> Result<Array<T>> {
+        let Self { number, fortran, shape } = self;
+        let expected = count(&shape).map_err(|fault| at(path, fault))? * number.bytes();
+        let (mut values, mut chunk, mut found) = (Vec::new(), Vec::new(), 0);
+        // Grows with what is really there: a lying header allocates nothing.
+        let mut reader = reader.take(expected as u64 + 1);
+        loop {
+            chunk.clear();
+            reader.by_ref().take(CHUNK as u64).read_to_end(&mut chunk).map_err(io(path))?;
+            found += chunk.len();
+            values.extend(chunk.chunks_exact(number.bytes()).map(convert));
+            if chunk.len() < CHUNK {
+                break;
+            }
+        }
+        if found != expected {
+            return Err(at(path, Fault::Length { shape, expected, found }));
+        }
+        let values = if fortran { row_major(&values, &shape) } else { values };
+        Ok(Array { shape, values })
+    }
+}
+
+/// The values row after row of an array that lies column after column: its first axis innermost.
+fn row_major<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
+    let strides: Vec<usize> = shape
+        .iter()
+        .scan(1, |next, &size| {
+            let stride = *next;
+            *next *= size;
+            Some(stride)
+        })
+        .collect();
+    let (mut place, mut from) = (vec![0; shape.len()], 0);
+    let next = |_: &T| {
+        let value = values[from];
+        for axis in (0..shape.len()).rev() {
+            place[axis] += 1;
+            from += strides[axis];
+            if place[axis] < shape[axis] {
+                break;
+            }
+            from -= strides[axis] * shape[axis];
+            place[axis] = 0;
+        }
+        value
+    };
+    values.iter().map(next).collect()
+}
+
+/// The header, read word after word.
+struct Words<'a> {
+    text: &'a str,
+    rest: &'a str,
+    /// Where in the file it starts.
+    start: usize,
+}
+
+impl<'a> Words<'a> {
+    fn header(&mut self) -> Result<Header, Fault> {
+        let (mut descr, mut fortran, mut shape) = (None, None, None);
+        self.sign('{')?;
+        while !self.skip('}') {
+            let key = self.quoted()?;
+            self.sign(':')?;
+            match key {
+                "descr" => descr = Some(self.quoted()?),
+                "fortran_order" => fortran = Some(self.truth()?),
+                "shape" => shape = Some(self.sizes()?),
+                _ => return Err(self.fault("`descr`, `fortran_order` or `shape` is")),
+            }
+            if !self.skip(',') {
+                self.sign('}')?;
+                break;
+            }
+        }
+        let (Some(descr), Some(fortran), Some(shape)) = (descr, fortran, shape) else {
+            return Err(self.fault("`descr`, `fortran_order` and `shape` are"));
+        };
+        let number = Number::named(descr).ok_or_else(|| Fault::Type { found: descr.to_owned() })?;
+        Ok(Header { number, fortran, shape })
+    }
+
+    fn fault(&self, expected: &'static str) -> Fault {
+        Fault::Header { offset: self.start + self.text.len() - self.rest.len(), expected }
+    }
+
+    fn skip(&mut self, sign: char) -> bool {
+        self.rest = self.rest.trim_start();
+        let after = self.rest.strip_prefix(sign);
+        self.rest = after.unwrap_or(self.rest);
+        after.is_some()
+    }
+
+    fn sign(&mut self, sign: char) -> Result<(), Fault> {
+        let expected = match sign {
+            '{' => "`{` is",
+            '}' => "`}` is",
+            ':' => "`:` is",
+            '(' => "`(` is",
+            _ => "`)` is",
+        };
+        if self.skip(sign) { Ok(()) } else { Err(self.fault(expected)) }
+    }
+
+    fn quoted(&mut self) -> Result<&'a str, Fault> {
+        let quote = ['\'', '"'].into_iter().find(|quote| self.skip(*quote));
+        let found = quote.and_then(|quote| self.rest.split_once(quote));
+        let (word, rest) = found.ok_or_else(|| self.fault("a word in quotes is"))?;
+        self.rest = rest;
+        Ok(word)
+    }
+
+    fn truth(&mut self) -> Result<bool, Fault> {
+        let rest = self.rest.trim_start();
+        let found = [("True", true), ("False", false)]
+            .into_iter()
+            .find_map(|(word, truth)| Some((rest.strip_prefix(word)?, truth)));
+        let (rest, truth) = found.ok_or_else(|| self.fault("`True` or `False` is"))?;
+        self.rest = rest;
+        Ok(truth)
+    }
+
+    fn sizes(&mut self) -> Result<Vec<usize>, Fault> {
+        let mut sizes = Vec::new();
+        self.sign('(')?;
+        while !self.skip(')') {
+            let digits = self.rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(self.rest.len());
+            let (number, rest) = self.rest.split_at(digits);
+            sizes.push(number.parse().map_err(|_| self.fault("a size is"))?);
+            self.rest = rest;
+            if !self.skip(',') {
+                self.sign(')')?;
+                break;
+            }
+        }
+        Ok(sizes)
+    }
+}
+
+/// The bytes of one number; as many as it has.
+fn word<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut word = [0; N];
+    word.copy_from_slice(bytes);
+    word
+}

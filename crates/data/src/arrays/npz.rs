@@ -1,0 +1,129 @@
+//! NumPy's file of several arrays: a zip archive of npy files, stored or deflated.
+
+use super::{Array, Complex, Fault, at, npy};
+use crate::error::{Result, io};
+use std::{
+    io::{BufReader, Cursor, Write as _},
+    path::{Path, PathBuf},
+};
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+/// What the names of arrays end with inside the archive.
+const ENDING: &str = ".npy";
+
+/// An open archive.
+#[derive(Debug)]
+pub struct Npz {
+    path: PathBuf,
+    archive: ZipArchive<BufReader<fs_err::File>>,
+}
+
+impl Npz {
+    /// Opens an archive; arrays are read when they are asked for.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io); [`Fault::Archive`] when it is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = BufReader::new(fs_err::File::open(path).map_err(io(path))?);
+        let archive = ZipArchive::new(file).map_err(|error| at(path, damaged(&error)))?;
+        Ok(Self { path: path.to_owned(), archive })
+    }
+
+    /// Names of the arrays, in the order of the file.
+    pub fn names(&self) -> Vec<String> {
+        let names =
+            self.archive.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(ENDING)?.to_owned()));
+        names.collect()
+    }
+
+    /// The name of the array where there is one only.
+    pub fn only(&self) -> Option<String> {
+        let [name] = <[String; 1]>::try_from(self.names()).ok()?;
+        Some(name)
+    }
+
+    /// An array of real numbers.
+    ///
+    /// # Errors
+    /// [`Fault::NoArray`]; [`Fault::Archive`]; as [`npy::parse`].
+    pub fn array(&mut self, name: &str) -> Result<Array> {
+        self.read(name, |member, path| npy::parse(member, path))
+    }
+
+    /// An array of complex numbers; real ones are taken as such.
+    ///
+    /// # Errors
+    /// As [`array`](Self::array).
+    pub fn complex(&mut self, name: &str) -> Result<Array<Complex>> {
+        self.read(name, |member, path| npy::parse_complex(member, path))
+    }
+
+    fn read<T>(&mut self, name: &str, parse: impl FnOnce(Member<'_>, &Path) -> Result<T>) -> Result<T> {
+        let names = self.names();
+        if !names.iter().any(|known| known == name) {
+            let known = crate::error::names(names.iter().map(String::as_str));
+            return Err(at(&self.path, Fault::NoArray { name: name.to_owned(), known }));
+        }
+        let member = self.archive.by_name(&format!("{name}{ENDING}"));
+        let member = member.map_err(|error| at(&self.path, damaged(&error)))?;
+        // Messages name the array behind its file.
+        parse(member, &self.path.join(name))
+    }
+}
+
+/// An array in the archive.
+type Member<'a> = zip::read::ZipFile<'a, BufReader<fs_err::File>>;
+
+/// An archive under construction; not compressed, as numbers hardly shrink.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    archive: ZipWriter<Cursor<Vec<u8>>>,
+}
+
+impl Writer {
+    /// An archive without arrays; `path` stands in messages.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), archive: ZipWriter::new(Cursor::new(Vec::new())) }
+    }
+
+    /// Adds an array.
+    ///
+    /// # Errors
+    /// [`Fault::Archive`] when there is one of that name.
+    pub fn add<T: npy::Item>(&mut self, name: &str, array: &Array<T>) -> Result<()> {
+        self.member(name, &npy::encode(array))
+    }
+
+    /// Adds a vector of texts.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_text(&mut self, name: &str, texts: &[String]) -> Result<()> {
+        self.member(name, &npy::encode_text(texts))
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// [`Fault::Archive`].
+    pub fn finish(self) -> Result<Vec<u8>> {
+        let Self { path, archive } = self;
+        Ok(archive.finish().map_err(|error| at(&path, damaged(&error)))?.into_inner())
+    }
+
+    fn member(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let large = u32::MAX as usize <= bytes.len();
+        let options =
+            SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
+        let begun = self.archive.start_file(format!("{name}{ENDING}"), options);
+        let written = begun.and_then(|()| self.archive.write_all(bytes).map_err(ZipError::from));
+        written.map_err(|error| at(&self.path, damaged(&error)))
+    }
+}
+
+fn damaged(error: &ZipError) -> Fault {
+    Fault::Archive { reason: error.to_string() }
+}

@@ -1,0 +1,98 @@
+//! Ratings: lines of user, item and value, as MovieLens and its kin write them.
+
+use super::text::{self, Separator, lines, number};
+use super::{Fault, Sparse};
+use crate::error::{Result, names as listed};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Ratings with the names of users and items, which may be any text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ratings {
+    /// Name of every row, in the order in which they appear.
+    pub users: Vec<String>,
+    /// Name of every column, likewise.
+    pub items: Vec<String>,
+    /// The values; [users, items].
+    pub matrix: Sparse,
+}
+
+/// Names met so far, each with its number.
+#[derive(Default)]
+struct Numbered<'a> {
+    numbers: HashMap<&'a str, usize>,
+    names: Vec<String>,
+}
+
+impl<'a> Numbered<'a> {
+    fn of(&mut self, name: &'a str) -> usize {
+        let Self { numbers, names } = self;
+        *numbers.entry(name).or_insert_with(|| {
+            names.push(name.to_owned());
+            names.len() - 1
+        })
+    }
+}
+
+impl Ratings {
+    /// Reads user, item and value from the first three columns, or from those with these numbers from 1 or names; further
+    /// ones, such as a time, are left out. Fields stand between commas, semicolons, tabs, `::` or blanks. A first line whose
+    /// value starts with a letter holds the names of the columns.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io); [`Error::Array`](crate::Error::Array) with the line and the column of what is wrong.
+    pub fn read(path: &Path, columns: Option<&[String; 3]>) -> Result<Self> {
+        text::read(path, |text| Self::parse(text, columns))
+    }
+
+    /// As [`read`](Self::read), from text.
+    ///
+    /// # Errors
+    /// [`Fault::Field`], [`Fault::Fields`], [`Fault::Column`], [`Fault::Empty`].
+    pub fn parse(text: &str, columns: Option<&[String; 3]>) -> Result<Self, Fault> {
+        let mut lines = lines(text, '#').peekable();
+        let Some(&(_, first)) = lines.peek() else { return Err(Fault::Empty) };
+        let separator = Separator::of(first);
+        let mut fields = Vec::new();
+        separator.split(first, &mut fields);
+        let [user, item, value] = columns.map_or(Ok([0, 1, 2]), |columns| places(columns, &fields))?;
+        if fields.get(value).is_some_and(|field| field.starts_with(char::is_alphabetic)) {
+            lines.next();
+        }
+        let (mut users, mut items, mut entries) = (Numbered::default(), Numbered::default(), Vec::new());
+        let needed = 1 + user.max(item).max(value);
+        for (line, text) in lines {
+            separator.split(text, &mut fields);
+            if fields.len() < needed {
+                return Err(Fault::Fields { line, expected: needed, found: fields.len() });
+            }
+            for column in [user, item] {
+                if fields[column].is_empty() {
+                    let (column, found) = (column + 1, String::new());
+                    return Err(Fault::Field { line, column, expected: "name", found });
+                }
+            }
+            let rating = number(fields[value], line, value + 1)?;
+            entries.push((users.of(fields[user]), items.of(fields[item]), rating));
+        }
+        if entries.is_empty() {
+            return Err(Fault::Empty);
+        }
+        let matrix = Sparse { rows: users.names.len(), columns: items.names.len(), entries };
+        Ok(Self { users: users.names, items: items.names, matrix })
+    }
+}
+
+/// Where the columns stand that are numbered from 1, or named. A number is one before it is a name: the first line may hold data.
+fn places(columns: &[String; 3], header: &[&str]) -> Result<[usize; 3], Fault> {
+    let mut places = [0; 3];
+    for (place, name) in places.iter_mut().zip(columns) {
+        let found = match name.trim().parse::<usize>() {
+            Ok(number) => number.checked_sub(1).filter(|&index| index < header.len()),
+            Err(_) => header.iter().position(|column| *column == name.trim()),
+        };
+        let missing = || Fault::Column { name: name.clone(), known: listed(header.iter().copied()) };
+        *place = found.ok_or_else(missing)?;
+    }
+    Ok(places)
+}

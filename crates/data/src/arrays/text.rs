@@ -1,0 +1,63 @@
+//! Lines of text into fields.
+
+use super::{Fault, at};
+use crate::error::{Result, io};
+use std::path::Path;
+
+/// What stands between fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Separator {
+    Sign(char),
+    /// Two colons, as in MovieLens 1M.
+    Colons,
+    /// Any run of blanks.
+    Blanks,
+}
+
+impl Separator {
+    /// The one of a line; a comma may be part of a number where there is another sign.
+    pub fn of(line: &str) -> Self {
+        if line.contains("::") {
+            return Self::Colons;
+        }
+        let sign = ['\t', ';', ','].into_iter().find(|sign| line.contains(*sign));
+        sign.map_or(Self::Blanks, Self::Sign)
+    }
+
+    /// The fields of a line, without blanks and quotes around them.
+    pub fn split<'a>(self, line: &'a str, fields: &mut Vec<&'a str>) {
+        let bare = |field: &'a str| field.trim().trim_matches('"');
+        fields.clear();
+        match self {
+            Self::Sign(sign) => fields.extend(line.split(sign).map(bare)),
+            Self::Colons => fields.extend(line.split("::").map(bare)),
+            Self::Blanks => fields.extend(line.split_whitespace().map(bare)),
+        }
+    }
+}
+
+/// What a reader makes of the text of a file; UTF-8, with or without a byte-order mark.
+pub(super) fn read<T>(path: &Path, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Result<T> {
+    let bytes = fs_err::read(path).map_err(io(path))?;
+    parse(crate::read::utf8(path, &bytes)?).map_err(|fault| at(path, fault))
+}
+
+/// Lines that hold something, each with its number from 1; not those that are empty or begin with `comment`.
+pub(super) fn lines(text: &str, comment: char) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().zip(1..).map(|(line, number)| (number, line));
+    lines.filter(move |(_, line)| !line.trim().is_empty() && !line.starts_with(comment))
+}
+
+/// The number in a field.
+pub(super) fn number(field: &str, line: usize, column: usize) -> Result<f64, Fault> {
+    field.parse().map_err(|_| Fault::Field { line, column, expected: "number", found: shortened(field) })
+}
+
+/// The start of a field: a file that is none of numbers may have long lines.
+pub(super) fn shortened(field: &str) -> String {
+    const MOST: usize = 40;
+    match field.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &field[..end]),
+        None => field.to_owned(),
+    }
+}
