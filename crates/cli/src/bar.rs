@@ -2,6 +2,10 @@
 
 use crate::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Duration;
+
+/// Time between two moves of a line that waits.
+const TICK: Duration = Duration::from_millis(200);
 
 /// A bar that counts to `total`; drawn on a terminal only, and gone when dropped.
 pub fn counting(context: &Context, what: &'static str, total: u64) -> Bar {
@@ -18,6 +22,13 @@ pub fn bytes(context: &Context, what: impl Into<String>, total: u64) -> Bar {
     )
 }
 
+/// A line for work whose end is not known, kept moving while the work says nothing.
+pub fn line(context: &Context, what: impl Into<String>) -> Bar {
+    let line = bar(context, what, 0, "{spinner} {msg}  {elapsed}");
+    line.0.enable_steady_tick(TICK);
+    line
+}
+
 fn bar(context: &Context, what: impl Into<String>, total: u64, template: &str) -> Bar {
     let drawn = context.interactive && !context.quiet;
     let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -32,6 +43,11 @@ impl Bar {
     /// So much is done.
     pub fn set(&self, done: u64) {
         self.0.set_position(done);
+    }
+
+    /// Says something else.
+    pub fn say(&self, what: String) {
+        self.0.set_message(what);
     }
 
     /// So much is done of a total that has changed.

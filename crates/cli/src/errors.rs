@@ -95,6 +95,7 @@ fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         rankine_hub,
         rankine_checkpoint,
         rankine_linalg,
+        rankine_solve,
         rankine_report,
         rankine_tensor
     );

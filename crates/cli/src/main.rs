@@ -10,6 +10,7 @@ mod commands;
 mod context;
 mod errors;
 mod interrupt;
+mod memory;
 mod model;
 mod progress;
 mod sampling;

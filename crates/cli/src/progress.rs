@@ -3,6 +3,7 @@
 //! On a terminal one line is rewritten; elsewhere a plain line follows at every tenth of the run.
 
 use crate::interrupt::Interrupt;
+use crate::memory;
 use indicatif::{ProgressBar, ProgressStyle};
 use rankine_report::format;
 use rankine_run::Notice;
@@ -134,7 +135,7 @@ impl Progress {
             step.learning_rate,
             format::number(self.tokens as f64 / self.seconds.max(1e-9), 3),
             self.unit,
-            resident().map_or_else(|| "memory unknown".to_owned(), format::bytes),
+            memory::resident().map_or_else(|| "memory unknown".to_owned(), format::bytes),
             format::duration(left)
         );
         if let Some(bar) = &self.bar {
@@ -175,12 +176,4 @@ fn measurements(score: &dyn Measured) -> String {
 
 fn style() -> ProgressStyle {
     ProgressStyle::with_template("{bar:24} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// Resident memory of this process, where the system tells.
-fn resident() -> Option<u64> {
-    let text = fs_err::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
-    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes * 1024)
 }

@@ -23,6 +23,8 @@ pub mod cross_entropy;
 pub mod dequantize;
 pub mod gelu;
 pub mod gemm;
+pub mod gibbs;
+pub mod hadamard;
 pub mod layer_norm;
 pub mod low_rank;
 mod matvec;

@@ -4,6 +4,7 @@
 //! registers, or take exponentials on the way to a sum, are written over [`Vector`]: as arrays they were vectorised
 //! or not depending on what stood around them, at a factor of four in speed.
 
+pub(crate) mod double;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -22,6 +23,8 @@ pub(crate) trait Vector: Copy {
 
     /// Sixteen bytes, on the way from a storage type.
     type Bytes: Copy;
+    /// Eight f64.
+    type Double: double::Double;
 
     fn splat(x: f32) -> Self;
     fn load(x: &[f32; LANES]) -> Self;

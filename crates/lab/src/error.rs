@@ -88,6 +88,9 @@ pub enum Error {
     /// A spectrum cannot be computed.
     #[error(transparent)]
     Linalg(#[from] rankine_linalg::Error),
+    /// A problem cannot be solved.
+    #[error(transparent)]
+    Solve(#[from] rankine_solve::Error),
 }
 
 impl Error {
@@ -105,6 +108,7 @@ impl Error {
             Self::Train(error) => error.hint(),
             Self::Tensor(error) => error.hint(),
             Self::Linalg(error) => error.hint(),
+            Self::Solve(error) => error.hint(),
             Self::NoImages { .. } | Self::NotFinite { .. } | Self::Language { .. } => None,
         }
     }

@@ -6,34 +6,59 @@
 
 #![forbid(unsafe_code)]
 
+mod dcdm;
 mod diffora;
 mod encoder;
 mod error;
 mod eva;
 mod findings;
 mod flora;
+mod generalization_dynamics;
 mod images;
+mod kronecker_sbl;
 mod loldu;
 mod materials;
+mod matrix_sensing;
 mod pela;
 mod pissa;
+mod planted;
+mod random_features;
+mod robust_completion;
 mod salt;
+mod self_distillation;
+mod sinkhorn_newton_sparse;
+mod sketched_regression;
 mod sorsa;
+mod sparsity_constrained;
+mod subgradient_recovery;
 mod svfit;
 mod transfer;
+mod volume_sampling;
 
+pub use dcdm::DcdmExperiment;
 pub use diffora::DifforaExperiment;
 pub use error::{Error, Result};
 pub use eva::EvaExperiment;
 pub use flora::FloraExperiment;
+pub use generalization_dynamics::GeneralizationDynamicsExperiment;
 pub use images::Images;
+pub use kronecker_sbl::KroneckerSblExperiment;
 pub use loldu::LolduExperiment;
 pub use materials::{Encoder, Language, Materials};
+pub use matrix_sensing::MatrixSensingExperiment;
 pub use pela::PelaExperiment;
 pub use pissa::PissaExperiment;
+pub use random_features::RandomFeaturesExperiment;
+pub use robust_completion::RobustCompletionExperiment;
 pub use salt::SaltExperiment;
+pub use self_distillation::SelfDistillationExperiment;
+pub use sinkhorn_newton_sparse::SinkhornNewtonSparseExperiment;
+pub use sketched_regression::SketchedRegressionExperiment;
 pub use sorsa::SorsaExperiment;
+pub use sparsity_constrained::SparsityConstrainedExperiment;
+pub use subgradient_recovery::SubgradientRecoveryExperiment;
 pub use svfit::SvfitExperiment;
+pub use volume_sampling::VolumeSamplingExperiment;
 
 use rankine_report::Page;
 
@@ -88,8 +113,20 @@ experiments! {
     pissa::PissaExperiment,
     salt::SaltExperiment,
     eva::EvaExperiment,
+    sinkhorn_newton_sparse::SinkhornNewtonSparseExperiment,
+    volume_sampling::VolumeSamplingExperiment,
+    subgradient_recovery::SubgradientRecoveryExperiment,
+    sketched_regression::SketchedRegressionExperiment,
     loldu::LolduExperiment,
+    self_distillation::SelfDistillationExperiment,
+    matrix_sensing::MatrixSensingExperiment,
+    generalization_dynamics::GeneralizationDynamicsExperiment,
+    robust_completion::RobustCompletionExperiment,
+    random_features::RandomFeaturesExperiment,
+    sparsity_constrained::SparsityConstrainedExperiment,
     flora::FloraExperiment,
+    kronecker_sbl::KroneckerSblExperiment,
+    dcdm::DcdmExperiment,
     diffora::DifforaExperiment,
     pela::PelaExperiment,
 }
@@ -115,7 +152,7 @@ mod tests {
         }
         let error = experiment("piza").map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "no experiment is called `piza`");
-        let known = "there are: svfit, sorsa, pissa, salt, eva, loldu, flora, diffora, pela";
-        assert_eq!(error.hint().unwrap(), known);
+        let known: Vec<_> = experiments().iter().map(|entry| entry.paper()).collect();
+        assert_eq!(error.hint().unwrap(), format!("there are: {}", known.join(", ")));
     }
 }

@@ -83,6 +83,66 @@ pub enum Error {
         /// Columns of the matrix.
         columns: usize,
     },
+    /// A transform takes lengths of a power of two only.
+    #[error("a Walsh–Hadamard transform takes a power of two of numbers; found {found}")]
+    PowerOfTwo {
+        /// How many there are.
+        found: usize,
+    },
+    /// A count is outside what fits.
+    #[error("{what}: {found} is outside {least} to {most}")]
+    Count {
+        /// What is counted.
+        what: &'static str,
+        /// How many there were to be.
+        found: usize,
+        /// The least that fits.
+        least: usize,
+        /// The most that fits.
+        most: usize,
+    },
+    /// A matrix or vector has not as many rows as it is to be multiplied by.
+    #[error("a product takes {expected} rows; found {found}")]
+    Rows {
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        expected: usize,
+    },
+    /// What is drawn by is negative or no number.
+    #[error("the weight `{value}` at {index}")]
+    Weight {
+        /// Its place, from 0.
+        index: usize,
+        /// The weight.
+        value: f64,
+    },
+    /// Nothing can be drawn.
+    #[error("none of {count} weights is above zero")]
+    NoWeight {
+        /// How many there are.
+        count: usize,
+    },
+    /// A function has a value that is no number.
+    #[error("a proposed point has the feature `{value}`")]
+    Feature {
+        /// The value.
+        value: f64,
+    },
+    /// Columns that must be orthonormal are not.
+    #[error("the columns are orthonormal up to {defect:e} only; 1e-8 is wanted")]
+    NotOrthonormal {
+        /// max |VᵀV − 1|.
+        defect: f64,
+    },
+    /// Rejection did not end.
+    #[error("no proposal was taken after {found} of {wanted} points")]
+    NoProposal {
+        /// Points that were found.
+        found: usize,
+        /// Points that were wanted.
+        wanted: usize,
+    },
 }
 
 impl Error {
@@ -93,7 +153,20 @@ impl Error {
             Self::Rank { limit, .. } => Some(format!("choose a rank of at most {limit}")),
             Self::Overflow { .. } => Some("divide the matrix by a constant first".to_owned()),
             Self::NoConvergence { .. } => Some("try the randomised SVD with another seed".to_owned()),
+            Self::NotOrthonormal { .. } => {
+                Some("orthonormalise the columns first, by a QR decomposition".to_owned())
+            }
+            Self::NoProposal { .. } => Some(
+                "check that the functions are orthonormal and points drawn from their mean density"
+                    .to_owned(),
+            ),
+            Self::PowerOfTwo { .. } => Some("put zeros behind the numbers".to_owned()),
             Self::Length { .. }
+            | Self::Count { .. }
+            | Self::Rows { .. }
+            | Self::Weight { .. }
+            | Self::NoWeight { .. }
+            | Self::Feature { .. }
             | Self::Empty { .. }
             | Self::Array { .. }
             | Self::Axes { .. }

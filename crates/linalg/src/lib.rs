@@ -7,35 +7,61 @@
 //! than the gap between a residual and the weight it was taken from. Only the large products of the randomised
 //! method run in `f32`.
 //!
-//! Results depend on the input and the seed only: each decomposition runs on the calling thread, and the products
-//! sum in an order that the shapes decide. No autodiff and no files here.
+//! Least squares, sketches and point processes take faer's matrices in double precision, and run on all threads of the
+//! pool of their caller.
+//!
+//! Results depend on the input and the seed only: work is cut by sizes alone, and sums are made in an order that
+//! the shapes decide. No autodiff and no files here.
 
 #![forbid(unsafe_code)]
 
+mod choice;
 mod dense;
+pub mod double;
+mod dpp;
 mod error;
 mod estimate;
+mod growing;
+mod hadamard;
+mod hermitian;
 mod incremental;
+mod kronecker;
 mod ldu;
 mod leading;
+mod leverage;
 mod low_rank;
 mod moment;
+mod nonnegative;
 mod orthonormal;
+mod projection;
 mod qr;
 mod randomized;
+mod sketch;
 mod spectrum;
 mod svd;
+mod tall;
 mod truncated;
 mod tucker;
 
+pub use choice::largest;
+pub use dpp::{ProjectionDpp, dpp_by_rejection, greedy_rows};
 pub use error::{Error, Result};
 pub use estimate::{ErrorEstimate, orthonormality_defect};
+pub use growing::GrowingQr;
+pub use hadamard::{Srht, TensorSrht, walsh_hadamard};
+pub use hermitian::{Eigen, eigh, product};
 pub use incremental::IncrementalPca;
+pub use kronecker::{khatri_rao, kronecker, kronecker_apply, outer};
 pub use ldu::{Ldu, ldu};
+pub use leverage::leverage_scores;
 pub use low_rank::LowRank;
 pub use moment::SecondMoment;
+pub use nonnegative::nonnegative_least_squares;
+pub use projection::{keep_largest, project_simplex, project_sparse_simplex, simplex_threshold};
 pub use qr::{Qr, qr};
+pub use sketch::{Gaussian, RowSample, Sketch, Sparse};
 pub use spectrum::{effective_rank, energy_rank, stable_rank};
 pub use svd::{Svd, singular_values, svd};
+pub use tall::{tall_gram, tall_product, tall_singular_values, tall_transposed, tall_triangle};
 pub use truncated::{Truncation, truncated};
 pub use tucker::{Tucker, hosvd, unfold};

@@ -11,13 +11,22 @@
 
 #![forbid(unsafe_code)]
 
+pub mod approximation;
+mod conjugate_gradient;
 mod error;
+pub mod kronecker;
+mod lbfgs;
+pub mod linear;
 mod outcome;
+pub mod recovery;
 mod registry;
+pub mod regression;
 mod solver;
+pub mod theory;
 pub mod transport;
 
 pub use error::{Error, Result};
 pub use faer::{Mat, MatRef, c64};
 pub use outcome::{Outcome, Progress, Report, Stop};
+pub use registry::Solvers;
 pub use solver::{Iterate, Silent, Solve, Step, Watch};

@@ -13,6 +13,7 @@ mod methods;
 mod papers;
 mod pull;
 mod reproduce;
+mod solve;
 mod train;
 
 use crate::{Context, Exit};
@@ -31,6 +32,7 @@ pub enum Command {
     Adapter(adapter::Adapter),
     Init(init::Init),
     Methods(methods::Methods),
+    Solve(Box<solve::Solve>),
     Papers(papers::Papers),
     Reproduce(reproduce::Reproduce),
     Completions(completions::Completions),
@@ -51,6 +53,7 @@ impl Command {
             Self::Adapter(command) => command.run(context),
             Self::Init(command) => command.run(context),
             Self::Methods(command) => command.run(context),
+            Self::Solve(command) => command.run(context),
             Self::Papers(command) => command.run(context),
             Self::Reproduce(command) => command.run(context),
             Self::Completions(command) => command.run(context),

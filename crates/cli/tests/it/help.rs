@@ -3,7 +3,7 @@
 use crate::common::{rankine, words};
 
 /// Of every command, words from below the first line of its help.
-const OWN: [(&str, &str); 14] = [
+const OWN: [(&str, &str); 15] = [
     ("demo", "answers three questions about this program"),
     ("train", "Ctrl-C finishes the step, saves, and says how to go on"),
     ("pull", "What was interrupted goes on where it stopped"),
@@ -15,6 +15,7 @@ const OWN: [(&str, &str); 14] = [
     ("adapter", "Nothing is trained"),
     ("init", "The same seed gives the same files"),
     ("methods", "nothing is attached or written"),
+    ("solve", "Ctrl-C returns the best that was found so far"),
     ("papers", "an experiment that shows its claim"),
     ("reproduce", "Exit code 1 when it does not hold"),
     ("completions", "completes commands and options"),

@@ -15,4 +15,6 @@ mod images;
 #[cfg(test)]
 mod methods;
 #[cfg(test)]
+mod solve;
+#[cfg(test)]
 mod tiny_model;

@@ -56,7 +56,8 @@ impl Ratings {
         let mut fields = Vec::new();
         separator.split(first, &mut fields);
         let [user, item, value] = columns.map_or(Ok([0, 1, 2]), |columns| places(columns, &fields))?;
-        if fields.get(value).is_some_and(|field| field.starts_with(char::is_alphabetic)) {
+        let named = |field: &&str| field.starts_with(char::is_alphabetic) && field.parse::<f64>().is_err();
+        if fields.get(value).is_some_and(named) {
             lines.next();
         }
         let (mut users, mut items, mut entries) = (Numbered::default(), Numbered::default(), Vec::new());

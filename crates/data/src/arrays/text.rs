@@ -29,7 +29,20 @@ impl Separator {
         let bare = |field: &'a str| field.trim().trim_matches('"');
         fields.clear();
         match self {
-            Self::Sign(sign) => fields.extend(line.split(sign).map(bare)),
+            Self::Sign(sign) => {
+                // Between quotes the sign is part of the field; quotes open where a field begins, or again where doubled.
+                let (mut begun, mut quoted, mut last) = (false, false, sign);
+                let ends = move |letter: char| {
+                    let end = letter == sign && !quoted;
+                    if letter == '"' {
+                        quoted = !quoted && (!begun || last == '"');
+                    }
+                    begun = !end && (begun || letter != ' ');
+                    last = letter;
+                    end
+                };
+                fields.extend(line.split(ends).map(bare));
+            }
             Self::Colons => fields.extend(line.split("::").map(bare)),
             Self::Blanks => fields.extend(line.split_whitespace().map(bare)),
         }

@@ -244,6 +244,13 @@ fn ratings_keep_the_names_of_users_and_items() {
     let table = ",s,d,y\n1,a,b,5\n2,a,c,2\n";
     let columns = ["s", "d", "4"].map(str::to_owned);
     assert_eq!(Ratings::parse(table, Some(&columns)).unwrap().items, ["b", "c"]);
+    // A comma between quotes is part of the name, and a quote within a name is one.
+    let quoted = "user,item,rating\n\"u, 7\",5\" disk,3\nx,\"a \"\"b\"\", c\",1\n";
+    let Ratings { users, items, .. } = Ratings::parse(quoted, None).unwrap();
+    assert_eq!(users, ["u, 7", "x"]);
+    assert_eq!(items, ["5\" disk", "a \"\"b\"\", c"]);
+    // `nan` is a number, not a name of a column.
+    assert_eq!(Ratings::parse("a,b,nan\na,c,1\n", None).unwrap().matrix.entries.len(), 2);
     // Numbers are never looked for among the fields.
     let columns = ["1", "2", "3"].map(str::to_owned);
     assert_eq!(Ratings::parse("2,1,3\n", Some(&columns)).unwrap().users, ["2"]);

@@ -1,5 +1,6 @@
 //! Sixteen f32 in plain Rust, for processors without a version of their own.
 
+use super::double::PortableDouble;
 use super::{LANES, Vector};
 
 #[derive(Clone, Copy)]
@@ -35,6 +36,7 @@ fn numbers<T: Copy>(x: &[T; LANES], f: impl Fn(T) -> f32) -> Portable {
 impl Vector for Portable {
     const SUMS: usize = 4;
     type Bytes = [u8; LANES];
+    type Double = PortableDouble;
 
     #[inline(always)]
     fn splat(x: f32) -> Self {

@@ -3,6 +3,7 @@
 //! The types are made and used inside functions compiled with their features (`vectorised!`), which run after
 //! [`level`](crate::cpu::level) has found these on the processor: that is the safety argument of every block here.
 
+use super::double::{Avx2Double, Avx512Double};
 use super::{LANES, Vector};
 use std::arch::x86_64::*;
 
@@ -15,6 +16,7 @@ pub(crate) struct Avx512(__m512);
 impl Vector for Avx512 {
     const SUMS: usize = 16;
     type Bytes = __m128i;
+    type Double = Avx512Double;
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -200,6 +202,7 @@ impl Avx2 {
 impl Vector for Avx2 {
     const SUMS: usize = 4;
     type Bytes = __m128i;
+    type Double = Avx2Double;
 
     #[inline(always)]
     fn splat(x: f32) -> Self {

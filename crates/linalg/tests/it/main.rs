@@ -7,8 +7,14 @@ mod exact;
 #[cfg(test)]
 mod incremental;
 #[cfg(test)]
+mod kronecker;
+#[cfg(test)]
 mod matrices;
+#[cfg(test)]
+mod points;
 #[cfg(test)]
 mod randomized;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod sketches;

@@ -1,5 +1,6 @@
 //! The problem, its solution, and the checks of both.
 
+use super::Coupling;
 use crate::{Error, Result};
 use faer::{Mat, MatRef};
 
@@ -19,7 +20,7 @@ pub struct Transport {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Mass carried from each row to each column; [n, m].
-    pub plan: Mat<f64>,
+    pub plan: Coupling,
     /// Dual potential of every row; [n], or empty. −∞ where the source has no mass.
     pub source_potential: Vec<f64>,
     /// Dual potential of every column; [m], or empty. −∞ where the target has no mass.
@@ -76,26 +77,66 @@ impl Transport {
     }
 
     /// ⟨C, P⟩.
-    pub fn cost_of(&self, plan: MatRef<'_, f64>) -> f64 {
-        let columns = (0..plan.ncols()).map(|j| {
-            let (cost, plan) = (self.cost.col(j), plan.col(j));
-            cost.iter().zip(plan.iter()).map(|(c, p)| c * p).sum::<f64>()
-        });
-        columns.sum()
+    pub fn cost_of(&self, plan: &Coupling) -> f64 {
+        let mut total = 0.0;
+        plan.each(|row, column, mass| total += self.cost[(row, column)] * mass);
+        total
     }
 
     /// ‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁.
-    pub fn violation(&self, plan: MatRef<'_, f64>) -> f64 {
-        let (mut rows, mut total) = (vec![0.0; plan.nrows()], 0.0);
-        for j in 0..plan.ncols() {
-            let mut column = 0.0;
-            for (row, &mass) in rows.iter_mut().zip(plan.col(j).iter()) {
-                *row += mass;
-                column += mass;
+    pub fn violation(&self, plan: &Coupling) -> f64 {
+        let (rows, columns) = plan.sums();
+        self.violation_of_sums(&rows, &columns)
+    }
+
+    /// The same of a plan with these row and column sums; [n], [m].
+    pub fn violation_of_sums(&self, rows: &[f64], columns: &[f64]) -> f64 {
+        let distance = |found: &[f64], wanted: &[f64]| -> f64 {
+            found.iter().zip(wanted).map(|(found, wanted)| (found - wanted).abs()).sum()
+        };
+        distance(rows, &self.source) + distance(columns, &self.target)
+    }
+
+    /// Sum of the source, which is that of the target.
+    pub fn mass(&self) -> f64 {
+        self.source.iter().sum()
+    }
+
+    /// max |C|.
+    pub fn largest_cost(&self) -> f64 {
+        let columns = (0..self.cost.ncols()).map(|j| self.cost.col_as_slice(j));
+        columns.flatten().fold(0.0, |largest: f64, cost| largest.max(cost.abs()))
+    }
+
+    /// max C − min C.
+    pub fn spread(&self) -> f64 {
+        let limits = (f64::INFINITY, f64::NEG_INFINITY);
+        let columns = (0..self.cost.ncols()).map(|j| self.cost.col_as_slice(j));
+        let (low, high) =
+            columns.flatten().fold(limits, |(low, high), &cost| (cost.min(low), cost.max(high)));
+        high - low
+    }
+
+    /// Costs of a column; [n].
+    pub(crate) fn column(&self, column: usize) -> &[f64] {
+        self.cost.col_as_slice(column)
+    }
+
+    /// Whether the potentials of a plan, where it has them, fit the problem.
+    ///
+    /// # Errors
+    /// When there are more or fewer than rows and columns.
+    pub(crate) fn check_potentials(&self, plan: &Plan) -> Result<()> {
+        let reason = "the problem has so many";
+        for (what, potential, masses) in [
+            ("source potential", &plan.source_potential, &self.source),
+            ("target potential", &plan.target_potential, &self.target),
+        ] {
+            if !potential.is_empty() {
+                size(what, "entries", potential.len(), masses.len(), reason)?;
             }
-            total += (column - self.target[j]).abs();
         }
-        total + rows.iter().zip(&self.source).map(|(found, wanted)| (found - wanted).abs()).sum::<f64>()
+        Ok(())
     }
 
     /// The regularisation of a solver that needs one.
@@ -110,7 +151,7 @@ impl Transport {
 }
 
 /// Whether a count is the expected one.
-fn size(
+pub(super) fn size(
     what: &'static str,
     unit: &'static str,
     found: usize,
@@ -121,7 +162,7 @@ fn size(
 }
 
 /// Whether every entry is finite.
-fn finite_matrix(what: &'static str, matrix: MatRef<'_, f64>) -> Result<()> {
+pub(super) fn finite_matrix(what: &'static str, matrix: MatRef<'_, f64>) -> Result<()> {
     for column in 0..matrix.ncols() {
         if let Some((row, &value)) =
             matrix.col(column).iter().enumerate().find(|(_, value)| !value.is_finite())
@@ -133,7 +174,7 @@ fn finite_matrix(what: &'static str, matrix: MatRef<'_, f64>) -> Result<()> {
 }
 
 /// Whether every mass is finite and at least zero.
-fn masses(what: &'static str, masses: &[f64]) -> Result<()> {
+pub(super) fn masses(what: &'static str, masses: &[f64]) -> Result<()> {
     for (index, &value) in masses.iter().enumerate() {
         if !value.is_finite() {
             return Err(Error::NotFinite { what, index: vec![index], value });

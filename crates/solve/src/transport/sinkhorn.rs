@@ -3,8 +3,9 @@
 //!     P_ij = exp((f_i + g_j − C_ij) / ε)
 //!     f_i ← ε·log a_i − ε·LSE_j((g_j − C_ij) / ε)      g_j ← ε·log b_j − ε·LSE_i((f_i − C_ij) / ε)
 //!
-//! The largest exponent is taken out of every sum, so no ε makes it overflow. The objective is the dual, Σ a·f + Σ b·g − ε·Σ P,
-//! which grows. A row or column without mass has the potential −∞.
+//! A step is both; it takes one exponential an entry (`entropic`). No ε makes it overflow. The objective is the dual,
+//! Σ a·f + Σ b·g − ε·Σ P, which grows. A row or column without mass has the potential −∞. Memory: the cost, O(n + m), and at
+//! the end the plan.
 
 use super::entropic::Potentials;
 use super::{Plan, Transport};
@@ -25,14 +26,15 @@ impl Iterate<Transport> for Sinkhorn {
     }
 
     fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<Potentials> {
-        Potentials::new(problem, from)
+        let mut state = Potentials::new(problem, from)?;
+        state.scale_columns(problem);
+        Ok(state)
     }
 
     fn step(&self, problem: &Transport, state: &mut Potentials) -> Result<Step> {
         state.scale_rows(problem);
         state.scale_columns(problem);
-        let (objective, residual) = state.measure(problem);
-        Ok(Step::new(objective, residual))
+        Ok(Step::new(state.dual(problem).0, state.residual(problem)))
     }
 
     fn finish(&self, problem: &Transport, state: Potentials) -> Result<Plan> {

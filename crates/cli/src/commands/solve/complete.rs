@@ -1,0 +1,208 @@
+//! `rankine solve complete`.
+
+use super::files;
+use super::options::{at_least_zero, help, settings};
+use super::question::{Facts, Posed, Question};
+use anyhow::{Context as _, Result};
+use rankine_data::arrays::npz::Writer;
+use rankine_data::arrays::{Array, Matrix, Ratings, Sparse};
+use rankine_solve::Outcome;
+use rankine_solve::recovery::Factors;
+use rankine_solve::recovery::completion::{Completion, CompletionSolver, Entries, Entry, HiddenMatrix};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// Fill in a matrix of low rank from some of its entries
+///
+/// Entries are ratings, lines `user,item,rating` with anything behind (commas, semicolons, tabs, `::` or blanks between; names
+/// may be any text), an array with `nan` where nothing is known, or a sparse `.mtx`. Ratings have no exact answer: with a
+/// --ridge above 0 a solver that no longer gets nearer is done. --output: `.npz` with the arrays left [rows, rank] and right [columns,
+/// rank], whose product completes the matrix; with --biases also mean, row_bias and column_bias, which are added to it; of ratings
+/// also users and items, the names of rows and columns.
+#[derive(clap::Args)]
+#[command(after_help = help::<CompletionSolver>(EXAMPLES))]
+pub struct Complete {
+    /// File of the entries
+    #[arg(value_name = "FILE", required_unless_present = "random")]
+    file: Option<PathBuf>,
+    /// Columns of user, item and value, by number from 1 or name, commas between; the first three without it
+    #[arg(long, value_name = "NAMES", value_parser = three)]
+    columns: Option<[String; 3]>,
+    /// Draw a problem with a known answer instead: rows, columns, rank, condition, share, deviation, seed
+    #[arg(long, value_name = "KEY=VALUE", num_args = 0.., conflicts_with = "file")]
+    random: Option<Vec<String>>,
+    /// Columns of the factors
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    rank: usize,
+    /// Weight of the squares of the factors: 0 for exact entries, about 0.05 for ratings
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0, value_parser = at_least_zero)]
+    #[arg(allow_negative_numbers = true)]
+    ridge: f64,
+    /// Take out first what rows and columns add to all their entries, as users and films do
+    #[arg(long)]
+    biases: bool,
+    /// Share of the entries to keep from the solver and to measure the answer on, below 1
+    #[arg(long, value_name = "SHARE", value_parser = at_least_zero, allow_negative_numbers = true)]
+    holdout: Option<f64>,
+    /// Share of the other entries by which the solver chooses when to stop, below 1
+    #[arg(long, value_name = "SHARE", value_parser = at_least_zero, allow_negative_numbers = true)]
+    validation: Option<f64>,
+    /// Which entries are held out
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankine solve complete ratings.csv --rank 10 --ridge 0.05 --biases --holdout 0.1 --output factors.npz
+  rankine solve complete u.data --rank 5 --ridge 0.1 --solver exact --validation 0.05
+  rankine solve complete InstEval.csv --columns s,d,y --rank 3 --ridge 0.05 --biases --holdout 0.1
+  rankine solve complete --random rows=500 columns=400 rank=5 share=0.1 --rank 5";
+
+/// Damping of the biases: it suits ratings.
+const DAMPING: f64 = 5.0;
+
+/// A problem to draw.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Random {
+    rows: usize,
+    columns: usize,
+    rank: usize,
+    condition: f64,
+    share: f64,
+    deviation: f64,
+    seed: u64,
+}
+
+impl Default for Random {
+    fn default() -> Self {
+        Self { rows: 400, columns: 300, rank: 5, condition: 3.0, share: 0.2, deviation: 0.0, seed: 0 }
+    }
+}
+
+/// What the solvers are not told.
+#[derive(Default)]
+pub struct Known {
+    users: Vec<String>,
+    items: Vec<String>,
+    held: Option<Entries>,
+    truth: Option<Factors>,
+}
+
+impl Complete {
+    /// All entries.
+    fn entries(&self) -> Result<(Entries, Known)> {
+        if let Some(changes) = &self.random {
+            let random = settings("", changes).context("while reading `--random`")?;
+            let Random { rows, columns, rank, condition, share, deviation, seed } = random;
+            let hidden = HiddenMatrix { rows, columns, rank, condition, share, deviation, seed }.hide()?;
+            return Ok((hidden.entries, Known { truth: Some(hidden.truth), ..Known::default() }));
+        }
+        // The command line asks for one of the two.
+        let path = self.file.as_deref().unwrap_or(Path::new(""));
+        let matrix = match files::ending(path).as_str() {
+            "npy" | "npz" => known(&Array::read_matrix(path, "matrix")?),
+            "mtx" => match Matrix::read(path, "matrix")? {
+                Matrix::Sparse(sparse) => sparse,
+                Matrix::Dense(array) => known(&array),
+            },
+            _ => return self.ratings(path),
+        };
+        Ok((entries(&matrix)?, Known::default()))
+    }
+
+    /// Those of a file of ratings.
+    fn ratings(&self, path: &Path) -> Result<(Entries, Known)> {
+        let Ratings { users, items, matrix } = Ratings::read(path, self.columns.as_ref())?;
+        Ok((entries(&matrix)?, Known { users, items, ..Known::default() }))
+    }
+}
+
+/// Three names.
+fn three(text: &str) -> Result<[String; 3], String> {
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    <[String; 3]>::try_from(names).map_err(|_| "should be three: user, item and value".to_owned())
+}
+
+/// What is not `nan` in a matrix.
+fn known(array: &Array) -> Sparse {
+    let (rows, columns) = (array.shape[0], array.shape[1]);
+    let places = array.values.iter().enumerate().filter(|(_, value)| !value.is_nan());
+    let entries = places.map(|(place, &value)| (place / columns, place % columns, value)).collect();
+    Sparse { rows, columns, entries }
+}
+
+fn entries(matrix: &Sparse) -> Result<Entries> {
+    let entry = |&(row, column, value): &(usize, usize, f64)| Entry { row, column, value };
+    let entries: Vec<Entry> = matrix.entries.iter().map(entry).collect();
+    Ok(Entries::new(matrix.rows, matrix.columns, &entries)?)
+}
+
+impl Question for Complete {
+    type Solvers = CompletionSolver;
+    type Known = Known;
+    const NAME: &'static str = "completion";
+    const ENDINGS: &'static [&'static str] = &["npz"];
+
+    fn solver(&self) -> &'static str {
+        "alternating"
+    }
+
+    fn pose(&self) -> Result<Posed<Self>> {
+        let (mut entries, mut known) = self.entries()?;
+        if let Some(share) = self.holdout {
+            let (kept, held) = entries.split(share, self.seed)?;
+            (entries, known.held) = (kept, Some(held));
+        }
+        let mut problem = Completion::new(entries, self.rank, self.ridge)?;
+        if self.biases {
+            problem = problem.centred(DAMPING)?;
+        }
+        if let Some(share) = self.validation {
+            problem = problem.validated(share, self.seed)?;
+        }
+        Ok(Posed { problem, known })
+    }
+
+    fn lead(&self, posed: &Posed<Self>) -> String {
+        let entries = posed.problem.entries();
+        let (count, rows, columns) = (entries.count(), entries.rows(), entries.columns());
+        format!(
+            "{count} entries of {rows} rows and {columns} columns, rank {}, ridge {}",
+            self.rank, self.ridge
+        )
+    }
+
+    fn facts(&self, posed: &Posed<Self>, solution: &Factors) -> Facts {
+        let Posed { problem, known } = posed;
+        let mut facts = vec![("rmse", problem.entries().rmse_of(solution))];
+        facts.extend(known.held.as_ref().map(|held| ("holdout rmse", problem.holdout_rmse(solution, held))));
+        facts.extend(
+            known.truth.as_ref().map(|truth| ("relative error", solution.distance_to(truth) / truth.norm())),
+        );
+        facts
+    }
+
+    fn is_good(&self, outcome: Outcome) -> bool {
+        outcome == Outcome::Converged || (0.0 < self.ridge && outcome == Outcome::Stalled)
+    }
+
+    fn write(&self, posed: &Posed<Self>, solution: &Factors, path: &Path) -> Result<()> {
+        let Posed { problem, known } = posed;
+        let mut writer = Writer::new(path);
+        writer.add("left", &files::from_matrix(solution.left.as_ref()))?;
+        writer.add("right", &files::from_matrix(solution.right.as_ref()))?;
+        if let Some(biases) = problem.biases() {
+            writer.add("mean", &Array { shape: Vec::new(), values: vec![biases.mean] })?;
+            writer.add("row_bias", &files::from_vector(&biases.rows))?;
+            writer.add("column_bias", &files::from_vector(&biases.columns))?;
+        }
+        for (name, names) in [("users", &known.users), ("items", &known.items)] {
+            if !names.is_empty() {
+                writer.add_text(name, names)?;
+            }
+        }
+        files::write(path, &writer.finish()?)
+    }
+}

@@ -1,0 +1,72 @@
+//! Files of numbers, as the questions read and write them.
+
+use anyhow::{Context as _, Result};
+use rankine_data::arrays::npz::Writer;
+use rankine_data::arrays::{Array, Complex, Sparse, csv, matrix_market, npy};
+use rankine_solve::{Mat, MatRef, c64};
+use std::path::Path;
+
+/// The ending of a file in small letters; empty where it has none.
+pub fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// A matrix; of several arrays in an archive the one called `name`.
+pub fn matrix(path: &Path, name: &str) -> Result<Mat<f64>> {
+    Ok(to_matrix(&Array::read_matrix(path, name)?))
+}
+
+/// A vector; of several arrays in an archive the one called `name`.
+pub fn vector(path: &Path, name: &str) -> Result<Vec<f64>> {
+    Ok(Array::read_vector(path, name)?)
+}
+
+/// The matrix of an array with two axes.
+pub fn to_matrix(array: &Array) -> Mat<f64> {
+    Mat::from_fn(array.shape[0], array.shape[1], |i, j| array.values[i * array.shape[1] + j])
+}
+
+/// The array of a matrix.
+pub fn from_matrix(matrix: MatRef<'_, f64>) -> Array {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let values = (0..rows).flat_map(|i| (0..columns).map(move |j| matrix[(i, j)])).collect();
+    Array { shape: vec![rows, columns], values }
+}
+
+/// The array of a vector.
+pub fn from_vector(values: &[f64]) -> Array {
+    Array { shape: vec![values.len()], values: values.to_vec() }
+}
+
+/// The array of a complex vector.
+pub fn from_complex(values: &[c64]) -> Array<Complex> {
+    Array { shape: vec![values.len()], values: values.iter().map(|value| [value.re, value.im]).collect() }
+}
+
+/// Writes named arrays as `.npz`.
+pub fn write_npz(path: &Path, arrays: &[(&str, Array)]) -> Result<()> {
+    let mut writer = Writer::new(path);
+    for (name, array) in arrays {
+        writer.add(name, array)?;
+    }
+    write(path, &writer.finish()?)
+}
+
+/// Writes an array as `.npy`, or else as `.csv`.
+pub fn write_array(path: &Path, array: &Array) -> Result<()> {
+    match ending(path).as_str() {
+        "npy" => write(path, &npy::encode(array)),
+        _ => write(path, &csv::encode(&[], array)),
+    }
+}
+
+/// Writes the entries of a matrix as `.mtx`.
+pub fn write_entries(path: &Path, matrix: &Sparse) -> Result<()> {
+    write(path, &matrix_market::encode(matrix))
+}
+
+/// Writes a file, whole or not at all.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = rankine_checkpoint::write_file_atomically(path, bytes);
+    written.with_context(|| format!("while writing `{}`", path.display()))
+}

@@ -1,0 +1,133 @@
+//! What the command line must know of a question, and the one way in which all of them are answered.
+
+use super::options::{self, Options, Watching};
+use super::show::Answer;
+use super::{compare, files};
+use crate::errors::Failure;
+use crate::{Context, Exit};
+use anyhow::Result;
+use rankine_solve::{Outcome, Solvers};
+use std::path::Path;
+
+/// Numbers with their names: what is measured of a solution.
+pub type Facts = Vec<(&'static str, f64)>;
+
+/// The problem that the solvers of a question take.
+pub type Problem<Q> = <<Q as Question>::Solvers as Solvers>::Problem;
+
+/// The solution that they find.
+pub type Solution<Q> = <<Q as Question>::Solvers as Solvers>::Solution;
+
+/// A problem and what else is known of it.
+pub struct Posed<Q: Question> {
+    pub problem: Problem<Q>,
+    pub known: Q::Known,
+}
+
+/// A question: its arguments, and what becomes of them.
+pub trait Question: clap::Args {
+    /// Those that answer it.
+    type Solvers: Solvers;
+    /// What is known of a problem beside what its solvers are told.
+    type Known;
+    /// Its word on the command line.
+    const NAME: &'static str;
+    /// Endings of the files that answers are written to.
+    const ENDINGS: &'static [&'static str];
+
+    /// The solver where none is named.
+    fn solver(&self) -> &'static str;
+
+    /// The residual that is small enough where none is given; `None` leaves it to the solver.
+    fn tolerance(_: &Self::Solvers) -> Option<f64> {
+        None
+    }
+
+    /// Reads the files, or draws the problem.
+    fn pose(&self) -> Result<Posed<Self>>;
+
+    /// The problem in words.
+    fn lead(&self, posed: &Posed<Self>) -> String;
+
+    /// What is measured of a solution, beside objective and residual.
+    fn facts(&self, posed: &Posed<Self>, solution: &Solution<Self>) -> Facts;
+
+    /// Whether nothing is left to be done.
+    fn is_good(&self, outcome: Outcome) -> bool {
+        outcome == Outcome::Converged
+    }
+
+    /// Writes the solution; the ending of the path is one of [`ENDINGS`](Self::ENDINGS).
+    fn write(&self, posed: &Posed<Self>, solution: &Solution<Self>, path: &Path) -> Result<()>;
+}
+
+// The help is that of the question: a comment of documentation here would stand in its place.
+#[derive(clap::Args)]
+pub struct Asked<Q: Question> {
+    #[command(flatten)]
+    question: Q,
+    #[command(flatten)]
+    options: Options,
+}
+
+impl<Q: Question> Asked<Q> {
+    /// Answers the question.
+    pub fn run(&self, context: &Context) -> Result<Exit> {
+        let Self { question, options } = self;
+        if let Some(path) = &options.output {
+            check_ending::<Q>(path)?;
+        }
+        let name = options.solver.as_deref().unwrap_or(question.solver());
+        let choice: Q::Solvers = options::choose(name, &options.changes)?;
+        let stop = options.limits.stop(&choice, Q::tolerance(&choice))?;
+        let posed = question.pose()?;
+        let report = Watching::new(context, &options.limits).solve(&choice, &posed.problem, stop)?;
+        if let Some(path) = &options.output {
+            question.write(&posed, &report.solution, path)?;
+        }
+        let answer = Answer {
+            question: Q::NAME,
+            lead: question.lead(&posed),
+            solver: &choice,
+            good: question.is_good(report.outcome),
+            facts: question.facts(&posed, &report.solution),
+            report: report.map(drop),
+            output: options.output.as_deref(),
+        };
+        if let Some(path) = &options.pages.html {
+            files::write(path, answer.full_page()?.html().as_bytes())?;
+        }
+        match options.pages.json {
+            true => context.show_json(&answer.json())?,
+            false => context.show(&answer.page())?,
+        }
+        Ok(if answer.good { Exit::Done } else { Exit::CheckFailed })
+    }
+}
+
+// Likewise.
+#[derive(clap::Args)]
+#[command(after_help = options::help::<Q::Solvers>(""))]
+pub struct Compared<Q: Question> {
+    #[command(flatten)]
+    question: Q,
+    #[command(flatten)]
+    comparison: compare::Comparison,
+}
+
+impl<Q: Question> Compared<Q> {
+    /// Has all solvers answer the question.
+    pub fn run(&self, context: &Context) -> Result<Exit> {
+        self.comparison.run(context, &self.question)
+    }
+}
+
+/// Refuses an output before any work is done for it.
+fn check_ending<Q: Question>(path: &Path) -> Result<()> {
+    if Q::ENDINGS.contains(&files::ending(path).as_str()) {
+        return Ok(());
+    }
+    let message = format!("the ending of `{}` does not say how to write the answer", path.display());
+    let endings: Vec<String> = Q::ENDINGS.iter().map(|ending| format!("`.{ending}`")).collect();
+    Err(Failure::with_hint(message, format!("end it with {}", endings.join(" or "))).into())
+}

@@ -1,0 +1,205 @@
+//! Matrix and transport problems, from files to files.
+
+use crate::common::{run, words};
+use rankine_data::arrays::npz::Npz;
+use rankine_data::arrays::{Array, npy};
+use serde_json::Value;
+use std::path::Path;
+
+/// The JSON of a command that ends with `code`.
+fn json(folder: &Path, code: i32, arguments: &[&str]) -> Value {
+    let output = run(folder, &[&["solve"][..], arguments, &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", words(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn refused(folder: &Path, arguments: &[&str], why: &str) {
+    let output = run(folder, &[&["solve"][..], arguments].concat());
+    let said = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+    assert!(said.starts_with("error: ") && said.contains(why), "{arguments:?}: {said}");
+}
+
+/// A folder with a cost [3, 2], masses, and two clouds of points.
+fn transport() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("C.csv", "0,2\n1,1\n2,0\n"),
+        ("a.csv", "0.5\n0.25\n0.25\n"),
+        ("b.csv", "0.5\n0.5\n"),
+        ("X.csv", "x,y\n0,0\n1,0\n"),
+        ("Y.csv", "0,1\n1,2\n"),
+        ("double.csv", "1\n1\n"),
+        ("hole.csv", "0,nan\n1,1\n2,0\n"),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_plan_is_found_and_written_in_every_form() {
+    let root = transport();
+    let folder = root.path();
+    let problem = ["transport", "--cost", "C.csv", "--source", "a.csv", "--target", "b.csv"];
+    // Row 0 to column 0, row 2 to column 1, row 1 to the rest of column 1.
+    let wanted = [0.5, 0.0, 0.0, 0.25, 0.0, 0.25];
+    for file in ["plan.npz", "plan.npy", "plan.csv", "plan.mtx"] {
+        let answer = json(folder, 0, &[&problem[..], &["--output", file]].concat());
+        assert_eq!(answer["outcome"], "converged");
+        assert!((answer["facts"]["cost"].as_f64().unwrap() - 0.25).abs() < 1e-12, "{answer}");
+        let plan = Array::read_matrix(&folder.join(file), "plan").unwrap();
+        assert_eq!(plan.shape, [3, 2], "{file}");
+        assert!(plan.values.iter().zip(wanted).all(|(found, mass)| (found - mass).abs() < 1e-12), "{file}");
+    }
+    let potentials = Npz::open(&folder.join("plan.npz")).unwrap().array("source_potential").unwrap();
+    assert_eq!(potentials.shape, [3]);
+    let smooth =
+        ["--regularization", "0.5", "--solver", "sinkhorn", "--tolerance", "1e-6", "--html", "page.html"];
+    let answer = json(folder, 0, &[&problem[..], &smooth].concat());
+    assert!(answer["residual"].as_f64().unwrap() <= 1e-6, "{answer}");
+    assert_eq!(answer["steps"], answer["trace"].as_array().unwrap().last().unwrap()["step"]);
+    assert!(answer["solver"]["sinkhorn"].is_object());
+    let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
+    assert!(page.contains("Residual after every step") && page.contains("[sinkhorn]"));
+    let points = json(folder, 0, &["transport", "--points", "X.csv", "Y.csv", "--metric", "euclidean"]);
+    assert!((points["facts"]["cost"].as_f64().unwrap() - 1.5).abs() < 1e-12, "{points}");
+}
+
+#[test]
+fn what_breaks_off_returns_what_was_found() {
+    let root = transport();
+    let folder = root.path();
+    let problem = ["transport", "--cost", "C.csv", "--source", "a.csv", "--regularization", "0.01"];
+    let sinkhorn = ["--solver", "sinkhorn", "--tolerance", "0", "--output", "plan.npy"];
+    for (limit, outcome) in [(["--steps", "2"], "step_limit"), (["--seconds", "0"], "interrupted")] {
+        let answer = json(folder, 1, &[&problem[..], &sinkhorn, &limit].concat());
+        assert_eq!(answer["outcome"], outcome, "{answer}");
+        assert!(answer["remedy"].is_string(), "{answer}");
+        let plan = npy::read(&folder.join("plan.npy")).unwrap();
+        assert!((plan.values.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{outcome}");
+        std::fs::remove_file(folder.join("plan.npy")).unwrap();
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let root = transport();
+    let folder = root.path();
+    let cost = |more: &[&'static str]| [&["transport", "--cost", "C.csv"][..], more].concat();
+    refused(folder, &cost(&["--source", "a.csv", "--target", "double.csv"]), "the target 2; they must agree");
+    refused(folder, &["transport", "--cost", "hole.csv"], "cost has the entry `NaN` at [0, 1]");
+    refused(folder, &cost(&["--output", "plan.txt"]), "the ending of `plan.txt`");
+    refused(folder, &cost(&["--solver", "sinkhorn"]), "`regularization` is 0");
+    refused(folder, &cost(&["--tolerance=-1"]), "should be finite and at least 0");
+    refused(folder, &["transport", "--points", "X.csv", "Y.csv", "--metric", "manhattan"], "`cityblock`");
+    refused(folder, &["transport", "--cost", "none.npy"], "`none.npy`");
+    refused(folder, &["transport"], "--cost");
+    let said = words(&run(folder, &[&["solve"][..], &cost(&["--set", "lenght=3"])].concat()).stderr);
+    for part in ["lenght = 3", "^^^^^^", "unknown field `lenght`", "while reading the settings of `exact`"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn ratings_are_completed_and_keep_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let line = |user: usize, item: usize| format!("u{user},film {item},{},0\n", (user + 1) * (item + 2));
+    let places = (0..12).flat_map(|user| (0..10).map(move |item| (user, item)));
+    let lines: String =
+        places.filter(|(user, item)| (user + item) % 4 != 3).map(|(user, item)| line(user, item)).collect();
+    std::fs::write(folder.join("ratings.csv"), format!("user,item,rating,time\n{lines}")).unwrap();
+    let arguments = ["complete", "ratings.csv", "--rank", "1", "--holdout", "0.1", "--output", "factors.npz"];
+    let answer = json(folder, 0, &arguments);
+    assert!(answer["facts"]["holdout_rmse"].as_f64().unwrap() < 1e-4, "{answer}");
+    let mut factors = Npz::open(&folder.join("factors.npz")).unwrap();
+    assert_eq!(factors.names(), ["left", "right", "users", "items"]);
+    let (left, right) = (factors.array("left").unwrap(), factors.array("right").unwrap());
+    assert_eq!((left.shape.as_slice(), right.shape.as_slice()), ([12, 1].as_slice(), [10, 1].as_slice()));
+    // Not among the ratings: user 0 and film 3, the ninth that is met.
+    assert!((left.values[0] * right.values[8] - 5.0).abs() < 1e-3);
+    let named = json(folder, 0, &["complete", "ratings.csv", "--rank", "1", "--columns", "item,user,3"]);
+    assert!(named["problem"].as_str().unwrap().contains("10 rows and 12 columns"), "{named}");
+    refused(folder, &["complete", "ratings.csv", "--columns", "user,item,stars"], "no column `stars`");
+    refused(folder, &["complete", "ratings.csv", "--rank", "40"], "`rank` is 40");
+    std::fs::write(folder.join("bad.csv"), "u,i,3\nu,j,good\n").unwrap();
+    refused(folder, &["complete", "bad.csv"], "`bad.csv`: line 2, column 3: `good` is no number");
+}
+
+#[test]
+fn every_question_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("table.csv"), "x,y,z\n1,3,0\n2,5,1\n3,7,5\n4,9,2\n").unwrap();
+    let matrix = "%%MatrixMarket matrix coordinate real symmetric\n2 2 3\n1 1 2\n2 1 1\n2 2 2\n";
+    std::fs::write(folder.join("A.mtx"), matrix).unwrap();
+    std::fs::write(folder.join("b.csv"), "3\n3\n").unwrap();
+    let read = |name: &str| Array::read_vector(&folder.join(name), "coefficients").unwrap();
+    json(folder, 0, &["complete", "--random", "rows=60", "columns=50", "rank=2", "share=0.5", "--rank", "2"]);
+    json(folder, 0, &["sense", "--random", "rows=8", "columns=6", "count=200", "--rank", "2"]);
+    let recover =
+        ["solve", "recover", "--random", "rows=[6,6]", "columns=[8,8]", "nonzeros=1", "decibels=40"];
+    let output = run(folder, &[&recover[..], &["--output", "x.npy", "--json"]].concat());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(answer["facts"]["relative_error"].as_f64().unwrap() < 0.01, "{answer}");
+    assert_eq!(npy::read_complex(&folder.join("x.npy")).unwrap().shape, [64]);
+    // y = 2·x + 0·z + 1.
+    json(
+        folder,
+        0,
+        &["regress", "--table", "table.csv", "--column", "y", "--intercept", "--output", "fit.npy"],
+    );
+    assert!(
+        read("fit.npy").iter().zip([2.0, 0.0, 1.0]).all(|(x, y)| (x - y).abs() < 1e-9),
+        "{:?}",
+        read("fit.npy")
+    );
+    json(folder, 0, &["linear", "--matrix", "A.mtx", "--right", "b.csv", "--output", "x.csv"]);
+    assert!(read("x.csv").iter().all(|x| (x - 1.0).abs() < 1e-6), "{:?}", read("x.csv"));
+    json(folder, 0, &["linear", "--random", "shape=[12,9]", "obstacle={ball={radius=0.2}}", "drive=smooth"]);
+    json(folder, 0, &["approximate", "--level", "8", "--function", "exp", "--output", "design.npz"]);
+    let names = Npz::open(&folder.join("design.npz")).unwrap().names();
+    assert_eq!(names, ["points", "weights", "rows", "coefficients"]);
+    refused(folder, &["linear", "--random", "shpae=[3]"], "^^^^^");
+    refused(folder, &["regress", "--table", "table.csv", "--column", "w"], "no column `w`");
+}
+
+#[test]
+fn all_solvers_of_a_question_stand_side_by_side() {
+    let root = transport();
+    let folder = root.path();
+    let compare = ["solve", "compare", "transport", "--cost", "C.csv", "--seconds", "20", "--regularization"];
+    // Without a regularisation most solvers refuse, and say why.
+    let output = run(folder, &[&compare[..], &["0", "--json"]].concat());
+    let all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let one = |name: &str| all.iter().find(|fared| fared["solver"] == name).unwrap();
+    assert_eq!(one("exact")["outcome"], "converged");
+    assert!(one("sinkhorn")["error"].as_str().unwrap().contains("regularization"));
+    let output = run(folder, &[&compare[..], &["0.5", "--tolerance", "1e-5", "--html", "all.html"]].concat());
+    let said = words(&output.stdout);
+    for part in ["exact", "sinkhorn", "quadratic", "objective", "memory", "nonzeros"] {
+        assert!(said.contains(part), "{part}: {said} {}", words(&output.stderr));
+    }
+    assert!(std::fs::read_to_string(folder.join("all.html")).unwrap().contains("Residual over time"));
+}
+
+#[test]
+fn the_help_of_a_question_lists_its_solvers() {
+    let folder = tempfile::tempdir().unwrap();
+    for (question, solver) in [
+        ("transport", "\n  exact  "),
+        ("complete", "\n  soft-impute  "),
+        ("sense", "\n  subgradient  "),
+        ("recover", "\n  svd-kro-sbl  "),
+        ("regress", "\n  sketch-and-precondition  "),
+        ("approximate", "\n  volume-sampling  "),
+        ("linear", "\n  cg  "),
+    ] {
+        let output = run(folder.path(), &["solve", question, "--help"]);
+        let said = words(&output.stdout);
+        let joined = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("\nSolvers:\n") && said.contains(solver), "{said}");
+        assert!(said.contains("\nExamples:\n  rankine solve ") && joined.contains("--output: `.n"), "{said}");
+    }
+}

@@ -1,0 +1,173 @@
+//! Decompositions and products of faer's matrices in double precision, always on the calling thread.
+//!
+//!     A = U · diag(s) · Vᵀ        A = Q · R        S = V · diag(λ) · Vᵀ        P · X = B
+//!
+//! Parallelism inside would change the last bits with the number of threads; callers cut their work themselves.
+
+use crate::{Error, Result, dense};
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt;
+use faer::linalg::evd::{self, ComputeEigenvectors};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatMut, MatRef, Par};
+
+/// The thin SVD of a matrix; k = min(rows, columns).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Triples {
+    /// Left vectors; [rows, k].
+    pub u: Mat<f64>,
+    /// Singular values, descending; [k].
+    pub s: Vec<f64>,
+    /// Right vectors; [columns, k].
+    pub v: Mat<f64>,
+}
+
+/// Eigenvalues and vectors of a symmetric matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Eigen {
+    /// Descending; [side].
+    pub values: Vec<f64>,
+    /// One column each; [side, side].
+    pub vectors: Mat<f64>,
+}
+
+/// left · right; [left.nrows, right.ncols].
+pub fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
+    dense::multiply(left, right)
+}
+
+/// target += scale · left · right.
+pub fn add_product(target: MatMut<'_, f64>, scale: f64, left: MatRef<'_, f64>, right: MatRef<'_, f64>) {
+    matmul(target, Accum::Add, left, right, scale, Par::Seq);
+}
+
+/// The thin SVD.
+///
+/// # Errors
+/// When the matrix is empty or the iteration does not settle, as with entries that are not finite.
+pub fn thin_svd(a: MatRef<'_, f64>) -> Result<Triples> {
+    filled(a)?;
+    let dense::Factors { u, s, v } = dense::thin_svd(a)?;
+    Ok(Triples { u, s, v })
+}
+
+/// Singular values, descending; [min(rows, columns)].
+///
+/// # Errors
+/// As [`thin_svd`].
+pub fn svd_values(a: MatRef<'_, f64>) -> Result<Vec<f64>> {
+    filled(a)?;
+    dense::values(a)
+}
+
+/// Q with orthonormal columns and R upper triangular with Q·R = a, of a matrix with no more columns than rows. Q is orthonormal
+/// even where a lacks rank.
+pub fn thin_qr(a: MatRef<'_, f64>) -> (Mat<f64>, Mat<f64>) {
+    let q = dense::orthonormal_basis(a.to_owned());
+    let mut r = multiply(q.transpose(), a);
+    for column in 0..r.ncols() {
+        for row in column + 1..r.nrows() {
+            r[(row, column)] = 0.0;
+        }
+    }
+    (q, r)
+}
+
+/// Eigenvalues and vectors of a symmetric matrix, of which the lower triangle is read.
+///
+/// # Errors
+/// When the matrix is empty or the iteration does not settle, as with entries that are not finite.
+pub fn symmetric_eigen(a: MatRef<'_, f64>) -> Result<Eigen> {
+    filled(a)?;
+    let side = a.nrows();
+    let failed = Error::NoConvergence { rows: side, columns: a.ncols() };
+    if !a.is_all_finite() {
+        return Err(failed);
+    }
+    let (mut values, mut vectors) = (Diag::zeros(side), Mat::zeros(side, side));
+    let scratch =
+        evd::self_adjoint_evd_scratch::<f64>(side, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(scratch);
+    let stack = MemStack::new(&mut memory);
+    evd::self_adjoint_evd(a, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
+        .map_err(|_| failed)?;
+    let values: Vec<f64> = values.column_vector().iter().rev().copied().collect();
+    Ok(Eigen { values, vectors: vectors.reverse_cols().to_owned() })
+}
+
+/// X with p·X = b, by Cholesky's decomposition of p, of which the lower triangle is read; `None` where p is not positive definite.
+pub fn solve_positive(p: MatRef<'_, f64>, mut b: Mat<f64>) -> Option<Mat<f64>> {
+    let mut factor = p.to_owned();
+    let scratch = llt::factor::cholesky_in_place_scratch::<f64>(p.nrows(), Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(scratch);
+    let stack = MemStack::new(&mut memory);
+    llt::factor::cholesky_in_place(factor.as_mut(), Default::default(), Par::Seq, stack, Default::default())
+        .ok()?;
+    let mut memory =
+        MemBuffer::new(llt::solve::solve_in_place_scratch::<f64>(p.nrows(), b.ncols(), Par::Seq));
+    llt::solve::solve_in_place(factor.as_ref(), b.as_mut(), Par::Seq, MemStack::new(&mut memory));
+    b.is_all_finite().then_some(b)
+}
+
+/// Whether there is anything to decompose.
+fn filled(a: MatRef<'_, f64>) -> Result<()> {
+    let (rows, columns) = a.shape();
+    if rows == 0 || columns == 0 { Err(Error::Empty { rows, columns }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rankine_random::Rng;
+
+    fn random(rows: usize, columns: usize) -> Mat<f64> {
+        let mut rng = Rng::new(3).fork_index("double", rows);
+        Mat::from_fn(rows, columns, |_, _| rng.normal_f64())
+    }
+
+    fn near(found: &Mat<f64>, expected: &Mat<f64>) {
+        assert!((found - expected).norm_l2() < 1e-12 * expected.norm_l2().max(1.0));
+    }
+
+    #[test]
+    fn each_decomposition_gives_its_matrix_back() {
+        for (rows, columns) in [(1, 1), (7, 3), (40, 40)] {
+            let a = random(rows, columns);
+            let Triples { u, s, v } = thin_svd(a.as_ref()).unwrap();
+            let scaled = Mat::from_fn(rows, columns, |i, j| u[(i, j)] * s[j]);
+            near(&multiply(scaled.as_ref(), v.transpose()), &a);
+            assert_eq!(svd_values(a.as_ref()).unwrap().len(), columns);
+
+            let (q, r) = thin_qr(a.as_ref());
+            near(&multiply(q.as_ref(), r.as_ref()), &a);
+            near(&multiply(q.transpose(), q.as_ref()), &Mat::identity(columns, columns));
+
+            let gram = multiply(a.transpose(), a.as_ref());
+            let Eigen { values, vectors } = symmetric_eigen(gram.as_ref()).unwrap();
+            assert!(values.is_sorted_by(|a, b| a >= b));
+            let scaled = Mat::from_fn(columns, columns, |i, j| vectors[(i, j)] * values[j]);
+            near(&multiply(scaled.as_ref(), vectors.transpose()), &gram);
+            let found = solve_positive(gram.as_ref(), gram.clone()).unwrap();
+            assert!((&found - Mat::<f64>::identity(columns, columns)).norm_l2() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_matrix_without_rank_has_an_orthonormal_basis_and_no_inverse() {
+        let thin = random(6, 1);
+        let a = multiply(thin.as_ref(), Mat::from_fn(1, 3, |_, j| j as f64).as_ref());
+        let (q, r) = thin_qr(a.as_ref());
+        near(&multiply(q.as_ref(), r.as_ref()), &a);
+        near(&multiply(q.transpose(), q.as_ref()), &Mat::identity(3, 3));
+        let negative = Mat::from_fn(2, 2, |i, j| if i == j { -1.0 } else { 0.0 });
+        assert_eq!(solve_positive(negative.as_ref(), Mat::identity(2, 2)), None);
+    }
+
+    #[test]
+    fn what_is_not_finite_or_empty_is_refused() {
+        let a = Mat::from_fn(2, 2, |_, _| f64::NAN);
+        assert!(thin_svd(a.as_ref()).is_err() && symmetric_eigen(a.as_ref()).is_err());
+        assert_eq!(thin_svd(Mat::zeros(0, 2).as_ref()), Err(Error::Empty { rows: 0, columns: 2 }));
+    }
+}

@@ -1,0 +1,54 @@
+//! Eigenvalues and eigenvectors of symmetric and Hermitian matrices.
+//!
+//!     A = U · diag(p) · Uᴴ        A: [n, n]  U: [n, n] unitary  p: [n] ascending
+//!
+//! Costs O(n³), on the calling thread.
+
+use crate::{Error, Result};
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::matmul::matmul;
+use faer::traits::{ComplexField, Conjugate};
+use faer::{Accum, Mat, MatRef, Par};
+
+/// Eigenvalues and eigenvectors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Eigen<T> {
+    /// Ascending; [n].
+    pub values: Vec<f64>,
+    /// One in each column; [n, n].
+    pub vectors: Mat<T>,
+}
+
+/// Those of a Hermitian matrix, of which the lower triangle is read.
+///
+/// # Errors
+/// When it is not square, or has an entry that is not finite, or the iteration does not settle.
+pub fn eigh<T: ComplexField<Real = f64>>(a: MatRef<'_, T>) -> Result<Eigen<T>> {
+    let (rows, columns) = a.shape();
+    if rows != columns {
+        return Err(Error::Length { rows, columns: rows, found: rows * columns });
+    }
+    let (mut values, mut vectors) = (Diag::<T>::zeros(rows), Mat::zeros(rows, rows));
+    let scratch = self_adjoint_evd_scratch::<T>(rows, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(scratch);
+    let (target, stack) = (values.as_mut(), MemStack::new(&mut memory));
+    self_adjoint_evd(a, target, Some(vectors.as_mut()), Par::Seq, stack, Default::default())
+        .map_err(|_| Error::NoConvergence { rows, columns })?;
+    let values: Vec<f64> = values.column_vector().iter().map(T::real_part_impl).collect();
+    match values.iter().all(|value| value.is_finite()) && vectors.is_all_finite() {
+        true => Ok(Eigen { values, vectors }),
+        false => Err(Error::NoConvergence { rows, columns }),
+    }
+}
+
+/// The product of two matrices, each of which may be a conjugate view, on the calling thread; [left.nrows, right.ncols].
+pub fn product<T: ComplexField>(
+    left: MatRef<'_, impl Conjugate<Canonical = T>>,
+    right: MatRef<'_, impl Conjugate<Canonical = T>>,
+) -> Mat<T> {
+    let mut product = Mat::zeros(left.nrows(), right.ncols());
+    matmul(product.as_mut(), Accum::Replace, left, right, T::one_impl(), Par::Seq);
+    product
+}

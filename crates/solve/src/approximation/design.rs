@@ -1,0 +1,103 @@
+//! Points with weights, and how well they hold a space.
+
+use super::Space;
+use crate::{Error, Result};
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
+use rankine_random::Rng;
+
+/// Points with weights, for a space.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Design {
+    /// [n][dimensions].
+    pub points: Vec<Vec<f64>>,
+    /// w, of mean 1 under the density they are drawn from; [n].
+    pub weights: Vec<f64>,
+    /// √(w_i/n)·φ(x_i); [n, m].
+    pub rows: Mat<f64>,
+    /// Eigenvalues of G, ascending; [m].
+    pub eigenvalues: Vec<f64>,
+    /// The smallest of them; 0 where there are fewer points than functions.
+    pub smallest: f64,
+}
+
+impl Design {
+    /// The points with weights `weight(φ(x))`.
+    ///
+    /// # Errors
+    /// When there is no point, or a weighted function is not finite at one.
+    pub fn new(space: &dyn Space, points: Vec<Vec<f64>>, weight: impl Fn(&[f64]) -> f64) -> Result<Self> {
+        if points.is_empty() {
+            return Err(Error::Empty { what: "the set of points" });
+        }
+        let features: Vec<Vec<f64>> = points.iter().map(|point| space.features(point)).collect();
+        let weights: Vec<f64> = features.iter().map(|features| weight(features)).collect();
+        let count = points.len() as f64;
+        let rows = Mat::from_fn(points.len(), space.size(), |row, column| {
+            (weights[row] / count).sqrt() * features[row][column]
+        });
+        for (index, weight) in weights.iter().enumerate() {
+            let wrong = rows.row(index).iter().copied().find(|value| !value.is_finite());
+            if let Some(value) = wrong.or((!weight.is_finite()).then_some(*weight)) {
+                return Err(Error::NotFinite {
+                    what: "the basis at a point drawn",
+                    index: vec![index],
+                    value,
+                });
+            }
+        }
+        let eigenvalues = eigenvalues(gram(rows.as_ref()).as_ref())?;
+        let smallest = if points.len() < space.size() { 0.0 } else { eigenvalues[0].max(0.0) };
+        Ok(Self { points, weights, rows, eigenvalues, smallest })
+    }
+
+    /// G; [m, m].
+    pub fn gram(&self) -> Mat<f64> {
+        gram(self.rows.as_ref())
+    }
+
+    /// ‖G − 1‖₂.
+    pub fn defect(&self) -> f64 {
+        self.eigenvalues.iter().fold(1.0 - self.smallest, |defect, eigenvalue| (eigenvalue - 1.0).max(defect))
+    }
+}
+
+/// m/‖φ‖²: the weight of points of the density ‖φ‖²/m.
+pub(super) fn christoffel(features: &[f64]) -> f64 {
+    mixed(features, 1.0)
+}
+
+/// The weight of points of the density θ·‖φ‖²/m + 1 − θ, at most 1/(1 − θ).
+pub(super) fn mixed(features: &[f64], theta: f64) -> f64 {
+    let mean = features.iter().map(|x| x * x).sum::<f64>() / features.len() as f64;
+    (theta * mean + 1.0 - theta).recip()
+}
+
+/// A point of the density θ·‖φ‖²/m + 1 − θ.
+pub(super) fn draw_mixed(space: &dyn Space, theta: f64, rng: &mut Rng) -> Vec<f64> {
+    if rng.uniform_f64() < theta {
+        space.draw_component(rng.below(space.size()), rng)
+    } else {
+        space.draw(rng)
+    }
+}
+
+fn gram(rows: MatRef<'_, f64>) -> Mat<f64> {
+    let mut gram = Mat::zeros(rows.ncols(), rows.ncols());
+    matmul(gram.as_mut(), Accum::Replace, rows.transpose(), rows, 1.0, Par::Seq);
+    gram
+}
+
+/// The eigenvalues of a symmetric matrix, ascending.
+pub(super) fn eigenvalues(matrix: MatRef<'_, f64>) -> Result<Vec<f64>> {
+    let (size, none) = (matrix.nrows(), ComputeEigenvectors::No);
+    let mut values = Diag::zeros(size);
+    let scratch = self_adjoint_evd_scratch::<f64>(size, none, Par::Seq, Default::default());
+    let (mut memory, target) = (MemBuffer::new(scratch), values.as_mut());
+    self_adjoint_evd(matrix, target, None, Par::Seq, MemStack::new(&mut memory), Default::default())
+        .map_err(|_| rankine_linalg::Error::NoConvergence { rows: size, columns: size })?;
+    Ok(values.column_vector().iter().copied().collect())
+}

@@ -1,0 +1,39 @@
+//! The leading singular triples of a matrix that is known by its products only, by subspace iteration.
+
+use crate::Result;
+use faer::{Mat, MatRef};
+use rankine_linalg::double::{Triples, multiply, thin_qr, thin_svd};
+use rankine_random::Rng;
+
+/// Directions beside those that are asked for: they make the others settle sooner.
+const BESIDE: usize = 8;
+
+/// Products with a thin matrix: Z·X and Zᵀ·X.
+pub(super) struct Products<'a> {
+    pub rows: usize,
+    pub columns: usize,
+    pub times: &'a dyn Fn(MatRef<'_, f64>) -> Mat<f64>,
+    pub transposed: &'a dyn Fn(MatRef<'_, f64>) -> Mat<f64>,
+}
+
+impl Products<'_> {
+    /// The `count` leading triples after so many rounds; at most as many as the smaller side has.
+    pub fn leading(&self, count: usize, rounds: usize, rng: Rng) -> Result<Triples> {
+        let width = (count + BESIDE).min(self.rows).min(self.columns);
+        let mut right = super::orthonormal(self.columns, width, rng);
+        for _ in 0..rounds {
+            let (left, _) = thin_qr((self.times)(right.as_ref()).as_ref());
+            (right, _) = thin_qr((self.transposed)(left.as_ref()).as_ref());
+        }
+        let Triples { u, s, v } = thin_svd((self.times)(right.as_ref()).as_ref())?;
+        let v = multiply(right.as_ref(), v.as_ref());
+        Ok(first(Triples { u, s, v }, count))
+    }
+}
+
+/// The first triples.
+pub(super) fn first(Triples { u, mut s, v }: Triples, count: usize) -> Triples {
+    s.truncate(count);
+    let kept = |vectors: Mat<f64>| vectors.get(.., ..s.len()).to_owned();
+    Triples { u: kept(u), v: kept(v), s: s.clone() }
+}

@@ -1,0 +1,52 @@
+//! Least squares of a Kronecker product by QR decompositions of its factors.
+//!
+//!     X = A₁⁺·B·(A₂⁺)ᵀ        A⁺ = R⁻¹·Qᵀ
+//!
+//! 2·n₁·n₂·d₂ for the larger part: less than it costs to form the product.
+
+use super::{Fit, KroneckerRegression};
+use crate::regression::triangle::Triangle;
+use crate::solver::direct;
+use crate::{Report, Result, Solve, Stop, Watch};
+use faer::{Mat, MatRef};
+use rankine_linalg::tall_triangle;
+use serde::{Deserialize, Serialize};
+
+/// The solver; it has no settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Exact {}
+
+impl Solve<KroneckerRegression> for Exact {
+    type Solution = Fit;
+
+    fn stop(&self) -> Stop {
+        Stop { steps: 1, tolerance: 1e-9 }
+    }
+
+    fn solve(
+        &self,
+        problem: &KroneckerRegression,
+        _: Option<&Fit>,
+        stop: Stop,
+        watch: &mut Watch<'_>,
+    ) -> Result<Report<Fit>> {
+        direct(stop, watch, || {
+            let [first, second] = problem.factors();
+            let (half, outer) = pseudo("the second factor", second, problem.turned_target())?;
+            let (whole, inner) = pseudo("the first factor", first, half.transpose())?;
+            let wide = second.ncols();
+            let x = (0..problem.columns()).map(|at| whole[(at / wide, at % wide)]).collect();
+            problem.fit(x, problem.target().len(), Some(inner * outer))
+        })
+    }
+}
+
+/// A⁺·B, and a lower bound of the condition of A.
+fn pseudo(what: &'static str, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<(Mat<f64>, f64)> {
+    let whole = tall_triangle(&[a, b])?;
+    let triangle = Triangle::new(what, whole.as_ref(), a.ncols(), a.nrows())?;
+    let mut x = whole.get(..a.ncols(), a.ncols()..).to_owned();
+    triangle.solve_columns(x.as_mut());
+    Ok((x, triangle.condition()))
+}

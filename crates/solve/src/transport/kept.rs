@@ -1,0 +1,289 @@
+//! The large entries of a plan, and products with the matrix of Newton's system that has no others.
+//!
+//!     A·d = rest∘d + Σ_kept P_ij · (d_i + d_{n+j}) · (e_i + e_{n+j})        rest = sums − sums of what is kept, + λ·sums
+//!
+//! The diagonal is that of the whole plan, so the matrix is diagonally dominant and positive semidefinite, and the sum over
+//! entries is free of the cancellation that diag(P·1)·x + P·y has where x ≈ −y. Memory: 12 bytes an entry that is kept.
+
+use super::Transport;
+use super::entropic::Potentials;
+use rankine_kernels::gibbs;
+use rayon::prelude::*;
+
+/// Entries from which products are shared among threads.
+const SHARED: usize = 64 * 1024;
+/// Blocks of columns, at most.
+const BLOCKS: usize = 16;
+/// Entries that a threshold is estimated from.
+const SAMPLE: usize = 64 * 1024;
+
+/// Entries of the plan by columns.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    blocks: Vec<Block>,
+    /// Columns of a block; the last may have fewer.
+    width: usize,
+}
+
+/// Entries of a few columns.
+#[derive(Clone, Debug, Default)]
+struct Block {
+    /// Where each column ends.
+    ends: Vec<usize>,
+    rows: Vec<u32>,
+    /// P_ij.
+    values: Vec<f64>,
+    /// The block's share of a product; [n].
+    product: Vec<f64>,
+}
+
+impl Kept {
+    /// Nothing, of a problem with so many columns.
+    pub fn new(columns: usize) -> Self {
+        let width = columns.div_ceil(BLOCKS);
+        Self { blocks: vec![Block::default(); columns.div_ceil(width)], width }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.blocks.iter().map(|block| block.values.len()).sum()
+    }
+
+    /// Keeps the entries that are at least `threshold`: one pass without exponentials but those of what is kept.
+    pub fn gather(&mut self, problem: &Transport, at: &Potentials, threshold: f64) {
+        let (width, limit) = (self.width, at.regularization * threshold.ln());
+        self.blocks.par_iter_mut().zip(at.target.par_chunks(width)).enumerate().with_max_len(1).for_each(
+            |(k, (block, target))| {
+                block.clear();
+                for (j, &potential) in (k * width..).zip(target) {
+                    block.scan(problem.column(j), &at.source, potential, limit);
+                }
+                block.values.iter_mut().for_each(|value| *value /= at.regularization);
+                gibbs::exp(&mut block.values);
+            },
+        );
+    }
+
+    /// Keeps the `count` largest entries, and what is equal to the last of them.
+    pub fn gather_largest(&mut self, problem: &Transport, at: &Potentials, count: usize) {
+        let (rows, entries) = (at.source.len(), at.source.len() * at.target.len());
+        let every = entries.div_ceil(SAMPLE);
+        let exponent = |place: usize| {
+            let (i, j) = (place % rows, place / rows);
+            at.source[i] + at.target[j] - problem.column(j)[i]
+        };
+        let mut sample: Vec<f64> = (0..entries).step_by(every).map(exponent).collect();
+        sample.sort_unstable_by(|a, b| b.total_cmp(a));
+        let mut place = count.div_ceil(every) * 5 / 4 + 8;
+        loop {
+            let guess = sample.get(place).map_or(0.0, |exponent| (exponent / at.regularization).exp());
+            self.gather(problem, at, guess);
+            if count <= self.len() || guess <= 0.0 {
+                break;
+            }
+            place *= 2;
+        }
+        if count < self.len() {
+            let mut values: Vec<f64> = self.blocks.iter().flat_map(|block| &block.values).copied().collect();
+            let least = *values.select_nth_unstable_by(count.max(1) - 1, |a, b| b.total_cmp(a)).1;
+            self.blocks.iter_mut().for_each(|block| block.retain(least));
+        }
+    }
+
+    /// Subtracts the row and column sums of what is kept; sums: [n + m].
+    pub fn subtract_sums(&self, sums: &mut [f64], rows: usize) {
+        let (sums, column_sums) = sums.split_at_mut(rows);
+        for (block, column_sums) in self.blocks.iter().zip(column_sums.chunks_mut(self.width)) {
+            for (column, column_sum) in block.columns().zip(column_sums) {
+                for (&row, value) in column.0.iter().zip(column.1) {
+                    sums[row as usize] -= value;
+                    *column_sum -= value;
+                }
+            }
+        }
+    }
+
+    /// Every entry with its row and its column, which is counted from the number of rows on.
+    pub fn edges(&self, rows: usize) -> Vec<(f64, usize, usize)> {
+        let columns = self.blocks.iter().flat_map(Block::columns).zip(rows..);
+        let edges = columns.flat_map(|((places, values), column)| {
+            places.iter().zip(values).map(move |(&row, &value)| (value, row as usize, column))
+        });
+        edges.collect()
+    }
+
+    /// out ← A·d; rest, d, out: [n + m].
+    pub fn apply(&mut self, rest: &[f64], d: &[f64], out: &mut [f64], rows: usize) {
+        out.iter_mut().zip(rest.iter().zip(d)).for_each(|(out, (rest, d))| *out = rest * d);
+        let shared = SHARED <= self.len();
+        let ((d, others), (out, columns)) = (d.split_at(rows), out.split_at_mut(rows));
+        if !shared {
+            let parts = others.chunks(self.width).zip(columns.chunks_mut(self.width));
+            for (block, (others, columns)) in self.blocks.iter().zip(parts) {
+                block.add_product(d, others, out, columns);
+            }
+            return;
+        }
+        let parts = others.par_chunks(self.width).zip(columns.par_chunks_mut(self.width));
+        self.blocks.par_iter_mut().zip(parts).with_max_len(1).for_each(|(block, (others, columns))| {
+            let mut product = std::mem::take(&mut block.product);
+            product.clear();
+            product.resize(rows, 0.0);
+            block.add_product(d, others, &mut product, columns);
+            block.product = product;
+        });
+        self.blocks.iter().for_each(|block| gibbs::add_scaled(out, 1.0, &block.product));
+    }
+}
+
+impl Block {
+    fn clear(&mut self) {
+        self.ends.clear();
+        self.rows.clear();
+        self.values.clear();
+    }
+
+    /// Appends a column: where f + g − c reaches the limit, the row and that number.
+    fn scan(&mut self, cost: &[f64], source: &[f64], target: f64, limit: f64) {
+        const LANES: usize = 8;
+        let far = |cost: &f64, source: &f64| source + target - cost;
+        for (at, (costs, sources)) in cost.chunks(LANES).zip(source.chunks(LANES)).enumerate() {
+            if !costs.iter().zip(sources).fold(false, |any, (c, f)| any | (limit <= far(c, f))) {
+                continue;
+            }
+            for (row, (c, f)) in (at * LANES..).zip(costs.iter().zip(sources)) {
+                if limit <= far(c, f) {
+                    self.rows.push(row as u32);
+                    self.values.push(far(c, f));
+                }
+            }
+        }
+        self.ends.push(self.values.len());
+    }
+
+    /// Rows and values of every column.
+    fn columns(&self) -> impl Iterator<Item = (&[u32], &[f64])> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, &end)| (&self.rows[begin..end], &self.values[begin..end]))
+    }
+
+    /// Drops what is smaller.
+    fn retain(&mut self, least: f64) {
+        let mut kept = Self::default();
+        for (rows, values) in self.columns() {
+            for (&row, &value) in rows.iter().zip(values).filter(|(_, value)| least <= **value) {
+                kept.rows.push(row);
+                kept.values.push(value);
+            }
+            kept.ends.push(kept.values.len());
+        }
+        *self = kept;
+    }
+
+    fn add_product(&self, d: &[f64], others: &[f64], out: &mut [f64], columns: &mut [f64]) {
+        for (((rows, values), other), column) in self.columns().zip(others).zip(columns) {
+            let mut sum = 0.0;
+            for (&row, value) in rows.iter().zip(values) {
+                let flow = value * (d[row as usize] + other);
+                out[row as usize] += flow;
+                sum += flow;
+            }
+            *column += sum;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use faer::Mat;
+
+    const ROWS: usize = 6;
+    const COLUMNS: usize = 19;
+
+    fn measured() -> (Transport, Potentials) {
+        let cost = Mat::from_fn(ROWS, COLUMNS, |i, j| ((i * 7 + j * 5) % 11) as f64 / 10.0);
+        let (source, target) = (vec![1.0; ROWS], vec![ROWS as f64 / COLUMNS as f64; COLUMNS]);
+        let problem = Transport::new(cost, source, target, 0.1).unwrap();
+        let mut at = Potentials::new(&problem, None).unwrap();
+        at.scale_columns(&problem);
+        (problem, at)
+    }
+
+    /// The matrix with what is kept, its rest on the diagonal.
+    fn matrix(kept: &mut Kept, at: &Potentials) -> Mat<f64> {
+        let size = ROWS + COLUMNS;
+        let mut rest: Vec<f64> = at.rows.iter().chain(&at.columns).copied().collect();
+        kept.subtract_sums(&mut rest, ROWS);
+        assert!(rest.iter().all(|&rest| -1e-15 < rest));
+        let mut matrix = Mat::zeros(size, size);
+        for j in 0..size {
+            let mut unit = vec![0.0; size];
+            unit[j] = 1.0;
+            kept.apply(&rest, &unit, matrix.col_as_slice_mut(j), ROWS);
+        }
+        matrix
+    }
+
+    #[test]
+    fn the_matrix_is_that_of_newton_without_the_small_entries() {
+        let (problem, at) = measured();
+        let mut plan = Mat::zeros(ROWS, COLUMNS);
+        at.fill(&problem, &mut plan);
+        let mut kept = Kept::new(COLUMNS);
+        for threshold in [0.0, 1e-3, 1e-2, 2.0] {
+            kept.gather(&problem, &at, threshold);
+            let found = matrix(&mut kept, &at);
+            for j in 0..COLUMNS {
+                assert!((found[(ROWS + j, ROWS + j)] - at.columns[j]).abs() < 1e-14);
+                for i in 0..ROWS {
+                    assert!((found[(i, i)] - at.rows[i]).abs() < 1e-14);
+                    let expected = if threshold <= plan[(i, j)] { plan[(i, j)] } else { 0.0 };
+                    assert!((found[(i, ROWS + j)] - expected).abs() < 1e-15);
+                    assert_eq!(found[(i, ROWS + j)], found[(ROWS + j, i)]);
+                }
+            }
+        }
+        assert_eq!(kept.len(), 0);
+    }
+
+    #[test]
+    fn the_largest_entries_are_kept() {
+        let (problem, at) = measured();
+        let mut plan = Mat::zeros(ROWS, COLUMNS);
+        at.fill(&problem, &mut plan);
+        let mut values: Vec<f64> = (0..COLUMNS).flat_map(|j| plan.col_as_slice(j).to_vec()).collect();
+        values.sort_by(|a, b| b.total_cmp(a));
+        let mut kept = Kept::new(COLUMNS);
+        for count in [1, 12, 40, ROWS * COLUMNS] {
+            kept.gather_largest(&problem, &at, count);
+            let least = values[count - 1] * (1.0 - 1e-12);
+            let equal = values.iter().filter(|&&value| least <= value).count();
+            assert!(count <= kept.len() && kept.len() <= equal, "{count}: {}", kept.len());
+        }
+    }
+
+    #[test]
+    fn shared_products_are_the_same() {
+        let cost = Mat::from_fn(300, 310, |i, j| ((i * 31 + j * 17) % 97) as f64 / 97.0);
+        let problem = Transport::new(cost, vec![1.0; 300], vec![300.0 / 310.0; 310], 1.0).unwrap();
+        let mut at = Potentials::new(&problem, None).unwrap();
+        at.scale_columns(&problem);
+        let mut kept = Kept::new(310);
+        kept.gather(&problem, &at, 0.0);
+        assert!(SHARED <= kept.len());
+        let (d, rest): (Vec<f64>, _) = ((0..610).map(|i| (i % 13) as f64).collect(), vec![0.0; 610]);
+        let mut out = vec![0.0; 610];
+        kept.apply(&rest, &d, &mut out, 300);
+        let mut plan = Mat::zeros(300, 310);
+        at.fill(&problem, &mut plan);
+        for i in 0..300 {
+            let expected: f64 = (0..310).map(|j| plan[(i, j)] * (d[i] + d[300 + j])).sum();
+            assert!((out[i] - expected).abs() < 1e-12 * expected);
+        }
+        for j in 0..310 {
+            let expected: f64 = (0..300).map(|i| plan[(i, j)] * (d[i] + d[300 + j])).sum();
+            assert!((out[300 + j] - expected).abs() < 1e-12 * expected);
+        }
+    }
+}

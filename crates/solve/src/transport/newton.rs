@@ -1,0 +1,107 @@
+//! Newton's method on the entropic dual with the whole plan, after a few sweeps: what the sparse one is measured against.
+//!
+//!     (diag(q)·(1 + λ) − Pᵀ·diag(p·(1 + λ))⁻¹·P) · d_g = g_g − Pᵀ·diag(p·(1 + λ))⁻¹·g_f        p = P·1, q = Pᵀ·1
+//!
+//! Rows are eliminated, and the rest decomposed by Cholesky: O(n·m² + m³) a step. Memory: the cost, 2·n·m + m². Steps are
+//! damped and cut as those of the sparse method (`ascent`).
+
+use super::annealing::Annealing;
+use super::ascent::{Ascent, System};
+use super::{Plan, Transport};
+use crate::{Iterate, Result, Step, Stop};
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt;
+use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::{Accum, Mat, Par};
+use serde::{Deserialize, Serialize};
+
+/// The solver.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Newton {
+    /// Sweeps before Newton's steps.
+    pub warmup: usize,
+    /// Regularisation of the first sweep over max C − min C; the sweeps lead down to the problem's. 0: all are there.
+    pub annealing: f64,
+}
+
+impl Default for Newton {
+    fn default() -> Self {
+        Self { warmup: 20, annealing: 0.2 }
+    }
+}
+
+/// Between steps.
+#[derive(Debug)]
+pub struct State {
+    ascent: Ascent,
+    annealing: Annealing,
+}
+
+impl Iterate<Transport> for Newton {
+    type State = State;
+    type Solution = Plan;
+
+    fn stop(&self) -> Stop {
+        Stop { steps: 500, tolerance: 1e-9 }
+    }
+
+    fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<State> {
+        let (annealing, at) = Annealing::begin(problem, from, self.warmup, self.annealing)?;
+        Ok(State { ascent: Ascent::new(at), annealing })
+    }
+
+    fn step(&self, problem: &Transport, state: &mut State) -> Result<Step> {
+        if state.annealing.goes_on() {
+            return Ok(state.annealing.sweep(problem, &mut state.ascent.at).0);
+        }
+        Ok(state.ascent.step(problem, |system, direction| direct(problem, &system, direction).is_some()))
+    }
+
+    fn finish(&self, problem: &Transport, state: State) -> Result<Plan> {
+        Ok(state.ascent.at.plan(problem))
+    }
+}
+
+/// Solves the system; `None` where it is not positive definite.
+fn direct(problem: &Transport, system: &System<'_>, direction: &mut [f64]) -> Option<()> {
+    let System { at, gradient, shift, .. } = *system;
+    let (rows, columns) = (at.source.len(), at.target.len());
+    let inverse: Vec<f64> =
+        at.rows.iter().map(|row| if 0.0 < *row { 1.0 / (row * (1.0 + shift)) } else { 0.0 }).collect();
+    let mut plan = Mat::zeros(rows, columns);
+    at.fill(problem, &mut plan);
+    let mut scaled = plan.clone();
+    for j in 0..columns {
+        scaled.col_as_slice_mut(j).iter_mut().zip(&inverse).for_each(|(entry, inverse)| *entry *= inverse);
+    }
+    // Columns without mass keep a 1 on the diagonal, and with it a direction of 0.
+    let diagonal = |j: usize| if 0.0 < at.columns[j] { at.columns[j] * (1.0 + shift) } else { 1.0 };
+    let mut system = Mat::from_fn(columns, columns, |i, j| if i == j { diagonal(i) } else { 0.0 });
+    let whole = BlockStructure::Rectangular;
+    let (lower, factors) = (BlockStructure::TriangularLower, (plan.transpose(), scaled.as_ref()));
+    matmul(system.as_mut(), lower, Accum::Add, factors.0, whole, factors.1, whole, -1.0, Par::Seq);
+    let (source, target) = gradient.split_at(rows);
+    let along = |j: usize| scaled.col_as_slice(j).iter().zip(source).map(|(entry, g)| entry * g).sum::<f64>();
+    let right = positive(system, Mat::from_fn(columns, 1, |j, _| target[j] - along(j)))?;
+    let (first, second) = direction.split_at_mut(rows);
+    second.iter_mut().enumerate().for_each(|(j, d)| *d = right[(j, 0)]);
+    first.iter_mut().zip(source).zip(&inverse).for_each(|((d, g), inverse)| *d = g * inverse);
+    for (j, other) in second.iter().enumerate() {
+        first.iter_mut().zip(scaled.col_as_slice(j)).for_each(|(d, entry)| *d -= entry * other);
+    }
+    Some(())
+}
+
+/// Solves with a positive definite matrix, of which the lower triangle is read.
+fn positive(mut matrix: Mat<f64>, mut right: Mat<f64>) -> Option<Mat<f64>> {
+    let side = matrix.nrows();
+    let scratch = llt::factor::cholesky_in_place_scratch::<f64>(side, Par::Seq, Default::default())
+        .or(llt::solve::solve_in_place_scratch::<f64>(side, right.ncols(), Par::Seq));
+    let mut memory = MemBuffer::new(scratch);
+    let stack = MemStack::new(&mut memory);
+    llt::factor::cholesky_in_place(matrix.as_mut(), Default::default(), Par::Seq, stack, Default::default())
+        .ok()?;
+    llt::solve::solve_in_place(matrix.as_ref(), right.as_mut(), Par::Seq, MemStack::new(&mut memory));
+    Some(right)
+}
