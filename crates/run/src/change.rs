@@ -17,7 +17,15 @@ pub fn parse_change(change: &str) -> Result<(&str, toml::Value)> {
 /// Sets one key of a table, `train.steps=200`.
 pub(crate) fn apply_change(table: &mut toml::Table, change: &str) -> Result<()> {
     let (path, value) = parse_change(change)?;
-    insert(table, path, value).ok_or_else(|| malformed(change))
+    let full = of_the_method(table, path, &value);
+    insert(table, full.as_deref().unwrap_or(path), value).ok_or_else(|| malformed(change))
+}
+
+/// `method.rank` in full, `method.lora.rank`, where the recipe's method is LoRA: a setting is no method.
+fn of_the_method(table: &toml::Table, path: &str, value: &toml::Value) -> Option<String> {
+    let setting = path.strip_prefix("method.").filter(|rest| !rest.contains('.') && !value.is_table())?;
+    let (name, _) = table.get("method")?.as_table()?.iter().next()?;
+    Some(format!("method.{name}.{setting}"))
 }
 
 /// Puts a value at a dotted path; `None` when something on the way is no table.

@@ -192,6 +192,10 @@ mod tests {
         assert_eq!((recipe.train.steps, recipe.model.as_str()), (Some(200), "other"));
         assert_eq!(recipe.train.schedule, Shape::Linear);
         assert!(matches!(&recipe.method, Choice::Pissa(pissa) if pissa.rank == 4));
+        let short = recipe.clone().with(&["method.rank=5".to_owned()]).unwrap();
+        assert!(matches!(&short.method, Choice::Pissa(pissa) if pissa.rank == 5));
+        let wrong = recipe.clone().with(&["method.rankz=5".to_owned()]).unwrap_err().to_string();
+        assert!(wrong.contains("rankz"), "{wrong}");
         let wrong = recipe.clone().with(&["train.stepz=1".to_owned()]).unwrap_err().to_string();
         assert!(wrong.contains("stepz"), "{wrong}");
         assert!(recipe.with(&["train".to_owned()]).is_err());
