@@ -12,10 +12,7 @@ use rankine_report::Cell;
 use rankine_train::NextToken;
 
 /// What is learnt from, and what is held out.
-fn batches(
-    recipe: &Recipe,
-    checkpoint: &Checkpoint,
-) -> Result<(Batches, Option<Batches>, Summary)> {
+fn batches(recipe: &Recipe, checkpoint: &Checkpoint) -> Result<(Batches, Option<Batches>, Summary)> {
     let section = &recipe.data;
     let dataset = Dataset::read(&section.path, section.format, section.columns()?)?;
     let max_length = section.max_length.min(checkpoint.config().context);

@@ -233,7 +233,10 @@ fn rows_and_columns_without_mass_stay_empty_and_may_fill_later() {
         let found = report.solution;
         assert_eq!(found.source_potential[3], f64::NEG_INFINITY, "{choice:?}");
         assert_eq!(found.target_potential[14], f64::NEG_INFINITY, "{choice:?}");
-        assert!((0..15).all(|j| found.plan.dense()[(3, j)] == 0.0) && (0..12).all(|i| found.plan.dense()[(i, 0)] == 0.0));
+        assert!(
+            (0..15).all(|j| found.plan.dense()[(3, j)] == 0.0)
+                && (0..12).all(|i| found.plan.dense()[(i, 0)] == 0.0)
+        );
         let stop = choice.solver().stop();
         let full = choice.solver().solve(&filled, Some(&found), stop, &mut Silent::watch).unwrap();
         assert_eq!(full.outcome, Outcome::Converged, "{choice:?}");
@@ -275,7 +278,11 @@ fn annealing_is_not_mistaken_for_the_end() {
     for choice in solvers() {
         let found = solve(choice.solver(), &problem, 1e-9).solution;
         let off = 0.5 / (1.0 + 20f64.exp());
-        assert!((found.plan.dense()[(0, 1)] - off).abs() < 1e-12 * off, "{choice:?}: {}", found.plan.dense()[(0, 1)]);
+        assert!(
+            (found.plan.dense()[(0, 1)] - off).abs() < 1e-12 * off,
+            "{choice:?}: {}",
+            found.plan.dense()[(0, 1)]
+        );
     }
 }
 
