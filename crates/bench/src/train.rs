@@ -75,16 +75,8 @@ fn measure(model: &mut Llama, length: usize, products: f64) -> Result<Vec<Figure
         .collect();
     let batches = Batches::new(examples, Batching::Examples(2), 0)?;
     let steps = STEPS + 1;
-    let plan = Plan {
-        schedule: Schedule { learning_rate: 1e-4, warmup: 0, steps, shape: Shape::Constant },
-        accumulation: 1,
-        clip: Some(1.0),
-        evaluate_every: 0,
-        save_every: 0,
-        patience: None,
-        recompute: false,
-        seed: 0,
-    };
+    let schedule = Schedule { learning_rate: 1e-4, warmup: 0, steps, shape: Shape::Constant };
+    let plan = Plan::plain(schedule, 0);
     let (mut seconds, mut started, mut losses) = (Vec::new(), Instant::now(), Vec::new());
     let data = Data { train: &batches, validation: None };
     let mut optimizer = AdamW::default();

@@ -91,10 +91,7 @@ impl ImageCheckpoint {
         if !named && !Safetensors::is_in(path) && !Pickle::is_in(path) {
             return Ok(None);
         }
-        let tensors: Arc<dyn Tensors> = match layers {
-            Some(layers) => Arc::new(Thin::new(Safetensors::open(path)?, &layers)?),
-            None => weights(path)?.into(),
-        };
+        let tensors = weights(path, layers)?;
         let Some(network) = Network::of(tensors.as_ref()) else { return Ok(None) };
         let classes = mapping::read_json_if_there(&folder(path).join(CLASSES))?;
         let (path, tensors) = (path.to_owned(), Added::beside(tensors));
@@ -105,22 +102,8 @@ impl ImageCheckpoint {
         let fault = |fault| Error::Config { path: path.join(CONFIG), fault };
         let network = Network::Vit(config::Vit::parse(&raw).map_err(fault)?);
         let classes = classes::of_images(&raw).map_err(fault)?;
-        let tensors: Arc<dyn Tensors> = match Safetensors::is_in(path) || !Pickle::is_in(path) {
-            true => {
-                let mut tensors = Safetensors::open(path)?;
-                aliases::settle_vit(&mut tensors);
-                match layers {
-                    Some(layers) => Arc::new(Thin::new(tensors, &layers)?),
-                    None => Arc::new(tensors),
-                }
-            }
-            false => {
-                let mut tensors = Pickle::open(path)?;
-                aliases::settle_vit(&mut tensors);
-                Arc::new(tensors)
-            }
-        };
-        Ok(Self { path: path.to_owned(), network, raw, classes, tensors: Added::beside(tensors) })
+        let tensors = Added::beside(weights(path, layers)?);
+        Ok(Self { path: path.to_owned(), network, raw, classes, tensors })
     }
 
     /// The folder or the file.
@@ -218,17 +201,23 @@ impl ImageCheckpoint {
     }
 }
 
-/// As [`open_tensors`](crate::open_tensors), under the names of torchvision.
-fn weights(path: &Path) -> Result<Box<dyn Tensors>> {
-    fn settled<T: Editable + 'static>(mut tensors: T) -> Box<dyn Tensors> {
+/// As [`open_tensors`](crate::open_tensors), under the names of transformers or torchvision, some as the products of `layers`.
+fn weights(path: &Path, layers: Option<ThinLayers>) -> Result<Arc<dyn Tensors>> {
+    fn settled<T: Editable>(mut tensors: T) -> T {
         aliases::settle_vit(&mut tensors);
-        Box::new(tensors)
+        tensors
+    }
+    if let Some(layers) = layers {
+        return Ok(Arc::new(Thin::new(settled(Safetensors::open(path)?), &layers)?));
     }
     let is_safetensors = match path.is_dir() {
         true => Safetensors::is_in(path) || !Pickle::is_in(path),
         false => has_extension(path, "safetensors"),
     };
-    if is_safetensors { Ok(settled(Safetensors::open(path)?)) } else { Ok(settled(Pickle::open(path)?)) }
+    Ok(match is_safetensors {
+        true => Arc::new(settled(Safetensors::open(path)?)),
+        false => Arc::new(settled(Pickle::open(path)?)),
+    })
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {

@@ -18,6 +18,7 @@ mod settings;
 mod stages;
 mod stdout;
 mod units;
+mod weights;
 
 pub use context::{Context, Exit};
 

@@ -12,7 +12,10 @@
 mod page;
 mod runs;
 
-use crate::{Claim, Experiment, Materials, Result, Scale, findings::Finding};
+use crate::{
+    Claim, Experiment, Materials, Result, Scale,
+    findings::{self, Finding},
+};
 use rankine_solve::linear::{Drive, Obstacle};
 use runs::{Arm, Run};
 
@@ -79,23 +82,17 @@ impl Plan {
 fn measure(plan: &Plan, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
     let runs = runs::run(plan, watch)?;
     let findings = findings(plan, &runs);
-    let holds = findings.iter().all(|finding| finding.holds);
-    let page = page::page(plan, &runs, &findings, holds);
+    let (holds, page) = (findings::hold(&findings), page::page(plan, &runs, &findings));
     let numbers = serde_json::json!({ "holds": holds, "findings": findings, "runs": runs });
-    Ok(Claim { statement: page::STATEMENT.to_owned(), holds, page, numbers })
-}
-
-/// Steps of an arm, averaged over the right-hand sides; NaN where there is none.
-fn mean_steps(runs: &[Run], arm: &str, domain: Domain, side: usize) -> f64 {
-    let of = |run: &&Run| run.arm == arm && run.domain == domain.name && (run.axes, run.side) == (2, side);
-    let steps: Vec<f64> = runs.iter().filter(of).map(|run| run.steps as f64).collect();
-    steps.iter().sum::<f64>() / steps.len() as f64
+    Ok(Claim { statement: page::STORY.statement.to_owned(), holds, page, numbers })
 }
 
 fn findings(plan: &Plan, runs: &[Run]) -> Vec<Finding> {
     let (first, last) = (plan.sides[0], plan.sides[plan.sides.len() - 1]);
-    let steps = |arm: &Arm, domain, side| mean_steps(runs, &arm.label(), domain, side);
-    let ends = |arm: &Arm| [first, last].map(|side| steps(arm, DISK, side));
+    let steps = |arm: &Arm, side| {
+        page::mean(runs, (&arm.label(), DISK, 2, side), |run| run.steps as f64).unwrap_or(f64::NAN)
+    };
+    let ends = |arm: &Arm| [first, last].map(|side| steps(arm, side));
     let words = |[from, to]: [f64; 2]| {
         format!("{from:.1} steps at a side of {first}, {to:.1} at {last}, around the disk")
     };

@@ -146,8 +146,7 @@ pub(crate) fn run(
     arms: impl FnOnce(&Bench<'_>) -> Result<Vec<Arm>>,
     watch: &mut dyn FnMut(&str),
 ) -> Result<Option<Tuning>> {
-    let Some(encoder) = &materials.encoder else { return Ok(None) };
-    let bench = Bench::read(encoder, scale, watch)?;
+    let Some(bench) = Bench::read(materials, scale, watch)? else { return Ok(None) };
     bench.sweep(&arms(&bench)?, watch).map(Some)
 }
 

@@ -93,7 +93,7 @@ impl Curve {
 
     /// The largest relative difference of the test errors.
     fn apart(&self) -> f64 {
-        self.test.iter().zip(&self.test_theory).map(|(x, y)| (x / y - 1.0).abs()).fold(0.0, f64::max)
+        findings::largest(self.test.iter().zip(&self.test_theory).map(|(x, y)| (x / y - 1.0).abs()))
     }
 }
 
@@ -173,7 +173,7 @@ fn measure(plan: &Plan, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
     watch("theory over the ratio");
     let ratios = Ratios::measure()?;
     let findings = findings(&curves, &ratios);
-    let holds = findings.iter().all(|finding| finding.holds);
+    let holds = findings::hold(&findings);
     let mut page = Page::new("Generalisation of linear networks in training");
     page.lead(
         "Lines are integrals over the law of Marchenko and Pastur, points are gradient descent on random teachers: the error is \
@@ -194,13 +194,13 @@ fn measure(plan: &Plan, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
 }
 
 fn findings(curves: &[Curve], ratios: &Ratios) -> Vec<Finding> {
-    let away = curves.iter().filter(|curve| curve.ratio != 1.0).map(Curve::apart).fold(0.0, f64::max);
-    let at_one = curves.iter().filter(|curve| curve.ratio == 1.0).map(Curve::apart).fold(0.0, f64::max);
+    let away = findings::largest(curves.iter().filter(|curve| curve.ratio != 1.0).map(Curve::apart));
+    let at_one = findings::largest(curves.iter().filter(|curve| curve.ratio == 1.0).map(Curve::apart));
     let worst = ratios.overtraining().zip(&ratios.ratios).max_by(|x, y| x.0.total_cmp(&y.0));
     let (worst, place) = worst.map_or((f64::NAN, f64::NAN), |(worst, &place)| (worst, place));
     let largest = ratios.overtraining().next().unwrap_or(f64::NAN);
     let behind = ratios.stopped.iter().zip(&ratios.ridge).map(|(stopped, ridge)| stopped / ridge - 1.0);
-    let behind = behind.fold(0.0, f64::max);
+    let behind = findings::largest(behind);
     vec![
         Finding::new(
             "simulated test errors are within 6 % of the theory, within 15 % at a ratio of 1",

@@ -3,6 +3,7 @@
 use crate::{Error, Result};
 use rankine_data::images::idx;
 use rankine_random::Rng;
+use rankine_solve::Mat;
 use rankine_tensor::Tensor;
 use std::{path::Path, sync::Arc};
 
@@ -90,6 +91,12 @@ impl Images {
         let row = |&row: &usize| self.pixels[row * self.width..(row + 1) * self.width].iter().copied();
         let x = Tensor::new(rows.iter().flat_map(row).collect(), &[rows.len(), self.width])?;
         Ok((x, rows.iter().map(|&row| self.labels[row]).collect()))
+    }
+
+    /// Pixels of the images at `rows`; [rows, pixels].
+    pub(crate) fn matrix(&self, rows: &[usize]) -> Mat<f64> {
+        let pixel = |i: usize, j: usize| f64::from(self.pixels[rows[i] * self.width + j]);
+        Mat::from_fn(rows.len(), self.width, pixel)
     }
 
     /// Rows of step after step: every epoch in an order of its own, without the last incomplete batch.

@@ -135,7 +135,7 @@ fn measure(plan: &Plan, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
 
     let mut findings = findings(&noise, &small, &evidence);
     findings.extend(channels.findings());
-    let holds = findings.iter().all(|finding| finding.holds);
+    let holds = findings::hold(&findings);
     let mut page = Page::new("Kronecker-structured sparse Bayesian learning");
     page.lead(
         "A sparse vector whose support is a product of small supports is recovered by tying its prior variances the same way: \
@@ -241,7 +241,7 @@ impl Evidence {
     /// The largest rise of a step in relation to the value.
     fn worst(&self, label: &str) -> f64 {
         let curve = self.curves.iter().find(|(name, _)| *name == label).map_or(&[][..], |(_, curve)| curve);
-        curve.windows(2).map(|pair| (pair[1] - pair[0]) / pair[0].abs()).fold(0.0, f64::max)
+        findings::largest(curve.windows(2).map(|pair| (pair[1] - pair[0]) / pair[0].abs()))
     }
 
     fn plot(&self) -> Lines {

@@ -9,9 +9,8 @@
 
 use crate::{
     Claim, Experiment, Materials, Result, Scale,
-    findings::Finding,
+    findings::{Finding, Story},
     planted::{self, Curve, named},
-    transfer::Story,
 };
 use rankine_report::Axis;
 use rankine_solve::recovery::sensing::{

@@ -2,10 +2,9 @@
 
 use crate::{
     Claim,
-    findings::{self, Finding},
-    transfer::Story,
+    findings::{self, Finding, Story},
 };
-use rankine_report::{Axis, Cell, Column, Level, Lines, Page, Series, Table};
+use rankine_report::{Axis, Cell, Column, Lines, Series, Table};
 
 /// Points of a line at most: more are not seen.
 const POINTS: usize = 300;
@@ -95,19 +94,7 @@ pub(crate) fn table<'a>(steps: &[usize], curves: impl IntoIterator<Item = &'a Cu
 
 /// The claim with the head of its page; it holds where every finding does.
 pub(crate) fn claim(story: &Story<'_>, findings: &[Finding], curves: &[Curve]) -> Claim {
-    let holds = findings.iter().all(|finding| finding.holds);
-    let verdict = match holds {
-        true => "These measurements agree with the paper.",
-        false => "Some of these measurements do not agree with the paper.",
-    };
-    let mut page = Page::new(story.title);
-    page.lead(format!("{} {verdict}", story.about));
-    page.section("The claim");
-    page.note(
-        if holds { Level::Success } else { Level::Warning },
-        format!("{}: {}", story.statement, if holds { "holds here" } else { "does not hold here" }),
-    );
-    page.table(findings::table(findings));
+    let (holds, page) = (findings::hold(findings), findings::page(story, findings));
     let numbers = serde_json::json!({ "holds": holds, "findings": findings, "curves": curves });
     Claim { statement: story.statement.to_owned(), holds, page, numbers }
 }

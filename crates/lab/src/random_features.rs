@@ -101,10 +101,36 @@ struct Family {
 }
 
 impl Family {
+    /// Theory and means over the trials at every count, which gives samples and features.
+    fn measure(
+        task: &Task,
+        (counts, trials): (&[usize], usize),
+        sizes: impl Fn(usize) -> (usize, usize),
+        errors: impl Fn(usize, usize) -> Result<[f64; RIDGES.len()]>,
+    ) -> Result<Self> {
+        let mut curves =
+            RIDGES.map(|ridge| Curve { ridge, counts: counts.to_vec(), theory: vec![], measured: vec![] });
+        let mut best = Vec::new();
+        for &count in counts {
+            let (n, k) = sizes(count);
+            best.push(task.optimal_ridge(n, Features::Count(k))?.1.test);
+            let mut sums = [0.0; RIDGES.len()];
+            for trial in 0..trials {
+                let found = errors(count, trial)?;
+                sums.iter_mut().zip(found).for_each(|(sum, error)| *sum += error / trials as f64);
+            }
+            for (curve, sum) in curves.iter_mut().zip(sums) {
+                curve.theory.push(task.risk(n, Features::Count(k), curve.ridge)?.test);
+                curve.measured.push(sum);
+            }
+        }
+        Ok(Self { curves: curves.into(), best })
+    }
+
     /// The largest relative difference of theory and measurement.
     fn apart(&self) -> f64 {
         let pairs = self.curves.iter().flat_map(|curve| curve.measured.iter().zip(&curve.theory));
-        pairs.map(|(x, y)| (x / y - 1.0).abs()).fold(0.0, f64::max)
+        findings::largest(pairs.map(|(x, y)| (x / y - 1.0).abs()))
     }
 
     /// Whether the error with the best ridge falls with every count.
@@ -142,7 +168,7 @@ fn measure(plan: &Plan, images: &Images, watch: &mut dyn FnMut(&str)) -> Result<
         (name, RELATIVE.map(|noise| ratio(noise).unwrap_or(f64::NAN)))
     });
     let findings = findings(&features, &samples, &pictures, &ratios);
-    let holds = findings.iter().all(|finding| finding.holds);
+    let holds = findings::hold(&findings);
     let mut page = Page::new("Random features: more is better");
     page.lead(
         "Two equations for two numbers predict the error of ridge regression on random features from the spectrum of their \
@@ -178,7 +204,7 @@ fn findings(
     pictures: &Family,
     ratios: &[(&str, [f64; 4])],
 ) -> Vec<Finding> {
-    let apart = features.apart().max(samples.apart());
+    let apart = findings::largest([features, samples].map(Family::apart));
     let range = |family: &Family| {
         let end = |value: Option<&f64>| format::number(value.copied().unwrap_or(f64::NAN), 3);
         format!("{} to {}", end(family.best.first()), end(family.best.last()))
@@ -208,30 +234,18 @@ fn findings(
             "without added noise the best fit of the measured power laws nearly interpolates, with much noise it does not",
             "fitting ratio near 0 and near 1",
             format!("at most {clean:.3} without noise, at least {noisy:.2} with 50 times the error"),
-            clean < 0.05 && 0.5 < noisy,
+            ratios.iter().all(|(_, ratios)| ratios[0] < 0.05 && 0.5 < ratios[3]),
         ),
     ]
 }
 
 /// Theory and simulation over a count, which gives samples and features.
 fn gaussian(plan: &Plan, task: &Task, sizes: impl Fn(usize) -> (usize, usize), rng: &Rng) -> Result<Family> {
-    let mut curves =
-        RIDGES.map(|ridge| Curve { ridge, counts: plan.counts.clone(), theory: vec![], measured: vec![] });
-    let mut best = Vec::new();
-    for &count in &plan.counts {
+    let one = |count: usize, trial: usize| {
         let (n, k) = sizes(count);
-        best.push(task.optimal_ridge(n, Features::Count(k))?.1.test);
-        let mut sums = [0.0; RIDGES.len()];
-        for trial in 0..plan.trials {
-            let found = simulate(task, n, k, &mut rng.fork_index("count", count).fork_index("trial", trial))?;
-            sums.iter_mut().zip(found).for_each(|(sum, error)| *sum += error / plan.trials as f64);
-        }
-        for (curve, sum) in curves.iter_mut().zip(sums) {
-            curve.theory.push(task.risk(n, Features::Count(k), curve.ridge)?.test);
-            curve.measured.push(sum);
-        }
-    }
-    Ok(Family { curves: curves.into(), best })
+        simulate(task, n, k, &mut rng.fork_index("count", count).fork_index("trial", trial))
+    };
+    Family::measure(task, (&plan.counts, plan.trials), &sizes, one)
 }
 
 /// Test errors for all ridges of k Gaussian features fitted to n Gaussian inputs, exactly over new inputs.
@@ -264,23 +278,11 @@ fn pictures(plan: &Plan, images: &Images, rng: &Rng) -> Result<Family> {
     let y = Mat::from_fn(order.len(), 1, |i, _| sign(order[i]));
     let kernel = arc_cosine(&product(x.as_ref(), x.transpose()));
     let task = Task::from_samples(&KernelRegression::new(kernel.as_ref(), y.as_ref())?, 0.0)?;
-    let mut curves =
-        RIDGES.map(|ridge| Curve { ridge, counts: plan.widths.clone(), theory: vec![], measured: vec![] });
-    let mut best = Vec::new();
-    for &width in &plan.widths {
-        best.push(task.optimal_ridge(plan.samples, Features::Count(width))?.1.test);
-        let mut sums = [0.0; RIDGES.len()];
-        for trial in 0..plan.trials {
-            let rng = rng.fork_index("width", width).fork_index("trial", trial);
-            let found = fit_features(&x, &y, (plan.samples, width), rng)?;
-            sums.iter_mut().zip(found).for_each(|(sum, error)| *sum += error / plan.trials as f64);
-        }
-        for (curve, sum) in curves.iter_mut().zip(sums) {
-            curve.theory.push(task.risk(plan.samples, Features::Count(width), curve.ridge)?.test);
-            curve.measured.push(sum);
-        }
-    }
-    Ok(Family { curves: curves.into(), best })
+    let one = |width: usize, trial: usize| {
+        let rng = rng.fork_index("width", width).fork_index("trial", trial);
+        fit_features(&x, &y, (plan.samples, width), rng)
+    };
+    Family::measure(&task, (&plan.widths, plan.trials), |width| (plan.samples, width), one)
 }
 
 /// Errors on the images that a fit to some of them does not see, for all ridges.
@@ -312,8 +314,7 @@ fn fit_features(
 
 /// Images as rows of length 1.
 fn unit_rows(images: &Images, order: &[usize]) -> Mat<f64> {
-    let pixel = |i: usize, j: usize| f64::from(images.pixels[order[i] * images.width + j]);
-    let raw = Mat::from_fn(order.len(), images.width, pixel);
+    let raw = images.matrix(order);
     let lengths: Vec<f64> = (0..raw.nrows()).map(|i| raw.row(i).norm_l2()).collect();
     Mat::from_fn(raw.nrows(), raw.ncols(), |i, j| raw[(i, j)] / lengths[i])
 }

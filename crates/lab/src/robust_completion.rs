@@ -13,9 +13,8 @@ mod images;
 
 use crate::{
     Claim, Experiment, Materials, Result, Scale,
-    findings::Finding,
+    findings::{self, Finding, Story},
     planted::{self, Curve, last, named},
-    transfer::Story,
 };
 use images::Pixels;
 use rankine_report::{Axis, Heat};
@@ -245,7 +244,7 @@ fn findings(curves: &[Curve]) -> Vec<Finding> {
     let of = |label: &str| named(curves, label).unwrap_or(&nothing);
     let (exact, three, one) = (of(EXACT), of(&steps_label(3)), of(&steps_label(1)));
     let worst = exact.errors.iter().zip(&three.errors).map(|(exact, three)| three / exact.max(1e-13));
-    let worst = worst.fold(0.0, f64::max);
+    let worst = findings::largest(worst);
     let [early, late] = [exact, one].map(|curve| curve.errors.get(25).copied().unwrap_or(f64::NAN));
     let rounds = exact.between(0.3, 1e-9);
     let factor = (0.3 / 1e-9_f64).powf(1.0 / rounds);
@@ -264,7 +263,7 @@ fn findings(curves: &[Curve]) -> Vec<Finding> {
         ),
         Finding::new(
             "exact rounds are linear: at least a factor of 1.5 each",
-            "a factor of 4 in angle (theorem); prototype 2.2 to 2.5",
+            "a factor of 4 in angle (recalled, unconfirmed); prototype 2.2 to 2.5",
             format!("{factor:.2} a round from 0.3 to 1e-9"),
             1.5 <= factor,
         ),

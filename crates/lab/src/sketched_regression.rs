@@ -20,7 +20,7 @@ use crate::{
     findings::{self, Finding},
 };
 use instances::Instance;
-use rankine_report::{Level, Page};
+use rankine_report::Page;
 use spread::{Kind, Spread};
 use work::{Descent, Time};
 
@@ -94,17 +94,13 @@ const STATEMENT: &str = "the least squares of a dense sketch are near in every c
 
 fn claim(plan: &Plan, spreads: &[Spread], times: &[Time], descents: &[Descent]) -> Claim {
     let findings = findings(plan, spreads, times, descents);
-    let holds = findings.iter().all(|finding| finding.holds);
+    let holds = findings::hold(&findings);
     let mut page = Page::new("Regression by sketches: an error bound for every coefficient");
     page.lead(
         "A sketch takes the n rows of a least-squares problem to m random combinations of them, and solves those. The paper \
          bounds not only the residual but every coefficient, for dense sketches.",
     );
-    page.section("The claim");
-    let (level, verdict) =
-        if holds { (Level::Success, "holds here") } else { (Level::Warning, "does not hold here") };
-    page.note(level, format!("{STATEMENT}: {verdict}"));
-    page.table(findings::table(&findings));
+    findings::show(STATEMENT, &findings, &mut page);
     page::show(spreads, times, descents, &mut page);
     let numbers = serde_json::json!({
         "holds": holds, "findings": findings, "spreads": spreads, "times": times, "conditions": descents,

@@ -9,9 +9,8 @@
 
 use crate::{
     Claim, Experiment, Materials, Result, Scale,
-    findings::Finding,
+    findings::{Finding, Story},
     planted::{self, Curve, last},
-    transfer::Story,
 };
 use rankine_report::{Axis, Lines, Series, Style};
 use rankine_solve::recovery::sensing::{
@@ -237,7 +236,7 @@ fn findings(plan: &Plan, curves: &[Curve], shares: &[Share]) -> Vec<Finding> {
         ),
         Finding::new(
             "from the tiny start it makes no difference whether the rank is known: errors within a factor of 10, or of the size of the start",
-            "curves of several ranks coincide; prototype 9e-8 and 6e-8",
+            "curves of several ranks coincide; prototype 9e-8 without the rank",
             format!("{tiny:.1e} without the rank, {known:.1e} with it"),
             tiny <= 10.0 * known.max(smallest),
         ),

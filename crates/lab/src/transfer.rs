@@ -15,8 +15,9 @@ mod sweep;
 pub(crate) mod testing;
 mod training;
 
+pub(crate) use crate::findings::Story;
 pub(crate) use network::Network;
-pub(crate) use page::{Story, claim, mean_losses, percent, rate_words, show, size_words};
+pub(crate) use page::{claim, mean_losses, percent, rate_words, show, size_words};
 pub(crate) use start::{Finished, Start, leaves};
 pub(crate) use sweep::{Contest, Course, Run, Sweep};
 pub(crate) use training::{Batch, Rates, accuracy, classes, follow, minimise, pretrain, train};

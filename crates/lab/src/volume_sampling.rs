@@ -19,7 +19,7 @@ use crate::{
     findings::{self, Finding},
 };
 use best::Case;
-use rankine_report::{Level, Page};
+use rankine_report::Page;
 use trial::{Kind, Trial};
 
 /// Stability, conditioning and errors of the ways to choose points.
@@ -82,17 +82,13 @@ const STATEMENT: &str = "repeated draws of a determinantal process are stable mo
 
 fn claim(plan: &Plan, cases: &[Case], trials: &[Trial], points: &[(Kind, Vec<[f64; 2]>)]) -> Claim {
     let findings = cases.first().map_or_else(Vec::new, |case| findings(plan, case, trials));
-    let holds = !findings.is_empty() && findings.iter().all(|finding| finding.holds);
+    let holds = findings::hold(&findings);
     let mut page = Page::new("Least squares by determinantal and volume sampling");
     page.lead(
         "A function is approximated in a space of known ones from few of its values. Points that repel each other hold the space \
          better than independent ones.",
     );
-    page.section("The claim");
-    let (level, verdict) =
-        if holds { (Level::Success, "holds here") } else { (Level::Warning, "does not hold here") };
-    page.note(level, format!("{STATEMENT}: {verdict}"));
-    page.table(findings::table(&findings));
+    findings::show(STATEMENT, &findings, &mut page);
     page::show(cases, trials, points, &mut page);
     let numbers = serde_json::json!({ "holds": holds, "findings": findings, "trials": trials });
     Claim { statement: STATEMENT.to_owned(), holds, page, numbers }
@@ -148,7 +144,7 @@ fn identity(case: &Case, single: Option<&Trial>) -> Option<Finding> {
         "the mean squared error of an interpolant is 1 + m times the best",
         "E‖f − f̂‖² = (1 + m)·e² at n = m (exact)",
         format!("{mean:.2} ± {error:.2} times, for 1 + m = {wanted}"),
-        (mean - wanted).abs() <= 4.0 * error,
+        error.is_finite() && (mean - wanted).abs() <= 4.0 * error,
     ))
 }
 
@@ -162,7 +158,7 @@ fn inverse(volume: Option<&Trial>) -> Option<Finding> {
         "the mean of G⁻¹ of a volume sample is n/(n − m + 1)",
         "E[G⁻¹] = n/(n − m + 1) (exact)",
         format!("{mean:.3} ± {error:.3}, for {wanted:.3}, at n = {}·m", trial.factor),
-        (mean - wanted).abs() <= 4.0 * error,
+        error.is_finite() && (mean - wanted).abs() <= 4.0 * error,
     ))
 }
 

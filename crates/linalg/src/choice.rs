@@ -1,4 +1,4 @@
-//! Choosing: by weight, without repetition, the largest.
+//! Choosing: by weight, without repetition.
 
 use crate::{Error, Result};
 use rankine_random::Rng;
@@ -63,34 +63,9 @@ pub(crate) fn distinct(what: &'static str, count: usize, bound: usize, rng: &mut
     Ok(chosen.into_iter().collect())
 }
 
-/// Indices of the `count` largest values, the largest first; the earlier of equal ones first. All where there are fewer.
-/// O(values + count·log(count)). NaN is above all numbers, as [`f64::total_cmp`] has it.
-pub fn largest(values: &[f64], count: usize) -> Vec<usize> {
-    let mut indices: Vec<usize> = (0..values.len()).collect();
-    let order = |&a: &usize, &b: &usize| values[b].total_cmp(&values[a]).then(a.cmp(&b));
-    if 0 < count && count < indices.len() {
-        indices.select_nth_unstable_by(count - 1, order);
-    }
-    indices.truncate(count);
-    indices.sort_unstable_by(order);
-    indices
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_largest_are_those_of_a_whole_sort() {
-        let mut rng = Rng::new(1).fork("largest");
-        let values: Vec<f64> = (0..200).map(|_| rng.below(40) as f64).collect();
-        let mut sorted: Vec<usize> = (0..values.len()).collect();
-        sorted.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
-        for count in [0, 1, 2, 50, 199, 200, 300] {
-            assert_eq!(largest(&values, count), sorted[..count.min(200)], "{count}");
-        }
-        assert!(largest(&[], 3).is_empty());
-    }
 
     #[test]
     fn every_set_is_as_likely() {

@@ -10,17 +10,20 @@ use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
     apply_block_householder_sequence_on_the_left_in_place_with_conj as apply_householder,
 };
-use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::qr::no_pivoting::factor as qr;
 use faer::linalg::svd::{self, ComputeSvdVectors, SvdError, SvdParams};
 use faer::{Accum, Conj, Mat, MatRef, Par, Spec, unzip, zip};
 use std::borrow::Cow;
 
-/// Thin factors of a matrix; u: [rows, k], s: [k] descending, v: [columns, k].
-pub(crate) struct Factors {
+/// Thin factors of a matrix; k = min(rows, columns), or less.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Factors {
+    /// Left vectors; [rows, k].
     pub u: Mat<f64>,
+    /// Singular values, descending; [k].
     pub s: Vec<f64>,
+    /// Right vectors; [columns, k].
     pub v: Mat<f64>,
 }
 
@@ -95,9 +98,7 @@ pub(crate) fn narrow(s: &[f64], scale: f64) -> Result<Vec<f32>> {
 
 /// The product of two matrices; [left.nrows, right.ncols].
 pub(crate) fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
-    let mut product = Mat::zeros(left.nrows(), right.ncols());
-    matmul(product.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
-    product
+    crate::product(left, right)
 }
 
 /// A·Aᵀ; [a.nrows, a.nrows].

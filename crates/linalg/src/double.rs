@@ -1,36 +1,15 @@
 //! Decompositions and products of faer's matrices in double precision, always on the calling thread.
 //!
-//!     A = U · diag(s) · Vᵀ        A = Q · R        S = V · diag(λ) · Vᵀ        P · X = B
+//!     A = U · diag(s) · Vᵀ        A = Q · R        P · X = B
 //!
 //! Parallelism inside would change the last bits with the number of threads; callers cut their work themselves.
 
+pub use crate::dense::Factors as Triples;
 use crate::{Error, Result, dense};
-use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
-use faer::linalg::evd::{self, ComputeEigenvectors};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
-
-/// The thin SVD of a matrix; k = min(rows, columns).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Triples {
-    /// Left vectors; [rows, k].
-    pub u: Mat<f64>,
-    /// Singular values, descending; [k].
-    pub s: Vec<f64>,
-    /// Right vectors; [columns, k].
-    pub v: Mat<f64>,
-}
-
-/// Eigenvalues and vectors of a symmetric matrix.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Eigen {
-    /// Descending; [side].
-    pub values: Vec<f64>,
-    /// One column each; [side, side].
-    pub vectors: Mat<f64>,
-}
 
 /// left · right; [left.nrows, right.ncols].
 pub fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
@@ -48,8 +27,7 @@ pub fn add_product(target: MatMut<'_, f64>, scale: f64, left: MatRef<'_, f64>, r
 /// When the matrix is empty or the iteration does not settle, as with entries that are not finite.
 pub fn thin_svd(a: MatRef<'_, f64>) -> Result<Triples> {
     filled(a)?;
-    let dense::Factors { u, s, v } = dense::thin_svd(a)?;
-    Ok(Triples { u, s, v })
+    dense::thin_svd(a)
 }
 
 /// Singular values, descending; [min(rows, columns)].
@@ -64,7 +42,7 @@ pub fn svd_values(a: MatRef<'_, f64>) -> Result<Vec<f64>> {
 /// Q with orthonormal columns and R upper triangular with Q·R = a, of a matrix with no more columns than rows. Q is orthonormal
 /// even where a lacks rank.
 pub fn thin_qr(a: MatRef<'_, f64>) -> (Mat<f64>, Mat<f64>) {
-    let q = dense::orthonormal_basis(a.to_owned());
+    let q = orthonormal_basis(a.to_owned());
     let mut r = multiply(q.transpose(), a);
     for column in 0..r.ncols() {
         for row in column + 1..r.nrows() {
@@ -74,39 +52,21 @@ pub fn thin_qr(a: MatRef<'_, f64>) -> (Mat<f64>, Mat<f64>) {
     (q, r)
 }
 
-/// Eigenvalues and vectors of a symmetric matrix, of which the lower triangle is read.
-///
-/// # Errors
-/// When the matrix is empty or the iteration does not settle, as with entries that are not finite.
-pub fn symmetric_eigen(a: MatRef<'_, f64>) -> Result<Eigen> {
-    filled(a)?;
-    let side = a.nrows();
-    let failed = Error::NoConvergence { rows: side, columns: a.ncols() };
-    if !a.is_all_finite() {
-        return Err(failed);
-    }
-    let (mut values, mut vectors) = (Diag::zeros(side), Mat::zeros(side, side));
-    let scratch =
-        evd::self_adjoint_evd_scratch::<f64>(side, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    let mut memory = MemBuffer::new(scratch);
-    let stack = MemStack::new(&mut memory);
-    evd::self_adjoint_evd(a, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
-        .map_err(|_| failed)?;
-    let values: Vec<f64> = values.column_vector().iter().rev().copied().collect();
-    Ok(Eigen { values, vectors: vectors.reverse_cols().to_owned() })
+/// The Q of [`thin_qr`] alone.
+pub fn orthonormal_basis(a: Mat<f64>) -> Mat<f64> {
+    dense::orthonormal_basis(a)
 }
 
 /// X with p·X = b, by Cholesky's decomposition of p, of which the lower triangle is read; `None` where p is not positive definite.
-pub fn solve_positive(p: MatRef<'_, f64>, mut b: Mat<f64>) -> Option<Mat<f64>> {
-    let mut factor = p.to_owned();
+pub fn solve_positive(mut p: Mat<f64>, mut b: Mat<f64>) -> Option<Mat<f64>> {
     let scratch = llt::factor::cholesky_in_place_scratch::<f64>(p.nrows(), Par::Seq, Default::default());
     let mut memory = MemBuffer::new(scratch);
     let stack = MemStack::new(&mut memory);
-    llt::factor::cholesky_in_place(factor.as_mut(), Default::default(), Par::Seq, stack, Default::default())
+    llt::factor::cholesky_in_place(p.as_mut(), Default::default(), Par::Seq, stack, Default::default())
         .ok()?;
     let mut memory =
         MemBuffer::new(llt::solve::solve_in_place_scratch::<f64>(p.nrows(), b.ncols(), Par::Seq));
-    llt::solve::solve_in_place(factor.as_ref(), b.as_mut(), Par::Seq, MemStack::new(&mut memory));
+    llt::solve::solve_in_place(p.as_ref(), b.as_mut(), Par::Seq, MemStack::new(&mut memory));
     b.is_all_finite().then_some(b)
 }
 
@@ -119,6 +79,7 @@ fn filled(a: MatRef<'_, f64>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Eigen, eigh, eigvalsh};
     use rankine_random::Rng;
 
     fn random(rows: usize, columns: usize) -> Mat<f64> {
@@ -144,11 +105,13 @@ mod tests {
             near(&multiply(q.transpose(), q.as_ref()), &Mat::identity(columns, columns));
 
             let gram = multiply(a.transpose(), a.as_ref());
-            let Eigen { values, vectors } = symmetric_eigen(gram.as_ref()).unwrap();
-            assert!(values.is_sorted_by(|a, b| a >= b));
+            let Eigen { values, vectors } = eigh(gram.as_ref()).unwrap();
+            assert!(values.is_sorted());
+            let alone = eigvalsh(gram.as_ref()).unwrap();
+            assert!(alone.iter().zip(&values).all(|(x, y)| (x - y).abs() < 1e-12 * gram.norm_l2()));
             let scaled = Mat::from_fn(columns, columns, |i, j| vectors[(i, j)] * values[j]);
             near(&multiply(scaled.as_ref(), vectors.transpose()), &gram);
-            let found = solve_positive(gram.as_ref(), gram.clone()).unwrap();
+            let found = solve_positive(gram.clone(), gram).unwrap();
             assert!((&found - Mat::<f64>::identity(columns, columns)).norm_l2() < 1e-6);
         }
     }
@@ -161,13 +124,13 @@ mod tests {
         near(&multiply(q.as_ref(), r.as_ref()), &a);
         near(&multiply(q.transpose(), q.as_ref()), &Mat::identity(3, 3));
         let negative = Mat::from_fn(2, 2, |i, j| if i == j { -1.0 } else { 0.0 });
-        assert_eq!(solve_positive(negative.as_ref(), Mat::identity(2, 2)), None);
+        assert_eq!(solve_positive(negative, Mat::identity(2, 2)), None);
     }
 
     #[test]
     fn what_is_not_finite_or_empty_is_refused() {
         let a = Mat::from_fn(2, 2, |_, _| f64::NAN);
-        assert!(thin_svd(a.as_ref()).is_err() && symmetric_eigen(a.as_ref()).is_err());
+        assert!(thin_svd(a.as_ref()).is_err() && eigh(a.as_ref()).is_err());
         assert_eq!(thin_svd(Mat::zeros(0, 2).as_ref()), Err(Error::Empty { rows: 0, columns: 2 }));
     }
 }

@@ -10,7 +10,7 @@
 //! Paper: [volume_sampling]. Departure: its page updates all N residuals at every row drawn, O(N·m²).
 
 use crate::choice::Weighted;
-use crate::{Error, Result, dense};
+use crate::{Error, GrowingQr, Result, dense};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, ColMut, ColRef, Mat, MatRef, Par};
 use rankine_random::Rng;
@@ -91,19 +91,21 @@ pub fn greedy_rows(rows: MatRef<'_, f64>, count: usize) -> Vec<usize> {
         squares.iter().copied().fold(0.0, f64::max) * f64::EPSILON * rows.nrows().max(rows.ncols()) as f64;
     let farther = |rest: &[f64], best: usize, row: usize| if rest[best] < rest[row] { row } else { best };
     let (mut rest, mut picked) = (squares, Vec::with_capacity(count.min(rows.nrows())));
-    let (mut directions, mut images) = (Directions::new(rows.ncols()), vec![0.0; rest.len()]);
+    let (mut directions, mut images) = (GrowingQr::<f64>::new(), vec![0.0; rest.len()]);
     while picked.len() < count.min(rows.nrows()) {
         let row = (0..rest.len()).fold(0, |best, row| farther(&rest, best, row));
         if rest[row].is_nan() || rest[row] <= floor {
             break;
         }
-        picked.push(row);
-        let direction = ColRef::from_slice(directions.push(rows.row(row).iter().copied().collect())).as_mat();
-        let target = ColMut::from_slice_mut(&mut images).as_mat_mut();
-        matmul(target, Accum::Replace, rows, direction, 1.0, Par::Seq);
-        rest.iter_mut().zip(&images).for_each(|(rest, image)| *rest = (*rest - image * image).max(0.0));
         // Rounding must not bring a row back.
         rest[row] = 0.0;
+        let vector: Vec<f64> = rows.row(row).iter().copied().collect();
+        let (true, Some(direction)) = (directions.push(&vector), directions.last()) else { continue };
+        picked.push(row);
+        let (direction, target) =
+            (ColRef::from_slice(direction).as_mat(), ColMut::from_slice_mut(&mut images).as_mat_mut());
+        matmul(target, Accum::Replace, rows, direction, 1.0, Par::Seq);
+        rest.iter_mut().zip(&images).for_each(|(rest, image)| *rest = (*rest - image * image).max(0.0));
     }
     picked
 }
@@ -128,7 +130,7 @@ pub fn dpp_by_rejection<X>(
     rng: &mut Rng,
     mut propose: impl FnMut(&mut Rng) -> (X, Vec<f64>),
 ) -> Result<Vec<X>> {
-    let (mut points, mut directions) = (Vec::with_capacity(size), Directions::new(size));
+    let (mut points, mut directions) = (Vec::with_capacity(size), GrowingQr::<f64>::new());
     let mut proposals = 0;
     while points.len() < size {
         if PROPOSALS.saturating_mul(size) < proposals {
@@ -143,52 +145,12 @@ pub fn dpp_by_rejection<X>(
             return Err(Error::Feature { value });
         }
         let length: f64 = features.iter().map(|x| x * x).sum();
-        let left = length - directions.shared(&features);
+        let left = length - directions.project(&features).iter().map(|x| x * x).sum::<f64>();
         // What rounding leaves of a point drawn before is not drawn again.
-        if ROUNDING * length < left && rng.uniform_f64() * length < left {
-            directions.push(features);
+        if ROUNDING * length < left && rng.uniform_f64() * length < left && directions.push(&features) {
             points.push(point);
             proposals = 0;
         }
     }
     Ok(points)
-}
-
-/// Orthonormal vectors.
-struct Directions {
-    /// m.
-    size: usize,
-    /// One after the other; [·, m].
-    vectors: Vec<f64>,
-}
-
-impl Directions {
-    fn new(size: usize) -> Self {
-        Self { size, vectors: Vec::with_capacity(size * size) }
-    }
-
-    /// The squared length of what a vector has in their span.
-    fn shared(&self, vector: &[f64]) -> f64 {
-        self.vectors.chunks_exact(self.size).map(|q| dot(q, vector).powi(2)).sum()
-    }
-
-    /// Adds the direction of what is left of a vector beside them, and returns it; zero where nothing is.
-    fn push(&mut self, mut vector: Vec<f64>) -> &[f64] {
-        // Twice: once loses orthogonality where little is left.
-        for _ in 0..2 {
-            for q in self.vectors.chunks_exact(self.size) {
-                let along = dot(q, &vector);
-                vector.iter_mut().zip(q).for_each(|(x, q)| *x -= along * q);
-            }
-        }
-        let length = dot(&vector, &vector).sqrt();
-        let scale = if 0.0 < length { length.recip() } else { 0.0 };
-        let start = self.vectors.len();
-        self.vectors.extend(vector.iter().map(|x| x * scale));
-        &self.vectors[start..]
-    }
-}
-
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| x * y).sum()
 }

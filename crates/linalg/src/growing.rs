@@ -27,11 +27,6 @@ impl<T: ComplexField<Real = f64> + Copy> GrowingQr<T> {
         Self { q: Vec::new(), r: Vec::new() }
     }
 
-    /// How many columns there are.
-    pub fn columns(&self) -> usize {
-        self.q.len()
-    }
-
     /// Adds a column, as long as the others, unless it is a combination of them; whether it was added.
     pub fn push(&mut self, column: &[T]) -> bool {
         let (mut fresh, mut projections) = (column.to_vec(), vec![T::zero_impl(); self.q.len()]);

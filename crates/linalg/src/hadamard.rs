@@ -170,7 +170,7 @@ impl TensorSrht {
         if b.len() != tall * wide {
             return Err(Error::Rows { found: b.len(), expected: tall * wide });
         }
-        // Column i of `rows` is row i of B: transformed along j, then the other way.
+        // B is [n₁, n₂], and here Bᵀ column by column: transformed along j, then along i.
         let along = self.mixings[1].whole(MatRef::from_column_major_slice(b, wide, tall))?;
         let both = self.mixings[0].whole(along.transpose())?;
         let scale = (self.picked.len() as f64).sqrt().recip();

@@ -10,7 +10,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::traits::{ComplexField, Conjugate};
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
 
 /// Eigenvalues and eigenvectors.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,20 +27,43 @@ pub struct Eigen<T> {
 /// When it is not square, or has an entry that is not finite, or the iteration does not settle.
 pub fn eigh<T: ComplexField<Real = f64>>(a: MatRef<'_, T>) -> Result<Eigen<T>> {
     let (rows, columns) = a.shape();
-    if rows != columns {
-        return Err(Error::Length { rows, columns: rows, found: rows * columns });
-    }
-    let (mut values, mut vectors) = (Diag::<T>::zeros(rows), Mat::zeros(rows, rows));
-    let scratch = self_adjoint_evd_scratch::<T>(rows, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    let mut memory = MemBuffer::new(scratch);
-    let (target, stack) = (values.as_mut(), MemStack::new(&mut memory));
-    self_adjoint_evd(a, target, Some(vectors.as_mut()), Par::Seq, stack, Default::default())
-        .map_err(|_| Error::NoConvergence { rows, columns })?;
-    let values: Vec<f64> = values.column_vector().iter().map(T::real_part_impl).collect();
-    match values.iter().all(|value| value.is_finite()) && vectors.is_all_finite() {
+    let mut vectors = Mat::<T>::zeros(rows, rows);
+    let values = decompose(a, Some(vectors.as_mut()))?;
+    match vectors.is_all_finite() {
         true => Ok(Eigen { values, vectors }),
         false => Err(Error::NoConvergence { rows, columns }),
     }
+}
+
+/// The eigenvalues alone, ascending; [n].
+///
+/// # Errors
+/// As [`eigh`].
+pub fn eigvalsh<T: ComplexField<Real = f64>>(a: MatRef<'_, T>) -> Result<Vec<f64>> {
+    decompose(a, None)
+}
+
+/// The eigenvalues; vectors, where they are wanted: [n, n].
+fn decompose<T: ComplexField<Real = f64>>(
+    a: MatRef<'_, T>,
+    vectors: Option<MatMut<'_, T>>,
+) -> Result<Vec<f64>> {
+    let (rows, columns) = a.shape();
+    if rows != columns {
+        return Err(Error::Length { rows, columns: rows, found: rows * columns });
+    }
+    let failed = || Error::NoConvergence { rows, columns };
+    if !a.is_all_finite() {
+        return Err(failed());
+    }
+    let compute = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
+    let mut values = Diag::<T>::zeros(rows);
+    let scratch = self_adjoint_evd_scratch::<T>(rows, compute, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(scratch);
+    let (target, stack) = (values.as_mut(), MemStack::new(&mut memory));
+    self_adjoint_evd(a, target, vectors, Par::Seq, stack, Default::default()).map_err(|_| failed())?;
+    let values: Vec<f64> = values.column_vector().iter().map(T::real_part_impl).collect();
+    if values.iter().all(|value| value.is_finite()) { Ok(values) } else { Err(failed()) }
 }
 
 /// The product of two matrices, each of which may be a conjugate view, on the calling thread; [left.nrows, right.ncols].

@@ -43,22 +43,8 @@ pub fn kronecker_apply<T: ComplexField>(factors: &[MatRef<'_, T>], x: &[T]) -> R
 }
 
 /// v₁ ⊗ … ⊗ v_d; [Π n_i]. The number 1 of no vectors.
-pub fn outer<T: ComplexField + Copy>(vectors: &[&[T]]) -> Vec<T> {
+pub fn outer<T: ComplexField + Copy>(vectors: &[impl AsRef<[T]>]) -> Vec<T> {
     vectors.iter().fold(vec![T::one_impl()], |left, right| {
-        left.iter().flat_map(|&x| right.iter().map(move |&y| x * y)).collect()
+        left.iter().flat_map(|&x| right.as_ref().iter().map(move |&y| x * y)).collect()
     })
-}
-
-/// Column by column a_j ⊗ b_j; [a.nrows · b.nrows, columns].
-///
-/// # Errors
-/// When the numbers of columns differ.
-pub fn khatri_rao<T: ComplexField + Copy>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Result<Mat<T>> {
-    let (rows, columns) = (b.nrows(), a.ncols());
-    if b.ncols() != columns {
-        return Err(Error::Length { rows, columns, found: rows * b.ncols() });
-    }
-    Ok(Mat::from_fn(a.nrows() * rows, columns, |row, column| {
-        a[(row / rows, column)] * b[(row % rows, column)]
-    }))
 }

@@ -6,8 +6,7 @@
 //! rounding of f64 times the condition of A.
 
 use crate::{Result, dense, tall};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
 /// Rows that are worked on by themselves.
@@ -28,9 +27,7 @@ pub fn leverage_scores(a: MatRef<'_, f64>) -> Result<Vec<f64>> {
     let mut scores = vec![0.0; a.nrows()];
     scores.par_chunks_mut(BLOCK).enumerate().for_each(|(chunk, scores)| {
         let rows = a.subrows(chunk * BLOCK, scores.len());
-        let mut images = Mat::zeros(rows.nrows(), rank);
-        matmul(images.as_mut(), Accum::Replace, rows, whitened.as_ref(), 1.0, Par::Seq);
-        for column in images.col_iter() {
+        for column in dense::multiply(rows, whitened.as_ref()).col_iter() {
             scores.iter_mut().zip(column.iter()).for_each(|(score, x)| *score += x * x);
         }
     });

@@ -43,15 +43,14 @@ mod tall;
 mod truncated;
 mod tucker;
 
-pub use choice::largest;
 pub use dpp::{ProjectionDpp, dpp_by_rejection, greedy_rows};
 pub use error::{Error, Result};
 pub use estimate::{ErrorEstimate, orthonormality_defect};
 pub use growing::GrowingQr;
 pub use hadamard::{Srht, TensorSrht, walsh_hadamard};
-pub use hermitian::{Eigen, eigh, product};
+pub use hermitian::{Eigen, eigh, eigvalsh, product};
 pub use incremental::IncrementalPca;
-pub use kronecker::{khatri_rao, kronecker, kronecker_apply, outer};
+pub use kronecker::{kronecker, kronecker_apply, outer};
 pub use ldu::{Ldu, ldu};
 pub use leverage::leverage_scores;
 pub use low_rank::LowRank;

@@ -43,7 +43,7 @@ pub(crate) fn columns_of<'a>(parts: &[MatRef<'a, f64>], rows: usize) -> Result<V
     Ok(parts.iter().flat_map(|part| part.col_iter()).collect())
 }
 
-/// A column as a slice.
+/// Copies a column into a slice of its length.
 pub(crate) fn copy(column: ColRef<'_, f64>, target: &mut [f64]) {
     match column.try_as_col_major() {
         Some(column) => target.copy_from_slice(column.as_slice()),

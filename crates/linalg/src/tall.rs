@@ -3,13 +3,12 @@
 //!     A = Q·R         the triangles of blocks of rows are stacked, and the triangle of that is R, signs of rows apart
 //!
 //! Work is cut by sizes only, and partial sums are added in their order: the result does not depend on the number of threads.
-//! [`tall_triangle`] costs 2·n·d² and memory of at most a sixteenth of A a thread; source: Demmel, Grigori, Hoemmen and
-//! Langou 2012.
+//! [`tall_triangle`] costs 2·n·d², and a thread the memory of a sixteenth of the rows of A, or of max(2048, 4·d) where that is
+//! more; source: Demmel, Grigori, Hoemmen and Langou 2012.
 
 use crate::dense;
 use crate::{Error, Result};
 use faer::linalg::matmul::matmul;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, ColMut, ColRef, Mat, MatRef, Par};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -80,21 +79,11 @@ pub fn tall_gram(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<(Mat<f64>, Ma
     }
     let of = |range: Range<usize>| {
         let (a, b) = (a.subrows(range.start, range.len()), b.subrows(range.start, range.len()));
-        let mut gram = Mat::zeros(a.ncols(), a.ncols());
-        let (half, whole) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-        let target = gram.as_mut();
-        triangular::matmul(target, half, Accum::Replace, a.transpose(), whole, a, whole, 1.0, Par::Seq);
-        (gram, dense::multiply(a.transpose(), b))
+        (dense::gram(a.transpose()), dense::multiply(a.transpose(), b))
     };
     let sums: Vec<_> = blocks(a.nrows(), a.ncols()).into_par_iter().map(of).collect();
     let zeros = (Mat::zeros(a.ncols(), a.ncols()), Mat::zeros(a.ncols(), b.ncols()));
-    let (mut gram, cross) = sums.into_iter().fold(zeros, |(gram, cross), (g, c)| (gram + g, cross + c));
-    for column in 0..gram.ncols() {
-        for row in 0..column {
-            gram[(row, column)] = gram[(column, row)];
-        }
-    }
-    Ok((gram, cross))
+    Ok(sums.into_iter().fold(zeros, |(gram, cross), (g, c)| (gram + g, cross + c)))
 }
 
 /// A·x; [a.nrows].

@@ -41,10 +41,7 @@ pub(crate) fn job<'a>(
     let (examples, summary) = encode_labelled(&texts, &tokenizer(checkpoint)?, &names, max_length)?;
     let (train, validation) = split_stratified(examples, section.share(), recipe.seed)?;
     let _ = watch(Notice::Labelled(&summary, train.len(), validation.len()));
-    let rng = Rng::new(recipe.seed).fork("head");
-    let head = missing_head(checkpoint.config(), checkpoint.tensors(), names.len(), &rng);
-    let whole = trained_whole(checkpoint.config(), &head, &recipe.targets.whole);
-    checkpoint.make_classifier(&names, head);
+    let whole = give_head(checkpoint, &names, &recipe.targets.whole, recipe.seed);
     let sum = checksum(train.iter().chain(&validation), |example| {
         (&example.tokens, example.label.to_le_bytes().to_vec())
     });
@@ -61,8 +58,22 @@ pub(crate) fn job<'a>(
 
 type Named = (String, Vec<usize>, Vec<f32>);
 
+/// Gives a model what it lacks of a head for these classes, drawn from the seed of a run. The modules that are trained whole.
+pub(crate) fn give_head(
+    checkpoint: &mut Checkpoint,
+    names: &[String],
+    whole: &[String],
+    seed: u64,
+) -> Vec<String> {
+    let rng = Rng::new(seed).fork("head");
+    let head = missing_head(checkpoint.config(), checkpoint.tensors(), names.len(), &rng);
+    let whole = trained_whole(checkpoint.config(), &head, whole);
+    checkpoint.make_classifier(names, head);
+    whole
+}
+
 /// The modules of the head that are no part of the encoder, those that are new, and those that the recipe names.
-pub(crate) fn trained_whole(config: &Config, new: &[Named], named: &[String]) -> Vec<String> {
+fn trained_whole(config: &Config, new: &[Named], named: &[String]) -> Vec<String> {
     let encoder = format!("{}.", config.architecture.name());
     let is_new =
         |module: &str| new.iter().any(|(name, ..)| name.rsplit_once('.').is_some_and(|(m, _)| m == module));

@@ -2,7 +2,8 @@
 
 use crate::{
     Result, TargetSection,
-    classify::{tells_classes, trained_whole},
+    classify::{give_head, tells_classes},
+    ground::thought_of,
     images,
     kind::Runnable,
     targeted::load_targeted,
@@ -10,11 +11,7 @@ use crate::{
 use indexmap::IndexMap;
 use rankine_checkpoint::{Checkpoint, ImageCheckpoint};
 use rankine_method::{Choice, Counted, count as count_weights, diffora::place};
-use rankine_nn::{
-    models::{Storage, missing_head, new_image_head},
-    weight::counts,
-};
-use rankine_random::Rng;
+use rankine_nn::{models::Storage, weight::counts};
 use rankine_train::{Classify, ClassifyImages, NextToken};
 use serde::Serialize;
 use std::path::Path;
@@ -60,8 +57,7 @@ pub struct Group {
 pub fn count(path: &Path, method: &Choice, targets: &TargetSection) -> Result<Count> {
     if let Some(mut images) = ImageCheckpoint::open(path)? {
         if images.head_classes().is_none() {
-            let head = new_image_head(&images, CLASSES.len(), &Rng::new(0));
-            images.make_classifier(&CLASSES.map(str::to_owned), head);
+            images::give_head(&mut images, &thought_of(), 0);
         }
         let whole = images::trained_whole(&images, &targets.whole);
         let targets = TargetSection { whole, ..targets.clone() };
@@ -71,17 +67,9 @@ pub fn count(path: &Path, method: &Choice, targets: &TargetSection) -> Result<Co
     if !tells_classes(&checkpoint)? {
         return counted::<NextToken>(&checkpoint, method, targets);
     }
-    let config = checkpoint.config();
-    let head = missing_head(config, checkpoint.tensors(), CLASSES.len(), &Rng::new(0));
-    let whole = trained_whole(config, &head, &targets.whole);
-    if !head.is_empty() {
-        checkpoint.make_classifier(&CLASSES.map(str::to_owned), head);
-    }
+    let whole = give_head(&mut checkpoint, &thought_of(), &targets.whole, 0);
     counted::<Classify>(&checkpoint, method, &TargetSection { whole, ..targets.clone() })
 }
-
-/// Of a head that is only thought of.
-pub(crate) const CLASSES: [&str; 2] = ["0", "1"];
 
 fn counted<T: Runnable>(files: &T::Files, method: &Choice, targets: &TargetSection) -> Result<Count> {
     let method = method.method();

@@ -1,6 +1,6 @@
 //! What can go wrong in a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -187,64 +187,58 @@ impl From<rankine_train::Error> for Error {
 impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Exists { resumable: true, .. } => {
-                Some("`--resume` goes on with it, `--force` replaces it".to_owned())
-            }
-            Self::Exists { .. } => Some("`--force` replaces it; or choose another `--output`".to_owned()),
-            Self::Unwritable { .. } => Some("choose another `--output`".to_owned()),
-            Self::OtherData { .. } => {
-                Some("bring the data back, or start a new run with another `--output`".to_owned())
-            }
+        let hint = match self {
+            Self::Exists { resumable: true, .. } => "`--resume` goes on with it, `--force` replaces it",
+            Self::Exists { .. } => "`--force` replaces it; or choose another `--output`",
+            Self::Unwritable { .. } => "choose another `--output`",
+            Self::OtherData { .. } => "bring the data back, or start a new run with another `--output`",
             Self::NoState { path } if path.exists() => {
-                Some("nothing was saved yet: start it anew with `--force`, without `--resume`".to_owned())
+                "nothing was saved yet: start it anew with `--force`, without `--resume`"
             }
-            Self::NoState { .. } => Some("start it without `--resume`".to_owned()),
-            Self::OtherRecipe { key, .. } if key == "train.steps" || key == "train.epochs" => Some(
+            Self::NoState { .. } => "start it without `--resume`",
+            Self::OtherRecipe { key, .. } if key == "train.steps" || key == "train.epochs" => {
                 "the schedule depends on the number of steps: resume with the old one, or start a new run"
-                    .to_owned(),
-            ),
+            }
             Self::OtherRecipe { .. } => {
-                Some("resume with the folder's own `recipe.toml`, or choose another `--output`".to_owned())
+                "resume with the folder's own `recipe.toml`, or choose another `--output`"
             }
-            Self::NoCalibrationData { .. } => Some(
+            Self::NoCalibrationData { .. } => {
                 "give some of what is to be learnt with `--data`: a few hundred lines or images are enough"
-                    .to_owned(),
-            ),
-            Self::OtherBase { residual, .. } => Some(format!("give `{}` as the model", residual.display())),
-            Self::NoHead { .. } => {
-                Some("train one with `rankine train`, or give an adapter that brings it".to_owned())
             }
-            Self::ImageClasses { .. } => Some(
+            Self::OtherBase { residual, .. } => {
+                return Some(format!("give `{}` as the model", residual.display()));
+            }
+            Self::NoHead { .. } => "train one with `rankine train`, or give an adapter that brings it",
+            Self::ImageClasses { .. } => {
                 "give the adapter that was trained for these classes, or their names as a list in `classes.json` beside \
                  the weights"
-                    .to_owned(),
-            ),
-            Self::Classes { .. } => Some("it should be a list of names in JSON".to_owned()),
-            Self::Modules { .. } => Some("the file is damaged: start the run anew with `--force`".to_owned()),
-            Self::Stopped { source, last_good } => {
-                let saved = match last_good {
-                    Some(path) => format!("the last good weights are in `{}`", path.display()),
-                    None => "nothing was saved yet".to_owned(),
-                };
-                Some(source.hint().into_iter().chain([saved]).collect::<Vec<_>>().join("; "))
             }
-            Self::Surgery(error) => error.hint(),
-            Self::Checkpoint(error) => error.hint(),
-            Self::Data(error) => error.hint(),
-            Self::Method(error) => error.hint(),
-            Self::Model(error) => error.hint(),
-            Self::Train(error) => error.hint(),
-            Self::Report(error) => error.hint(),
-            Self::Linalg(error) => error.hint(),
-            Self::Value { key, .. } if key.starts_with("method.") => {
-                Some("`rankine methods NAME` shows the settings of a method".to_owned())
+            Self::Classes { .. } => "it should be a list of names in JSON",
+            Self::Modules { .. } => "the file is damaged: start the run anew with `--force`",
+            Self::Stopped { source, last_good } => return Some(stopped(source, last_good.as_deref())),
+            Self::Surgery(error) => return error.hint(),
+            Self::Checkpoint(error) => return error.hint(),
+            Self::Data(error) => return error.hint(),
+            Self::Method(error) => return error.hint(),
+            Self::Model(error) => return error.hint(),
+            Self::Train(error) => return error.hint(),
+            Self::Report(error) => return error.hint(),
+            Self::Linalg(error) => return error.hint(),
+            Self::Value { key, .. } => {
+                let (method, _) = key.strip_prefix("method.")?.split_once('.')?;
+                return Some(format!("`rankine methods {method}` shows the settings of the method"));
             }
-            Self::Recipe { .. }
-            | Self::Value { .. }
-            | Self::Setting { .. }
-            | Self::Io { .. }
-            | Self::Toml(_) => None,
-        }
+            Self::Recipe { .. } | Self::Setting { .. } | Self::Io { .. } | Self::Toml(_) => return None,
+        };
+        Some(hint.to_owned())
     }
+}
+
+/// Of a training that stopped: what can be done, and where what was saved is.
+fn stopped(source: &rankine_train::Error, last_good: Option<&Path>) -> String {
+    let saved = match last_good {
+        Some(path) => format!("the last good weights are in `{}`", path.display()),
+        None => "nothing was saved yet".to_owned(),
+    };
+    source.hint().into_iter().chain([saved]).collect::<Vec<_>>().join("; ")
 }

@@ -126,6 +126,10 @@ impl Folder {
         Ok(write_file_atomically(&self.path.join(name), bytes)?)
     }
 
+    pub fn write_json(&self, name: &str, value: &serde_json::Value) -> Result<()> {
+        self.write(name, format!("{value:#}\n").as_bytes())
+    }
+
     /// What a run that is gone on with goes on from.
     pub fn reached(&self, resume: bool) -> Result<Reached> {
         let state = |name: &str| State::read(&self.path.join(name));

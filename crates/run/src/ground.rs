@@ -10,13 +10,10 @@
 //! A classifier's head is trained whole, and so in the adapter, as peft saves it.
 
 use crate::{
-    DataSection, Recipe, Result, Start, TargetSection, classify, count, images, kind::Runnable, language,
-    run::Job,
+    DataSection, Recipe, Result, Start, TargetSection, classify, images, kind::Runnable, language, run::Job,
 };
 use rankine_checkpoint::{Checkpoint, ImageCheckpoint};
 use rankine_data::Batches;
-use rankine_nn::models::{missing_head, new_image_head};
-use rankine_random::Rng;
 use rankine_train::{Classify, ClassifyImages, NextToken};
 use std::ops::ControlFlow;
 
@@ -63,11 +60,11 @@ impl Start {
         let usual = Recipe::new(self.model.clone(), &data.path);
         Recipe { seed: self.seed, data: data.clone(), targets: self.targets.clone(), ..usual }
     }
+}
 
-    /// What a run draws a new head from.
-    fn head_rng(&self) -> Rng {
-        Rng::new(self.seed).fork("head")
-    }
+/// The classes of a head that is only thought of.
+pub(crate) fn thought_of() -> [String; 2] {
+    ["0", "1"].map(str::to_owned)
 }
 
 /// Of a language model.
@@ -93,11 +90,9 @@ pub(crate) fn of_texts(mut files: Checkpoint, start: &Start) -> Result<Ground<Cl
         Some(_) => None,
         None => Some(Checkpoint::open(files.path())?),
     };
-    let names = own.clone().unwrap_or_else(|| count::CLASSES.map(str::to_owned).to_vec());
-    let head = missing_head(files.config(), files.tensors(), names.len(), &start.head_rng());
-    let head_modules = classify::trained_whole(files.config(), &head, &start.targets.whole);
-    files.make_classifier(&names, head);
-    Ok(Ground::of_model(files, bare, (head_modules, own.unwrap_or_default()), start))
+    let names = own.clone().unwrap_or_else(|| thought_of().to_vec());
+    let whole = classify::give_head(&mut files, &names, &start.targets.whole, start.seed);
+    Ok(Ground::of_model(files, bare, (whole, own.unwrap_or_default()), start))
 }
 
 /// Of a model that tells images apart.
@@ -112,12 +107,12 @@ pub(crate) fn of_images(mut files: ImageCheckpoint, start: &Start) -> Result<Gro
             let named = files.classes().map(<[String]>::to_vec);
             (None, named.unwrap_or_else(|| classify::numbered(classes)))
         }
-        None => (ImageCheckpoint::open(files.path())?, Vec::new()),
+        None => {
+            let bare = ImageCheckpoint::open(files.path())?;
+            images::give_head(&mut files, &thought_of(), start.seed);
+            (bare, Vec::new())
+        }
     };
-    if bare.is_some() {
-        let head = new_image_head(&files, count::CLASSES.len(), &start.head_rng());
-        files.make_classifier(&count::CLASSES.map(str::to_owned), head);
-    }
-    let head_modules = images::trained_whole(&files, &start.targets.whole);
-    Ok(Ground::of_model(files, bare, (head_modules, own), start))
+    let whole = images::trained_whole(&files, &start.targets.whole);
+    Ok(Ground::of_model(files, bare, (whole, own), start))
 }

@@ -19,7 +19,7 @@ use crate::{
     ground::{self, Ground},
     kind::{ModelFiles, Runnable},
     residual,
-    targeted::load_targeted,
+    targeted::{self, load_targeted},
 };
 use rankine_checkpoint::{Adapter, Checkpoint, Existing, ImageCheckpoint, OutputFolder};
 use rankine_data::Batches;
@@ -83,15 +83,18 @@ pub fn init(
         Destination { output, existing, inputs: data.into_iter().chain([model.to_owned()]).collect() };
     if let Some(images) = ImageCheckpoint::open(model)? {
         destination.check(start)?;
+        targeted::check_images(&start.method, &start.targets, &images)?;
         return written(ground::of_images(images, start)?, start, &destination, watch);
     }
     let checkpoint = Checkpoint::open(model)?;
     destination.check(start)?;
     let labelled = start.data.as_ref().is_some_and(|data| data.label_column.is_some());
-    match labelled || classify::tells_classes(&checkpoint)? {
-        true => written(ground::of_texts(checkpoint, start)?, start, &destination, watch),
-        false => written(ground::of_language(checkpoint, start)?, start, &destination, watch),
+    if labelled || classify::tells_classes(&checkpoint)? {
+        targeted::check_texts(&start.method, &start.targets, &checkpoint)?;
+        return written(ground::of_texts(checkpoint, start)?, start, &destination, watch);
     }
+    targeted::check(&start.method, &start.targets, checkpoint.tensors())?;
+    written(ground::of_language(checkpoint, start)?, start, &destination, watch)
 }
 
 /// Where an adapter goes, and what it must not replace.

@@ -16,11 +16,7 @@ use crate::{
 };
 use rankine_checkpoint::{Adapter, Checkpoint, ImageCheckpoint};
 use rankine_data::{Batches, Batching, LabelSummary, Sample, Summary, images::ImageSummary};
-use rankine_method::{
-    Base, check_base,
-    diffora::{Candidate, place},
-    export, train_whole,
-};
+use rankine_method::{Base, check_base, diffora::Candidate, export, train_whole};
 use rankine_nn::Model;
 use rankine_surgery::Stage;
 use rankine_train::{Best, Data, Ending, Event, Measured, Plan, State, Step, Task};
@@ -108,8 +104,7 @@ pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watc
     recipe.check()?;
     let folder = Folder::check(output, recipe, source.resume, source.force)?;
     if let Some(mut model) = ImageCheckpoint::open(source.model)? {
-        let head = model.network().head();
-        targeted::check_body(&recipe.method, &recipe.targets, model.tensors(), |module| module == head)?;
+        targeted::check_images(&recipe.method, &recipe.targets, &model)?;
         return images::job(recipe, &mut model, watch)?.run(&model, folder, source.resume, watch);
     }
     let mut checkpoint = Checkpoint::open(source.model)?;
@@ -119,9 +114,7 @@ pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watc
             language::job(recipe, &checkpoint, watch)?.run(&checkpoint, folder, source.resume, watch)
         }
         TaskName::Classify => {
-            // The head is outside of the layers, and trained whole.
-            let is_head = |module: &str| place(module).0.is_empty();
-            targeted::check_body(&recipe.method, &recipe.targets, checkpoint.tensors(), is_head)?;
+            targeted::check_texts(&recipe.method, &recipe.targets, &checkpoint)?;
             classify::job(recipe, &mut checkpoint, watch)?.run(&checkpoint, folder, source.resume, watch)
         }
     }
@@ -190,10 +183,10 @@ where
             Found::Stopped(steps) => return Ok(Outcome::searching(steps, T::NAME)),
         };
         if !candidates.is_empty() {
-            folder.write(search::FILE, format!("{:#}\n", serde_json::json!(candidates)).as_bytes())?;
+            folder.write_json(search::FILE, &serde_json::json!(candidates))?;
         }
         if !classes.is_empty() {
-            folder.write(CLASSES, format!("{:#}\n", serde_json::json!(classes)).as_bytes())?;
+            folder.write_json(CLASSES, &serde_json::json!(classes))?;
         }
         if recipe.keep_residual {
             let place = folder.path().join(residual::FOLDER);

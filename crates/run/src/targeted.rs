@@ -9,10 +9,10 @@ use crate::{
     packed::Packed,
 };
 use rankine_checkpoint::{
-    Tensors,
+    Checkpoint, ImageCheckpoint, Tensors,
     adapter::{self, ModuleName, modules_of},
 };
-use rankine_method::{Choice, Error, Method, check_rank};
+use rankine_method::{Choice, Error, Method, check_rank, diffora::place};
 use rankine_nn::{Kind, Model, models::Storage};
 
 /// The model, and the modules that `method` is to take over; their weights in the type that it rounds them to.
@@ -50,11 +50,26 @@ pub(crate) fn check(method: &Choice, targets: &TargetSection, tensors: &dyn Tens
     check_ranks(method, &targets.targets().select_strictly(&modules_of(tensors))?, tensors)
 }
 
-/// The same of the ranks alone, for a model that may get another head: what is wrong with names is told later.
+/// The same of the ranks alone, for a model that is to tell texts apart: it may get another head, and what is wrong with names is
+/// told later.
 ///
 /// # Errors
 /// When a matrix that is no part of the head cannot have the rank.
-pub(crate) fn check_body(
+pub(crate) fn check_texts(method: &Choice, targets: &TargetSection, model: &Checkpoint) -> Result<()> {
+    // The head is outside of the layers, and trained whole.
+    check_body(method, targets, model.tensors(), |module| place(module).0.is_empty())
+}
+
+/// The same of a model of images.
+///
+/// # Errors
+/// As [`check_texts`].
+pub(crate) fn check_images(method: &Choice, targets: &TargetSection, model: &ImageCheckpoint) -> Result<()> {
+    let head = model.network().head();
+    check_body(method, targets, model.tensors(), |module| module == head)
+}
+
+fn check_body(
     method: &Choice,
     targets: &TargetSection,
     tensors: &dyn Tensors,

@@ -191,12 +191,6 @@ pub enum Error {
         /// How many there may be.
         limit: usize,
     },
-    /// The eigenvalues of a small dense matrix were not found.
-    #[error("the eigenvalues of a [{size}, {size}] matrix did not converge")]
-    Spectrum {
-        /// Rows and columns.
-        size: usize,
-    },
     /// A row or column that is not there.
     #[error("{what} {found} is named; there are 0 to {}", limit - 1)]
     Outside {
@@ -253,7 +247,7 @@ impl Error {
             Self::Enclosed { .. } => Some("make the enclosed cells solid".into()),
             Self::Large { .. } => Some("take an iterative solver".into()),
             Self::Lacks { .. } => Some("take `cg`, which needs products with the matrix only".into()),
-            Self::OutsideMatrix { .. } | Self::Spectrum { .. } => None,
+            Self::OutsideMatrix { .. } => None,
             Self::Twice { .. } => Some("keep one of them, or their mean".into()),
             Self::Setting { .. } | Self::Fit { .. } | Self::Outside { .. } | Self::NotSquare { .. } => None,
             Self::NoDirection { .. } => Some("leave such points out, or take another metric".into()),

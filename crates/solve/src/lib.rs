@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod approximation;
+mod check;
 mod conjugate_gradient;
 mod error;
 pub mod kronecker;

@@ -1,11 +1,11 @@
 //! Merging: an adapter's changes written into a copy of its base.
 
 use crate::merged::Merged;
-use crate::write::{Files, Plan, Watch, Weights, WriteOptions, configured, first_dtype, shard_plan, summary};
-use crate::{Error, Result, base, output};
+use crate::write::{Files, Plan, Weights, WriteOptions, configured, first_dtype, shard_plan, summary};
+use crate::{Error, Result, Subject, Watch, base, output};
 use rankine_checkpoint::{Adapter, Checkpoint, ImageCheckpoint, OutputFolder, ShardPlan};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a merge did.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,7 @@ pub fn merge(
     watch: &mut Watch,
 ) -> Result<MergeReport> {
     base::check(base)?;
-    let options = complete(options, base.path(), adapter, base.companions());
+    let options = complete(options, Subject::Texts(base), adapter);
     // The decompositions may take long: what can be known before comes before.
     check_target(target, &options)?;
     let mut merged = Merged::draft(base.tensors(), adapter)?;
@@ -67,7 +67,7 @@ pub fn merge_images(
     watch: &mut Watch,
 ) -> Result<MergeReport> {
     base::check_images(base)?;
-    let options = complete(options, base.path(), adapter, base.companions());
+    let options = complete(options, Subject::Images(base), adapter);
     check_target(target, &options)?;
     let mut merged = draft_images(base, adapter)?;
     shard_plan(&merged, &options)?;
@@ -94,16 +94,9 @@ fn draft_images<'a>(base: &'a ImageCheckpoint, adapter: &'a Adapter) -> Result<M
 }
 
 /// With everything that is read, and the companions of the base.
-fn complete(
-    options: &WriteOptions,
-    base: &Path,
-    adapter: &Adapter,
-    companions: Vec<PathBuf>,
-) -> WriteOptions {
-    let mut options = options.clone();
-    options.inputs.push(base.to_owned());
+fn complete(options: &WriteOptions, base: Subject<'_>, adapter: &Adapter) -> WriteOptions {
+    let mut options = base.complete(options);
     options.inputs.extend(adapter.folder().into_iter().chain([adapter.path.as_path()]).map(Path::to_owned));
-    options.companions.extend(companions);
     options
 }
 

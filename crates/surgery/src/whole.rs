@@ -1,7 +1,7 @@
 //! A thin model with whole weights: what its factors make, as every program reads it.
 
-use crate::write::{Plan, Watch, WriteOptions, shard_plan, summary, write_image_model, write_model};
-use crate::{Error, Result, Subject};
+use crate::write::{Plan, WriteOptions, shard_plan, summary, write_unchanged};
+use crate::{Error, Result, Subject, Watch};
 use rankine_checkpoint::thin::is_thin;
 use std::path::Path;
 
@@ -18,10 +18,7 @@ pub fn write_whole(
 ) -> Result<Plan> {
     check(thin)?;
     let options = thin.complete(options);
-    match thin {
-        Subject::Texts(model) => write_model(thin.tensors(), model.config(), target, &options, watch),
-        Subject::Images(model) => write_image_model(thin.tensors(), model, target, &options, watch),
-    }
+    write_unchanged(thin.tensors(), &|plan| thin.describe(plan, &options), target, &options, watch)
 }
 
 /// What [`write_whole`] would write, without making it.

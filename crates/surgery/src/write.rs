@@ -4,7 +4,7 @@
 //! that is stored as it was read is copied byte for byte. The folder appears when it is complete.
 
 use crate::merged::{Squares, row_blocks};
-use crate::{Error, Result, output};
+use crate::{Error, Progress, Result, Stage, Watch, output};
 use indexmap::IndexMap;
 use rankine_checkpoint::{
     Config, Dtype, Existing, ImageCheckpoint, ModelWriter, OutputFolder, ShardPlan, TensorInfo, Tensors,
@@ -13,7 +13,7 @@ use rankine_checkpoint::{
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::borrow::Cow;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Blocks a thread makes between two reports of progress: some 16 MiB of f32.
@@ -73,45 +73,6 @@ pub struct Plan {
     pub files: Vec<(String, u64)>,
 }
 
-/// What is being done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Seeing the inputs of the weights; counted in batches, of which there may be fewer in the end.
-    Calibrating,
-    /// Decomposing weights: to recompute what an initialisation took out of the base, or to choose ranks; counted in weights.
-    Decomposing,
-    /// Making matrices smaller; counted in matrices.
-    Compressing,
-    /// Making and writing the weights; counted in bytes.
-    Writing,
-    /// Decomposing an adapter's changes; counted in modules.
-    Recompressing,
-}
-
-/// How far a stage is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// What is being done.
-    pub stage: Stage,
-    /// How much of it is done.
-    pub done: u64,
-    /// How much there is to do.
-    pub total: u64,
-}
-
-/// Hears of progress; breaking off ends the work, of which nothing is left behind.
-pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
-
-impl Progress {
-    /// An error when the caller wants no more.
-    pub(crate) fn tell(self, watch: &mut Watch) -> Result<()> {
-        match watch(self) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Error::Interrupted),
-        }
-    }
-}
-
 /// Writes all tensors of `source` as a model with this configuration into the folder `target`. What `source` is read
 /// from stands in [`WriteOptions::inputs`].
 ///
@@ -143,19 +104,25 @@ pub fn write_image_model(
 }
 
 /// Weights as they are read, beside `files`.
-fn write_unchanged(
+pub(crate) fn write_unchanged(
     source: &dyn Tensors,
     files: &Files<'_>,
     target: &Path,
     options: &WriteOptions,
     watch: &mut Watch,
 ) -> Result<Plan> {
-    let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| {
+    let weights = Weights { source, copied: &|_| false, fill: &unchanged(source) };
+    weights.write(files, target, options, watch).map(|written| written.plan)
+}
+
+/// Makes rows of a tensor by reading them.
+pub(crate) fn unchanged(
+    source: &dyn Tensors,
+) -> impl Fn(&str, Range<usize>, &mut [f32]) -> Result<Squares> + Sync + '_ {
+    move |name: &str, rows: Range<usize>, out: &mut [f32]| {
         source.read_rows(name, rows, out)?;
         Ok(Squares::default())
-    };
-    let weights = Weights { source, copied: &|_| false, fill: &fill };
-    weights.write(files, target, options, watch).map(|written| written.plan)
+    }
 }
 
 /// Makes some rows of a tensor.

@@ -28,6 +28,22 @@ pub struct Plan {
     pub seed: u64,
 }
 
+impl Plan {
+    /// Steps of a batch each, gradients cut at length 1; evaluated and saved at the end alone.
+    pub fn plain(schedule: Schedule, seed: u64) -> Self {
+        Self {
+            schedule,
+            accumulation: 1,
+            clip: Some(1.0),
+            evaluate_every: 0,
+            save_every: 0,
+            patience: None,
+            recompute: false,
+            seed,
+        }
+    }
+}
+
 /// Where the batches of the steps come from.
 pub trait Feed<S: Sample> {
     /// The batch of a number, from 0; the same whenever it is asked for.

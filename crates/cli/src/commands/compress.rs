@@ -1,19 +1,19 @@
 //! `rankine compress`: the matrices of a model made smaller.
 
-use super::merge::StoredType;
 use crate::errors::Failure;
 use crate::stages::Stages;
-use crate::{Context, Exit, model, units};
+use crate::weights::WeightsArgs;
+use crate::{Context, Exit, model};
 use anyhow::Context as _;
-use rankine_checkpoint::{Checkpoint, Existing, ImageCheckpoint};
+use rankine_checkpoint::{Checkpoint, ImageCheckpoint};
 use rankine_report::{Cell, Column, Level, Page, Table, format};
 use rankine_run::{Modules, TargetSection};
 use rankine_surgery::{
     Compress as Way, CompressedMatrix, Compression, CompressionReport, Extent, LowRank, Magnitude, Progress,
-    Subject, WriteOptions,
+    Subject,
 };
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Make the matrices of a model smaller
 ///
@@ -46,18 +46,8 @@ pub struct Compress {
     /// Multiply factors out: a model that other programs load, no smaller than before
     #[arg(long)]
     dense: bool,
-    /// Directory to write
-    #[arg(long, short, value_name = "DIR")]
-    output: PathBuf,
-    /// Type of all weights; without it each keeps its own, and quantised ones become f32
-    #[arg(long)]
-    dtype: Option<StoredType>,
-    /// Most bytes of weights in a file
-    #[arg(long, default_value = "5GB", value_name = "SIZE", value_parser = units::parse_bytes)]
-    shard_size: u64,
-    /// Replace the output if it exists
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    weights: WeightsArgs,
     /// Say what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -128,18 +118,12 @@ impl Compress {
     ) -> anyhow::Result<Exit> {
         let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
         let compression = Compression { method, targets: targets.targets(), dense: self.dense };
-        let options = WriteOptions {
-            dtype: self.dtype.map(StoredType::dtype),
-            shard_bytes: self.shard_size,
-            existing: if self.force { Existing::Replace } else { Existing::Refuse },
-            extra_files,
-            ..WriteOptions::default()
-        };
+        let options = self.weights.options(extra_files);
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
         let report = match self.dry_run {
             true => compression.plan(subject, &options, watch),
-            false => compression.run(subject, &self.output, &options, watch),
+            false => compression.run(subject, &self.weights.output, &options, watch),
         };
         let report = report.with_context(|| format!("while compressing `{}`", self.model))?;
         drop(stages);
@@ -182,7 +166,7 @@ impl Compress {
             relative_error: matrix.relative,
         };
         Report {
-            output: &self.output,
+            output: &self.weights.output,
             method: self.method,
             dry_run: self.dry_run,
             parameters_before: report.parameters,
@@ -197,7 +181,7 @@ impl Compress {
 
     fn page(&self, report: &CompressionReport) -> Page {
         let title = if self.dry_run { "Would write" } else { "Compressed into" };
-        let mut page = Page::new(format!("{title} {}", self.output.display()));
+        let mut page = Page::new(format!("{title} {}", self.weights.output.display()));
         page.facts(&[
             ("matrices made smaller", Cell::Count(report.matrices.len() as u64)),
             ("left alone", Cell::Count(report.left.len() as u64)),
@@ -224,7 +208,7 @@ impl Compress {
             let text = format!(
                 "the weights are stored as factors, which other programs do not read: `rankine merge {} --output WHOLE` \
                  multiplies them out",
-                self.output.display()
+                self.weights.output.display()
             );
             page.note(Level::Note, text);
         }

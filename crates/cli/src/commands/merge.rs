@@ -1,12 +1,13 @@
 //! `rankine merge`: an adapter's changes written into a copy of its base; thin layers multiplied out.
 
 use crate::stages::Stages;
-use crate::{Context, Exit, model, units};
+use crate::weights::WeightsArgs;
+use crate::{Context, Exit, model};
 use anyhow::Context as _;
-use rankine_checkpoint::{Checkpoint, Config, Dtype, Existing, ImageCheckpoint};
+use rankine_checkpoint::{Checkpoint, Config, Dtype, ImageCheckpoint};
 use rankine_nn::{Pass, Tokens, models::Storage};
 use rankine_report::{Cell, Column, Page, Table};
-use rankine_surgery::{MergeReport, Plan, Progress, Subject, WriteOptions};
+use rankine_surgery::{MergeReport, Plan, Progress, Subject};
 use rankine_tensor::Tensor;
 use std::path::{Path, PathBuf};
 
@@ -21,18 +22,8 @@ pub struct Merge {
     model: String,
     /// Directory of the adapter, such as the output of `rankine train`; not needed for a thin model
     adapter: Option<PathBuf>,
-    /// Directory to write
-    #[arg(long, short, value_name = "DIR")]
-    output: PathBuf,
-    /// Type of all weights; without it each keeps its own, and quantised ones become f32
-    #[arg(long)]
-    dtype: Option<StoredType>,
-    /// Most bytes of weights in a file
-    #[arg(long, default_value = "5GB", value_name = "SIZE", value_parser = units::parse_bytes)]
-    shard_size: u64,
-    /// Replace the output if it exists
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    weights: WeightsArgs,
     /// Compare logits of the result with those of base and adapter; exit code 1 when they differ
     #[arg(long, conflicts_with = "dry_run")]
     verify: bool,
@@ -51,25 +42,6 @@ Examples:
 /// Length of the text whose logits are compared.
 const PROBE_TOKENS: usize = 32;
 
-/// Types of weights, as words of the command line.
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub enum StoredType {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl StoredType {
-    /// The type of this name.
-    pub fn dtype(self) -> Dtype {
-        match self {
-            Self::F32 => Dtype::F32,
-            Self::F16 => Dtype::F16,
-            Self::Bf16 => Dtype::Bf16,
-        }
-    }
-}
-
 impl Merge {
     /// Merges, and checks the result if asked.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
@@ -84,20 +56,20 @@ impl Merge {
         let adapter = rankine_run::open_adapter(&path, folder)?;
         rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
         rankine_run::fit_head(&mut base, &adapter, folder)?;
-        let options = self.options(rankine_run::tokenizer_companions(&base)?);
+        let options = self.weights.options(rankine_run::tokenizer_companions(&base)?);
         let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
         if self.dry_run {
             let plan = rankine_surgery::plan_merge(&base, &adapter, &options).with_context(merging)?;
-            context.show(&plan_page("Would write", &self.output, &plan))?;
+            context.show(&plan_page("Would write", &self.weights.output, &plan))?;
             return Ok(Exit::Done);
         }
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
-        let report =
-            rankine_surgery::merge(&base, &adapter, &self.output, &options, watch).with_context(merging)?;
+        let report = rankine_surgery::merge(&base, &adapter, &self.weights.output, &options, watch)
+            .with_context(merging)?;
         drop(stages);
         drop(base);
-        context.show(&report_page(&self.output, &report))?;
+        context.show(&report_page(&self.weights.output, &report))?;
         if self.verify { self.check(context, &path) } else { Ok(Exit::Done) }
     }
 
@@ -111,19 +83,19 @@ impl Merge {
         let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
         let adapter = rankine_run::open_image_adapter(&mut base, folder)?;
         rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
-        let options = self.options(Vec::new());
+        let options = self.weights.options(Vec::new());
         if self.dry_run {
             let plan = rankine_surgery::plan_merge_images(&base, &adapter, &options).with_context(merging)?;
-            context.show(&plan_page("Would write", &self.output, &plan))?;
+            context.show(&plan_page("Would write", &self.weights.output, &plan))?;
             return Ok(Exit::Done);
         }
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
-        let report = rankine_surgery::merge_images(&base, &adapter, &self.output, &options, watch)
+        let report = rankine_surgery::merge_images(&base, &adapter, &self.weights.output, &options, watch)
             .with_context(merging)?;
         drop(stages);
         drop(base);
-        context.show(&report_page(&self.output, &report))?;
+        context.show(&report_page(&self.weights.output, &report))?;
         if self.verify { self.check(context, path) } else { Ok(Exit::Done) }
     }
 
@@ -136,38 +108,28 @@ impl Merge {
     }
 
     fn multiply_out(&self, context: &Context, thin: Subject<'_>) -> anyhow::Result<Exit> {
-        let options = self.options(Vec::new());
+        let options = self.weights.options(Vec::new());
         let multiplying = || format!("while multiplying out the factors of `{}`", self.model);
         if self.dry_run {
             let plan = rankine_surgery::plan_whole(thin, &options).with_context(multiplying)?;
-            context.show(&plan_page("Would write", &self.output, &plan))?;
+            context.show(&plan_page("Would write", &self.weights.output, &plan))?;
             return Ok(Exit::Done);
         }
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
-        let plan =
-            rankine_surgery::write_whole(thin, &self.output, &options, watch).with_context(multiplying)?;
+        let plan = rankine_surgery::write_whole(thin, &self.weights.output, &options, watch)
+            .with_context(multiplying)?;
         drop(stages);
-        context.show(&plan_page("Multiplied out into", &self.output, &plan))?;
+        context.show(&plan_page("Multiplied out into", &self.weights.output, &plan))?;
         if self.verify { self.check(context, thin.path()) } else { Ok(Exit::Done) }
-    }
-
-    fn options(&self, extra_files: Vec<(String, Vec<u8>)>) -> WriteOptions {
-        WriteOptions {
-            dtype: self.dtype.map(StoredType::dtype),
-            shard_bytes: self.shard_size,
-            existing: if self.force { Existing::Replace } else { Existing::Refuse },
-            extra_files,
-            ..WriteOptions::default()
-        }
     }
 
     /// Compares the base in memory, with its adapter, with what was written.
     fn check(&self, context: &Context, base: &Path) -> anyhow::Result<Exit> {
         let verifying = "while verifying the merged model";
         let expected = probe(base, self.adapter.as_deref()).context(verifying)?;
-        let merged = probe(&self.output, None).context(verifying)?;
-        let comparison = Comparison::of(&expected, &merged, tolerance(&self.output)?);
+        let merged = probe(&self.weights.output, None).context(verifying)?;
+        let comparison = Comparison::of(&expected, &merged, tolerance(&self.weights.output)?);
         context.show(&comparison.page())?;
         Ok(if comparison.same { Exit::Done } else { Exit::CheckFailed })
     }

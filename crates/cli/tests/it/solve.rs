@@ -128,6 +128,25 @@ fn ratings_are_completed_and_keep_their_names() {
 }
 
 #[test]
+fn ratings_without_a_ridge_are_told_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // No matrix of rank 1.
+    let line = |user: usize, item: usize| format!("u{user},f{item},{}\n", (user * 7 + item * 3) % 5 + 1);
+    let places = (0..12).flat_map(|user| (0..10).map(move |item| (user, item)));
+    let lines: String = places.map(|(user, item)| line(user, item)).collect();
+    std::fs::write(folder.join("ratings.csv"), lines).unwrap();
+    let limits = ["--rank", "1", "--steps", "1", "--tolerance", "0"];
+    let remedy = |problem: &[&str]| {
+        let answer = json(folder, 1, &[&["complete"][..], problem, &limits].concat());
+        answer["remedy"].as_str().unwrap().to_owned()
+    };
+    assert!(remedy(&["ratings.csv"]).contains("`--ridge 0.05`"));
+    assert!(!remedy(&["ratings.csv", "--ridge", "0.05"]).contains("--ridge"));
+    assert!(!remedy(&["--random", "rows=60", "columns=50", "share=0.5"]).contains("--ridge"));
+}
+
+#[test]
 fn every_question_is_answered() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -138,6 +157,8 @@ fn every_question_is_answered() {
     let read = |name: &str| Array::read_vector(&folder.join(name), "coefficients").unwrap();
     json(folder, 0, &["complete", "--random", "rows=60", "columns=50", "rank=2", "share=0.5", "--rank", "2"]);
     json(folder, 0, &["sense", "--random", "rows=8", "columns=6", "count=200", "--rank", "2"]);
+    let few = json(folder, 1, &["sense", "--random", "rows=30", "columns=30", "count=20", "--rank", "2"]);
+    assert!(few["problem"].as_str().unwrap().contains("too few"), "{few}");
     let recover =
         ["solve", "recover", "--random", "rows=[6,6]", "columns=[8,8]", "nonzeros=1", "decibels=40"];
     let output = run(folder, &[&recover[..], &["--output", "x.npy", "--json"]].concat());

@@ -18,6 +18,13 @@ pub struct Table {
     pub array: Array,
 }
 
+impl Table {
+    /// The place of the column that is numbered so, from 1, or named so.
+    pub fn column(&self, column: &str) -> Option<usize> {
+        text::place(column, self.array.shape[1], &self.names)
+    }
+}
+
 /// Reads a table.
 ///
 /// # Errors

@@ -74,14 +74,11 @@ pub fn read_complex(path: &Path) -> Result<Array<Complex>> {
 /// As [`read`].
 pub fn parse(mut reader: impl Read, path: &Path) -> Result<Array> {
     let header = Header::read(&mut reader, path)?;
-    let convert: fn(&[u8]) -> f64 = match header.number {
-        Number::F4 => |bytes| f64::from(f32::from_le_bytes(word(bytes))),
-        Number::F8 => |bytes| f64::from_le_bytes(word(bytes)),
-        Number::I4 => |bytes| f64::from(i32::from_le_bytes(word(bytes))),
-        Number::I8 => |bytes| i64::from_le_bytes(word(bytes)) as f64,
-        Number::C8 | Number::C16 => return Err(at(path, Fault::Complex)),
-    };
-    header.array(reader, convert, path)
+    if header.number.is_complex() {
+        return Err(at(path, Fault::Complex));
+    }
+    let part = header.number.part();
+    header.array(reader, part, path)
 }
 
 /// As [`read_complex`], from bytes; `path` stands in messages.
@@ -90,21 +87,15 @@ pub fn parse(mut reader: impl Read, path: &Path) -> Result<Array> {
 /// As [`read`].
 pub fn parse_complex(mut reader: impl Read, path: &Path) -> Result<Array<Complex>> {
     let header = Header::read(&mut reader, path)?;
-    let convert: fn(&[u8]) -> Complex = match header.number {
-        Number::F4 => |bytes| [f64::from(f32::from_le_bytes(word(bytes))), 0.0],
-        Number::F8 => |bytes| [f64::from_le_bytes(word(bytes)), 0.0],
-        Number::I4 => |bytes| [f64::from(i32::from_le_bytes(word(bytes))), 0.0],
-        Number::I8 => |bytes| [i64::from_le_bytes(word(bytes)) as f64, 0.0],
-        Number::C8 => |bytes| {
-            let (real, imaginary) = bytes.split_at(4);
-            [real, imaginary].map(|part| f64::from(f32::from_le_bytes(word(part))))
-        },
-        Number::C16 => |bytes| {
-            let (real, imaginary) = bytes.split_at(8);
-            [real, imaginary].map(|part| f64::from_le_bytes(word(part)))
-        },
-    };
-    header.array(reader, convert, path)
+    let part = header.number.part();
+    if header.number.is_complex() {
+        let both = |bytes: &[u8]| {
+            let (real, imaginary) = bytes.split_at(bytes.len() / 2);
+            [part(real), part(imaginary)]
+        };
+        return header.array(reader, both, path);
+    }
+    header.array(reader, |bytes: &[u8]| [part(bytes), 0.0], path)
 }
 
 /// The file of an array.
@@ -174,6 +165,20 @@ impl Number {
             Self::C16 => 16,
         }
     }
+
+    fn is_complex(self) -> bool {
+        matches!(self, Self::C8 | Self::C16)
+    }
+
+    /// Reads a real number, or either part of a complex one.
+    fn part(self) -> fn(&[u8]) -> f64 {
+        match self {
+            Self::F4 | Self::C8 => |bytes| f64::from(f32::from_le_bytes(word(bytes))),
+            Self::F8 | Self::C16 => |bytes| f64::from_le_bytes(word(bytes)),
+            Self::I4 => |bytes| f64::from(i32::from_le_bytes(word(bytes))),
+            Self::I8 => |bytes| i64::from_le_bytes(word(bytes)) as f64,
+        }
+    }
 }
 
 /// What a file says of its numbers.
@@ -211,7 +216,12 @@ impl Header {
     }
 
     /// The numbers after the header.
-    fn array<T: Copy>(self, reader: impl Read, convert: fn(&[u8]) -> T, path: &Path) -> Result<Array<T>> {
+    fn array<T: Copy>(
+        self,
+        reader: impl Read,
+        convert: impl Fn(&[u8]) -> T,
+        path: &Path,
+    ) -> Result<Array<T>> {
         let Self { number, fortran, shape } = self;
         let expected = count(&shape).map_err(|fault| at(path, fault))? * number.bytes();
         let (mut values, mut chunk, mut found) = (Vec::new(), Vec::new(), 0);
@@ -221,7 +231,7 @@ impl Header {
             chunk.clear();
             reader.by_ref().take(CHUNK as u64).read_to_end(&mut chunk).map_err(io(path))?;
             found += chunk.len();
-            values.extend(chunk.chunks_exact(number.bytes()).map(convert));
+            values.extend(chunk.chunks_exact(number.bytes()).map(&convert));
             if chunk.len() < CHUNK {
                 break;
             }

@@ -88,12 +88,8 @@ impl Ratings {
 fn places(columns: &[String; 3], header: &[&str]) -> Result<[usize; 3], Fault> {
     let mut places = [0; 3];
     for (place, name) in places.iter_mut().zip(columns) {
-        let found = match name.trim().parse::<usize>() {
-            Ok(number) => number.checked_sub(1).filter(|&index| index < header.len()),
-            Err(_) => header.iter().position(|column| *column == name.trim()),
-        };
         let missing = || Fault::Column { name: name.clone(), known: listed(header.iter().copied()) };
-        *place = found.ok_or_else(missing)?;
+        *place = text::place(name, header.len(), header).ok_or_else(missing)?;
     }
     Ok(places)
 }

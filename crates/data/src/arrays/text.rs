@@ -61,6 +61,14 @@ pub(super) fn lines(text: &str, comment: char) -> impl Iterator<Item = (usize, &
     lines.filter(move |(_, line)| !line.trim().is_empty() && !line.starts_with(comment))
 }
 
+/// The place of the column that is numbered so, from 1, or named so. A number is one before it is a name.
+pub(super) fn place(column: &str, count: usize, names: &[impl AsRef<str>]) -> Option<usize> {
+    match column.trim().parse::<usize>() {
+        Ok(number) => number.checked_sub(1).filter(|&index| index < count),
+        Err(_) => names.iter().position(|name| name.as_ref() == column.trim()),
+    }
+}
+
 /// The number in a field.
 pub(super) fn number(field: &str, line: usize, column: usize) -> Result<f64, Fault> {
     field.parse().map_err(|_| Fault::Field { line, column, expected: "number", found: shortened(field) })

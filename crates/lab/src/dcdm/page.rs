@@ -2,26 +2,19 @@
 
 use super::runs::{Arm, Run};
 use super::{DISK, Domain, Plan};
-use crate::findings::{self, Finding};
-use rankine_report::{Axis, Cell, Column, Level, Lines, Page, Series, Style, Table};
+use crate::findings::{self, Finding, Story};
+use rankine_report::{Axis, Cell, Column, Lines, Page, Series, Style, Table};
 
-pub(super) const STATEMENT: &str = "conjugate directions of a given quality need steps that hardly grow with the grid, \
-                                    where those of conjugate gradients double with its side";
+pub(super) const STORY: Story<'_> = Story {
+    title: "DCDM: conjugate directions that a network proposes",
+    statement: "conjugate directions of a given quality need steps that hardly grow with the grid, where those of conjugate \
+                gradients double with its side",
+    about: "DCDM makes what a network proposes conjugate to the last two directions and goes along it exactly as far as pays. \
+            Here the exact inverse of the box, with noise, stands for the network.",
+};
 
-pub(super) fn page(plan: &Plan, runs: &[Run], findings: &[Finding], holds: bool) -> Page {
-    let verdict = match holds {
-        true => "These measurements agree with the paper.",
-        false => "Some of these measurements do not agree with the paper.",
-    };
-    let mut page = Page::new("DCDM: conjugate directions that a network proposes");
-    page.lead(format!(
-        "DCDM makes what a network proposes conjugate to the last two directions and goes along it exactly as far as pays. \
-         Here the exact inverse of the box, with noise, stands for the network. {verdict}"
-    ));
-    page.section("The claim");
-    let level = if holds { Level::Success } else { Level::Warning };
-    page.note(level, format!("{STATEMENT}: {}", if holds { "holds here" } else { "does not hold here" }));
-    page.table(findings::table(findings));
+pub(super) fn page(plan: &Plan, runs: &[Run], findings: &[Finding]) -> Page {
+    let mut page = findings::page(&STORY, findings);
     page.section("Steps and seconds").text(
         "Means over the right-hand sides. Steps to a relative residual of 1e-4 and 1e-6; seconds to 1e-6, the set-up among \
          them. h: how many directions a new one is made conjugate to.",
@@ -38,7 +31,11 @@ pub(super) fn page(plan: &Plan, runs: &[Run], findings: &[Finding], holds: bool)
 }
 
 /// Mean of what a run has, over the right-hand sides of a grid; `None` where there is no such run.
-fn mean(runs: &[Run], place: (&str, Domain, usize, usize), value: impl Fn(&Run) -> f64) -> Option<f64> {
+pub(super) fn mean(
+    runs: &[Run],
+    place: (&str, Domain, usize, usize),
+    value: impl Fn(&Run) -> f64,
+) -> Option<f64> {
     let (arm, domain, axes, side) = place;
     let of = |run: &&Run| run.arm == arm && run.domain == domain.name && (run.axes, run.side) == (axes, side);
     let values: Vec<f64> = runs.iter().filter(of).map(value).collect();

@@ -10,7 +10,7 @@ use rankine_solve::linear::jacobi::Jacobi;
 use rankine_solve::linear::multigrid::Multigrid;
 use rankine_solve::linear::spectral::Spectral;
 use rankine_solve::linear::{
-    Direction, Drive, LinearSolver, LinearSystem, Misfit, Poisson, SineInverse, Unknowns,
+    Direction, Drive, LinearSolver, LinearSystem, Poisson, SineInverse, Unknowns, misfit,
 };
 use rankine_solve::{Progress, Report, Silent, Solve, Stop};
 
@@ -101,7 +101,7 @@ pub(super) struct Run {
     pub axes: usize,
     /// Cells along a side.
     pub side: usize,
-    pub drive: Option<Drive>,
+    pub drive: Drive,
     /// Loss of the direction for the right-hand side, for arms along a stand-in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
@@ -121,7 +121,7 @@ impl Run {
     /// A run of nothing but its steps.
     #[cfg(test)]
     pub fn of(arm: String, domain: &'static str, side: usize, steps: usize) -> Self {
-        let (drive, loss, residuals) = (None, None, vec![]);
+        let (drive, loss, residuals) = (Drive::White, None, vec![]);
         let (seconds, setup_seconds, residual) = (0.0, 0.0, 0.0);
         let all_steps = steps;
         Self {
@@ -153,7 +153,7 @@ impl Run {
             domain: problem.domain.name,
             axes: problem.axes,
             side: problem.side,
-            drive: Some(problem.drive),
+            drive: problem.drive,
             loss,
             steps: within(COMPARED),
             all_steps: within(TOLERANCE),
@@ -227,7 +227,7 @@ impl Problem<'_> {
         let mut direction = vec![0.0; unit.len()];
         guess.propose(&unit, &mut direction);
         self.system.frozen().iter().for_each(|&row| direction[row] = 0.0);
-        Misfit::new(&self.system, &unit, &direction).loss
+        misfit(&self.system, &unit, &direction)
     }
 }
 

@@ -42,8 +42,7 @@ pub(super) fn run(
     scale: Scale,
     watch: &mut dyn FnMut(&str),
 ) -> Result<Option<Found>> {
-    let Some(given) = &materials.encoder else { return Ok(None) };
-    let bench = Bench::read(given, scale, watch)?;
+    let Some(bench) = Bench::read(materials, scale, watch)? else { return Ok(None) };
     // A search at every rate, and draws beside it: the higher ones only.
     let rates = encoder::factor_rates(scale);
     let rates = &rates[rates.len() / 2..];

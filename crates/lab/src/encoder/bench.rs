@@ -5,7 +5,7 @@ use super::{
     training::{HeadApart, follow},
 };
 use crate::{
-    Encoder, Error, Result, Scale,
+    Encoder, Error, Materials, Result, Scale,
     transfer::{Arm, Run, Sweep, Treatment, mean},
 };
 use rankine_checkpoint::Checkpoint;
@@ -41,9 +41,15 @@ pub(crate) struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    pub(crate) fn read(encoder: &'a Encoder, scale: Scale, watch: &mut dyn FnMut(&str)) -> Result<Self> {
+    /// The encoder of the materials, where one is given.
+    pub(crate) fn read(
+        materials: &'a Materials<'_>,
+        scale: Scale,
+        watch: &mut dyn FnMut(&str),
+    ) -> Result<Option<Self>> {
+        let Some(encoder) = &materials.encoder else { return Ok(None) };
         watch("reading labelled texts");
-        Self::new(encoder, Setting::of(scale))
+        Self::new(encoder, Setting::of(scale)).map(Some)
     }
 
     pub(super) fn new(encoder: &'a Encoder, setting: Setting) -> Result<Self> {
@@ -126,8 +132,8 @@ impl<'a> Bench<'a> {
     /// All that decides a run.
     fn key(&self, arm: &Arm, (rate, seed): (f32, u64)) -> String {
         let examples = self.train.iter().chain(self.held_out.examples());
-        let tokens = examples.flat_map(|example| &example.tokens);
-        let texts = tokens.fold(0_u64, |sum, &token| sum.wrapping_mul(31).wrapping_add(token.into()));
+        let numbers = examples.flat_map(|example| example.tokens.iter().chain([&example.label]));
+        let texts = numbers.fold(0_u64, |sum, &number| sum.wrapping_mul(31).wrapping_add(number.into()));
         let setting = Setting { seeds: vec![seed], ..self.setting.clone() };
         serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),

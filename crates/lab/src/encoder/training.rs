@@ -15,16 +15,7 @@ pub(crate) fn follow<T: Task<Model = dyn Classifier, Sample = LabelledExample>>(
     schedule: Schedule,
     seed: u64,
 ) -> Result<Vec<f64>> {
-    let plan = Plan {
-        schedule,
-        accumulation: 1,
-        clip: Some(1.0),
-        evaluate_every: 0,
-        save_every: 0,
-        patience: None,
-        recompute: false,
-        seed,
-    };
+    let plan = Plan::plain(schedule, seed);
     let mut losses = Vec::new();
     let data = Data { train, validation: None };
     let slots: (&T, &mut dyn Optimizer) = (task, optimizer);

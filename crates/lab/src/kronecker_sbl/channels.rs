@@ -92,7 +92,10 @@ impl Channels {
     }
 
     fn never_above(&self, one: &str, other: &str) -> bool {
-        self.curve(one).iter().zip(self.curve(other)).all(|(one, other)| one <= other)
+        let (one, other) = (self.curve(one), self.curve(other));
+        !other.is_empty()
+            && one.len() == other.len()
+            && one.iter().zip(other).all(|(one, other)| one <= other)
     }
 
     fn words(&self, labels: &[&str]) -> String {

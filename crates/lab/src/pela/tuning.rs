@@ -41,8 +41,7 @@ pub(super) fn run(
     scale: Scale,
     watch: &mut dyn FnMut(&str),
 ) -> Result<Option<Found>> {
-    let Some(given) = &materials.encoder else { return Ok(None) };
-    let bench = Bench::read(given, scale, watch)?;
+    let Some(bench) = Bench::read(materials, scale, watch)? else { return Ok(None) };
     // Whole matrices want lower rates than factors.
     let rates = match scale {
         Scale::Quick => [vec![2e-4], vec![1e-3]],

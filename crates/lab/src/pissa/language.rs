@@ -74,16 +74,7 @@ impl Settings {
             steps: self.steps,
             shape: Shape::Constant,
         };
-        Plan {
-            schedule,
-            accumulation: 1,
-            clip: Some(1.0),
-            evaluate_every: 0,
-            save_every: 0,
-            patience: None,
-            recompute: false,
-            seed: self.seed,
-        }
+        Plan::plain(schedule, self.seed)
     }
 }
 

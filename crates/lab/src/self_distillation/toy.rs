@@ -1,7 +1,10 @@
 //! The toy of the paper: eleven points of a noisy sine.
 
 use super::{Case, Path, curves};
-use crate::{Result, findings::Finding};
+use crate::{
+    Result,
+    findings::{self, Finding},
+};
 use rankine_report::{Cell, Column, Page, Table, format};
 use rankine_solve::theory::kernel::KernelRegression;
 use rankine_solve::theory::self_distillation::optimal_chain;
@@ -71,7 +74,7 @@ impl Toy {
                 .into_iter()
                 .flat_map(move |path| path.errors.iter().zip(errors).map(|(x, y)| (x - y).abs()))
         });
-        let apart = apart.fold(0.0, f64::max);
+        let apart = findings::largest(apart);
         let (alone, mixed) = (self.path(0.0), self.path(0.35));
         let last =
             |path: Option<&Path>| path.and_then(|path| path.errors.last().copied()).unwrap_or(f64::NAN);
@@ -85,7 +88,7 @@ impl Toy {
             ),
             Finding::new(
                 "without the truth the fit goes to 0, with it to ridge regression with λ/α",
-                "errors 0.495 and 0.150 in the limit",
+                "it goes to 0; our reproduction of the toy: errors 0.495 and 0.150 in the limit",
                 format!(
                     "after 40 steps {} (limit {}) and {} (limit {})",
                     format::number(last(alone), 4),

@@ -13,16 +13,13 @@ const STATEMENT: &str = "at weak regularisation (η = 1200) SNS reaches 1e-9 in 
 /// The claim with its page.
 pub fn claim(runs: &[Run], fixed: &[Run], spies: &[Spy]) -> Claim {
     let findings: Vec<Finding> = spies.iter().flat_map(|spy| of_problem(runs, &spy.problem)).collect();
-    let holds = findings.iter().all(|finding| finding.holds);
+    let holds = findings::hold(&findings);
     let mut page = Page::new("Sinkhorn-Newton-Sparse: Newton's steps for sweeps");
     page.lead(
         "SNS stops Sinkhorn's sweeps early and goes on with Newton's steps on the dual, whose Hessian keeps only the large \
          entries of the plan.",
     );
-    page.section("The claim");
-    let verdict = if holds { "holds here" } else { "does not hold here" };
-    page.note(if holds { Level::Success } else { Level::Warning }, format!("{STATEMENT}: {verdict}"));
-    page.table(findings::table(&findings));
+    findings::show(STATEMENT, &findings, &mut page);
     page.section("All runs").text(SETTING).table(table(runs));
     show_strong(runs, &mut page);
     page.section("Convergence");

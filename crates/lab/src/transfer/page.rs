@@ -3,35 +3,13 @@
 use super::{Course, Run, Sweep, mean, sweep::Contest};
 use crate::{
     Claim,
-    findings::{self, Finding},
+    findings::{self, Finding, Story},
 };
-use rankine_report::{Axis, Cell, Column, Level, Lines, Page, Series, Style, Table, format};
-
-/// What an experiment is about.
-pub(crate) struct Story<'a> {
-    /// Heading of the page.
-    pub title: &'a str,
-    /// The claim, in one sentence.
-    pub statement: &'a str,
-    /// What the method does, in one sentence.
-    pub about: &'a str,
-}
+use rankine_report::{Axis, Cell, Column, Lines, Page, Series, Style, Table, format};
 
 /// The claim with its page; it holds where every finding does.
 pub(crate) fn claim(story: &Story<'_>, findings: &[Finding], sweep: &Sweep) -> Claim {
-    let holds = findings.iter().all(|finding| finding.holds);
-    let verdict = match holds {
-        true => "These measurements agree with the paper.",
-        false => "Some of these measurements do not agree with the paper.",
-    };
-    let mut page = Page::new(story.title);
-    page.lead(format!("{} {verdict}", story.about));
-    page.section("The claim");
-    page.note(
-        if holds { Level::Success } else { Level::Warning },
-        format!("{}: {}", story.statement, if holds { "holds here" } else { "does not hold here" }),
-    );
-    page.table(findings::table(findings));
+    let (holds, mut page) = (findings::hold(findings), findings::page(story, findings));
     page.section("Transfer between classes of Fashion-MNIST").text(setting_words(sweep));
     show(sweep, &mut page);
     let numbers = serde_json::json!({ "holds": holds, "findings": findings, "transfer": sweep });

@@ -154,9 +154,9 @@ pub(super) fn find<'a>(trials: &'a [Trial], case: &str, kind: Kind, factor: usiz
     trials.iter().find(|trial| trial.case == case && trial.kind == kind && trial.factor == factor)
 }
 
-/// Mean, and its standard error.
+/// Mean, and its standard error; NaN for less than two values.
 pub(super) fn mean(values: &[f64]) -> (f64, f64) {
-    let count = values.len().max(2) as f64;
+    let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let square = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0);
     (mean, (square / count).sqrt())

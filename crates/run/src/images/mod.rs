@@ -46,9 +46,7 @@ pub(crate) fn job<'a>(
             names
         }
         None => {
-            let rng = Rng::new(recipe.seed).fork("head");
-            let head = new_image_head(checkpoint, images.classes.len(), &rng);
-            checkpoint.make_classifier(&images.classes, head);
+            give_head(checkpoint, &images.classes, recipe.seed);
             images.classes.clone()
         }
     };
@@ -65,6 +63,12 @@ pub(crate) fn job<'a>(
         targets: TargetSection { whole, ..recipe.targets.clone() },
         classes: names,
     })
+}
+
+/// Gives a network a new head for these classes, drawn from the seed of a run.
+pub(crate) fn give_head(checkpoint: &mut ImageCheckpoint, names: &[String], seed: u64) {
+    let head = new_image_head(checkpoint, names.len(), &Rng::new(seed).fork("head"));
+    checkpoint.make_classifier(names, head);
 }
 
 fn refuse(recipe: &Recipe) -> Result<()> {

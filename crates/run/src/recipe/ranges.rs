@@ -178,7 +178,10 @@ mod tests {
             assert!(matches!(error, Error::Value { .. }) && message.contains("`recipe.toml`"), "{message}");
             assert!(message.contains(place) && message.contains(caret), "{message}");
             assert!(message.lines().last().unwrap().starts_with(&format!("{key} should be ")), "{message}");
-            assert_eq!(error.hint().is_some(), key.contains("method"), "{message}");
+            let hint = key.contains("method").then(|| key.split('.').nth(1).unwrap());
+            let hint =
+                hint.map(|method| format!("`rankine methods {method}` shows the settings of the method"));
+            assert_eq!(error.hint(), hint, "{message}");
         }
         // What is not there has no place.
         let text = "model = \"m\"\n[data]\npath = \"d\"\nprompt_column = \"q\"\n";

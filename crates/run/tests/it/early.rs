@@ -1,7 +1,12 @@
 //! What recipe and shapes tell is told before the data are read.
 
-use crate::support::Bench;
-use rankine_run::Recipe;
+use crate::{
+    starts::{on, start},
+    support::Bench,
+};
+use rankine_checkpoint::Existing;
+use rankine_method::Choice;
+use rankine_run::{DataSection, Recipe, Start, init};
 use rankine_testkit::fixtures;
 
 /// A run on data that are not there, with some keys changed: what is said.
@@ -54,4 +59,17 @@ fn the_head_of_a_classifier_has_no_part_in_it() {
     // Above the number of its classes.
     assert!(said(&mut bench, &good, "method.lora.rank=8").contains("nowhere.csv"));
     assert!(said(&mut bench, &good, "method.lora.rank=33").contains("rank 33"));
+}
+
+#[test]
+fn a_start_says_so_before_it_reads_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("start");
+    let rank = [("rank".to_owned(), 1000.into())].into_iter().collect();
+    let method = Choice::named("eva").unwrap().with(&rank).unwrap();
+    let wide = Start { method, data: Some(DataSection::new("nowhere.json")), ..start("lora") };
+    for model in ["models/llama_untied", "classifiers/roberta", "images/vit"] {
+        let error = init(&wide, &fixtures::path(model), &output, Existing::Refuse, &mut on).unwrap_err();
+        assert!(error.to_string().contains("rank 1000"), "{model}: {error}");
+    }
 }

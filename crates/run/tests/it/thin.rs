@@ -1,6 +1,6 @@
 //! Thin models, written and read again: matrices of both orientations, convolutions; trained on, and multiplied out.
 
-use crate::support::run;
+use crate::{starts::on, support::run};
 use rankine_checkpoint::{Checkpoint, ImageCheckpoint, open_tensors};
 use rankine_method::{Choice, Fields, attach};
 use rankine_nn::{
@@ -10,14 +10,10 @@ use rankine_nn::{
 };
 use rankine_random::Rng;
 use rankine_run::{Modules, Recipe, load_images, load_model, write_thin};
-use rankine_surgery::{Progress, Subject, WriteOptions, write_whole};
+use rankine_surgery::{Subject, WriteOptions, write_whole};
 use rankine_tensor::Tensor;
 use rankine_testkit::{assert_close, fixtures, tiny};
-use std::{ops::ControlFlow, path::Path};
-
-fn on(_: Progress) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
+use std::path::Path;
 
 fn logits(model: &dyn LanguageModel) -> Vec<f32> {
     let hidden = model.hidden(&Tokens::single(&[5, 17, 38, 3, 3]), &mut Pass::quiet()).unwrap();

@@ -2,11 +2,9 @@
 
 use super::Space;
 use crate::{Error, Result};
-use faer::diag::Diag;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Mat, MatRef};
+use rankine_linalg::double::multiply;
+use rankine_linalg::eigvalsh;
 use rankine_random::Rng;
 
 /// Points with weights, for a space.
@@ -49,7 +47,7 @@ impl Design {
                 });
             }
         }
-        let eigenvalues = eigenvalues(gram(rows.as_ref()).as_ref())?;
+        let eigenvalues = eigvalsh(gram(rows.as_ref()).as_ref())?;
         let smallest = if points.len() < space.size() { 0.0 } else { eigenvalues[0].max(0.0) };
         Ok(Self { points, weights, rows, eigenvalues, smallest })
     }
@@ -86,18 +84,5 @@ pub(super) fn draw_mixed(space: &dyn Space, theta: f64, rng: &mut Rng) -> Vec<f6
 }
 
 fn gram(rows: MatRef<'_, f64>) -> Mat<f64> {
-    let mut gram = Mat::zeros(rows.ncols(), rows.ncols());
-    matmul(gram.as_mut(), Accum::Replace, rows.transpose(), rows, 1.0, Par::Seq);
-    gram
-}
-
-/// The eigenvalues of a symmetric matrix, ascending.
-pub(super) fn eigenvalues(matrix: MatRef<'_, f64>) -> Result<Vec<f64>> {
-    let (size, none) = (matrix.nrows(), ComputeEigenvectors::No);
-    let mut values = Diag::zeros(size);
-    let scratch = self_adjoint_evd_scratch::<f64>(size, none, Par::Seq, Default::default());
-    let (mut memory, target) = (MemBuffer::new(scratch), values.as_mut());
-    self_adjoint_evd(matrix, target, None, Par::Seq, MemStack::new(&mut memory), Default::default())
-        .map_err(|_| rankine_linalg::Error::NoConvergence { rows: size, columns: size })?;
-    Ok(values.column_vector().iter().copied().collect())
+    multiply(rows.transpose(), rows)
 }

@@ -8,13 +8,13 @@
 //! eigenvalue problems a drop.
 
 use super::Space;
-use super::design::{Design, christoffel, eigenvalues};
+use super::design::{Design, christoffel};
 use super::repeated_dpp::repeated;
 use super::strategy::Strategy;
 use crate::regression::triangle::Triangle;
 use crate::{Error, Result};
 use faer::Mat;
-use rankine_linalg::tall_triangle;
+use rankine_linalg::{eigvalsh, tall_triangle};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +77,7 @@ fn thinned(space: &dyn Space, design: Design, least: f64) -> Result<Design> {
         let mut smaller = sum.clone();
         rank_one(&mut smaller, -1.0, |i| design.rows[(kept[place], i)]);
         let scale = count as f64 / (kept.len() - 1) as f64;
-        if eigenvalues(smaller.as_ref())?[0] * scale < least {
+        if eigvalsh(smaller.as_ref())?[0] * scale < least {
             break;
         }
         rank_one(&mut inverse, (1.0 - leverage).recip(), |i| images[place][i]);

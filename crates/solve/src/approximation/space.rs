@@ -40,7 +40,7 @@ impl TensorSpace {
     /// The first `size` functions of one variable.
     ///
     /// # Errors
-    /// When there are none, or more than fit into f64.
+    /// When there are none, more than 20,000, or more than fit into f64.
     pub fn univariate(family: Family, size: usize) -> Result<Self> {
         Self::new(family, 1, (0..size.min(MOST + 1)).map(|index| vec![index]).collect())
     }

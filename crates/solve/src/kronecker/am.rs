@@ -7,7 +7,8 @@
 //! Paper: [kronecker_sbl] §III-A. Departure: the alternation ends at a relative change, not at an absolute one.
 
 use super::bayes::{Bayesian, Factor, Start, change};
-use crate::{Error, Result};
+use crate::Result;
+use crate::check::{at_least_one, not_negative};
 use rankine_linalg::outer;
 use serde::{Deserialize, Serialize};
 
@@ -55,12 +56,8 @@ impl Bayesian for AmKroSbl {
 
 /// Whether the settings of an alternation are in their ranges.
 pub(super) fn alternation(tolerance: f64, passes: usize) -> Result<()> {
-    if !(0.0 <= tolerance && tolerance.is_finite()) {
-        let range = "a finite number of at least 0";
-        return Err(Error::Setting { name: "tolerance", found: tolerance, range });
-    }
-    let range = "at least 1";
-    if passes == 0 { Err(Error::Setting { name: "passes", found: 0.0, range }) } else { Ok(()) }
+    not_negative("tolerance", tolerance)?;
+    at_least_one("passes", passes)
 }
 
 /// The alternation to a relative change, for passes at most; `admit` turns the closed form of a factor into one that is
@@ -72,14 +69,14 @@ pub(super) fn alternate(
     admit: impl Fn(usize, Vec<f64>) -> Result<Vec<f64>>,
 ) -> Result<Vec<Vec<f64>>> {
     let mut variances: Vec<Vec<f64>> = factors.iter().map(|factor| factor.variances.clone()).collect();
-    let mut old = product(&variances);
+    let mut old = outer(&variances);
     for _ in 0..passes {
         for place in 0..variances.len() {
             let target = closed_form(moments, &variances, place);
             variances[place] = admit(place, target)?;
         }
         normalize(&mut variances);
-        let new = product(&variances);
+        let new = outer(&variances);
         if change(&new, &old) <= tolerance {
             break;
         }
@@ -92,7 +89,7 @@ pub(super) fn alternate(
 pub(super) fn closed_form(moments: &[f64], variances: &[Vec<f64>], place: usize) -> Vec<f64> {
     let inverses = |variances: &[Vec<f64>]| {
         let inverses: Vec<Vec<f64>> = variances.iter().map(|g| inverse(g)).collect();
-        product(&inverses)
+        outer(&inverses)
     };
     let (before, after) = (inverses(&variances[..place]), inverses(&variances[place + 1..]));
     let size = variances[place].len();
@@ -116,10 +113,6 @@ pub(super) fn normalize(variances: &mut [Vec<f64>]) {
             last.iter_mut().for_each(|g| *g *= length);
         }
     }
-}
-
-fn product(vectors: &[Vec<f64>]) -> Vec<f64> {
-    outer(&vectors.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
 /// Zeros of zeros.

@@ -13,7 +13,8 @@
 use super::posterior::Posterior;
 use super::problem::{energy, places};
 use super::{KroneckerRecovery, Recovered};
-use crate::{Error, Iterate, Result, Step, Stop};
+use crate::check::{positive, share};
+use crate::{Iterate, Result, Step, Stop};
 use faer::{Mat, MatRef, c64};
 use rankine_linalg::outer;
 use serde::{Deserialize, Serialize};
@@ -35,11 +36,13 @@ pub enum Start {
 
 /// How a Bayesian solver comes to its variances.
 pub trait Bayesian {
-    /// Whether the settings are in their ranges.
+    /// Whether the settings beside the two below are in their ranges.
     ///
     /// # Errors
     /// When one is not.
-    fn check(&self) -> Result<()>;
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Share of the largest variance of its factor below which an entry is given up.
     fn prune(&self) -> f64;
@@ -114,7 +117,7 @@ impl<B: Bayesian> Iterate<KroneckerRecovery> for B {
         let posterior = state.posterior(problem)?;
         let variances = self.maximize(&posterior.moments(), &state.factors)?;
         let old = outer(&state.variances());
-        let new = outer(&variances.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let new = outer(&variances);
         let residual = change(&new, &old);
         if residual.is_finite() {
             state.factors.iter_mut().zip(variances).for_each(|(factor, new)| factor.variances = new);
@@ -140,9 +143,7 @@ impl Start {
     /// The variance at the start of a problem; 1 where the dictionary is 0.
     fn variance(self, problem: &KroneckerRecovery) -> Result<f64> {
         let Self::Times(times) = self else { return Ok(1.0) };
-        if !(0.0 < times && times.is_finite()) {
-            return Err(Error::Setting { name: "start", found: times, range: "a finite number above 0" });
-        }
+        positive("start", times)?;
         let dictionary: f64 = problem.factors().iter().map(|factor| factor.squared_norm_l2()).product();
         let matched = energy(problem.observation()) / dictionary;
         Ok(if matched.is_finite() { times * matched } else { 1.0 })
@@ -194,12 +195,6 @@ impl State {
             self.factors.iter().map(|factor| factor.dictionary.as_ref()).collect();
         Posterior::new(&dictionaries, &self.variances(), self.noise, problem.observation())
     }
-}
-
-/// Whether a share of something is one.
-pub(super) fn share(name: &'static str, found: f64) -> Result<()> {
-    let range = "at least 0 and below 1";
-    if (0.0..1.0).contains(&found) { Ok(()) } else { Err(Error::Setting { name, found, range }) }
 }
 
 /// ‖new − old‖ / ‖old‖; 0 where nothing changed.

@@ -11,6 +11,7 @@
 //! released code; its drawing anew of reflections that hit nothing is left out, they have probability 0.
 
 use super::instance::Instance;
+use crate::check::fits;
 use crate::{Error, Result};
 use faer::{Mat, MatRef, c64};
 use rankine_linalg::{kronecker_apply, outer, product};
@@ -61,14 +62,12 @@ impl IrsMimo {
         if sizes.contains(&0) {
             return Err(Error::Empty { what: "a side of the channel" });
         }
-        if !(1..=self.angles).contains(&self.spread) {
-            return Err(Error::Fit { name: "spread", found: self.spread, least: 1, most: self.angles });
-        }
+        fits("spread", self.spread, 1, self.angles)?;
         let mobile = steering(self.mobile, self.angles).map(|x| x.conj());
         let base = steering(self.base, self.angles);
         let factors = vec![self.surface(rng), product(self.pilots(rng).transpose(), mobile.as_ref()), base];
         let (parts, supports) = self.coefficients(rng);
-        let coefficients = outer(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let coefficients = outer(&parts);
         Ok(Channel { instance: Instance::new(factors, coefficients, supports, false)?, mobile })
     }
 

@@ -2,6 +2,7 @@
 
 use super::KroneckerRecovery;
 use super::problem::energy;
+use crate::check::fits;
 use crate::{Error, Result};
 use faer::{Mat, c64};
 use rankine_linalg::{kronecker_apply, outer};
@@ -58,9 +59,7 @@ impl Ensemble {
             });
         }
         let most = self.columns.iter().copied().min().unwrap_or(0);
-        if most < self.nonzeros {
-            return Err(Error::Fit { name: "nonzeros", found: self.nonzeros, least: 0, most });
-        }
+        fits("nonzeros", self.nonzeros, 0, most)?;
         let sizes = self.rows.iter().zip(&self.columns).enumerate();
         let factors = sizes.map(|(place, (&rows, &columns))| {
             let mut rng = rng.fork_index("factor", place);
@@ -77,7 +76,7 @@ impl Ensemble {
             (x, order)
         });
         let (parts, supports): (Vec<_>, Vec<_>) = drawn.unzip();
-        let coefficients = outer(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let coefficients = outer(&parts);
         Instance::new(factors.collect(), coefficients, supports, true)
     }
 }

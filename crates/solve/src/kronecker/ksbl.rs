@@ -24,10 +24,6 @@ impl Default for KroSbl {
 }
 
 impl Bayesian for KroSbl {
-    fn check(&self) -> Result<()> {
-        Ok(())
-    }
-
     fn prune(&self) -> f64 {
         self.prune
     }

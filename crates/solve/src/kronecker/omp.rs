@@ -7,7 +7,8 @@
 
 use super::problem::energy;
 use super::{KroneckerRecovery, Recovered};
-use crate::{Error, Iterate, Result, Step, Stop};
+use crate::check::{at_least_one, share};
+use crate::{Iterate, Result, Step, Stop};
 use faer::{Mat, c64};
 use rankine_linalg::{GrowingQr, kronecker_apply, outer};
 use serde::{Deserialize, Serialize};
@@ -88,7 +89,7 @@ impl Iterate<KroneckerRecovery> for Omp {
 
 /// What the pursuits share: the rest of y, and where it leads.
 #[derive(Clone, Debug)]
-pub struct Pursuit {
+pub(super) struct Pursuit {
     /// A_iᴴ.
     adjoints: Vec<Mat<c64>>,
     /// ‖h_n‖; [Π N_i].
@@ -111,7 +112,7 @@ impl Pursuit {
         let noise = problem.noise().unwrap_or(0.0) * left.len() as f64;
         Self {
             adjoints: factors.iter().map(|factor| factor.adjoint().to_owned()).collect(),
-            lengths: outer(&lengths.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+            lengths: outer(&lengths),
             enough: noise.max(misfit.powi(2) * energy(&left)),
             left,
             last: 1.0,
@@ -150,10 +151,8 @@ impl Pursuit {
 
 /// Whether the settings of a pursuit are in their ranges.
 pub(super) fn limits(atoms: usize, misfit: f64) -> Result<()> {
-    if atoms == 0 {
-        return Err(Error::Setting { name: "atoms", found: 0.0, range: "at least 1" });
-    }
-    super::bayes::share("misfit", misfit)
+    at_least_one("atoms", atoms)?;
+    share("misfit", misfit)
 }
 
 /// A column of the dictionary; [Π M_i].
@@ -164,5 +163,5 @@ fn column(factors: &[Mat<c64>], mut place: usize) -> Vec<c64> {
         place /= factor.ncols();
     }
     columns.reverse();
-    outer(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    outer(&columns)
 }

@@ -10,7 +10,8 @@
 
 use super::am::{alternate, alternation};
 use super::bayes::{Bayesian, Factor, Start};
-use crate::{Error, Result};
+use crate::Result;
+use crate::check::not_negative;
 use faer::Mat;
 use rankine_linalg::{kronecker_apply, nonnegative_least_squares};
 use serde::{Deserialize, Serialize};
@@ -52,9 +53,7 @@ impl Default for PcKroSbl {
 impl Bayesian for PcKroSbl {
     fn check(&self) -> Result<()> {
         for (name, found) in [("coupling", self.coupling), ("floor", self.floor)] {
-            if !(0.0 <= found && found.is_finite()) {
-                return Err(Error::Setting { name, found, range: "a finite number of at least 0" });
-            }
+            not_negative(name, found)?;
         }
         alternation(self.tolerance, self.passes)
     }

@@ -1,5 +1,6 @@
 //! The problem, its solution, and the checks of both.
 
+use crate::check::within;
 use crate::{Error, Result};
 use faer::{Mat, MatRef, c64};
 use rankine_linalg::kronecker_apply;
@@ -45,9 +46,8 @@ impl KroneckerRecovery {
         }
         factors.iter().enumerate().try_for_each(|(place, factor)| finite_factor(place, factor.as_ref()))?;
         finite_vector("the observation", &observation)?;
-        if let Some(found) = noise.filter(|noise| !(0.0 < *noise && noise.is_finite())) {
-            let range = "a finite number above 0; left out, it is estimated";
-            return Err(Error::Setting { name: "noise", found, range });
+        if let Some(noise) = noise {
+            within("noise", noise, 0.0 < noise, "a finite number above 0; left out, it is estimated")?;
         }
         Ok(Self { factors, observation, noise })
     }

@@ -29,10 +29,6 @@ impl Default for Sbl {
 }
 
 impl Bayesian for Sbl {
-    fn check(&self) -> Result<()> {
-        Ok(())
-    }
-
     fn prune(&self) -> f64 {
         self.prune
     }

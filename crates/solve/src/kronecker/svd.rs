@@ -30,10 +30,6 @@ impl Default for SvdKroSbl {
 }
 
 impl Bayesian for SvdKroSbl {
-    fn check(&self) -> Result<()> {
-        Ok(())
-    }
-
     fn prune(&self) -> f64 {
         self.prune
     }

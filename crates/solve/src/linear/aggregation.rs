@@ -61,11 +61,11 @@ fn aggregates(matrix: &Sparse, diagonal: &[f64], strength: f64) -> (Vec<usize>, 
     for row in unknowns() {
         if aggregates[row] == ALONE {
             aggregates[row] = count;
-            joined(row).filter(|&(column, _)| whole[column] == ALONE).for_each(|(column, _)| {
+            for (column, _) in joined(row) {
                 if aggregates[column] == ALONE {
                     aggregates[column] = count;
                 }
-            });
+            }
             count += 1;
         }
     }

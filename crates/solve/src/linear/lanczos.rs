@@ -1,17 +1,14 @@
-//! Lanczos with full reorthogonalisation: Ritz values and vectors, which solvers and training data are made of.
+//! Lanczos with full reorthogonalisation: Ritz values and vectors, which a preconditioner is made of.
 //!
 //!     A·Q = Q·T + β·q·eᵀ,   T tridiagonal = U·diag(θ)·Uᵀ,   V = Q·U
 //!
 //! Extreme eigenvalues come first. m steps cost m products with A and 4·n·m² for orthogonality; n·m numbers are held twice.
 
-use super::vectors::{dot, norm};
+use super::vectors::{dot, multiply, norm};
 use super::{LinearSystem, Operator};
 use crate::{Error, Result};
-use faer::diag::Diag;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, ColMut, ColRef, Mat, Par, Spec};
+use faer::{Accum, ColRef, Mat};
+use rankine_linalg::{Eigen, double, eigh};
 use rankine_random::Rng;
 
 /// What a new vector may be beside the longest before the space is exhausted.
@@ -32,7 +29,7 @@ pub struct Ritz {
 /// those of vanishing value are left out.
 ///
 /// # Errors
-/// When `steps` is 0, a product is not finite, or a Ritz value is below zero.
+/// When `steps` is 0, a product is not finite, the Ritz values are not found, or one is below zero.
 pub fn lanczos(problem: &LinearSystem, steps: usize, seed: u64) -> Result<Ritz> {
     if steps == 0 {
         return Err(Error::Setting { name: "steps", found: 0.0, range: "at least 1" });
@@ -48,15 +45,14 @@ pub fn lanczos(problem: &LinearSystem, steps: usize, seed: u64) -> Result<Ritz> 
             tridiagonal[(index, index + 1)] = betas[index];
         }
     }
-    let (values, rotation) = eigen(&tridiagonal)?;
+    let Eigen { values, vectors: rotation } = eigh(tridiagonal.as_ref())?;
     let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
     if let Some(&value) = values.first().filter(|&&value| value < -LEAST * largest) {
         return Err(Error::Curvature { step: count, value });
     }
     let dropped = values.partition_point(|&value| value <= LEAST * largest);
-    let mut vectors = Mat::zeros(basis.nrows(), count - dropped);
     let rotation = rotation.as_ref().subcols(dropped, count - dropped);
-    matmul(vectors.as_mut(), Accum::Replace, basis.as_ref().subcols(0, count), rotation, 1.0, Par::Seq);
+    let vectors = double::multiply(basis.as_ref().subcols(0, count), rotation);
     Ok(Ritz { values: values[dropped..].to_vec(), vectors })
 }
 
@@ -64,9 +60,8 @@ pub fn lanczos(problem: &LinearSystem, steps: usize, seed: u64) -> Result<Ritz> 
 fn tridiagonalize(problem: &LinearSystem, steps: usize, seed: u64) -> Result<(Mat<f64>, Vec<f64>, Vec<f64>)> {
     let (size, operator) = (problem.rhs().len(), problem.operator());
     let mut rng = Rng::new(seed).fork("lanczos");
-    let start: Vec<f64> = (0..size).map(|_| rng.normal_f64()).collect();
+    let mut column: Vec<f64> = (0..size).map(|_| rng.normal_f64()).collect();
     let mut next = vec![0.0; size];
-    let mut column = start;
     problem.freeze(&mut column);
     product(operator, &column, &mut next)?;
     let mut basis = Mat::zeros(size, steps);
@@ -99,25 +94,7 @@ fn orthogonalize(basis: &Mat<f64>, count: usize, vector: &mut [f64]) {
     let basis = basis.as_ref().subcols(0, count);
     let mut along = vec![0.0; count];
     for _ in 0..2 {
-        let target = ColMut::from_slice_mut(&mut along).as_mat_mut();
-        let source = ColRef::from_slice(vector).as_mat();
-        matmul(target, Accum::Replace, basis.transpose(), source, 1.0, Par::Seq);
-        let target = ColMut::from_slice_mut(vector).as_mat_mut();
-        let source = ColRef::from_slice(&along).as_mat();
-        matmul(target, Accum::Add, basis, source, -1.0, Par::Seq);
+        multiply(&mut along, basis.transpose(), vector, 1.0, Accum::Replace);
+        multiply(vector, basis, &along, -1.0, Accum::Add);
     }
-}
-
-/// Eigenvalues, ascending, and eigenvectors.
-fn eigen(matrix: &Mat<f64>) -> Result<(Vec<f64>, Mat<f64>)> {
-    let size = matrix.nrows();
-    let (mut values, mut vectors) = (Diag::zeros(size), Mat::zeros(size, size));
-    let compute = ComputeEigenvectors::Yes;
-    let mut memory =
-        MemBuffer::new(self_adjoint_evd_scratch::<f64>(size, compute, Par::Seq, Spec::default()));
-    let stack = MemStack::new(&mut memory);
-    let target = Some(vectors.as_mut());
-    self_adjoint_evd(matrix.as_ref(), values.as_mut(), target, Par::Seq, stack, Spec::default())
-        .map_err(|_| Error::Spectrum { size })?;
-    Ok((values.column_vector().iter().copied().collect(), vectors))
 }

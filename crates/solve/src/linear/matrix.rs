@@ -65,22 +65,14 @@ impl SparseSymmetric {
                 reason,
             });
         }
-        let entry = |row, column| (row, column, matrix[(row, column)]);
         let places = (0..columns).flat_map(|column| (0..rows).map(move |row| (row, column)));
-        Self::new(
-            rows,
-            places.map(|(row, column)| entry(row, column)).filter(|entry| entry.2 != 0.0).collect(),
-        )
+        let entries = places.map(|(row, column)| (row, column, matrix[(row, column)]));
+        Self::new(rows, entries.filter(|entry| entry.2 != 0.0).collect())
     }
 
     /// What a generator made, which needs no checks.
     pub(super) fn from_sparse(matrix: Sparse) -> Self {
         Self(matrix)
-    }
-
-    /// How many entries are kept.
-    pub fn entries(&self) -> usize {
-        self.0.values.len()
     }
 
     /// Column and value of every entry of a row, columns ascending.
@@ -90,6 +82,10 @@ impl SparseSymmetric {
 
     pub(super) fn sparse(&self) -> &Sparse {
         &self.0
+    }
+
+    pub(super) fn into_sparse(self) -> Sparse {
+        self.0
     }
 
     fn checked(mut matrix: Sparse) -> Result<Self> {

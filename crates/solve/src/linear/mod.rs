@@ -19,6 +19,7 @@ pub mod incomplete_cholesky;
 pub mod jacobi;
 mod lanczos;
 mod matrix;
+mod misfit;
 pub mod multigrid;
 mod obstacle;
 mod operator;
@@ -29,19 +30,18 @@ mod problem;
 mod sine;
 mod sparse;
 pub mod spectral;
-mod training;
 mod vectors;
 
 pub use direction::{Direction, Identity};
 pub use lanczos::{Ritz, lanczos};
 pub use matrix::SparseSymmetric;
+pub use misfit::misfit;
 pub use obstacle::{Drive, Obstacle};
 pub use operator::Operator;
 pub use poisson::Poisson;
 pub use precondition::{Conjugate, Precondition};
 pub use problem::{LinearSystem, Unknowns};
 pub use sine::SineInverse;
-pub use training::Misfit;
 
 crate::registry::solvers! {
     /// A solver of [`LinearSystem`].

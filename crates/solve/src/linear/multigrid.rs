@@ -49,7 +49,7 @@ impl Precondition for Multigrid {
             return Err(Error::Setting { name: "strength", found: self.strength, range });
         }
         let matrix = problem.operator().matrix().ok_or(Error::Lacks { what: "the entries of the matrix" })?;
-        Ok(Box::new(Hierarchy::new(matrix.sparse().clone(), self)))
+        Ok(Box::new(Hierarchy::new(matrix.into_owned().into_sparse(), self)))
     }
 }
 

@@ -4,7 +4,7 @@
 //!     d_i = 2·axes − how many neighbours of i are solid
 //!
 //! Unit spacing. Beyond the walls of the box the pressure is zero (Dirichlet); nothing flows into solid cells (Neumann), whose
-//! rows are empty. One product costs two reads and a write a cell; no entry is kept. The condition number grows as N². Source:
+//! rows are empty. One product costs three reads and a write a cell; no entry is kept. The condition number grows as N². Source:
 //! [dcdm], whose problems are such grids.
 
 use super::{Operator, SparseSymmetric, obstacle, sparse::Sparse};
@@ -75,7 +75,7 @@ impl Poisson {
     }
 
     /// Cells that touch a cell, before and after it along each axis.
-    pub fn neighbours(&self, cell: usize) -> impl Iterator<Item = usize> {
+    pub(super) fn neighbours(&self, cell: usize) -> impl Iterator<Item = usize> {
         neighbours(&self.shape, cell)
     }
 

@@ -2,12 +2,11 @@
 
 use super::Operator;
 use crate::{Error, Result};
-use std::sync::Arc;
 
 /// A linear system; see the module.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct LinearSystem {
-    operator: Arc<dyn Operator>,
+    operator: Box<dyn Operator>,
     rhs: Vec<f64>,
     /// Unknowns whose row is empty.
     frozen: Vec<usize>,
@@ -20,7 +19,7 @@ pub struct Unknowns {
     pub x: Vec<f64>,
     /// ‖b − A·x‖ / ‖b‖, computed from x at the end.
     pub residual: f64,
-    /// Products with A, this last one among them.
+    /// Products with A of the steps, that last one among them; what a preconditioner took to be made is not counted.
     pub products: usize,
     /// Steps in which the direction was of no use and the residual was taken in its place.
     pub replaced: usize,
@@ -33,18 +32,6 @@ impl LinearSystem {
     /// When sizes do not agree or are zero, an entry of `rhs` is not finite, the diagonal has a negative entry, or an empty
     /// row meets an entry of `rhs` that is not zero.
     pub fn new(operator: impl Operator + 'static, rhs: Vec<f64>) -> Result<Self> {
-        Self::shared(Arc::new(operator), rhs)
-    }
-
-    /// The same operator with another right-hand side.
-    ///
-    /// # Errors
-    /// As [`LinearSystem::new`].
-    pub fn with(&self, rhs: Vec<f64>) -> Result<Self> {
-        Self::shared(Arc::clone(&self.operator), rhs)
-    }
-
-    fn shared(operator: Arc<dyn Operator>, rhs: Vec<f64>) -> Result<Self> {
         let size = operator.size();
         if size == 0 {
             return Err(Error::Empty { what: "the matrix" });
@@ -62,7 +49,7 @@ impl LinearSystem {
                 frozen.push(row);
             }
         }
-        Ok(Self { operator, rhs, frozen })
+        Ok(Self { operator: Box::new(operator), rhs, frozen })
     }
 
     /// A.

@@ -5,14 +5,13 @@
 //! V, θ: the lowest Ritz pairs of `steps` Lanczos steps, θ_max: the largest Ritz value. Positive definite, and conditioned no
 //! worse than A (as far as θ_max has converged), whatever the vectors; where they have converged, their modes are solved at
 //! once. Of equal eigenvalues, which symmetric grids have, Lanczos finds one. 2·n·vectors numbers are held; M⁻¹ costs
-//! 8·n·vectors. This is the deflated baseline of [dcdm], and what a network trained on Ritz vectors stands for while there is
-//! none.
+//! 8·n·vectors. This is the deflated baseline of [dcdm], and stands for a network trained on Ritz vectors while there is none.
 
 use super::lanczos::{Ritz, lanczos};
+use super::vectors::multiply;
 use super::{Direction, LinearSystem, Precondition};
 use crate::{Error, Result};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, ColMut, ColRef, Mat, MatRef, Par};
+use faer::{Accum, ColMut, ColRef, Mat};
 use serde::{Deserialize, Serialize};
 
 /// The solver.
@@ -96,10 +95,4 @@ impl Direction for Deflation {
         slow.iter_mut().zip(back).for_each(|(slow, back)| *slow -= back);
         multiply(direction, self.vectors.as_ref(), &slow, 1.0, Accum::Add);
     }
-}
-
-/// target = factor·matrix·x, or added to it.
-fn multiply(target: &mut [f64], matrix: MatRef<'_, f64>, x: &[f64], factor: f64, accum: Accum) {
-    let target = ColMut::from_slice_mut(target).as_mat_mut();
-    matmul(target, accum, matrix, ColRef::from_slice(x).as_mat(), factor, Par::Seq);
 }

@@ -1,4 +1,7 @@
-//! Sums over vectors, in an order that their length decides.
+//! Sums over vectors, in an order that their length decides; products of dense matrices with them.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, ColMut, ColRef, MatRef, Par};
 
 /// Sums that are kept side by side, so that the loop fills the registers.
 const LANES: usize = 8;
@@ -29,6 +32,12 @@ pub(super) fn add(target: &mut [f64], factor: f64, a: &[f64]) {
 /// a = factor·a + b.
 pub(super) fn scale_and_add(a: &mut [f64], factor: f64, b: &[f64]) {
     a.iter_mut().zip(b).for_each(|(a, b)| *a = factor * *a + b);
+}
+
+/// target = factor·matrix·x, or added to it.
+pub(super) fn multiply(target: &mut [f64], matrix: MatRef<'_, f64>, x: &[f64], factor: f64, accum: Accum) {
+    let target = ColMut::from_slice_mut(target).as_mat_mut();
+    matmul(target, accum, matrix, ColRef::from_slice(x).as_mat(), factor, Par::Seq);
 }
 
 #[cfg(test)]

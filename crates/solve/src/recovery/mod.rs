@@ -14,7 +14,7 @@ mod vectors;
 
 pub use factors::Factors;
 
-use crate::{Error, Iterate, Result};
+use crate::{Iterate, Result};
 use faer::Mat;
 use rankine_linalg::double;
 use rankine_random::Rng;
@@ -39,29 +39,6 @@ pub fn trajectory<P: ?Sized, S: Iterate<P>>(
     Ok(measured)
 }
 
-/// A setting that must be positive.
-fn positive(name: &'static str, found: f64) -> Result<()> {
-    within(name, found, found > 0.0, "a finite number above 0")
-}
-
-/// A setting that must be finite and `fits`.
-fn within(name: &'static str, found: f64, fits: bool, range: &'static str) -> Result<()> {
-    if fits && found.is_finite() { Ok(()) } else { Err(Error::Setting { name, found, range }) }
-}
-
-/// A rank or a count that must be in `least..=most`.
-fn fits(name: &'static str, found: usize, least: usize, most: usize) -> Result<()> {
-    if (least..=most).contains(&found) { Ok(()) } else { Err(Error::Fit { name, found, least, most }) }
-}
-
-/// The first number of a list that is not finite is an error.
-fn finite(what: &'static str, values: &[f64]) -> Result<()> {
-    match values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-        Some((index, &value)) => Err(Error::NotFinite { what, index: vec![index], value }),
-        None => Ok(()),
-    }
-}
-
 /// A matrix of independent normal numbers; [rows, columns].
 fn normal(rows: usize, columns: usize, deviation: f64, mut rng: Rng) -> Mat<f64> {
     Mat::from_fn(rows, columns, |_, _| deviation * rng.normal_f64())
@@ -69,7 +46,7 @@ fn normal(rows: usize, columns: usize, deviation: f64, mut rng: Rng) -> Mat<f64>
 
 /// Columns that are orthonormal and else random; [rows, columns].
 fn orthonormal(rows: usize, columns: usize, rng: Rng) -> Mat<f64> {
-    double::thin_qr(normal(rows, columns, 1.0, rng).as_ref()).0
+    double::orthonormal_basis(normal(rows, columns, 1.0, rng))
 }
 
 /// Singular values from 1 down to 1/condition, in equal ratios; [rank].

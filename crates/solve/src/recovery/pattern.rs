@@ -1,5 +1,7 @@
 //! Places in a matrix, row after row or column after column, each with an item.
 
+use crate::check::fits;
+use crate::{Error, Result};
 use rayon::prelude::*;
 
 /// What stands in every line (row or column) of a matrix: the other side of each place, ascending, and its item.
@@ -14,17 +16,27 @@ pub(super) struct Lines<T> {
 }
 
 impl<T: Copy + Default> Lines<T> {
-    /// The rows and the columns, from places (row, column, item) in any order that lie within the sizes.
+    /// The rows and the columns, from places (row, column, item) in any order. A size that is 0 or beyond 32 bits and a place
+    /// that is not within the sizes are errors.
     pub fn both(
         rows: usize,
         columns: usize,
         places: impl Iterator<Item = (usize, usize, T)> + Clone,
-    ) -> [Self; 2] {
+    ) -> Result<[Self; 2]> {
+        fits("rows", rows, 1, u32::MAX as usize)?;
+        fits("columns", columns, 1, u32::MAX as usize)?;
+        for (row, column, _) in places.clone() {
+            for (found, limit, what) in [(row, rows, "row"), (column, columns, "column")] {
+                if limit <= found {
+                    return Err(Error::Outside { what, found, limit });
+                }
+            }
+        }
         // Each sort keeps the order of the one before.
         let columns_first = Self::sorted(columns, places.map(|(row, column, item)| (column, row, item)));
         let by_row = Self::sorted(rows, columns_first.flipped());
         let by_column = Self::sorted(columns, by_row.flipped());
-        [by_row, by_column]
+        Ok([by_row, by_column])
     }
 
     /// By counting; places are (line, other side, item).

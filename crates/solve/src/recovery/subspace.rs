@@ -2,7 +2,7 @@
 
 use crate::Result;
 use faer::{Mat, MatRef};
-use rankine_linalg::double::{Triples, multiply, thin_qr, thin_svd};
+use rankine_linalg::double::{Triples, multiply, orthonormal_basis, thin_svd};
 use rankine_random::Rng;
 
 /// Directions beside those that are asked for: they make the others settle sooner.
@@ -22,8 +22,8 @@ impl Products<'_> {
         let width = (count + BESIDE).min(self.rows).min(self.columns);
         let mut right = super::orthonormal(self.columns, width, rng);
         for _ in 0..rounds {
-            let (left, _) = thin_qr((self.times)(right.as_ref()).as_ref());
-            (right, _) = thin_qr((self.transposed)(left.as_ref()).as_ref());
+            let left = orthonormal_basis((self.times)(right.as_ref()));
+            right = orthonormal_basis((self.transposed)(left.as_ref()));
         }
         let Triples { u, s, v } = thin_svd((self.times)(right.as_ref()).as_ref())?;
         let v = multiply(right.as_ref(), v.as_ref());
@@ -34,6 +34,7 @@ impl Products<'_> {
 /// The first triples.
 pub(super) fn first(Triples { u, mut s, v }: Triples, count: usize) -> Triples {
     s.truncate(count);
-    let kept = |vectors: Mat<f64>| vectors.get(.., ..s.len()).to_owned();
-    Triples { u: kept(u), v: kept(v), s: s.clone() }
+    let kept = |vectors: &Mat<f64>| vectors.get(.., ..s.len()).to_owned();
+    let (u, v) = (kept(&u), kept(&v));
+    Triples { u, s, v }
 }

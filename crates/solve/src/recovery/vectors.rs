@@ -65,15 +65,16 @@ impl<T: Copy + Default + Sync> Lines<T> {
     }
 }
 
-/// ⟨x, y⟩, in four sums side by side.
-pub(super) fn dot(x: &[f64], y: &[f64]) -> f64 {
+/// ⟨x, y⟩, in four sums side by side, so that additions do not wait for each other.
+pub(super) fn dot<E: Copy + Into<f64>>(x: &[E], y: &[f64]) -> f64 {
     let (x, y) = (x.chunks_exact(4), y.chunks_exact(4));
-    let rest: f64 = x.remainder().iter().zip(y.remainder()).map(|(x, y)| x * y).sum();
+    let rest: f64 = x.remainder().iter().zip(y.remainder()).map(|(&x, y)| x.into() * y).sum();
     let mut sums = [0.0; 4];
     for (x, y) in x.zip(y) {
-        for lane in 0..4 {
-            sums[lane] += x[lane] * y[lane];
-        }
+        sums[0] += x[0].into() * y[0];
+        sums[1] += x[1].into() * y[1];
+        sums[2] += x[2].into() * y[2];
+        sums[3] += x[3].into() * y[3];
     }
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }

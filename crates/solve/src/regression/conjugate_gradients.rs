@@ -7,6 +7,7 @@
 //! residual r is carried from step to step. Rounding times the condition of A is as far as it gets; the iterate of the smallest
 //! residual is kept, as the steps after that lead away again.
 
+use super::problem::length;
 use super::triangle::Triangle;
 use super::{Fit, Regression};
 use crate::{Error, Iterate, Result, Step, Stop};
@@ -122,8 +123,7 @@ impl Descent {
     /// Measures, and finds the next direction.
     fn turn(&mut self, problem: &Regression) -> Result<()> {
         let mut gradient = tall_transposed(problem.design(), &self.left)?;
-        let distance = self.left.iter().map(|x| x * x).sum::<f64>().sqrt();
-        self.measured = [distance, problem.relative(&gradient)];
+        self.measured = [length(&self.left), problem.relative(&gradient)];
         self.steps += 1;
         if self.measured[1] < self.least[1] {
             (self.least, self.steps) = (self.measured, 0);

@@ -46,7 +46,7 @@ impl Kind {
     ///
     /// # Errors
     /// When the sizes do not fit.
-    pub fn draw(self, columns: usize, rows: usize, rng: &Rng) -> Result<Box<dyn Sketch>> {
+    fn draw(self, columns: usize, rows: usize, rng: &Rng) -> Result<Box<dyn Sketch>> {
         Ok(match self {
             Self::Srht => Box::new(Srht::new(columns, rows, rng)?),
             Self::Gaussian => Box::new(Gaussian::new(columns, rows, rng)?),

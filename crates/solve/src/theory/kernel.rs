@@ -6,7 +6,7 @@
 //! Ridge regression has b = d / (d + λ) and c = 1 / (d + λ); whatever else is a function of the spectrum has its own. One
 //! decomposition, O(n³), then O(n²·q) for every b and O(m·n·q) for every c beside K_x·V.
 
-use super::at_least_zero;
+use crate::check::{finite_matrix, not_negative};
 use crate::{Error, Result};
 use faer::{Mat, MatRef};
 use rankine_linalg::{Eigen, eigh, product};
@@ -37,8 +37,8 @@ impl KernelRegression {
                 return Err(Error::Size { what, unit, found, expected, reason });
             }
         }
-        finite("the kernel matrix", kernel)?;
-        finite("the targets", targets)?;
+        finite_matrix("the kernel matrix", kernel)?;
+        finite_matrix("the targets", targets)?;
         let Eigen { values, vectors } = eigh(kernel)?;
         let eigenvalues = values.into_iter().map(|value| value.max(0.0)).collect();
         let projections = product(vectors.transpose(), targets);
@@ -89,7 +89,7 @@ impl KernelRegression {
     /// # Errors
     /// When λ is negative or not finite.
     pub fn ridge(&self, ridge: f64) -> Result<Vec<f64>> {
-        at_least_zero("ridge", ridge)?;
+        not_negative("ridge", ridge)?;
         let inverse = |&d: &f64| if 0.0 < d + ridge { (d + ridge).recip() } else { 0.0 };
         Ok(self.eigenvalues.iter().map(inverse).collect())
     }
@@ -100,14 +100,4 @@ impl KernelRegression {
             weights.get(k).copied().unwrap_or(0.0) * self.projections[(k, output)]
         })
     }
-}
-
-/// Whether every entry is finite.
-fn finite(what: &'static str, matrix: MatRef<'_, f64>) -> Result<()> {
-    for (column, entries) in matrix.col_iter().enumerate() {
-        if let Some((row, &value)) = entries.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-            return Err(Error::NotFinite { what, index: vec![row, column], value });
-        }
-    }
-    Ok(())
 }

@@ -11,8 +11,8 @@
 //! Paper: [generalization_dynamics] §2, §3.
 
 use super::search::minimum;
-use super::{above_zero, at_least_zero};
 use crate::Result;
+use crate::check::{not_negative, positive};
 use std::f64::consts::PI;
 
 /// The bulk of the law of Marchenko and Pastur.
@@ -101,9 +101,9 @@ impl LinearDynamics {
     /// # Errors
     /// When α or SNR is not above 0 or INR is negative.
     pub fn new(ratio: f64, signal: f64, initial: f64) -> Result<Self> {
-        above_zero("ratio", ratio)?;
-        above_zero("signal", signal)?;
-        at_least_zero("initial", initial)?;
+        positive("ratio", ratio)?;
+        positive("signal", signal)?;
+        not_negative("initial", initial)?;
         Ok(Self { ratio, signal, initial })
     }
 
@@ -151,7 +151,7 @@ impl LinearDynamics {
     /// # Errors
     /// When γ is not above 0.
     pub fn ridge(&self, ridge: f64) -> Result<f64> {
-        above_zero("ridge", ridge)?;
+        positive("ridge", ridge)?;
         let bulk = self.law().integrate(|eigenvalue| {
             (ridge * ridge + eigenvalue / self.signal) / (eigenvalue + ridge).powi(2)
         });
@@ -181,10 +181,10 @@ pub fn distance_of_spectrum(eigenvalues: &[f64], distances: &[f64], noise: f64, 
 /// # Errors
 /// When the depth is 0, or the start or the singular value not above 0.
 pub fn deep_mode(depth: u32, start: f64, singular_value: f64, time: f64) -> Result<f64> {
-    above_zero("depth", f64::from(depth))?;
-    above_zero("start", start)?;
-    above_zero("singular_value", singular_value)?;
-    at_least_zero("time", time)?;
+    positive("depth", f64::from(depth))?;
+    positive("start", start)?;
+    positive("singular_value", singular_value)?;
+    not_negative("time", time)?;
     let s = singular_value;
     Ok(match depth {
         1 => s + (start - s) * (-time).exp(),

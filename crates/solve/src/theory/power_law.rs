@@ -7,8 +7,8 @@
 //! In the limit of many samples. Interpolation is best where s ≤ (b − a) / (a·(a − 1)).
 //! Paper: [random_features], its power-law tasks.
 
-use super::at_least_zero;
-use crate::{Error, Result};
+use crate::Result;
+use crate::check::{not_negative, within};
 
 /// A task whose eigenvalues and energies are powers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,16 +24,10 @@ impl PowerLaw {
     /// # Errors
     /// When an exponent is outside of its range or the noise negative.
     pub fn new(a: f64, b: f64, noise: f64) -> Result<Self> {
-        at_least_zero("noise", noise)?;
-        if !(1.0 < a && a.is_finite()) {
-            return Err(Error::Setting { name: "a", found: a, range: "above 1" });
-        }
-        let fits = 1.0 < b && b < 2.0 * a + 1.0;
-        if fits {
-            Ok(Self { a, b, noise })
-        } else {
-            Err(Error::Setting { name: "b", found: b, range: "above 1 and below 2·a + 1" })
-        }
+        not_negative("noise", noise)?;
+        within("a", a, 1.0 < a, "above 1")?;
+        within("b", b, 1.0 < b && b < 2.0 * a + 1.0, "above 1 and below 2·a + 1")?;
+        Ok(Self { a, b, noise })
     }
 
     /// E_te at r over E_te at r = 0, interpolation.

@@ -10,8 +10,9 @@
 //! For k = ∞, γ = κ and E_te = n/(n − q) · [Σ (κ/(λ + κ))²·v² + σ²]. E_te contains the noise of the test labels.
 //! Paper: [random_features] Theorem 2, Corollary 1. Departure: the released code bisects both equations, one inside the other.
 
+use super::kernel::KernelRegression;
 use super::search::{falling_zero, minimum};
-use super::{above_zero, at_least_zero, kernel::KernelRegression};
+use crate::check::{not_negative, positive};
 use crate::{Error, Result};
 
 /// What is to be learnt, seen by a kernel.
@@ -58,9 +59,9 @@ impl Task {
             let (what, reason) = ("the target", "there are so many eigenvalues");
             return Err(Error::Size { what, unit: "energies", found, expected, reason });
         }
-        eigenvalues.iter().try_for_each(|&value| above_zero("eigenvalue", value))?;
-        energies.iter().try_for_each(|&value| at_least_zero("energy", value))?;
-        at_least_zero("noise", noise)?;
+        eigenvalues.iter().try_for_each(|&value| positive("eigenvalue", value))?;
+        energies.iter().try_for_each(|&value| not_negative("energy", value))?;
+        not_negative("noise", noise)?;
         Ok(Self { eigenvalues, energies, noise })
     }
 
@@ -104,7 +105,7 @@ impl Task {
     /// # Errors
     /// When it is negative or not finite.
     pub fn with_noise(&self, noise: f64) -> Result<Self> {
-        at_least_zero("noise", noise)?;
+        not_negative("noise", noise)?;
         Ok(Self { noise, ..self.clone() })
     }
 
@@ -113,13 +114,13 @@ impl Task {
     /// # Errors
     /// When a count is 0 or the ridge negative or not finite.
     pub fn risk(&self, samples: usize, features: Features, ridge: f64) -> Result<Risk> {
-        above_zero("samples", samples as f64)?;
-        at_least_zero("ridge", ridge)?;
+        positive("samples", samples as f64)?;
+        not_negative("ridge", ridge)?;
         let n = samples as f64;
         match features {
             Features::Infinite => Ok(self.kernel_risk(n, ridge)),
             Features::Count(count) => {
-                above_zero("features", count as f64)?;
+                positive("features", count as f64)?;
                 Ok(self.feature_risk(n, count as f64, ridge))
             }
         }

@@ -10,7 +10,8 @@
 //! those of the fit to the last step's values, α* = ⟨y − g₀, g₁ − g₀⟩ / ‖g₁ − g₀‖², which may leave [0, 1].
 //! Paper: [self_distillation] §3.
 
-use super::{above_zero, kernel::KernelRegression};
+use super::kernel::KernelRegression;
+use crate::check::{positive, within};
 use crate::{Error, Result};
 use faer::{Mat, MatRef};
 use std::ops::RangeInclusive;
@@ -53,7 +54,7 @@ pub fn rate(eigenvalues: &[f64], ridge: f64, truth: f64) -> Result<f64> {
 /// # Errors
 /// When λ is not above 0.
 pub fn coefficients(eigenvalues: &[f64], ridge: f64, truth: f64, before: &[f64]) -> Result<Vec<f64>> {
-    above_zero("ridge", ridge)?;
+    positive("ridge", ridge)?;
     Ok(eigenvalues.iter().zip(before).map(|(d, b)| (truth + (1.0 - truth) * b) / (d + ridge)).collect())
 }
 
@@ -131,7 +132,6 @@ pub fn mean_squared(found: MatRef<'_, f64>, targets: MatRef<'_, f64>) -> f64 {
 }
 
 fn check(ridge: f64, truth: f64) -> Result<()> {
-    above_zero("ridge", ridge)?;
-    let fits = (0.0..=1.0).contains(&truth);
-    if fits { Ok(()) } else { Err(Error::Setting { name: "truth", found: truth, range: "from 0 to 1" }) }
+    positive("ridge", ridge)?;
+    within("truth", truth, (0.0..=1.0).contains(&truth), "from 0 to 1")
 }

@@ -2,11 +2,12 @@
 //!
 //!     ε_k = ε · (ε_0 / ε)^(1 − k / sweeps),  k = 0 … sweeps        ε_0 = start · (max C − min C), where that is above ε
 //!
-//! Until ε_k = ε the plan is not the problem's: the residual that is told has mass · (1 − ε / ε_k) added.
+//! Until ε_k = ε the plan is not the problem's: the residual that is told has 1 − ε / ε_k added.
 
 use super::entropic::Potentials;
 use super::{Plan, Transport};
-use crate::{Error, Result, Step};
+use crate::check::within;
+use crate::{Result, Step};
 
 /// Where annealing stands.
 #[derive(Clone, Copy, Debug)]
@@ -29,10 +30,8 @@ impl Annealing {
         sweeps: usize,
         start: f64,
     ) -> Result<(Self, Potentials)> {
-        if !(0.0 <= start && start.is_finite()) {
-            let range = "a finite number of at least 0; 0 keeps the regularisation where it is";
-            return Err(Error::Setting { name: "annealing", found: start, range });
-        }
+        let range = "a finite number of at least 0; 0 keeps the regularisation where it is";
+        within("annealing", start, 0.0 <= start, range)?;
         let mut potentials = Potentials::new(problem, from)?;
         let end = potentials.regularization;
         let first = if from.is_some() || sweeps == 0 { end } else { end.max(start * problem.spread()) };
@@ -55,7 +54,7 @@ impl Annealing {
         potentials.scale_rows(problem);
         potentials.regularization = now;
         potentials.scale_columns(problem);
-        let missing = problem.mass() * (1.0 - end / now);
+        let missing = 1.0 - end / now;
         (Step::new(potentials.dual(problem).0, potentials.residual(problem) + missing), now <= end)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //!     A·d = [a − P·1; b − Pᵀ·1],  A = [diag(P·1), P; Pᵀ, diag(Pᵀ·1)]        (f, g) ← (f, g) + α·ε·d
 //!
-//! A is the Hessian of −dual times ε. What solves the system adds λ·diag(A), λ = μ·residual / mass, after Levenberg and
+//! A is the Hessian of −dual times ε. What solves the system adds λ·diag(A), λ = μ·residual, after Levenberg and
 //! Marquardt: near a vertex of the polytope A is almost singular in many directions. μ grows fourfold after a step that was
 //! cut or gained less than a quarter of what was foretold, and is halved after one that gained three quarters.
 //!
@@ -52,7 +52,7 @@ pub struct System<'a> {
     pub gradient: &'a [f64],
     /// λ.
     pub shift: f64,
-    /// Residual over mass.
+    /// Residual.
     pub error: f64,
 }
 
@@ -66,7 +66,7 @@ impl Ascent {
 
     /// One step along what `solve` writes into its second argument; it returns whether there is a direction.
     pub fn step(&mut self, problem: &Transport, solve: impl FnOnce(System<'_>, &mut [f64]) -> bool) -> Step {
-        let error = self.at.residual(problem) / problem.mass();
+        let error = self.at.residual(problem);
         self.grade(problem);
         let system = System { at: &self.at, gradient: &self.gradient, shift: self.damping * error, error };
         let known = self.at.is_safe(problem) && solve(system, &mut self.direction);

@@ -22,7 +22,7 @@ pub struct Sparse {
 }
 
 impl Sparse {
-    /// From entries (row, column, mass) in any order. Entries at one place are added, zeros are left out.
+    /// From entries (row, column, mass) in any order. Entries at one place are added, zeros and what lies outside are left out.
     pub fn new(rows: usize, columns: usize, mut entries: Vec<(usize, usize, f64)>) -> Self {
         entries.retain(|&(row, column, mass)| row < rows && column < columns && mass != 0.0);
         entries.sort_by_key(|&(row, column, _)| (column, row));

@@ -11,7 +11,7 @@
 //! A row or column without mass has the potential −∞ from the first sweep on.
 
 use super::{Coupling, Plan, Transport};
-use crate::{Error, Result};
+use crate::Result;
 use faer::Mat;
 use rankine_kernels::gibbs;
 use rayon::prelude::*;
@@ -57,9 +57,10 @@ impl Potentials {
         let regularization = problem.smoothed()?;
         let (n, m) = (problem.source().len(), problem.target().len());
         let (mut source, mut target) = (vec![0.0; n], vec![0.0; m]);
-        if let Some(plan) = from.filter(|plan| !plan.source_potential.is_empty()) {
-            take("source potential", &plan.source_potential, &mut source)?;
-            take("target potential", &plan.target_potential, &mut target)?;
+        if let Some(plan) = from {
+            problem.check_potentials(plan)?;
+            take(&plan.source_potential, &mut source);
+            take(&plan.target_potential, &mut target);
         }
         let count = (n * m / BLOCK).clamp(1, BLOCKS);
         let block = Block { column: vec![0.0; n], rows: vec![0.0; n] };
@@ -111,7 +112,7 @@ impl Potentials {
         safe(&self.rows, problem.source()) && safe(&self.columns, problem.target())
     }
 
-    /// ‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁, as last measured.
+    /// (‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁) / mass, as last measured.
     pub fn residual(&self, problem: &Transport) -> f64 {
         problem.violation_of_sums(&self.rows, &self.columns)
     }
@@ -193,17 +194,6 @@ fn safe(sums: &[f64], masses: &[f64]) -> bool {
 }
 
 /// Copies finite potentials; others stay 0.
-fn take(what: &'static str, from: &[f64], into: &mut [f64]) -> Result<()> {
-    let (found, expected) = (from.len(), into.len());
-    if found != expected {
-        return Err(Error::Size {
-            what,
-            unit: "entries",
-            found,
-            expected,
-            reason: "the problem has so many",
-        });
-    }
+fn take(from: &[f64], into: &mut [f64]) {
     into.iter_mut().zip(from).filter(|(_, from)| from.is_finite()).for_each(|(into, &from)| *into = from);
-    Ok(())
 }

@@ -8,7 +8,7 @@
 //! masses do not make it cycle. At most n + m − 1 entries carry mass. Holds the cost and O(n + m).
 //!
 //! The first basis is greedy; from a plan, its row potentials are taken off the costs first. The objective is ⟨C, P⟩, which
-//! falls. Every iterate meets the constraints, so the residual is their violation over the mass, as rounding grows with it,
+//! falls. Every iterate meets the constraints, so the residual is what rounding leaves of their violation,
 //! and the duality gap over the mass and the largest cost: P is optimal where it is zero. A step is n + m exchanges.
 
 mod greedy;
@@ -51,8 +51,7 @@ impl Iterate<Transport> for Exact {
         let mut tree = Tree::new(rows, columns, columns - 1, &arcs);
         tree.price(|i, j| problem.cost()[(i, j)]);
         let block = (((rows * columns) as f64).sqrt() as usize).max(BLOCK);
-        let largest = problem.largest_cost();
-        Ok(Basis { tree, row: 0, column: 0, block, largest, rounding: ROUNDING * largest })
+        Ok(Basis { tree, row: 0, column: 0, block })
     }
 
     fn step(&self, problem: &Transport, state: &mut Basis) -> Result<Step> {
@@ -85,9 +84,6 @@ pub struct Basis {
     row: usize,
     column: usize,
     block: usize,
-    /// max |C|.
-    largest: f64,
-    rounding: f64,
 }
 
 /// Part of a column: its first and last row, the column, its least reduced cost.
@@ -112,7 +108,7 @@ impl Basis {
     fn entering(&mut self, problem: &Transport) -> Option<Segment> {
         let (rows, columns) = (problem.source().len(), problem.target().len());
         let (mut best, mut seen, mut room) = (None, 0, self.block);
-        let mut least = -self.rounding;
+        let mut least = -ROUNDING * problem.largest_cost();
         while seen < rows * columns {
             let (first, last, column) = (self.row, (self.row + room).min(rows), self.column);
             let part = first..last;
@@ -139,8 +135,7 @@ impl Basis {
     fn measure(&self, problem: &Transport) -> (f64, f64) {
         let cost: f64 = self.tree.arcs().map(|(i, j, mass)| problem.cost()[(i, j)] * mass).sum();
         let (rows, columns) = self.plan().sums();
-        let mass = problem.mass();
-        let violation = problem.violation_of_sums(&rows, &columns) / mass;
+        let violation = problem.violation_of_sums(&rows, &columns);
         let target = self.tree.target();
         let mut least = vec![f64::INFINITY; rows.len()];
         for (j, potential) in target.iter().enumerate() {
@@ -151,7 +146,7 @@ impl Basis {
             potential.iter().zip(masses).map(|(potential, mass)| potential * mass).sum()
         };
         let dual = total(&least, problem.source()) + total(target, problem.target());
-        let scale = self.largest * mass;
+        let scale = problem.largest_cost() * problem.mass();
         let gap = if scale > 0.0 { ((cost - dual) / scale).max(0.0) } else { 0.0 };
         (cost, violation + gap)
     }

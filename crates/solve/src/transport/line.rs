@@ -6,12 +6,11 @@
 //! linear; both are lists of pieces, and on each common piece the integral is known. O(n log n + m log m) for samples,
 //! O(n + m) for histograms. The plan of samples is monotone and the same for every p.
 
+use super::problem::balance;
 use super::rounding::staircase;
 use super::{Coupling, Sparse};
+use crate::check::{finite, within};
 use crate::{Error, Result};
-
-/// Relative difference of two masses that is put down to rounding.
-const BALANCE: f64 = 1e-6;
 
 /// A distribution of mass on the line.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,10 +59,7 @@ impl Line {
     /// # Errors
     /// When the masses differ, or `power` is below 1 or not finite.
     pub fn distance(&self, other: &Self, power: f64) -> Result<f64> {
-        if !(power >= 1.0 && power.is_finite()) {
-            let range = "a finite number of at least 1";
-            return Err(Error::Setting { name: "power", found: power, range });
-        }
+        within("power", power, 1.0 <= power, "a finite number of at least 1")?;
         let factor = balance(self.mass(), other.mass())?;
         let (mut source, mut target) = (Quantiles::of(self, 1.0), Quantiles::of(other, factor));
         let mut total = 0.0;
@@ -147,19 +143,9 @@ fn order(places: &[f64]) -> Vec<usize> {
     order
 }
 
-/// By what the second mass is multiplied to be the first.
-fn balance(source_sum: f64, target_sum: f64) -> Result<f64> {
-    if (source_sum - target_sum).abs() > BALANCE * source_sum.max(target_sum) {
-        return Err(Error::Masses { source_sum, target_sum });
-    }
-    Ok(source_sum / target_sum)
-}
-
 fn check(places: &[f64], masses: &[f64], expected: usize, reason: &'static str) -> Result<()> {
     super::problem::size("masses", "entries", masses.len(), expected, reason)?;
-    if let Some((index, &value)) = places.iter().enumerate().find(|(_, place)| !place.is_finite()) {
-        return Err(Error::NotFinite { what: "places", index: vec![index], value });
-    }
+    finite("places", places)?;
     super::problem::masses("masses", masses)?;
     let some = masses.iter().sum::<f64>() > 0.0;
     if some { Ok(()) } else { Err(Error::Empty { what: "masses" }) }

@@ -4,11 +4,11 @@
 //!
 //! C: cost [n, m]; a: source [n]; b: target [m]; P: the plan [n, m]. The penalty is the solver's: none (`exact`), entropy
 //! ε·Σ P·(log P − 1) (the Sinkhorn family), (ε/2)·‖P‖² (`quadratic`), the same with at most k entries a column
-//! (`sparsity-constrained`), where ε is the problem's `regularization`. Residual: ‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁; `exact`
-//! takes it over the mass and adds its duality gap.
+//! (`sparsity-constrained`), where ε is the problem's `regularization`. Residual: (‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁) / Σ a; `exact`
+//! adds its duality gap.
 
-pub mod annealing;
-pub mod ascent;
+mod annealing;
+mod ascent;
 mod coupling;
 pub mod entropic;
 pub mod exact;

@@ -9,10 +9,9 @@ use super::annealing::Annealing;
 use super::ascent::{Ascent, System};
 use super::{Plan, Transport};
 use crate::{Iterate, Result, Step, Stop};
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt;
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, Mat, Par};
+use rankine_linalg::double::solve_positive;
 use serde::{Deserialize, Serialize};
 
 /// The solver.
@@ -83,7 +82,8 @@ fn direct(problem: &Transport, system: &System<'_>, direction: &mut [f64]) -> Op
     matmul(system.as_mut(), lower, Accum::Add, factors.0, whole, factors.1, whole, -1.0, Par::Seq);
     let (source, target) = gradient.split_at(rows);
     let along = |j: usize| scaled.col_as_slice(j).iter().zip(source).map(|(entry, g)| entry * g).sum::<f64>();
-    let right = positive(system, Mat::from_fn(columns, 1, |j, _| target[j] - along(j)))?;
+    let right = Mat::from_fn(columns, 1, |j, _| target[j] - along(j));
+    let right = solve_positive(system, right)?;
     let (first, second) = direction.split_at_mut(rows);
     second.iter_mut().enumerate().for_each(|(j, d)| *d = right[(j, 0)]);
     first.iter_mut().zip(source).zip(&inverse).for_each(|((d, g), inverse)| *d = g * inverse);
@@ -91,17 +91,4 @@ fn direct(problem: &Transport, system: &System<'_>, direction: &mut [f64]) -> Op
         first.iter_mut().zip(scaled.col_as_slice(j)).for_each(|(d, entry)| *d -= entry * other);
     }
     Some(())
-}
-
-/// Solves with a positive definite matrix, of which the lower triangle is read.
-fn positive(mut matrix: Mat<f64>, mut right: Mat<f64>) -> Option<Mat<f64>> {
-    let side = matrix.nrows();
-    let scratch = llt::factor::cholesky_in_place_scratch::<f64>(side, Par::Seq, Default::default())
-        .or(llt::solve::solve_in_place_scratch::<f64>(side, right.ncols(), Par::Seq));
-    let mut memory = MemBuffer::new(scratch);
-    let stack = MemStack::new(&mut memory);
-    llt::factor::cholesky_in_place(matrix.as_mut(), Default::default(), Par::Seq, stack, Default::default())
-        .ok()?;
-    llt::solve::solve_in_place(matrix.as_ref(), right.as_mut(), Par::Seq, MemStack::new(&mut memory));
-    Some(right)
 }

@@ -33,8 +33,8 @@ pub fn cost(source: MatRef<'_, f64>, target: MatRef<'_, f64>, metric: Metric) ->
         let (what, unit, reason) = ("target", "coordinates", "the source has so many");
         return Err(Error::Size { what, unit, found, expected, reason });
     }
-    super::problem::finite_matrix("source", source)?;
-    super::problem::finite_matrix("target", target)?;
+    crate::check::finite_matrix("source", source)?;
+    crate::check::finite_matrix("target", target)?;
     let mut cost = Mat::zeros(source.nrows(), target.nrows());
     let lengths = match metric {
         Metric::Cosine => Some((lengths("source", source)?, lengths("target", target)?)),

@@ -1,6 +1,7 @@
 //! The problem, its solution, and the checks of both.
 
 use super::Coupling;
+use crate::check::{finite, finite_matrix, not_negative};
 use crate::{Error, Result};
 use faer::{Mat, MatRef};
 
@@ -14,6 +15,8 @@ pub struct Transport {
     source: Vec<f64>,
     target: Vec<f64>,
     regularization: f64,
+    /// max |C|, which solvers ask for in every step.
+    largest_cost: f64,
 }
 
 /// A plan, with the potentials of the constraints where the solver has them.
@@ -44,16 +47,12 @@ impl Transport {
         finite_matrix("cost", cost.as_ref())?;
         masses("source", &source)?;
         masses("target", &target)?;
-        if !(regularization >= 0.0 && regularization.is_finite()) {
-            let range = "a finite number of at least 0";
-            return Err(Error::Setting { name: "regularization", found: regularization, range });
-        }
-        let (left, right): (f64, f64) = (source.iter().sum(), target.iter().sum());
-        if (left - right).abs() > BALANCE * left.max(right) || left <= 0.0 {
-            return Err(Error::Masses { source_sum: left, target_sum: right });
-        }
-        target.iter_mut().for_each(|mass| *mass *= left / right);
-        Ok(Self { cost, source, target, regularization })
+        not_negative("regularization", regularization)?;
+        let factor = balance(source.iter().sum(), target.iter().sum())?;
+        target.iter_mut().for_each(|mass| *mass *= factor);
+        let columns = (0..cost.ncols()).map(|j| cost.col_as_slice(j));
+        let largest_cost = columns.flatten().fold(0.0, |largest: f64, cost| largest.max(cost.abs()));
+        Ok(Self { cost, source, target, regularization, largest_cost })
     }
 
     /// Cost of carrying a unit from each row to each column; [n, m].
@@ -83,7 +82,7 @@ impl Transport {
         total
     }
 
-    /// ‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁.
+    /// (‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁) / mass.
     pub fn violation(&self, plan: &Coupling) -> f64 {
         let (rows, columns) = plan.sums();
         self.violation_of_sums(&rows, &columns)
@@ -94,7 +93,7 @@ impl Transport {
         let distance = |found: &[f64], wanted: &[f64]| -> f64 {
             found.iter().zip(wanted).map(|(found, wanted)| (found - wanted).abs()).sum()
         };
-        distance(rows, &self.source) + distance(columns, &self.target)
+        (distance(rows, &self.source) + distance(columns, &self.target)) / self.mass()
     }
 
     /// Sum of the source, which is that of the target.
@@ -104,8 +103,7 @@ impl Transport {
 
     /// max |C|.
     pub fn largest_cost(&self) -> f64 {
-        let columns = (0..self.cost.ncols()).map(|j| self.cost.col_as_slice(j));
-        columns.flatten().fold(0.0, |largest: f64, cost| largest.max(cost.abs()))
+        self.largest_cost
     }
 
     /// max C − min C.
@@ -150,6 +148,17 @@ impl Transport {
     }
 }
 
+/// By what the target's mass is multiplied to be the source's.
+///
+/// # Errors
+/// When they differ by more than rounding, or are not above zero.
+pub(super) fn balance(source_sum: f64, target_sum: f64) -> Result<f64> {
+    if (source_sum - target_sum).abs() > BALANCE * source_sum.max(target_sum) || source_sum <= 0.0 {
+        return Err(Error::Masses { source_sum, target_sum });
+    }
+    Ok(source_sum / target_sum)
+}
+
 /// Whether a count is the expected one.
 pub(super) fn size(
     what: &'static str,
@@ -161,27 +170,11 @@ pub(super) fn size(
     if found == expected { Ok(()) } else { Err(Error::Size { what, unit, found, expected, reason }) }
 }
 
-/// Whether every entry is finite.
-pub(super) fn finite_matrix(what: &'static str, matrix: MatRef<'_, f64>) -> Result<()> {
-    for column in 0..matrix.ncols() {
-        if let Some((row, &value)) =
-            matrix.col(column).iter().enumerate().find(|(_, value)| !value.is_finite())
-        {
-            return Err(Error::NotFinite { what, index: vec![row, column], value });
-        }
-    }
-    Ok(())
-}
-
 /// Whether every mass is finite and at least zero.
 pub(super) fn masses(what: &'static str, masses: &[f64]) -> Result<()> {
-    for (index, &value) in masses.iter().enumerate() {
-        if !value.is_finite() {
-            return Err(Error::NotFinite { what, index: vec![index], value });
-        }
-        if value < 0.0 {
-            return Err(Error::Negative { what, index, value });
-        }
+    finite(what, masses)?;
+    match masses.iter().enumerate().find(|(_, mass)| **mass < 0.0) {
+        Some((index, &value)) => Err(Error::Negative { what, index, value }),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -7,8 +7,9 @@
 
 use super::smooth::{Form, Objective};
 use super::{Plan, Transport};
+use crate::check::at_least_one;
 use crate::lbfgs::Lbfgs;
-use crate::{Error, Iterate, Result, Step, Stop};
+use crate::{Iterate, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 
 /// The solver.
@@ -47,7 +48,7 @@ impl Iterate<Transport> for Quadratic {
     }
 
     fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<Ascent> {
-        check_memory(self.memory)?;
+        at_least_one("memory", self.memory)?;
         let objective = self.objective(problem)?;
         let (x, noise) = (objective.start(from)?, objective.noise());
         let mut function = |x: &[f64], gradient: &mut [f64]| objective.evaluate(x, gradient);
@@ -57,17 +58,11 @@ impl Iterate<Transport> for Quadratic {
     fn step(&self, problem: &Transport, Ascent(search): &mut Ascent) -> Result<Step> {
         let objective = self.objective(problem)?;
         let stalled = !search.step(&mut |x, gradient| objective.evaluate(x, gradient));
-        let residual = Objective::residual(search.gradient());
+        let residual = objective.residual(search.gradient());
         Ok(Step { objective: -search.value(), residual, stalled })
     }
 
     fn finish(&self, problem: &Transport, Ascent(search): Ascent) -> Result<Plan> {
         Ok(self.objective(problem)?.plan(search.x()))
     }
-}
-
-/// Whether L-BFGS remembers anything.
-pub(super) fn check_memory(memory: usize) -> Result<()> {
-    let range = "at least 1";
-    if memory > 0 { Ok(()) } else { Err(Error::Setting { name: "memory", found: 0.0, range }) }
 }

@@ -4,7 +4,7 @@
 //!
 //! At weak regularisation the plan is numerically sparse after few sweeps, and tens of steps take the place of thousands of
 //! sweeps. A step costs one pass of exponentials for each length that is tried, one of comparisons, and conjugate gradients,
-//! O(entries kept) each, until ‖rest‖ ≤ min(0.1, √(residual / mass)) · ‖right-hand side‖. Their preconditioner is the diagonal, or
+//! O(entries kept) each, until ‖rest‖ ≤ min(0.1, √residual) · ‖right-hand side‖. Their preconditioner is the diagonal, or
 //! where few entries are kept a spanning forest of them (`forest`).
 //! Memory: the cost, 12 bytes for every entry kept, O(n + m), and at the end the plan.
 //!
@@ -18,11 +18,12 @@ use super::ascent::{Ascent, System};
 use super::forest::Forest;
 use super::kept::Kept;
 use super::{Plan, Transport};
+use crate::check::{fits, within};
 use crate::conjugate_gradient::ConjugateGradient;
-use crate::{Error, Iterate, Result, Step, Stop};
+use crate::{Iterate, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 
-/// Residual over mass at which the warm-up ends before its time, at the problem's own regularisation.
+/// Residual at which the warm-up ends before its time, at the problem's own regularisation.
 const NEAR: f64 = 0.1;
 
 /// Entries kept, over rows and columns together, up to which the forest is worth more than it costs.
@@ -98,7 +99,7 @@ impl Iterate<Transport> for SinkhornNewtonSparse {
             }));
         }
         let (step, own) = state.annealing.sweep(problem, &mut state.ascent.at);
-        state.warm = !state.annealing.goes_on() || own && step.residual < NEAR * problem.mass();
+        state.warm = !state.annealing.goes_on() || own && step.residual < NEAR;
         Ok(step)
     }
 
@@ -110,13 +111,8 @@ impl Iterate<Transport> for SinkhornNewtonSparse {
 impl Threshold {
     fn check(self, problem: &Transport) -> Result<()> {
         match self {
-            Self::Adaptive(share) if !(0.0 <= share && share.is_finite()) => {
-                Err(Error::Setting { name: "threshold", found: share, range: "a finite share of at least 0" })
-            }
-            Self::Entries(found) if found == 0 || problem.target().len() < found => {
-                Err(Error::Fit { name: "threshold", found, least: 1, most: problem.target().len() })
-            }
-            Self::Adaptive(_) | Self::Entries(_) => Ok(()),
+            Self::Adaptive(share) => within("threshold", share, 0.0 <= share, "a finite share of at least 0"),
+            Self::Entries(count) => fits("threshold", count, 1, problem.target().len()),
         }
     }
 

@@ -12,7 +12,8 @@
 use super::annealing::Annealing;
 use super::entropic::Potentials;
 use super::{Plan, Transport};
-use crate::{Error, Iterate, Result, Step, Stop};
+use crate::check::within;
+use crate::{Iterate, Result, Step, Stop};
 use faer::Mat;
 use rankine_kernels::gibbs;
 use rayon::prelude::*;
@@ -68,10 +69,8 @@ impl Iterate<Transport> for SinkhornStabilized {
     }
 
     fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<State> {
-        if !(1.0 < self.absorption && self.absorption <= 1e100) {
-            let range = "above 1 and at most 1e100";
-            return Err(Error::Setting { name: "absorption", found: self.absorption, range });
-        }
+        let fits = 1.0 < self.absorption && self.absorption <= 1e100;
+        within("absorption", self.absorption, fits, "above 1 and at most 1e100")?;
         let (annealing, potentials) = Annealing::begin(problem, from, self.warmup, self.annealing)?;
         let (n, m) = (potentials.source.len(), potentials.target.len());
         let (left, right, next) = (vec![1.0; n], vec![1.0; m], vec![1.0; m]);

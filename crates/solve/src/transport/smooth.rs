@@ -27,7 +27,7 @@ pub enum Form {
 /// Parts that the columns are cut into; their sums are added in order.
 const PARTS: usize = 16;
 
-/// Rounding error of the function, over the largest cost times the mass.
+/// Rounding error of the function, over its scale.
 const ROUNDING: f64 = 1e-13;
 
 /// The function to be maximised; handed to minimisers with its sign turned.
@@ -77,9 +77,15 @@ impl Objective<'_> {
         Ok(x)
     }
 
+    /// What all mass at one place costs at most: mass · (max |C| + ε · mass).
+    pub fn scale(&self) -> f64 {
+        let mass = self.problem.mass();
+        mass * (self.problem.largest_cost() + self.regularization * mass)
+    }
+
     /// Rounding error of the function.
     pub fn noise(&self) -> f64 {
-        ROUNDING * self.problem.mass() * (self.problem.largest_cost() + self.regularization)
+        ROUNDING * self.scale()
     }
 
     /// The function with its sign turned, and its gradient.
@@ -108,9 +114,9 @@ impl Objective<'_> {
         value
     }
 
-    /// ‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁ of the plan at x, from the gradient there.
-    pub fn residual(gradient: &[f64]) -> f64 {
-        gradient.iter().map(|slope| slope.abs()).sum()
+    /// (‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁) / mass of the plan at x, from the gradient there.
+    pub fn residual(&self, gradient: &[f64]) -> f64 {
+        gradient.iter().map(|slope| slope.abs()).sum::<f64>() / self.problem.mass()
     }
 
     /// The plan at x, with its potentials.

@@ -21,9 +21,9 @@
 mod ascent;
 mod search;
 
-use super::quadratic::check_memory;
 use super::smooth::{Form, Objective};
 use super::{Plan, Transport, exact};
+use crate::check::{at_least_one, positive};
 use crate::{Error, Iterate, Result, Step, Stop};
 pub use ascent::Ascent;
 pub use search::{Adam, Gradient, LimitedMemory, Method};
@@ -65,17 +65,12 @@ impl SparsityConstrained {
             return Err(Error::Fit { name, found, least, most });
         }
         let (rate, batch) = match self.method {
-            Method::Lbfgs(LimitedMemory { memory }) => return check_memory(memory),
+            Method::Lbfgs(LimitedMemory { memory }) => return at_least_one("memory", memory),
             Method::Gradient(Gradient { rate, batch, .. }) => (rate, batch),
             Method::Adam(Adam { rate, batch, .. }) => (rate, batch),
         };
-        if !(rate > 0.0 && rate.is_finite()) {
-            return Err(Error::Setting { name: "rate", found: rate, range: "a finite number above 0" });
-        }
-        if batch == 0 {
-            return Err(Error::Setting { name: "batch", found: 0.0, range: "at least 1" });
-        }
-        Ok(())
+        positive("rate", rate)?;
+        at_least_one("batch", batch)
     }
 
     /// The maximum of the semi-dual where one entry a column is allowed.

@@ -254,17 +254,17 @@ fn magnitudes_far_from_one() {
         raw.iter().map(|mass| mass / raw.iter().sum::<f64>()).collect()
     };
     let cases = [
-        ("large costs", &cost * faer::Scale(1e6), source.clone(), target.clone(), 2e4, 1.0),
-        ("negative costs", &cost * faer::Scale(-3.0), source.clone(), target.clone(), 0.05, 1.0),
-        ("heavy", cost.clone(), times(&source, 1e3), times(&target, 1e3), 0.02, 1e3),
-        ("light", cost.clone(), times(&source, 1e-20), times(&target, 1e-20), 0.02, 1e-20),
-        ("uneven", cost.clone(), spread(&source), spread(&target), 0.02, 1.0),
-        ("weak", cost, source, target, 1e-3, 1.0),
+        ("large costs", &cost * faer::Scale(1e6), source.clone(), target.clone(), 2e4),
+        ("negative costs", &cost * faer::Scale(-3.0), source.clone(), target.clone(), 0.05),
+        ("heavy", cost.clone(), times(&source, 1e3), times(&target, 1e3), 0.02),
+        ("light", cost.clone(), times(&source, 1e-20), times(&target, 1e-20), 0.02),
+        ("uneven", cost.clone(), spread(&source), spread(&target), 0.02),
+        ("weak", cost, source, target, 1e-3),
     ];
-    for (label, cost, source, target, regularization, mass) in cases {
+    for (label, cost, source, target, regularization) in cases {
         let problem = Transport::new(cost, source, target, regularization).unwrap();
         for choice in solvers() {
-            let found = solve(choice.solver(), &problem, 1e-9 * mass);
+            let found = solve(choice.solver(), &problem, 1e-9);
             let slow = label == "weak" && matches!(choice, TransportSolver::Sinkhorn(_));
             assert!(slow || found.outcome == Outcome::Converged, "{label}: {choice:?} {:?}", found.last());
         }

@@ -373,6 +373,8 @@ fn what_is_wrong_is_named() {
     assert!(matches!(Plain::new(1, 2, vec![1.0, f64::NAN]), Err(Error::NotFinite { .. })));
     let outside = Sampled::new(2, 2, vec![(0, 2)]);
     assert_eq!(outside, Err(Error::Outside { what: "column", found: 2, limit: 2 }));
+    let empty = Sampled::new(0, 2, vec![(0, 0)]);
+    assert_eq!(empty, Err(Error::Fit { name: "rows", found: 0, least: 1, most: u32::MAX as usize }));
     let rectangular = Plain::<f64>::gaussian(5, 4, 3, 1).unwrap();
     assert_eq!(Packed::new(&rectangular), Err(Error::NotSquare { rows: 4, columns: 3 }));
 

@@ -37,6 +37,32 @@ fn every_solver_answers_every_problem() {
 }
 
 #[test]
+fn the_mass_decides_nothing() {
+    let shares = random(9, 13, 0.05);
+    for choice in TransportSolver::all() {
+        // The entropy grows with the mass, as the cost does; squares grow with its square.
+        let squared =
+            matches!(choice, TransportSolver::Quadratic(_) | TransportSolver::SparsityConstrained(_));
+        let plan = |mass: f64| {
+            let times = |shares: &[f64]| shares.iter().map(|share| mass * share).collect::<Vec<_>>();
+            let (source, target) = (times(shares.source()), times(shares.target()));
+            let regularization = if squared { 0.05 / mass } else { 0.05 };
+            let problem = Transport::new(shares.cost().to_owned(), source, target, regularization).unwrap();
+            let stop = Stop { tolerance: 1e-8, ..choice.solver().stop() };
+            let report = choice.solver().solve(&problem, None, stop, &mut Silent::watch).unwrap();
+            assert_eq!(report.outcome, Outcome::Converged, "{choice:?} with {mass}");
+            &report.solution.plan.dense() * faer::Scale(1.0 / mass)
+        };
+        let expected = plan(1.0);
+        // About 1e-6 and 1e6; factors that round nothing.
+        for mass in [2f64.powi(-20), 2f64.powi(20)] {
+            let apart = (&plan(mass) - &expected).norm_max();
+            assert!(apart < 1e-6, "{choice:?} with {mass}: {apart}");
+        }
+    }
+}
+
+#[test]
 fn masses_that_differ_are_told_with_both_sums() {
     let cost = Mat::zeros(2, 2);
     let error = Transport::new(cost, vec![0.5, 0.5], vec![0.5, 0.7], 0.1).unwrap_err();

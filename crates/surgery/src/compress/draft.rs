@@ -2,8 +2,8 @@
 
 use super::{CompressedMatrix, Compression, CompressionReport, Form, Site};
 use crate::merged::Squares;
-use crate::write::{Plan, Watch};
-use crate::{Progress, Result, Stage};
+use crate::write::Plan;
+use crate::{Progress, Result, Stage, Watch};
 use indexmap::IndexMap;
 use rankine_checkpoint::{ModelWriter, TensorInfo, Tensors, ThinLayers};
 use rayon::prelude::*;

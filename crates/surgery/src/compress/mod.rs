@@ -14,16 +14,14 @@ pub use magnitude::Magnitude;
 pub use site::Site;
 
 use crate::merge::check_target;
-use crate::merged::Squares;
-use crate::write::{Plan, Watch, Weights, WriteOptions, in_folder, shard_plan_of, summary, tensors};
-use crate::{Error, Progress, Result, Stage, Subject};
+use crate::write::{Plan, Weights, WriteOptions, in_folder, shard_plan_of, summary, tensors, unchanged};
+use crate::{Error, Progress, Result, Stage, Subject, Watch};
 use draft::Draft;
 use rankine_checkpoint::adapter::{Kind, Targets, modules_of};
 use rankine_checkpoint::thin::is_thin;
 use rankine_kernels::gemm::{Matrix, matmul};
 use rayon::prelude::*;
 use std::borrow::Cow;
-use std::ops::Range;
 use std::path::Path;
 
 /// A way of making a matrix smaller; its fields are the settings.
@@ -141,12 +139,9 @@ impl Compression<'_> {
         let moved = in_folder((&plan, files), target, &options, |writer| {
             let moved = draft.write(self, writer, watch)?;
             let source = subject.tensors();
-            let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| {
-                source.read_rows(name, rows, out)?;
-                Ok(Squares::default())
-            };
             let others = tensors(&plan).filter(|(name, _)| draft.is_copied(name));
-            Weights { source, copied: &|_| true, fill: &fill }.write_blocks(writer, others, watch)?;
+            let weights = Weights { source, copied: &|_| true, fill: &unchanged(source) };
+            weights.write_blocks(writer, others, watch)?;
             Ok(moved)
         })?;
         Ok(draft.report(summary(&plan), Some(moved.as_slice())))

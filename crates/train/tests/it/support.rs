@@ -42,16 +42,7 @@ pub fn batches(examples: Vec<Example>, size: usize) -> Batches {
 }
 
 pub fn plan(steps: usize, learning_rate: f32) -> Plan {
-    Plan {
-        schedule: Schedule { learning_rate, warmup: 0, steps, shape: Shape::Constant },
-        accumulation: 1,
-        clip: Some(1.0),
-        evaluate_every: 0,
-        save_every: 0,
-        patience: None,
-        recompute: false,
-        seed: 0,
-    }
+    Plan::plain(Schedule { learning_rate, warmup: 0, steps, shape: Shape::Constant }, 0)
 }
 
 /// Bits of every trained leaf.

@@ -1,6 +1,6 @@
 //! `rankine adapter export`: an adapter as a file for llama.cpp.
 
-use super::super::merge::StoredType;
+use crate::weights::StoredType;
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
 use rankine_checkpoint::Existing;

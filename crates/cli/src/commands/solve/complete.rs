@@ -9,7 +9,6 @@ use rankine_data::arrays::{Array, Matrix, Ratings, Sparse};
 use rankine_solve::Outcome;
 use rankine_solve::recovery::Factors;
 use rankine_solve::recovery::completion::{Completion, CompletionSolver, Entries, Entry, HiddenMatrix};
-use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// Fill in a matrix of low rank from some of its entries
@@ -62,25 +61,6 @@ Examples:
 /// Damping of the biases: it suits ratings.
 const DAMPING: f64 = 5.0;
 
-/// A problem to draw.
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Random {
-    rows: usize,
-    columns: usize,
-    rank: usize,
-    condition: f64,
-    share: f64,
-    deviation: f64,
-    seed: u64,
-}
-
-impl Default for Random {
-    fn default() -> Self {
-        Self { rows: 400, columns: 300, rank: 5, condition: 3.0, share: 0.2, deviation: 0.0, seed: 0 }
-    }
-}
-
 /// What the solvers are not told.
 #[derive(Default)]
 pub struct Known {
@@ -94,9 +74,8 @@ impl Complete {
     /// All entries.
     fn entries(&self) -> Result<(Entries, Known)> {
         if let Some(changes) = &self.random {
-            let random = settings("", changes).context("while reading `--random`")?;
-            let Random { rows, columns, rank, condition, share, deviation, seed } = random;
-            let hidden = HiddenMatrix { rows, columns, rank, condition, share, deviation, seed }.hide()?;
+            let matrix: HiddenMatrix = settings("", changes).context("while reading `--random`")?;
+            let hidden = matrix.hide()?;
             return Ok((hidden.entries, Known { truth: Some(hidden.truth), ..Known::default() }));
         }
         // The command line asks for one of the two.
@@ -188,13 +167,21 @@ impl Question for Complete {
         outcome == Outcome::Converged || (0.0 < self.ridge && outcome == Outcome::Stalled)
     }
 
+    fn remedy(&self, posed: &Posed<Self>, outcome: Outcome) -> Option<&'static str> {
+        let ratings = !posed.known.users.is_empty();
+        let above = matches!(outcome, Outcome::StepLimit | Outcome::Stalled);
+        (ratings && above && self.ridge == 0.0).then_some(
+            "ratings have no exact answer: give `--ridge 0.05`, with which a solver that no longer gets nearer is done",
+        )
+    }
+
     fn write(&self, posed: &Posed<Self>, solution: &Factors, path: &Path) -> Result<()> {
         let Posed { problem, known } = posed;
         let mut writer = Writer::new(path);
         writer.add("left", &files::from_matrix(solution.left.as_ref()))?;
         writer.add("right", &files::from_matrix(solution.right.as_ref()))?;
         if let Some(biases) = problem.biases() {
-            writer.add("mean", &Array { shape: Vec::new(), values: vec![biases.mean] })?;
+            writer.add("mean", &files::from_number(biases.mean))?;
             writer.add("row_bias", &files::from_vector(&biases.rows))?;
             writer.add("column_bias", &files::from_vector(&biases.columns))?;
         }

@@ -33,6 +33,11 @@ pub fn from_matrix(matrix: MatRef<'_, f64>) -> Array {
     Array { shape: vec![rows, columns], values }
 }
 
+/// The array of a single number.
+pub fn from_number(value: f64) -> Array {
+    Array { shape: Vec::new(), values: vec![value] }
+}
+
 /// The array of a vector.
 pub fn from_vector(values: &[f64]) -> Array {
     Array { shape: vec![values.len()], values: values.to_vec() }

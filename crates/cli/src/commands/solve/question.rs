@@ -57,6 +57,11 @@ pub trait Question: clap::Args {
         outcome == Outcome::Converged
     }
 
+    /// What to do about an outcome that is not good, where that is more than what is said of every question.
+    fn remedy(&self, _: &Posed<Self>, _: Outcome) -> Option<&'static str> {
+        None
+    }
+
     /// Writes the solution; the ending of the path is one of [`ENDINGS`](Self::ENDINGS).
     fn write(&self, posed: &Posed<Self>, solution: &Solution<Self>, path: &Path) -> Result<()>;
 }
@@ -90,6 +95,7 @@ impl<Q: Question> Asked<Q> {
             lead: question.lead(&posed),
             solver: &choice,
             good: question.is_good(report.outcome),
+            own_remedy: question.remedy(&posed, report.outcome),
             facts: question.facts(&posed, &report.solution),
             report: report.map(drop),
             output: options.output.as_deref(),

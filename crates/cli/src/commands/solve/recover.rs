@@ -183,7 +183,7 @@ impl Question for Recover {
             writer.add(&format!("variances_{place}"), &files::from_vector(variances))?;
         }
         if let Some(noise) = solution.noise {
-            writer.add("noise", &Array { shape: Vec::new(), values: vec![noise] })?;
+            writer.add("noise", &files::from_number(noise))?;
         }
         files::write(path, &writer.finish()?)
     }

@@ -63,12 +63,9 @@ impl Regress {
 
 /// A table into design, target and names of the design's columns.
 fn parts(table: Table, column: &str, path: &Path) -> Result<(Mat<f64>, Vec<f64>, Names)> {
+    let found = table.column(column);
     let Table { mut names, array } = table;
     let (whole, width) = (files::to_matrix(&array), array.shape[1]);
-    let found = match column.parse::<usize>() {
-        Ok(number) => number.checked_sub(1).filter(|&index| index < width),
-        Err(_) => names.iter().position(|name| name == column),
-    };
     let missing = || {
         let known = if names.is_empty() { format!("1 to {width}") } else { names.join(", ") };
         let message = format!("`{}` has no column `{column}`", path.display());

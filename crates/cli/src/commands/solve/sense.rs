@@ -120,7 +120,12 @@ impl Question for Sense {
     fn lead(&self, posed: &Posed<Self>) -> String {
         let (rows, columns) = posed.problem.operator().shape();
         let count = posed.problem.measured().len();
-        format!("{count} measurements of {rows} rows and {columns} columns, rank {}", self.rank)
+        let freedom = posed.problem.freedom();
+        let few = match count < freedom && !self.positive {
+            true => format!(": too few for a matrix of that rank, which has {freedom} degrees of freedom"),
+            false => String::new(),
+        };
+        format!("{count} measurements of {rows} rows and {columns} columns, rank {}{few}", self.rank)
     }
 
     fn facts(&self, posed: &Posed<Self>, solution: &Factors) -> Facts {

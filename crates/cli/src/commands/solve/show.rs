@@ -17,6 +17,8 @@ pub struct Answer<'a, S> {
     pub lead: String,
     pub solver: &'a S,
     pub good: bool,
+    /// What the question says to do, where that is more than what is said of every one.
+    pub own_remedy: Option<&'static str>,
     pub facts: Facts,
     pub report: Report<()>,
     pub output: Option<&'a Path>,
@@ -119,7 +121,7 @@ impl<S: Solvers> Answer<'_, S> {
             Outcome::Interrupted => Some("give it more time: what was found is not the end"),
             outcome => outcome.remedy(),
         };
-        remedy.filter(|_| !self.good)
+        self.own_remedy.or(remedy).filter(|_| !self.good)
     }
 }
 

@@ -15,9 +15,10 @@
 use super::iterate::Iterand;
 use super::regression::{Effort, Side};
 use super::{Completion, Regression};
+use crate::check::within;
+use crate::recovery::Factors;
 use crate::recovery::pattern::Lines;
 use crate::recovery::vectors::{Vectors, dot};
-use crate::recovery::{Factors, within};
 use crate::{Iterate, Result, Step, Stop};
 use faer::Mat;
 use rankine_linalg::double::{multiply, thin_qr};

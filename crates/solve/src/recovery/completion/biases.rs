@@ -6,7 +6,8 @@
 
 use super::{Entries, Entry};
 use crate::Result;
-use crate::recovery::{pattern::Lines, within};
+use crate::check::within;
+use crate::recovery::pattern::Lines;
 
 /// Rounds over rows and columns: they settle after a few.
 const ROUNDS: usize = 10;

@@ -1,7 +1,7 @@
 //! Known entries of a matrix, by row and by column.
 
-use crate::recovery::{Factors, fits, pattern::Lines};
-use crate::{Error, Result};
+use crate::recovery::{Factors, pattern::Lines};
+use crate::{Error, Result, check};
 use rankine_random::Rng;
 
 /// One known entry.
@@ -28,20 +28,13 @@ impl Entries {
     /// # Errors
     /// When a size is 0 or beyond 32 bits, or an entry is outside, given twice or not finite.
     pub fn new(rows: usize, columns: usize, entries: &[Entry]) -> Result<Self> {
-        fits("rows", rows, 1, u32::MAX as usize)?;
-        fits("columns", columns, 1, u32::MAX as usize)?;
         for &Entry { row, column, value } in entries {
-            for (found, limit, what) in [(row, rows, "row"), (column, columns, "column")] {
-                if found >= limit {
-                    return Err(Error::Outside { what, found, limit });
-                }
-            }
             if !value.is_finite() {
                 return Err(Error::NotFinite { what: "matrix", index: vec![row, column], value });
             }
         }
         let places = entries.iter().map(|entry| (entry.row, entry.column, entry.value));
-        let [by_row, by_column] = Lines::both(rows, columns, places);
+        let [by_row, by_column] = Lines::both(rows, columns, places)?;
         for row in 0..rows {
             let twice = by_row.line(row).0.windows(2).find(|pair| pair[0] == pair[1]);
             if let Some(pair) = twice {
@@ -76,8 +69,7 @@ impl Entries {
     /// # Errors
     /// When the share is not between 0 and 1.
     pub fn split(&self, share: f64, seed: u64) -> Result<(Self, Self)> {
-        let range = "at least 0 and below 1";
-        crate::recovery::within("holdout", share, (0.0..1.0).contains(&share), range)?;
+        check::share("holdout", share)?;
         let mut rng = Rng::new(seed).fork("recovery/holdout");
         let (held, kept): (Vec<Entry>, Vec<Entry>) = self.iter().partition(|_| rng.uniform_f64() < share);
         let part = |entries: &[Entry]| Self::new(self.rows(), self.columns(), entries);

@@ -1,7 +1,8 @@
 //! The problem and its checks.
 
 use super::{Biases, Entries};
-use crate::recovery::{Factors, fits, within};
+use crate::check::{fits, within};
+use crate::recovery::Factors;
 use crate::{Error, Result};
 
 /// A completion problem; see the module.

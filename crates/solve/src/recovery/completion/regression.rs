@@ -6,9 +6,9 @@
 //! from the last solution on A itself (CGLS), 2·places·k multiply-adds a step; normal equations cost places·k² + k³.
 
 use crate::Result;
+use crate::check::{at_least_one, within};
 use crate::recovery::pattern::Lines;
 use crate::recovery::vectors::{CHUNK, Vectors, add, dot};
-use crate::recovery::{fits, within};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -55,8 +55,8 @@ impl Regression {
     pub(super) fn check(&self) -> Result<()> {
         match *self {
             Self::Steps { count, first } => {
-                fits("count", count, 1, usize::MAX)?;
-                fits("first", first, 1, usize::MAX)
+                at_least_one("count", count)?;
+                at_least_one("first", first)
             }
             Self::Accuracy { epsilon } => {
                 within("epsilon", epsilon, 0.0 < epsilon && epsilon < 1.0, "above 0 and below 1")

@@ -6,8 +6,9 @@
 //! One thread: the order is part of the result. Cost: 4·|Ω|·k multiply-adds a step.
 
 use super::{Completion, Entry, iterate::Iterand};
+use crate::check::{positive, within};
 use crate::recovery::vectors::{Vectors, dot};
-use crate::recovery::{Factors, normal, positive, within};
+use crate::recovery::{Factors, normal};
 use crate::{Iterate, Result, Step, Stop};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};

@@ -11,12 +11,13 @@ use super::{
     Completion,
     iterate::{Iterand, spectral},
 };
+use crate::check::within;
+use crate::recovery::Factors;
 use crate::recovery::pattern::Lines;
 use crate::recovery::vectors::{Vectors, dot};
-use crate::recovery::{Factors, within};
 use crate::{Iterate, Result, Step, Stop};
 use faer::Mat;
-use rankine_linalg::double::{Triples, multiply, thin_qr, thin_svd};
+use rankine_linalg::double::{Triples, multiply, orthonormal_basis, thin_qr, thin_svd};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +86,7 @@ impl Iterate<Completion> for SoftImpute {
         let State { left, right, .. } = state;
         let [by_row, by_column] = rest(problem, left, right);
         let reach = by_row.times(&|value| value, right).matrix() + left.view();
-        let (basis, _) = thin_qr(reach.as_ref());
+        let basis = orthonormal_basis(reach);
         let overlap = multiply(left.view().transpose(), basis.as_ref());
         let across = by_column.times(&|value| value, &Vectors::of(basis.as_ref())).matrix()
             + multiply(right.view(), overlap.as_ref());

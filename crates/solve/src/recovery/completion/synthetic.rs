@@ -2,13 +2,16 @@
 
 use super::{Entries, Entry};
 use crate::Result;
-use crate::recovery::{Factors, fits, orthonormal, positive, spectrum, within};
+use crate::check::{fits, not_negative, within};
+use crate::recovery::{Factors, orthonormal, spectrum};
 use faer::Mat;
 use rankine_random::Rng;
 use rayon::prelude::*;
+use serde::Deserialize;
 
 /// A matrix of which some entries are shown.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct HiddenMatrix {
     /// Its rows.
     pub rows: usize,
@@ -35,6 +38,12 @@ pub struct Hidden {
     pub entries: Entries,
 }
 
+impl Default for HiddenMatrix {
+    fn default() -> Self {
+        Self { rows: 400, columns: 300, rank: 5, condition: 3.0, share: 0.2, deviation: 0.0, seed: 0 }
+    }
+}
+
 impl HiddenMatrix {
     /// Draws it: random orthonormal vectors, scaled so that the largest singular value is √(rows·columns); places in time
     /// proportional to their number.
@@ -44,9 +53,8 @@ impl HiddenMatrix {
     pub fn hide(&self) -> Result<Hidden> {
         fits("rank", self.rank, 1, self.rows.min(self.columns))?;
         within("condition", self.condition, 1.0 <= self.condition, "a finite number of at least 1")?;
-        within("deviation", self.deviation, 0.0 <= self.deviation, "a finite number of at least 0")?;
-        positive("share", self.share)?;
-        within("share", self.share, self.share <= 1.0, "above 0 and at most 1")?;
+        not_negative("deviation", self.deviation)?;
+        within("share", self.share, 0.0 < self.share && self.share <= 1.0, "above 0 and at most 1")?;
         let rng = Rng::new(self.seed).fork("recovery/hidden");
         let values = spectrum(self.rank, self.condition);
         let part = |count: usize, path: &str| {

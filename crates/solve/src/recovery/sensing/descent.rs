@@ -63,10 +63,13 @@ impl Descent {
 
     /// ‖A(L·Rᵀ) − y‖₂ / ‖y‖₂; 0 where y is 0 too.
     pub(super) fn misfit(&self, problem: &Sensing) -> f64 {
-        let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
-        let apart = squares(&mut self.pass.values.iter().zip(problem.measured()).map(|(value, y)| value - y));
-        let whole = squares(&mut problem.measured().iter().copied());
-        if whole > 0.0 { (apart / whole).sqrt() } else { apart.sqrt() }
+        let (apart, whole) = (self.squares(problem), problem.measured().iter().map(|y| y * y).sum::<f64>());
+        if 0.0 < whole { (apart / whole).sqrt() } else { apart.sqrt() }
+    }
+
+    /// ‖A(L·Rᵀ) − y‖₂².
+    pub(super) fn squares(&self, problem: &Sensing) -> f64 {
+        self.pass.values.iter().zip(problem.measured()).map(|(value, y)| (value - y).powi(2)).sum()
     }
 }
 

@@ -13,7 +13,8 @@
 
 use super::Sensing;
 use super::descent::{Descent, Loss, random, scale};
-use crate::recovery::{Factors, positive, within};
+use crate::check::{positive, within};
+use crate::recovery::Factors;
 use crate::{Iterate, Result, Step, Stop};
 use faer::Mat;
 use rankine_linalg::double::{Triples, multiply, thin_svd};

@@ -1,7 +1,7 @@
 //! Measurements by whole matrices A_i, row by row.
 
 use super::{Adjoint, Measure, Pass, Respond, Storage, rows::sweep};
-use crate::{Error, Result, recovery::finite};
+use crate::{Error, Result, check::finite};
 use faer::{Mat, MatRef};
 use rankine_linalg::double::multiply;
 use rankine_random::Rng;

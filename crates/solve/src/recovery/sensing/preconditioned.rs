@@ -8,7 +8,8 @@
 use super::Sensing;
 use super::descent::{Descent, Loss, spectral};
 use super::scaled::divided;
-use crate::recovery::{Factors, positive};
+use crate::check::positive;
+use crate::recovery::Factors;
 use crate::{Iterate, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 
@@ -47,11 +48,9 @@ impl Iterate<Sensing> for PreconditionedGradient {
 
     fn step(&self, problem: &Sensing, state: &mut Descent) -> Result<Step> {
         let gain = problem.operator().gain();
-        let squares: f64 =
-            state.pass.values.iter().zip(problem.measured()).map(|(value, y)| (value - y).powi(2)).sum();
         let x = &state.factors.left;
         let gradient = state.pass.adjoint.symmetric_times(x.as_ref());
-        let Some(change) = divided(&gradient, x.as_ref(), (squares / gain).sqrt()) else {
+        let Some(change) = divided(&gradient, x.as_ref(), (state.squares(problem) / gain).sqrt()) else {
             return Ok(state.stay(problem));
         };
         let next = x - (self.eta / gain) * change;

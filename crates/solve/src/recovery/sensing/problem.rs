@@ -1,7 +1,8 @@
 //! The problem and its checks.
 
 use super::{Loss, Measure, Pass};
-use crate::recovery::{Factors, finite, fits};
+use crate::check::{finite, fits};
+use crate::recovery::Factors;
 use crate::{Error, Result, Step};
 use faer::MatRef;
 use std::sync::Arc;
@@ -61,6 +62,13 @@ impl Sensing {
     /// k.
     pub fn rank(&self) -> usize {
         self.rank
+    }
+
+    /// How many numbers determine a matrix of rank k: k·(rows + columns − k). Fewer measurements can determine one of lower rank
+    /// or one that is positive semidefinite only.
+    pub fn freedom(&self) -> usize {
+        let (rows, columns) = self.operator.shape();
+        self.rank * (rows + columns - self.rank)
     }
 
     /// The values at factors and the adjoint of the loss's slopes.

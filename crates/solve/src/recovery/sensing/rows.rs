@@ -6,6 +6,7 @@
 //! their order, so the result depends on the sizes only. Cost: 2·m·width multiply-adds for m·width numbers read.
 
 use super::{Respond, Storage};
+use crate::recovery::vectors::dot;
 use rayon::prelude::*;
 
 /// Blocks at most: each holds a sum of the size of one row.
@@ -61,18 +62,4 @@ fn add_four<E: Storage>(sum: &mut [f64], rows: &[E], w: [f64; GROUP]) {
     for ((((sum, &a), &b), &c), &d) in sum.iter_mut().zip(a).zip(b).zip(c).zip(d) {
         *sum += w[0] * a.into() + w[1] * b.into() + w[2] * c.into() + w[3] * d.into();
     }
-}
-
-/// Four sums side by side, so that additions do not wait for each other.
-fn dot<E: Storage>(row: &[E], x: &[f64]) -> f64 {
-    let (row, x) = (row.chunks_exact(4), x.chunks_exact(4));
-    let rest: f64 = row.remainder().iter().zip(x.remainder()).map(|(&a, x)| a.into() * x).sum();
-    let mut sums = [0.0; 4];
-    for (a, x) in row.zip(x) {
-        sums[0] += a[0].into() * x[0];
-        sums[1] += a[1].into() * x[1];
-        sums[2] += a[2].into() * x[2];
-        sums[3] += a[3].into() * x[3];
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }

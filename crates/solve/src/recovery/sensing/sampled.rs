@@ -19,19 +19,13 @@ impl Sampled {
     /// Checks and keeps places (row, column).
     ///
     /// # Errors
-    /// When there is none, or one is outside the sizes.
+    /// When there is none, or one is outside the sizes, or a size is 0 or beyond 32 bits.
     pub fn new(rows: usize, columns: usize, places: Vec<(usize, usize)>) -> Result<Self> {
         if places.is_empty() {
             return Err(Error::Empty { what: "places" });
         }
-        for (found, limit, what) in places.iter().flat_map(|p| [(p.0, rows, "row"), (p.1, columns, "column")])
-        {
-            if found >= limit {
-                return Err(Error::Outside { what, found, limit });
-            }
-        }
         let indexed = places.iter().zip(0..).map(|(&(row, column), index)| (row, column, index));
-        let lines = Arc::new(Lines::both(rows, columns, indexed));
+        let lines = Arc::new(Lines::both(rows, columns, indexed)?);
         Ok(Self { rows, columns, places, lines })
     }
 }

@@ -7,7 +7,8 @@
 
 use super::Sensing;
 use super::descent::{Descent, Loss, spectral};
-use crate::recovery::{Factors, positive};
+use crate::check::positive;
+use crate::recovery::Factors;
 use crate::{Iterate, Result, Step, Stop};
 use faer::{Mat, MatRef};
 use rankine_linalg::double::{multiply, solve_positive};
@@ -71,5 +72,5 @@ pub(super) fn divided(gradient: &Mat<f64>, x: MatRef<'_, f64>, damping: f64) -> 
     let mut gram = multiply(x.transpose(), x);
     let trace: f64 = (0..gram.ncols()).map(|c| gram[(c, c)]).sum();
     (0..gram.ncols()).for_each(|c| gram[(c, c)] += damping + JITTER * trace);
-    Some(solve_positive(gram.as_ref(), gradient.transpose().to_owned())?.transpose().to_owned())
+    Some(solve_positive(gram, gradient.transpose().to_owned())?.transpose().to_owned())
 }

@@ -13,10 +13,11 @@
 //! ‖C‖₂·f(0)·π/2 is near the largest singular value, the two agree for a matrix of norm 1.
 
 use super::{Descent, Loss, Sensing};
-use crate::recovery::{Factors, positive, within};
+use crate::check::{positive, within};
+use crate::recovery::Factors;
 use crate::{Iterate, Result, Step, Stop};
 use faer::Mat;
-use rankine_linalg::double::{Eigen, symmetric_eigen};
+use rankine_linalg::{Eigen, eigh};
 use serde::{Deserialize, Serialize};
 
 /// Power iterations a step.
@@ -87,12 +88,12 @@ impl Iterate<Sensing> for Subgradient {
         let empty = problem.pass(nothing.as_ref(), nothing.as_ref(), Loss::Absolute);
         let first = problem.measure(&empty.values).objective;
         let slope = empty.adjoint.dense();
-        let Eigen { values, vectors } = symmetric_eigen((-0.5 * (&slope + slope.transpose())).as_ref())?;
+        let Eigen { values, vectors } = eigh((-0.5 * (&slope + slope.transpose())).as_ref())?;
         let strength = values[0].abs().max(values[side - 1].abs());
-        let direction = vectors.get(.., ..1).to_owned();
+        let direction = vectors.get(.., side - 1..).to_owned();
         let start = || {
             Mat::from_fn(side, problem.rank(), |i, c| {
-                self.alpha * vectors[(i, c)] * values[c].max(0.0).sqrt()
+                self.alpha * vectors[(i, side - 1 - c)] * values[side - 1 - c].max(0.0).sqrt()
             })
         };
         let x = match from {

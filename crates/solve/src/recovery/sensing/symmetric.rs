@@ -8,7 +8,8 @@
 
 use super::Sensing;
 use super::descent::{Descent, Loss, random, scale};
-use crate::recovery::{Factors, positive};
+use crate::check::positive;
+use crate::recovery::Factors;
 use crate::{Iterate, Result, Step, Stop};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,8 @@
 
 use super::{Measure, Sensing};
 use crate::Result;
-use crate::recovery::{fits, orthonormal, positive, spectrum, within};
+use crate::check::{fits, positive, within};
+use crate::recovery::{orthonormal, spectrum};
 use faer::Mat;
 use rankine_linalg::double::multiply;
 use rankine_random::Rng;

@@ -9,7 +9,7 @@ use crate::regression::triangle::Triangle;
 use crate::solver::direct;
 use crate::{Report, Result, Solve, Stop, Watch};
 use faer::{Mat, MatRef};
-use rankine_linalg::tall_triangle;
+use rankine_linalg::double;
 use serde::{Deserialize, Serialize};
 
 /// The solver; it has no settings.
@@ -44,9 +44,9 @@ impl Solve<KroneckerRegression> for Exact {
 
 /// A⁺·B, and a lower bound of the condition of A.
 fn pseudo(what: &'static str, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<(Mat<f64>, f64)> {
-    let whole = tall_triangle(&[a, b])?;
-    let triangle = Triangle::new(what, whole.as_ref(), a.ncols(), a.nrows())?;
-    let mut x = whole.get(..a.ncols(), a.ncols()..).to_owned();
+    let (q, r) = double::thin_qr(a);
+    let triangle = Triangle::new(what, r.as_ref(), a.ncols(), a.nrows())?;
+    let mut x = double::multiply(q.transpose(), b);
     triangle.solve_columns(x.as_mut());
     Ok((x, triangle.condition()))
 }

@@ -3,8 +3,8 @@
 use super::super::problem::{finite_target, length, norm, share, tall};
 use crate::regression::Fit;
 use crate::{Error, Result, Step};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Mat, MatRef};
+use rankine_linalg::double::{add_product, multiply};
 
 /// A regression problem on a Kronecker product; see the module.
 #[derive(Clone, Debug)]
@@ -79,15 +79,9 @@ impl KroneckerRegression {
         let turned = MatRef::from_column_major_slice(coefficients, self.second.ncols(), self.first.ncols());
         let mut left = self.turned_target().to_owned();
         let images = multiply(self.second.as_ref(), turned);
-        matmul(left.as_mut(), Accum::Add, images.as_ref(), self.first.transpose(), -1.0, Par::Seq);
+        add_product(left.as_mut(), -1.0, images.as_ref(), self.first.transpose());
         let gradient =
             multiply(multiply(self.second.transpose(), left.as_ref()).as_ref(), self.first.as_ref());
         Ok(Step::new(left.norm_l2(), share(gradient.norm_l2(), self.scale)))
     }
-}
-
-fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
-    let mut product = Mat::zeros(left.nrows(), right.ncols());
-    matmul(product.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
-    product
 }

@@ -70,9 +70,9 @@ impl Ascent {
         let (value, residual) = match self.phase {
             Phase::Stage(..) => {
                 let mut gradient = vec![0.0; target.variables()];
-                (target.evaluate(self.search.x(), &mut gradient), Objective::residual(&gradient))
+                (target.evaluate(self.search.x(), &mut gradient), target.residual(&gradient))
             }
-            _ => (self.search.value(), self.residual()),
+            _ => (self.search.value(), self.residual(target)),
         };
         Ok(Step { objective: -value, residual, stalled: self.phase == Phase::Over })
     }
@@ -82,8 +82,8 @@ impl Ascent {
         Objective { supports: self.supports.as_deref(), ..*target }.plan(self.search.x())
     }
 
-    fn residual(&self) -> f64 {
-        Objective::residual(self.search.gradient())
+    fn residual(&self, target: &Objective<'_>) -> f64 {
+        target.residual(self.search.gradient())
     }
 
     /// Goes over to the next phase where this one is done.
@@ -93,24 +93,24 @@ impl Ascent {
         let out = settled || self.is_infeasible(target);
         self.phase = match self.phase {
             Phase::Stage(left, steps) => {
-                let near = self.residual() <= STAGE_RESIDUAL * target.problem.mass();
+                let near = self.residual(target) <= STAGE_RESIDUAL;
                 let done = settled || near || steps >= STAGE_STEPS;
                 if done { self.next_stage(method, target, left) } else { Phase::Stage(left, steps + 1) }
             }
             Phase::Whole if settled && corners => {
-                let maximum = self.end();
+                let maximum = self.end(target);
                 self.hold(target, target.best_rows(&maximum), maximum);
                 Phase::Best
             }
             Phase::Best if out => {
-                self.end();
+                self.end(target);
                 let maximum = self.ends[0].x.clone();
                 let exact = exact::plan(target.problem, Some(&target.plan(&maximum)))?.plan;
                 self.hold(target, filled(&exact, target.best_rows(&maximum), target.nonzeros), maximum);
                 Phase::Exact
             }
             Phase::Exact if out => {
-                self.end();
+                self.end(target);
                 self.restore(target);
                 Phase::Over
             }
@@ -129,8 +129,8 @@ impl Ascent {
     }
 
     /// Notes where the phase ends, and returns it.
-    fn end(&mut self) -> Vec<f64> {
-        let (residual, x) = (self.residual(), self.search.x().to_vec());
+    fn end(&mut self, target: &Objective<'_>) -> Vec<f64> {
+        let (residual, x) = (self.residual(target), self.search.x().to_vec());
         self.ends.push(End { residual, x: x.clone(), supports: self.supports.take() });
         x
     }

@@ -83,7 +83,6 @@ pub(super) enum Search {
 impl Search {
     /// At x, by the method of the settings.
     pub fn new(method: &Method, objective: &Objective<'_>, x: Vec<f64>) -> Self {
-        let largest = objective.problem.largest_cost();
         match *method {
             Method::Lbfgs(LimitedMemory { memory }) => Self::by_memory(objective, x, memory),
             Method::Gradient(Gradient { rate, batch, seed }) => {
@@ -92,6 +91,7 @@ impl Search {
             }
             Method::Adam(Adam { rate, batch, seed }) => {
                 let moments = Some(Moments::of(x.len()));
+                let largest = objective.problem.largest_cost();
                 let rate = rate * if largest > 0.0 { largest } else { 1.0 };
                 let search = Stochastic::new(objective, x, rate, batch, seed);
                 Self::Stochastic(Box::new(Stochastic { moments, ..search }))
@@ -141,7 +141,7 @@ impl Search {
         }
     }
 
-    /// Gain, over the largest cost times the mass, below which a window of steps counts for nothing.
+    /// Gain, over the scale of the function, below which a window of steps counts for nothing.
     fn least_gain(&self) -> f64 {
         match self {
             Self::Lbfgs(_) => 1e-10,
@@ -171,10 +171,9 @@ impl Progressing {
 
     /// Whether the last steps neither gained anything nor halved the residual.
     pub fn settled(&mut self, search: &Search, objective: &Objective<'_>) -> bool {
-        let scale = objective.problem.mass() * (objective.problem.largest_cost() + objective.regularization);
-        let (value, residual) = (search.value(), Objective::residual(search.gradient()));
+        let (value, residual) = (search.value(), objective.residual(search.gradient()));
         self.idle += 1;
-        if value < self.value - search.least_gain() * scale {
+        if value < self.value - search.least_gain() * objective.scale() {
             (self.value, self.idle) = (value, 0);
         }
         if residual < self.residual / 2.0 {

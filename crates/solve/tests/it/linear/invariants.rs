@@ -8,8 +8,8 @@ use rankine_solve::linear::incomplete_cholesky::IncompleteCholesky;
 use rankine_solve::linear::multigrid::Multigrid;
 use rankine_solve::linear::spectral::Spectral;
 use rankine_solve::linear::{
-    Direction, Drive, Identity, LinearSolver, LinearSystem, Misfit, Obstacle, Poisson, SineInverse, Unknowns,
-    cg::Cg, lanczos,
+    Direction, Drive, Identity, LinearSolver, LinearSystem, Obstacle, Poisson, SineInverse, Unknowns, cg::Cg,
+    lanczos, misfit,
 };
 use rankine_solve::{Error, Outcome, Progress, Report, Silent, Solve, Stop};
 use std::ops::ControlFlow;
@@ -201,44 +201,13 @@ fn deflation_saves_the_steps_of_the_slow_modes() {
 }
 
 #[test]
-fn samples_for_training_have_length_one_and_slow_modes() {
-    let problem = disk(16, Drive::White);
-    let ritz = lanczos(&problem, 80, 0).unwrap();
-    let mut rng = Rng::new(1).fork("samples");
-    let mut slow = 0.0;
-    for _ in 0..50 {
-        let sample = ritz.sample(4, &mut rng);
-        assert!((sample.iter().map(|b| b * b).sum::<f64>() - 1.0).abs() < 1e-12);
-        let along = |index: usize| {
-            ritz.vectors.col(index).iter().zip(&sample).map(|(v, b)| v * b).sum::<f64>().powi(2)
-        };
-        slow += (0..ritz.values.len() / 2 + 4).map(along).sum::<f64>() / 50.0;
-    }
-    assert!((0.97..1.0).contains(&slow), "{slow}");
-}
-
-#[test]
-fn the_loss_knows_no_length_and_its_gradient_is_that_of_differences() {
+fn the_loss_knows_no_length_and_what_leads_nowhere_leaves_the_residual() {
     let problem = LinearSystem::new(random(12), vec![0.0; 12]).unwrap();
     let (residual, direction) = (normals(12, 21), normals(12, 22));
-    let loss = |direction: &[f64]| Misfit::new(&problem, &residual, direction).loss;
-    let found = Misfit::new(&problem, &residual, &direction);
+    let loss = |direction: &[f64]| misfit(&problem, &residual, direction);
     let scaled: Vec<f64> = direction.iter().map(|q| -7.5 * q).collect();
-    assert!((loss(&scaled) - found.loss).abs() < 1e-12 * found.loss);
-    let along: f64 = direction.iter().zip(&found.gradient).map(|(q, g)| q * g).sum();
-    assert!(along.abs() < 1e-10, "{along:e}");
-    for index in 0..12 {
-        let moved = |by: f64| {
-            let mut moved = direction.clone();
-            moved[index] += by;
-            loss(&moved)
-        };
-        let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-        assert!((difference - found.gradient[index]).abs() < 1e-5, "{index}: {difference}");
-    }
-    let zero = Misfit::new(&problem, &residual, &[0.0; 12]);
-    assert_eq!(zero.gradient, [0.0; 12]);
-    assert!((zero.loss - residual.iter().map(|r| r * r).sum::<f64>()).abs() < 1e-12);
+    assert!((loss(&scaled) - loss(&direction)).abs() < 1e-12 * loss(&direction));
+    assert!((loss(&[0.0; 12]) - residual.iter().map(|r| r * r).sum::<f64>()).abs() < 1e-12);
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! Where the weights of a model are written, and how.
+
+use crate::units;
+use rankine_checkpoint::{Dtype, Existing};
+use rankine_surgery::WriteOptions;
+use std::path::PathBuf;
+
+/// Where the weights go, and how they are written.
+#[derive(clap::Args)]
+pub struct WeightsArgs {
+    /// Directory to write
+    #[arg(long, short, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Type of all weights; without it each keeps its own, and quantised ones become f32
+    #[arg(long)]
+    dtype: Option<StoredType>,
+    /// Most bytes of weights in a file
+    #[arg(long, default_value = "5GB", value_name = "SIZE", value_parser = units::parse_bytes)]
+    shard_size: u64,
+    /// Replace the output if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+/// Types of weights, as words of the command line.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum StoredType {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl StoredType {
+    /// The type of this name.
+    pub fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
+            Self::Bf16 => Dtype::Bf16,
+        }
+    }
+}
+
+impl WeightsArgs {
+    /// The same for the writer, with further files to write.
+    pub fn options(&self, extra_files: Vec<(String, Vec<u8>)>) -> WriteOptions {
+        WriteOptions {
+            dtype: self.dtype.map(StoredType::dtype),
+            shard_bytes: self.shard_size,
+            existing: if self.force { Existing::Replace } else { Existing::Refuse },
+            extra_files,
+            ..WriteOptions::default()
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! How far a piece of work is, and breaking it off.
+
+use crate::{Error, Result};
+use std::ops::ControlFlow;
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Seeing the inputs of the weights; counted in batches, of which there may be fewer in the end.
+    Calibrating,
+    /// Decomposing weights: to recompute what an initialisation took out of the base, or to choose ranks; counted in weights.
+    Decomposing,
+    /// Making matrices smaller; counted in matrices.
+    Compressing,
+    /// Making and writing the weights; counted in bytes.
+    Writing,
+    /// Decomposing an adapter's changes; counted in modules.
+    Recompressing,
+}
+
+/// How far a stage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// How much of it is done.
+    pub done: u64,
+    /// How much there is to do.
+    pub total: u64,
+}
+
+/// Hears of progress; breaking off ends the work, of which nothing is left behind.
+pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+
+impl Progress {
+    /// An error when the caller wants no more.
+    pub(crate) fn tell(self, watch: &mut Watch) -> Result<()> {
+        match watch(self) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Interrupted),
+        }
+    }
+}
