@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
 
 mod attach;
+mod dpp;
 mod figure;
 mod generate;
 mod machine;
@@ -16,6 +17,7 @@ mod networks;
 mod scaling;
 mod start;
 mod subject;
+mod svd;
 mod train;
 
 use figure::Figure;
@@ -37,7 +39,7 @@ const fn bench(name: &'static str, about: &'static str, run: fn() -> Result<Vec<
     Bench { name, about, run }
 }
 
-const BENCHES: [Bench; 14] = [
+const BENCHES: [Bench; 16] = [
     bench(
         "limits",
         "the processor's rate of products, and the memory's of reading and copying",
@@ -54,6 +56,8 @@ const BENCHES: [Bench; 14] = [
     bench("start", "`rankine --help`", start::run),
     bench("generate", "greedy generation of one text", generate::run),
     bench("networks", "a step of an MLP and of a LeNet, batch 128", networks::run),
+    bench("svd", "all singular triples of a matrix, and 16 of them by random projection", svd::run),
+    bench("dpp", "draws of a projection determinantal process", dpp::run),
     bench("scaling", "how the cost of a LoRA step grows with threads, length and rank", scaling::run),
     bench("scaling-case", "one case of `scaling`: LENGTH and RANK in the environment", scaling::case),
 ];

@@ -6,7 +6,7 @@ use crate::gguf::{Gguf, Vocabulary};
 use crate::pickle::Pickle;
 use crate::safetensors::Safetensors;
 use crate::thin::Thin;
-use crate::{Config, Error, Result, Tensors, aliases, ends, mapping};
+use crate::{Adapter, Config, Error, Result, Tensors, aliases, ends, mapping, vit_names};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -107,6 +107,14 @@ impl Checkpoint {
         matches!(self.source, Source::Gguf(_))
     }
 
+    /// The file, where it is a GGUF file.
+    pub fn gguf(&self) -> Option<&Gguf> {
+        match &self.source {
+            Source::Gguf(gguf) => Some(gguf),
+            Source::Folder(_) | Source::Thin(_) | Source::Pickle(_) => None,
+        }
+    }
+
     /// Whether a tokenizer came with it, of a kind that [`tokenizer_files`](Self::tokenizer_files) reads.
     pub fn has_tokenizer(&self) -> bool {
         match &self.source {
@@ -154,6 +162,14 @@ impl Checkpoint {
             Some(added) => added,
             None => self.file(),
         }
+    }
+
+    /// An adapter under the names of the files.
+    ///
+    /// # Errors
+    /// When it has other names, as one of the model without a head, and does not fit the model.
+    pub fn settle(&self, adapter: Adapter) -> Result<Adapter> {
+        vit_names::settled(adapter, self.tensors())
     }
 
     /// The tensors of the file.

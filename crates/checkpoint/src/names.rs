@@ -4,11 +4,7 @@
 const LONGEST: usize = 256;
 
 /// The `count` names nearest to `wanted`, best first, each once; names that have little in common are left out.
-pub(crate) fn nearest<'a>(
-    wanted: &str,
-    names: impl IntoIterator<Item = &'a str>,
-    count: usize,
-) -> Vec<String> {
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>, count: usize) -> Vec<String> {
     let limit = wanted.chars().count() / 2;
     let mut scored: Vec<(usize, &str)> = names
         .into_iter()

@@ -1,5 +1,6 @@
 //! Named tensors of a container, read one at a time.
 
+use crate::convert::width;
 use crate::{Error, Result, gguf::Gguf, pickle::Pickle, safetensors::Safetensors, thin::Product};
 use indexmap::IndexMap;
 use rankine_kernels::stored::Encoding;
@@ -24,6 +25,16 @@ pub enum Dtype {
     Bool,
     /// A ggml block format.
     Quantized(rankine_kernels::dequantize::Format),
+}
+
+impl Dtype {
+    /// Bytes of so many numbers; of a block format, whole blocks of them.
+    pub fn bytes(self, elements: usize) -> usize {
+        match self {
+            Self::Quantized(format) => elements / format.block_elements() * format.block_bytes(),
+            plain => elements * width(plain).unwrap_or(0),
+        }
+    }
 }
 
 /// Name, shape and storage of one tensor.

@@ -9,9 +9,12 @@
 //! | `vit.encoder.layer.0.output.dense` | `vit.layers.0.mlp.fc2` |
 //!
 //! Norms are called the same in a layer. Adapters of either are read, and written for transformers 5.
+//!
+//! A model without a head, such as transformers' `BertModel`, has what in others lies behind one name: `encoder.layer.0` is
+//! `bert.encoder.layer.0` here. [`Named`] knows that too, for every architecture.
 
 use crate::{Adapter, Dtype, Result, TensorInfo, Tensors};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -51,15 +54,15 @@ fn renamed(
     format!("{new}{layer}.{}", known.unwrap_or_else(|| module.to_owned()))
 }
 
-/// An adapter of a vision transformer under the names of its files, checked under its own: `base` are the tensors of the files.
+/// An adapter under the names of the files of its base, checked under its own: `base` are the tensors of the files.
 ///
 /// # Errors
 /// When it does not fit the base, as [`Adapter::check`].
 pub(crate) fn settled(mut adapter: Adapter, base: &dyn Tensors) -> Result<Adapter> {
     let seen = Named::like(base, names(&adapter));
-    if seen.is_renamed {
+    if seen.naming != Naming::default() {
         adapter.check(&seen)?;
-        adapter.rename(of_files);
+        adapter.rename(|name| seen.naming.in_files(name));
     }
     Ok(adapter)
 }
@@ -88,25 +91,74 @@ pub(crate) fn note<'n>(mut names: impl Iterator<Item = &'n str>) -> Option<&'sta
     })
 }
 
-/// A base whose modules are called as an adapter calls them: as in the files, or as in transformers 5.
-pub struct Named<'a> {
-    base: &'a dyn Tensors,
-    infos: IndexMap<String, TensorInfo>,
-    /// Of a vision transformer, under the names of transformers 5.
+/// How an adapter calls the modules of its base.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Naming {
+    /// What it leaves out in front, such as `bert.`: it was made for the model without a head.
+    prefix: String,
+    /// Of a vision transformer, as in transformers 5.
     is_renamed: bool,
 }
 
+impl Naming {
+    /// The name in the files.
+    fn in_files(&self, name: &str) -> String {
+        let whole = format!("{}{name}", self.prefix);
+        if self.is_renamed { of_files(&whole) } else { whole }
+    }
+
+    /// The name that the adapter has for one of the files; `None` for what its model does not have.
+    fn of(&self, file: &str) -> Option<String> {
+        let whole = if self.is_renamed { of_transformers(file) } else { file.to_owned() };
+        whole.strip_prefix(&self.prefix).map(str::to_owned)
+    }
+
+    /// How many of these modules and tensors `base` has under such names.
+    fn matches(&self, base: &dyn Tensors, names: &[&str]) -> usize {
+        let infos = base.infos();
+        let is_there = |name: &&&str| {
+            let file = self.in_files(name);
+            infos.contains_key(&file) || infos.contains_key(&format!("{file}.weight"))
+        };
+        names.iter().filter(is_there).count()
+    }
+}
+
+/// A base whose modules are called as an adapter calls them: as in the files, as in transformers 5, or as in a model without a
+/// head, of which it then has no more than that model.
+pub struct Named<'a> {
+    base: &'a dyn Tensors,
+    infos: IndexMap<String, TensorInfo>,
+    naming: Naming,
+}
+
 impl<'a> Named<'a> {
-    /// `base`, whose names are those of its files, as an adapter sees it that changes modules or tensors of these `names`.
+    /// `base`, whose names are those of its files, as an adapter sees it that changes modules or tensors of these `names`: the
+    /// way of naming in which it has the most of them, that of the files before others.
     pub fn like<'n>(base: &'a dyn Tensors, names: impl IntoIterator<Item = &'n str>) -> Self {
-        let is_renamed = names.into_iter().any(|name| name.starts_with(TRANSFORMERS));
-        let named = |name: &String| if is_renamed { of_transformers(name) } else { name.clone() };
-        let infos = base.infos().iter().map(|(name, info)| (named(name), info.clone())).collect();
-        Self { base, infos, is_renamed }
+        let names: Vec<&str> = names.into_iter().collect();
+        let first = |name: &String| Some(format!("{}.", name.split_once('.')?.0));
+        let prefixes: IndexSet<String> =
+            std::iter::once(String::new()).chain(base.infos().keys().filter_map(first)).collect();
+        let (mut naming, mut most) = (Naming::default(), Naming::default().matches(base, &names));
+        for prefix in prefixes {
+            for is_renamed in [false, true] {
+                let other = Naming { prefix: prefix.clone(), is_renamed };
+                let matches = other.matches(base, &names);
+                if most < matches {
+                    (naming, most) = (other, matches);
+                }
+            }
+        }
+        let infos = base.infos().iter().filter_map(|(file, info)| Some((naming.of(file)?, info.clone())));
+        Self { base, infos: infos.collect(), naming }
     }
 
     fn in_files<'n>(&self, name: &'n str) -> Cow<'n, str> {
-        if self.is_renamed { Cow::Owned(of_files(name)) } else { Cow::Borrowed(name) }
+        match self.naming == Naming::default() {
+            true => Cow::Borrowed(name),
+            false => Cow::Owned(self.naming.in_files(name)),
+        }
     }
 }
 
@@ -155,6 +207,25 @@ mod tests {
             assert_eq!((of_transformers(file), of_files(module)), (module.to_owned(), file.to_owned()));
             assert_eq!((of_files(file), of_transformers(module)), (file.to_owned(), module.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_model_without_a_head_leaves_a_name_out() {
+        let checkpoint = crate::Checkpoint::open(fixtures::path("classifiers/bert")).unwrap();
+        let base = checkpoint.tensors();
+        let (bare, file) =
+            ("encoder.layer.0.attention.self.query", "bert.encoder.layer.0.attention.self.query");
+        let weight = |module: &str| format!("{module}.weight");
+        let seen = Named::like(base, [bare]);
+        assert_eq!(seen.infos()[&weight(bare)], base.infos()[&weight(file)]);
+        assert!(!seen.infos().keys().any(|name| name.contains("classifier") || name.starts_with("bert.")));
+        assert_eq!(seen.raw(&weight(bare)).unwrap(), base.raw(&weight(file)).unwrap());
+        assert_eq!(Named::like(base, [file, "classifier"]).infos(), base.infos());
+        assert_eq!(Named::like(base, ["nothing.of.it"]).infos(), base.infos());
+        let base = Safetensors::open(&fixtures::path("images/vit")).unwrap();
+        let seen = Named::like(&base, ["layers.0.attention.q_proj"]);
+        let file = weight("vit.encoder.layer.0.attention.attention.query");
+        assert_eq!(seen.infos()[&weight("layers.0.attention.q_proj")], base.infos()[&file]);
     }
 
     #[test]

@@ -88,6 +88,7 @@ fn hint(error: &(dyn Error + 'static)) -> Option<String> {
     libraries!(
         rankine_run,
         rankine_surgery,
+        rankine_analyze,
         rankine_train,
         rankine_method,
         rankine_nn,

@@ -5,18 +5,25 @@
 
 #![forbid(unsafe_code)]
 
+mod alignment;
 mod bar;
+mod calibration;
 mod commands;
 mod context;
+mod disk;
 mod errors;
+mod gguf;
 mod interrupt;
+mod line;
 mod memory;
 mod model;
 mod progress;
+mod quality;
 mod sampling;
 mod settings;
 mod stages;
 mod stdout;
+mod tokenizers;
 mod units;
 mod weights;
 

@@ -25,9 +25,14 @@ impl<'a> Stages<'a> {
             self.shown = None;
             let bar = match stage {
                 Stage::Calibrating => bar::counting(self.context, "calibrating", total),
+                Stage::Comparing => bar::counting(self.context, "comparing", total),
+                Stage::Matching => bar::counting(self.context, "matching", total),
+                Stage::Evaluating => bar::counting(self.context, "evaluating", total),
                 Stage::Decomposing => bar::counting(self.context, "decomposing", total),
                 Stage::Compressing => bar::counting(self.context, "compressing", total),
+                Stage::Compensating => bar::counting(self.context, "compensating", total),
                 Stage::Recompressing => bar::counting(self.context, "recompressing", total),
+                Stage::Blending => bar::bytes(self.context, "blending", total),
                 Stage::Writing => bar::bytes(self.context, "writing", total),
             };
             self.shown = Some((stage, bar));

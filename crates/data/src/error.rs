@@ -198,6 +198,14 @@ pub enum Error {
         /// The names supported.
         supported: String,
     },
+    /// Something of a tokenizer that a GGUF file cannot say.
+    #[error("tokenizer: `{part}`: {reason}; with a GGUF file llama.cpp would tokenise otherwise")]
+    NotInGguf {
+        /// The part of `tokenizer.json`, as a path of keys.
+        part: &'static str,
+        /// What is not known of it.
+        reason: String,
+    },
     /// Text could not be encoded, or ids not decoded.
     #[error("tokenizer: cannot {verb}: {source}")]
     Tokenize {
@@ -343,6 +351,11 @@ impl Error {
             }
             Self::UnsupportedVocabulary { .. } | Self::UnsupportedPreTokenizer { .. } => {
                 "use the model's folder with its `tokenizer.json` instead of this file".into()
+            }
+            Self::NotInGguf { .. } => {
+                "byte-level BPE as of gpt2, smollm, llama 3, qwen2 and tekken is written, and SentencePiece BPE; for others \
+                 make a GGUF file with llama.cpp's `convert_hf_to_gguf.py`, and `rankine quantize` that"
+                    .into()
             }
             Self::TemplateSyntax { .. } | Self::TemplateRender { .. } => {
                 "mend `chat_template.jinja`, or `chat_template` in `tokenizer_config.json`".into()

@@ -31,6 +31,7 @@ mod matvec;
 pub mod memory;
 pub mod norm;
 pub mod pool;
+pub mod quantize;
 pub mod reduce;
 pub mod rope;
 pub mod skinny;

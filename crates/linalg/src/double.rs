@@ -5,11 +5,13 @@
 //! Parallelism inside would change the last bits with the number of threads; callers cut their work themselves.
 
 pub use crate::dense::Factors as Triples;
+pub use faer::{Mat, MatRef};
+
 use crate::{Error, Result, dense};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, Par};
 
 /// left · right; [left.nrows, right.ncols].
 pub fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {

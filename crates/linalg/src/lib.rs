@@ -15,12 +15,15 @@
 
 #![forbid(unsafe_code)]
 
+mod alignment;
+mod assignment;
 mod choice;
 mod dense;
 pub mod double;
 mod dpp;
 mod error;
 mod estimate;
+mod gram;
 mod growing;
 mod hadamard;
 mod hermitian;
@@ -30,6 +33,8 @@ mod ldu;
 mod leading;
 mod leverage;
 mod low_rank;
+mod marchenko_pastur;
+mod metric;
 mod moment;
 mod nonnegative;
 mod orthonormal;
@@ -43,9 +48,12 @@ mod tall;
 mod truncated;
 mod tucker;
 
+pub use alignment::{Alignment, alignment};
+pub use assignment::{Aim, assignment};
 pub use dpp::{ProjectionDpp, dpp_by_rejection, greedy_rows};
 pub use error::{Error, Result};
 pub use estimate::{ErrorEstimate, orthonormality_defect};
+pub use gram::gram_singular_values;
 pub use growing::GrowingQr;
 pub use hadamard::{Srht, TensorSrht, walsh_hadamard};
 pub use hermitian::{Eigen, eigh, eigvalsh, product};
@@ -54,6 +62,8 @@ pub use kronecker::{kronecker, kronecker_apply, outer};
 pub use ldu::{Ldu, ldu};
 pub use leverage::leverage_scores;
 pub use low_rank::LowRank;
+pub use marchenko_pastur::{Noise, noise_edge};
+pub use metric::{Metric, Pair};
 pub use moment::SecondMoment;
 pub use nonnegative::nonnegative_least_squares;
 pub use projection::{keep_largest, project_simplex, project_sparse_simplex, simplex_threshold};

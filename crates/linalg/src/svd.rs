@@ -87,7 +87,7 @@ fn times<'a>(left: &'a [f32], right: &'a [f32]) -> impl Iterator<Item = f32> + '
 /// Makes the entry of largest magnitude positive; returns the sign it had.
 ///
 /// The vector is already rounded to `f32`: looking at the numbers that are kept makes the rule hold for them.
-fn fix_sign(vector: &mut [f32]) -> f32 {
+pub(crate) fn fix_sign(vector: &mut [f32]) -> f32 {
     let largest = vector.iter().fold(0.0f32, |largest, &x| if x.abs() > largest.abs() { x } else { largest });
     if largest >= 0.0 {
         return 1.0;

@@ -35,6 +35,14 @@ pub enum Error {
         /// What was given.
         found: String,
     },
+    /// What is wrong with the settings of a method.
+    #[error("{source}")]
+    Of {
+        /// The method.
+        method: &'static str,
+        /// What is wrong.
+        source: Box<Self>,
+    },
     /// A module that the model has not.
     #[error("the model has no module `{name}` that can be trained as a whole")]
     Module {
@@ -123,6 +131,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same, of the settings of a method.
+    pub(crate) fn of(self, method: &'static str) -> Self {
+        Self::Of { method, source: Box::new(self) }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -159,7 +172,13 @@ impl Error {
             Self::Checkpoint(error) => error.hint(),
             Self::Tensor(error) => error.hint(),
             Self::Model(error) => error.hint(),
-            Self::Read(_) | Self::Setting { .. } => Some("`rankine methods NAME` shows the settings of a method".to_owned()),
+            Self::Of { method, source } if matches!(**source, Self::Read(_) | Self::Setting { .. }) => {
+                Some(format!("`rankine methods {method}` shows the settings of the method"))
+            }
+            Self::Of { source, .. } => source.hint(),
+            Self::Read(_) | Self::Setting { .. } => {
+                Some("`rankine methods`, with the name of the method, shows its settings".to_owned())
+            }
             Self::Write(_) => None,
         }
     }

@@ -75,7 +75,7 @@ impl Method for Lora {
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
-        factor_plan(self.rank, self.alpha, self.dropout, sites)
+        random_plan(self.rank, self.alpha, self.dropout, sites)
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {
@@ -93,8 +93,20 @@ pub(crate) fn scale(alpha: Option<f32>, rank: usize, rslora: bool) -> f32 {
     alpha.unwrap_or(rank) / if rslora { rank.sqrt() } else { rank }
 }
 
-/// The plan of a method with two factors a site: one rank for all, its settings checked.
+/// The plan of a method with two factors a site that are made of the weight: one rank for all, its settings checked.
 pub(crate) fn factor_plan(
+    rank: usize,
+    alpha: Option<f32>,
+    dropout: f32,
+    sites: &[Site<'_>],
+) -> Result<Vec<usize>> {
+    sites.iter().try_for_each(|site| site.check_rank(rank))?;
+    random_plan(rank, alpha, dropout, sites)
+}
+
+/// The same of factors that do not depend on the weight: any rank will do, as in peft, though above the smaller side it adds
+/// nothing but numbers. Models whose keys are narrow are trained so.
+pub(crate) fn random_plan(
     rank: usize,
     alpha: Option<f32>,
     dropout: f32,
@@ -103,7 +115,12 @@ pub(crate) fn factor_plan(
     check_dropout(dropout)?;
     check_dropped(dropout, sites)?;
     check_alpha(alpha)?;
-    uniform_plan(rank, sites)
+    match sites.first() {
+        Some(site) if rank == 0 => {
+            Err(Error::Rank { path: site.path.to_owned(), rank, shape: site.sizes()? })
+        }
+        _ => Ok(vec![rank; sites.len()]),
+    }
 }
 
 /// Numbers of two factors of a site: r·(out + in).

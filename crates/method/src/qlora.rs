@@ -10,7 +10,7 @@
 
 use crate::{
     Card, Export, Method, Result, Site,
-    lora::{Init, factor_plan, scale},
+    lora::{Init, random_plan, scale},
     quantized::nf4,
 };
 use rankine_nn::{Weight, weight};
@@ -68,7 +68,7 @@ impl Method for Qlora {
     }
 
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
-        factor_plan(self.rank, self.alpha, self.dropout, sites)
+        random_plan(self.rank, self.alpha, self.dropout, sites)
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {

@@ -86,12 +86,13 @@ impl Choice {
     /// Refuses settings that no weight can be taken over with.
     ///
     /// # Errors
-    /// [`Error::Setting`].
+    /// [`Error::Of`] the method, with an [`Error::Setting`] in it.
     pub fn check(&self) -> Result<()> {
-        if self.rank() == Some(0) {
-            return Err(Error::Setting { name: "rank", expected: "1 or more", found: "0".to_owned() });
-        }
-        self.method().plan(&[]).map(drop)
+        let checked = match self.rank() {
+            Some(0) => Err(Error::Setting { name: "rank", expected: "1 or more", found: "0".to_owned() }),
+            _ => self.method().plan(&[]).map(drop),
+        };
+        checked.map_err(|error| error.of(self.card().name))
     }
 
     /// The method of that name with the paper's setting.
@@ -102,13 +103,16 @@ impl Choice {
         })
     }
 
-    /// The same method with some hyperparameters changed; a key that it has not is an error.
+    /// The same method with some hyperparameters changed.
+    ///
+    /// # Errors
+    /// [`Error::Of`] the method, with an [`Error::Read`] in it, where it has no such key or another kind of value.
     pub fn with(self, changes: &Fields) -> Result<Self> {
         let name = self.card().name;
         let mut table = toml::Table::try_from(&self)?;
         if let Some(toml::Value::Table(fields)) = table.get_mut(name) {
             fields.extend(changes.clone());
         }
-        Ok(table.try_into()?)
+        table.try_into().map_err(|error| Error::Read(error).of(name))
     }
 }

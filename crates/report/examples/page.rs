@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 
 use rankine_report::tensorboard::EventFile;
-use rankine_report::{Axis, Bars, Cell, Column, Group, Heat, Level, Lines, Page, Series, Style, Table};
+use rankine_report::{
+    Axis, Bars, Cell, Column, Explorer, Group, Heat, Level, Lines, Metric, Page, Series, Style, Table,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut words = std::env::args().skip(1);
@@ -60,6 +62,7 @@ fn page() -> Page {
         .plot(spectra_plot())
         .plot(energy_map(30, 7))
         .plot(correlations());
+    page.section("Every matrix").explorer(explorer()).table(matrix_table(&explorer()));
     page.section("Methods").plot(method_bars()).plot(gain_bars()).plot(energy_map(60, 200));
     page.section("Edge cases");
     page.plot(
@@ -172,6 +175,68 @@ fn energy_map(rows: usize, columns: usize) -> Heat {
     let names = ((0..rows).map(|row| format!("layer {row}")), (0..columns).map(name));
     Heat::new("Share of the energy in the first four directions", Axis::linear("share"), values)
         .names(names.0, names.1)
+}
+
+/// Thirty layers by seven kinds, as they are in small language models: early and late layers differ, one matrix is missing.
+fn explorer() -> Explorer {
+    let kinds = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    let places: Vec<(usize, usize)> =
+        (0..30).flat_map(|layer| (0..7).map(move |kind| (layer, kind))).collect();
+    // Between 0 and 1, as if by chance, and the same every time.
+    let chance = |layer: usize, kind: usize| ((layer * 7 + kind) as f64 * 0.618_034).fract();
+    let decay = |layer: usize, kind: usize| {
+        let depth = layer as f64 / 29.0;
+        0.55 + 0.12 * kind as f64 + 0.5 * (depth - 0.5).powi(2) + 0.12 * chance(layer, kind)
+    };
+    let spectrum = |layer: usize, kind: usize| -> Vec<f32> {
+        let top = 8.0 + 9.0 * chance(kind, layer) + layer as f64 / 3.0;
+        (1..=64).map(|i| (top * f64::from(i).powf(-decay(layer, kind))) as f32).collect()
+    };
+    let missing = |place: &(usize, usize)| *place == (17, 2);
+    let metric = |name: &str, log: bool, value: &dyn Fn(&[f32]) -> f64| Metric {
+        name: name.to_owned(),
+        log,
+        values: places
+            .iter()
+            .map(|place| if missing(place) { f64::NAN } else { value(&spectrum(place.0, place.1)) })
+            .collect(),
+    };
+    let squares = |s: &[f32]| s.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>();
+    Explorer {
+        title: "Spectra of every matrix".to_owned(),
+        rows: (0..30).map(|layer| format!("layer {layer}")).collect(),
+        columns: kinds.map(str::to_owned).to_vec(),
+        metrics: vec![
+            metric("stable rank", false, &|s| squares(s) / f64::from(s[0]).powi(2)),
+            metric("Frobenius norm", false, &|s| squares(s).sqrt()),
+            metric("condition of the first 64", true, &|s| f64::from(s[0] / s[63])),
+            metric("energy of the first 8", false, &|s| squares(&s[..8]) / squares(s)),
+            metric("drift of the norm", false, &|s| squares(s).sqrt() - 20.0),
+        ],
+        spectra: places.iter().map(|place| (!missing(place)).then(|| spectrum(place.0, place.1))).collect(),
+        labels: places
+            .iter()
+            .map(|place| match place.1 {
+                _ if missing(place) => String::new(),
+                0..4 => format!("model.layers.{}.self_attn.{}.weight", place.0, kinds[place.1]),
+                _ => format!("model.layers.{}.mlp.{}.weight", place.0, kinds[place.1]),
+            })
+            .collect(),
+        spectrum_axes: (Axis::linear("index"), Axis::log("singular value")),
+    }
+}
+
+fn matrix_table(explorer: &Explorer) -> Table {
+    let heads = explorer.metrics.iter().map(|metric| Column::number(&metric.name));
+    let columns = [Column::text("Tensor"), Column::number("Spectrum")].into_iter().chain(heads);
+    let mut table = Table::new(columns).caption("Every matrix");
+    for (place, label) in explorer.labels.iter().enumerate() {
+        let spectrum = explorer.spectra[place].iter().flatten().map(|value| f64::from(*value).ln()).collect();
+        let value = |metric: &Metric| Cell::from(Some(metric.values[place]).filter(|value| !value.is_nan()));
+        let values = explorer.metrics.iter().map(value);
+        table.row([Cell::text(label), Cell::Spark(spectrum)].into_iter().chain(values));
+    }
+    table
 }
 
 fn correlations() -> Heat {

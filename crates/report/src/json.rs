@@ -7,13 +7,15 @@
 //!           | {"kind": "lines", "title", "x", "y", "smoothing", "series": [{"name", "style", "points": [[x, y]]}]}
 //!           | {"kind": "bars", "title", "axis", "categories", "groups": [{"name", "values"}]}
 //!           | {"kind": "heat", "title", "value", "rows", "columns", "values": [[value]]}
+//!           | {"kind": "explorer", "title", "rows", "columns", "labels", "metrics": [{"name", "scale", "values": [value]}],
+//!              "spectra": [[value] | null], "spectrum_axes": [axis, axis]}
 //!     axis  = {"label", "scale": "linear" | "log"}
 //!
 //! Numbers are never rounded; one that is not finite is `null`. Texts are as they were given.
 
 use serde_json::{Value, json};
 
-use crate::{Align, Axis, Bars, Block, Column, Heat, Lines, Page, Plot, Series, Style, Table};
+use crate::{Align, Axis, Bars, Block, Column, Explorer, Heat, Lines, Page, Plot, Series, Style, Table};
 
 impl Page {
     /// The page as JSON: `{"schema", "title", "lead", "sections"}`, numbers finite or `null`.
@@ -40,6 +42,7 @@ fn block(block: &Block) -> Value {
         Block::Plot(Plot::Lines(content)) => lines(content),
         Block::Plot(Plot::Bars(content)) => bars(content),
         Block::Plot(Plot::Heat(content)) => heat(content),
+        Block::Explorer(content) => explorer(content),
     }
 }
 
@@ -85,8 +88,22 @@ fn heat(heat: &Heat) -> Value {
     })
 }
 
+fn explorer(explorer: &Explorer) -> Value {
+    let metric = |metric: &crate::Metric| json!({ "name": metric.name, "scale": scale(metric.log), "values": metric.values });
+    let (along, up) = &explorer.spectrum_axes;
+    json!({
+        "kind": "explorer", "title": explorer.title, "rows": explorer.rows, "columns": explorer.columns,
+        "labels": explorer.labels, "metrics": explorer.metrics.iter().map(metric).collect::<Vec<_>>(),
+        "spectra": explorer.spectra, "spectrum_axes": [axis(along), axis(up)],
+    })
+}
+
 fn axis(axis: &Axis) -> Value {
-    json!({ "label": axis.label, "scale": if axis.log { "log" } else { "linear" } })
+    json!({ "label": axis.label, "scale": scale(axis.log) })
+}
+
+fn scale(log: bool) -> &'static str {
+    if log { "log" } else { "linear" }
 }
 
 #[cfg(test)]
@@ -112,6 +129,15 @@ mod tests {
         );
         page.plot(Bars::new("b", Axis::linear("")).bar("k", f64::NEG_INFINITY));
         page.plot(Heat::new("h", Axis::linear("v"), vec![vec![1.0, f64::NAN]]));
+        page.explorer(Explorer {
+            title: "e".to_owned(),
+            rows: vec!["0".to_owned()],
+            columns: vec!["q".to_owned(), "k".to_owned()],
+            metrics: vec![crate::Metric { name: "m".to_owned(), log: true, values: vec![0.1, f64::NAN] }],
+            spectra: vec![Some(vec![0.5, 0.25]), None],
+            labels: vec!["l".to_owned(), String::new()],
+            spectrum_axes: (Axis::linear("index"), Axis::log("value")),
+        });
         let expected = json!({
             "schema": "rankine.page.1", "title": "t\u{1b}", "lead": "l",
             "sections": [
@@ -129,6 +155,10 @@ mod tests {
                       "groups": [{ "name": "", "values": [null] }] },
                     { "kind": "heat", "title": "h", "value": { "label": "v", "scale": "linear" }, "rows": [], "columns": [],
                       "values": [[1.0, null]] },
+                    { "kind": "explorer", "title": "e", "rows": ["0"], "columns": ["q", "k"], "labels": ["l", ""],
+                      "metrics": [{ "name": "m", "scale": "log", "values": [0.1, null] }],
+                      "spectra": [[0.5, 0.25], null],
+                      "spectrum_axes": [{ "label": "index", "scale": "linear" }, { "label": "value", "scale": "log" }] },
                 ] },
             ],
         });

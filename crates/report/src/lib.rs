@@ -16,16 +16,19 @@ pub mod plot;
 pub mod tensorboard;
 
 mod error;
+mod explorer;
 mod html;
 mod json;
 mod markdown;
 mod page;
+mod spark;
 mod svg;
 mod table;
 mod terminal;
 mod text;
 
 pub use error::{Error, Result};
+pub use explorer::{Explorer, Metric};
 pub use markdown::Markdown;
 pub use page::{Block, Level, Page, Section};
 pub use plot::{Axis, Bars, Group, Heat, Lines, Plot, Series, Style};

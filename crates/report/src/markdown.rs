@@ -45,6 +45,7 @@ impl Writer<'_> {
                 }
                 Block::Table(content) => table(content),
                 Block::Plot(plot) => self.figure(plot),
+                Block::Explorer(explorer) => self.figure(&explorer.first().into()),
                 Block::Code(lines) => code(lines),
                 Block::Note(level, remark) => format!("> **{}:** {}", level.word(), words(remark)),
             };
@@ -100,7 +101,7 @@ fn words(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Axis, Cell, Column, Level, Lines, Series};
+    use crate::{Axis, Cell, Column, Explorer, Level, Lines, Metric, Series};
 
     #[test]
     fn every_block_has_its_place() {
@@ -125,6 +126,21 @@ mod tests {
         assert_eq!(figures.len(), 1);
         assert_eq!(figures[0].0, "01-svfit-1.svg");
         assert!(figures[0].1.starts_with("<svg xmlns"));
+    }
+
+    #[test]
+    fn an_explorer_is_a_figure_of_its_first_metric() {
+        let mut page = Page::new("t");
+        let metric = |name: &str| Metric { name: name.to_owned(), log: false, values: vec![2.0] };
+        page.explorer(Explorer {
+            rows: vec!["layer 0".to_owned()],
+            columns: vec!["q".to_owned()],
+            metrics: vec![metric("rank"), metric("norm")],
+            ..Explorer::default()
+        });
+        let Markdown { text, figures } = page.markdown("x");
+        assert_eq!(text, "# t\n\n![1 rows by 1 columns of rank: lowest 2, highest 2.](x-1.svg)\n");
+        assert!(figures.len() == 1 && figures[0].1.contains("layer 0, q: 2"));
     }
 
     #[test]

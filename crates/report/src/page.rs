@@ -1,6 +1,6 @@
 //! The page: a title, a lead, and sections of blocks in the order they were added.
 
-use crate::{Cell, Plot, Table};
+use crate::{Cell, Explorer, Plot, Table};
 
 /// One page of a report. Blocks go to the section opened last; before the first one, to a section without heading.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,8 @@ pub enum Block {
     Table(Table),
     /// A plot.
     Plot(Plot),
+    /// A map to walk about in.
+    Explorer(Explorer),
     /// Lines to be copied or read as they are.
     Code(String),
     /// A remark that should be seen.
@@ -101,6 +103,11 @@ impl Page {
     /// Adds a plot.
     pub fn plot(&mut self, plot: impl Into<Plot>) -> &mut Self {
         self.block(Block::Plot(plot.into()))
+    }
+
+    /// Adds a map to walk about in.
+    pub fn explorer(&mut self, explorer: Explorer) -> &mut Self {
+        self.block(Block::Explorer(explorer))
     }
 
     /// Adds lines to be copied or read as they are.

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::{format, text};
+use crate::{format, spark, text};
+
+/// A sparkline is shown in at most so many letters.
+const MOST_BLOCKS: usize = 24;
 
 /// Rows under named columns. A short row is filled up with [`Cell::Missing`]; a long one gets columns without a name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,6 +66,8 @@ pub enum Cell {
     Bytes(u64),
     /// A span of time in seconds.
     Seconds(f64),
+    /// Numbers in their order, shown as a small line; best in a column of numbers, whose cells are never wrapped.
+    Spark(Vec<f64>),
     /// Nothing was measured.
     Missing,
 }
@@ -103,9 +108,14 @@ impl Table {
         self.columns.get(index).map(|column| column.align).unwrap_or_default()
     }
 
+    /// The value at a place.
+    pub(crate) fn cell(&self, row: usize, column: usize) -> &Cell {
+        self.rows.get(row).and_then(|cells| cells.get(column)).unwrap_or(&Cell::Missing)
+    }
+
     /// What is shown at a place, on one line.
     pub(crate) fn shown(&self, row: usize, column: usize) -> String {
-        self.rows.get(row).and_then(|cells| cells.get(column)).unwrap_or(&Cell::Missing).shown()
+        self.cell(row, column).shown()
     }
 }
 
@@ -153,7 +163,8 @@ impl Cell {
             Self::Percent(share) => format::percent(*share),
             Self::Bytes(size) => format::bytes(*size),
             Self::Seconds(seconds) => format::duration(*seconds),
-            Self::Missing => "–".to_owned(),
+            Self::Spark(values) if !values.is_empty() => spark::blocks(values, false, MOST_BLOCKS),
+            Self::Spark(_) | Self::Missing => "–".to_owned(),
         }
     }
 
@@ -166,8 +177,23 @@ impl Cell {
             | Self::Percent(value)
             | Self::Seconds(value) => (*value).into(),
             Self::Count(value) | Self::Bytes(value) => (*value).into(),
+            Self::Spark(values) => values.as_slice().into(),
             Self::Missing => Value::Null,
         }
+    }
+
+    /// The number that a table is sorted by, as a program writes it: empty where there is none; `None` for what is no number.
+    pub(crate) fn key(&self) -> Option<String> {
+        if matches!(self, Self::Text(_) | Self::Spark(_)) {
+            return None;
+        }
+        let json = self.json();
+        Some(match self.shown() {
+            _ if !json.is_null() => json.to_string(),
+            endless if endless.starts_with('∞') => "Infinity".to_owned(),
+            endless if endless.starts_with("-∞") => "-Infinity".to_owned(),
+            _ => String::new(),
+        })
     }
 }
 
@@ -229,6 +255,9 @@ mod tests {
             (Cell::Percent(0.125), "12.5 %", Value::from(0.125)),
             (Cell::Bytes(98_300_000), "98.3 MB", Value::from(98_300_000)),
             (Cell::Seconds(3725.0), "1 h 02 min", Value::from(3725.0)),
+            (Cell::Spark(vec![0.0, 1.0]), "▁█", serde_json::json!([0.0, 1.0])),
+            (Cell::Spark(vec![0.0, f64::NAN]), "▅·", serde_json::json!([0.0, null])),
+            (Cell::Spark(Vec::new()), "–", serde_json::json!([])),
             (Cell::Missing, "–", Value::Null),
             (Cell::from(f64::NAN), "NaN", Value::Null),
             (Cell::from(None::<f64>), "–", Value::Null),
@@ -236,6 +265,18 @@ mod tests {
         for (cell, shown, json) in cases {
             assert_eq!((cell.shown().as_str(), cell.json()), (shown, json));
         }
+    }
+
+    #[test]
+    fn tables_are_sorted_by_the_numbers_behind_the_words() {
+        let key = |cell: Cell| cell.key();
+        assert_eq!(key(Cell::Bytes(98_300_000)).as_deref(), Some("98300000"));
+        assert_eq!(key(Cell::number(2.935_61, 2)).as_deref(), Some("2.93561"));
+        assert_eq!(key(Cell::Percent(f64::NEG_INFINITY)).as_deref(), Some("-Infinity"));
+        assert_eq!(key(Cell::from(f64::INFINITY)).as_deref(), Some("Infinity"));
+        assert_eq!(key(Cell::from(f64::NAN)).as_deref(), Some(""));
+        assert_eq!(key(Cell::Missing).as_deref(), Some(""));
+        assert_eq!((key(Cell::text("12")), key(Cell::Spark(vec![1.0]))), (None, None));
     }
 
     #[test]

@@ -245,7 +245,7 @@ fn apply(
             let adapter = open_adapter(checkpoint.path(), folder)?;
             warnings.extend(warning(folder, &adapter));
             fit_head(checkpoint, &adapter, folder)?;
-            Some(adapter)
+            Some(checkpoint.settle(adapter)?)
         }
         None => None,
     };

@@ -84,6 +84,16 @@ pub enum Error {
         /// The method.
         method: &'static str,
     },
+    /// A plain text to calibrate on with fewer tokens than the model is to see at once.
+    #[error("`{}` has {tokens} tokens, fewer than one window of {window}", path.display())]
+    ShortCalibration {
+        /// The text.
+        path: PathBuf,
+        /// Its tokens.
+        tokens: usize,
+        /// Tokens of a window.
+        window: usize,
+    },
     /// The adapter stands on the residual base of its run, and another model was given.
     #[error("the adapter `{}` was trained on the residual base `{}`", adapter.display(), residual.display())]
     OtherBase {
@@ -164,6 +174,9 @@ pub enum Error {
     /// The report cannot be written.
     #[error(transparent)]
     Report(#[from] rankine_report::Error),
+    /// The model cannot be looked into.
+    #[error(transparent)]
+    Analyze(#[from] rankine_analyze::Error),
     /// A spectrum cannot be computed.
     #[error(transparent)]
     Linalg(#[from] rankine_linalg::Error),
@@ -205,6 +218,9 @@ impl Error {
             Self::NoCalibrationData { .. } => {
                 "give some of what is to be learnt with `--data`: a few hundred lines or images are enough"
             }
+            Self::ShortCalibration { .. } => {
+                "give a longer text, or shorter windows with `--calibration-length`"
+            }
             Self::OtherBase { residual, .. } => {
                 return Some(format!("give `{}` as the model", residual.display()));
             }
@@ -223,6 +239,7 @@ impl Error {
             Self::Model(error) => return error.hint(),
             Self::Train(error) => return error.hint(),
             Self::Report(error) => return error.hint(),
+            Self::Analyze(error) => return error.hint(),
             Self::Linalg(error) => return error.hint(),
             Self::Value { key, .. } => {
                 let (method, _) = key.strip_prefix("method.")?.split_once('.')?;

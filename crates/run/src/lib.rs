@@ -29,12 +29,15 @@ mod folder;
 mod ground;
 mod images;
 mod init;
+mod inputs;
+mod interaction;
 mod kind;
 mod language;
 mod loading;
 mod metrics;
 mod packed;
 mod page;
+mod path;
 mod recipe;
 mod residual;
 mod run;
@@ -52,11 +55,14 @@ pub use error::{Error, Result};
 pub use folder::is_run;
 pub use images::{LoadedImages, load_images, open_image_adapter};
 pub use init::{Start, Started, init};
+pub use inputs::inputs;
+pub use interaction::{Shown, interaction};
 pub use loading::{
-    Loaded, check_base, load, load_model, module_names, open_adapter, tokenizer, tokenizer_companions,
-    warning,
+    Loaded, check_base, gguf_vocabulary, load, load_model, module_names, open_adapter, tokenizer,
+    tokenizer_companions, warning,
 };
 pub use metrics::Metrics;
+pub use path::{Examiner, PathPoint, barrier};
 pub use recipe::{DataSection, DistillSection, Modules, Recipe, TargetSection, TaskName, TrainSection};
 pub use run::{Notice, Outcome, Source, fine_tune};
 pub use thin::write_thin;

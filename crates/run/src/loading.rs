@@ -2,9 +2,9 @@
 
 use crate::{Result, residual};
 use rankine_checkpoint::{
-    Adapter, AdapterConfig, Checkpoint, Config, TokenizerFiles,
+    Adapter, AdapterConfig, Checkpoint, Config, TensorInfo, TokenizerFiles,
     adapter::{ModuleName, modules_of},
-    gguf::TokenKind,
+    gguf::{self, TokenKind},
 };
 use rankine_data::{Tokenizer, Vocabulary};
 use rankine_nn::{
@@ -54,7 +54,7 @@ fn apply(
     let Some(folder) = adapter else {
         return Ok(models::load(config, tensors, storage)?);
     };
-    let adapter = open_adapter(checkpoint.path(), folder)?;
+    let adapter = checkpoint.settle(open_adapter(checkpoint.path(), folder)?)?;
     warnings.extend(warning(folder, &adapter));
     Ok(models::load(config, &Merged::new(tensors, &adapter)?, storage)?)
 }
@@ -87,7 +87,7 @@ pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
             Tokenizer::from_json(&tokenizer, &config, template)?
         }
         TokenizerFiles::Gguf(vocabulary) => Tokenizer::from_vocabulary(Vocabulary {
-            kinds: vocabulary.kinds.iter().map(|&kind| code(kind)).collect(),
+            kinds: vocabulary.kinds.iter().map(|&kind| kind.number()).collect(),
             model: vocabulary.model,
             pre: vocabulary.pre,
             tokens: vocabulary.tokens,
@@ -125,16 +125,42 @@ pub fn tokenizer_companions(base: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>>
     Ok(files)
 }
 
-/// ggml's number of a kind of token.
-fn code(kind: TokenKind) -> u32 {
-    match kind {
-        TokenKind::Normal => 1,
-        TokenKind::Unknown => 2,
-        TokenKind::Control => 3,
-        TokenKind::UserDefined => 4,
-        TokenKind::Unused => 5,
-        TokenKind::Byte => 6,
+/// The tokenizer and chat template of a model as a GGUF file holds them; `None` where it has none.
+///
+/// # Errors
+/// When llama.cpp would tokenise otherwise with what such a file can hold.
+pub fn gguf_vocabulary(checkpoint: &Checkpoint) -> Result<Option<gguf::Vocabulary>> {
+    if !checkpoint.has_tokenizer() {
+        return Ok(None);
     }
+    let (tokenizer, settings, template) = match checkpoint.tokenizer_files()? {
+        TokenizerFiles::Gguf(vocabulary) => return Ok(Some(vocabulary)),
+        TokenizerFiles::Json { tokenizer, config, template } => (tokenizer, config, template),
+    };
+    let config = checkpoint.config();
+    let rows = checkpoint.tensors().infos().get(config.architecture.embedding()).map_or(0, TensorInfo::rows);
+    let found = Vocabulary::from_json(&tokenizer, &settings, template, rows)?;
+    // Some configurations name tokens that are not there.
+    let known = |id: &u32| (*id as usize) < rows;
+    let ends = || config.eos.iter().copied().filter(known);
+    let eos = found.eos.or(ends().next());
+    Ok(Some(gguf::Vocabulary {
+        kinds: found.kinds.iter().map(|&kind| TokenKind::of(kind).unwrap_or(TokenKind::Normal)).collect(),
+        model: found.model,
+        pre: found.pre,
+        tokens: found.tokens,
+        merges: found.merges,
+        scores: found.scores,
+        bos: found.bos.or(config.bos.filter(known)),
+        eos,
+        end_of_turn: ends().find(|&token| Some(token) != eos),
+        unknown: found.unknown,
+        padding: found.padding.or(config.padding.filter(known)),
+        add_bos: found.add_bos,
+        add_eos: found.add_eos,
+        add_space_prefix: found.add_space_prefix,
+        chat_template: found.chat_template,
+    }))
 }
 
 /// The modules of a model that targets are chosen from.

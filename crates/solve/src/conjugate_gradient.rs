@@ -4,6 +4,8 @@
 //!
 //! A and the preconditioner are functions that write their product into the second slice. Memory: 4 vectors, kept between solves.
 
+use crate::vectors::{add, dot, scale_and_add};
+
 /// The vectors.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConjugateGradient {
@@ -43,23 +45,19 @@ impl ConjugateGradient {
             condition(residual, conditioned);
             let length = dot(residual, conditioned);
             let keep = length / last;
-            direction.iter_mut().zip(&*conditioned).for_each(|(d, z)| *d = z + keep * *d);
+            scale_and_add(direction, keep, conditioned);
             apply(direction, product);
             let curvature = dot(direction, product);
             if !(curvature > 0.0 && length.is_finite()) {
                 return step;
             }
             let along = length / curvature;
-            x.iter_mut().zip(&*direction).for_each(|(x, d)| *x += along * d);
-            residual.iter_mut().zip(&*product).for_each(|(r, product)| *r -= along * product);
+            add(x, along, direction);
+            add(residual, -along, product);
             last = length;
         }
         steps
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

@@ -219,6 +219,21 @@ pub enum Error {
         /// Its columns.
         columns: usize,
     },
+    /// There are fewer measurements than numbers to find.
+    #[error(
+        "{found} measurements of a matrix of {rows} rows and {columns} columns, which has {least} degrees of freedom even if it is \
+         of rank 1"
+    )]
+    Few {
+        /// Measurements.
+        found: usize,
+        /// Rows of the matrix.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+        /// Degrees of freedom of a matrix of rank 1.
+        least: usize,
+    },
     /// A decomposition failed.
     #[error(transparent)]
     Linalg(#[from] rankine_linalg::Error),
@@ -250,6 +265,11 @@ impl Error {
             Self::OutsideMatrix { .. } => None,
             Self::Twice { .. } => Some("keep one of them, or their mean".into()),
             Self::Setting { .. } | Self::Fit { .. } | Self::Outside { .. } | Self::NotSquare { .. } => None,
+            Self::Few { .. } => Some(
+                "measure more, about three times as often as the matrix has degrees of freedom; a positive semidefinite matrix \
+                 needs fewer"
+                    .into(),
+            ),
             Self::NoDirection { .. } => Some("leave such points out, or take another metric".into()),
             Self::Descending { .. } => None,
         }

@@ -6,6 +6,7 @@
 //! 3.6). Near a minimum, where differences of φ are rounding, the slope alone decides: approximate Wolfe conditions (Hager
 //! and Zhang 2005). A search that fails starts anew from the gradient; one that fails there has stalled.
 
+use crate::vectors::{add, dot};
 use std::collections::VecDeque;
 
 /// Value of φ at x, whose gradient is written to the second argument.
@@ -209,14 +210,6 @@ fn between(low: &Trial, high: &Trial) -> f64 {
     let found = high.along - width * (high.slope + root - secant) / (high.slope - low.slope + 2.0 * root);
     let (near, far) = (low.along + MARGIN * width, high.along - MARGIN * width);
     if found.is_finite() { found.clamp(near.min(far), near.max(far)) } else { middle }
-}
-
-fn dot(left: &[f64], right: &[f64]) -> f64 {
-    left.iter().zip(right).map(|(left, right)| left * right).sum()
-}
-
-fn add(to: &mut [f64], factor: f64, what: &[f64]) {
-    to.iter_mut().zip(what).for_each(|(to, what)| *to += factor * what);
 }
 
 fn difference(left: &[f64], right: &[f64]) -> Vec<f64> {

@@ -25,6 +25,7 @@ pub mod regression;
 mod solver;
 pub mod theory;
 pub mod transport;
+mod vectors;
 
 pub use error::{Error, Result};
 pub use faer::{Mat, MatRef, c64};

@@ -1,7 +1,7 @@
 //! What keeps a model from being merged or written, and how to mend it.
 
 use rankine_checkpoint::adapter::{Initialisation, Misshapen};
-use rankine_checkpoint::{Dtype, config::Architecture};
+use rankine_checkpoint::{Difference, Dtype, config::Architecture};
 use std::path::PathBuf;
 
 /// A result of this crate.
@@ -22,6 +22,14 @@ pub enum Error {
         /// What is read: base or adapter.
         input: PathBuf,
     },
+    /// The output would lie among what is read.
+    #[error("`{}` lies inside `{}`, which is read", output.display(), input.display())]
+    OutputInInput {
+        /// The output.
+        output: PathBuf,
+        /// The folder that is read.
+        input: PathBuf,
+    },
     /// The output that is to be replaced is nothing that this program writes.
     #[error("`{}` holds no model, adapter or run, so it is not replaced", output.display())]
     OutputIsForeign {
@@ -37,6 +45,16 @@ pub enum Error {
         missing: Vec<String>,
         /// Tensors of another shape.
         misshapen: Vec<Misshapen>,
+    },
+    /// Two models that should have the same tensors.
+    #[error("`{}` and `{}` do not have the same tensors{difference}", first.display(), second.display())]
+    Unlike {
+        /// The one.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// What they do not have alike.
+        difference: Box<Difference>,
     },
     /// The caller wanted no more.
     #[error("interrupted")]
@@ -147,7 +165,9 @@ pub enum Error {
         obstacle: crate::Obstacle,
     },
     /// A module that an adapter of another kind changes and that this kind is not converted for.
-    #[error("`{module}` is {what}; only linear layers are converted, and convolutions of LOHA and LOKR")]
+    #[error(
+        "`{module}` is {what}; only linear layers are converted, and convolutions of IA3, LOHA, LOKR and, if 1 × 1, OFT"
+    )]
     NotLinear {
         /// The module.
         module: String,
@@ -198,6 +218,89 @@ pub enum Error {
         /// How many matrices were looked at.
         matrices: usize,
     },
+    /// Two models without a difference to make up for.
+    #[error("`{}` and `{}` are alike in all of {matrices} matrices", first.display(), second.display())]
+    Alike {
+        /// The one.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// How many matrices were looked at.
+        matrices: usize,
+    },
+    /// A way that looks at the inputs of matrices, without anything that shows them.
+    #[error("what a matrix becomes depends on its inputs here, and there are no data to see them with")]
+    NoCalibration,
+    /// A matrix that the calibration data do not reach.
+    #[error("`{module}` sees nothing of the calibration data")]
+    Unseen {
+        /// The module.
+        module: String,
+    },
+    /// The model could not be run on the calibration data.
+    #[error("the model does not run on the calibration data: {source}")]
+    Inputs {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Two models between which there is nothing to extract.
+    #[error("`{}` has no change of `{}` that a LoRA would hold", tuned.display(), base.display())]
+    Unchanged {
+        /// The model as it was.
+        base: PathBuf,
+        /// What was made of it.
+        tuned: PathBuf,
+    },
+    /// A tensor that does not go with the others as in a model that is known.
+    #[error("`{}`: how `{name}` goes with the tensors before it cannot be told", path.display())]
+    Structure {
+        /// The model.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// Two models with the same tensors that are cut into other units.
+    #[error("`{}` and `{}` have the same tensors, and other heads in them", first.display(), second.display())]
+    OtherUnits {
+        /// The one.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A model without units that may change places.
+    #[error("`{}` has no units of the kinds that were asked for", path.display())]
+    NoUnits {
+        /// The model.
+        path: PathBuf,
+    },
+    /// A recipe that cannot be carried out.
+    #[error("`{}`: {fault}", path.display())]
+    Recipe {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        fault: Box<crate::RecipeFault>,
+    },
+    /// A tensor that models of llama.cpp do not have.
+    #[error("`{name}` has no place in a GGUF file")]
+    NoPlaceInGguf {
+        /// The tensor.
+        name: String,
+    },
+    /// A model that should be a GGUF file.
+    #[error("`{}` is no GGUF file", path.display())]
+    NotGguf {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Numbers that a block format cannot hold.
+    #[error("`{name}` has numbers that {format} does not hold: infinite ones, or too large")]
+    Unencodable {
+        /// The tensor.
+        name: String,
+        /// The format.
+        format: &'static str,
+    },
     /// Weights are not written in this type.
     #[error("weights cannot be written as {dtype:?}")]
     Dtype {
@@ -212,10 +315,20 @@ impl Error {
         let hint = match self {
             Self::Checkpoint(error) => return error.hint(),
             Self::Decomposition { source, .. } => return source.hint(),
-            Self::OutputIsInput { .. } => "choose another output",
+            Self::OutputIsInput { .. } | Self::OutputInInput { .. } => "choose another output",
+            Self::NoPlaceInGguf { .. } => {
+                "language models of the llama family are written: llama, mistral, qwen2, qwen3, smollm"
+            }
+            Self::NotGguf { .. } => {
+                "merge without `--requantize`, and make a GGUF file of it with `rankine quantize`"
+            }
+            Self::Unencodable { .. } => "the weights are damaged, or should stay f32 or bf16",
             Self::OutputIsForeign { .. } => "choose another output, or remove this one yourself",
             Self::Base { .. } => "the files are not complete or not of one model: download the model again",
             Self::Interrupted => return None,
+            Self::Unlike { .. } => {
+                "both should be copies of one architecture, with the same sizes and vocabulary"
+            }
             Self::Setting { name, .. } => return setting_hint(name),
             Self::FullRank { .. } => {
                 "say how much of it to keep, with `--rank` or `--energy`; changes of DoRA and of kinds that scale or rotate \
@@ -249,6 +362,20 @@ impl Error {
             Self::Thin { .. } => "multiply its factors out first: `rankine merge THIN --output WHOLE`",
             Self::NotThin { .. } => "name the adapter: `rankine merge MODEL ADAPTER --output MERGED`",
             Self::NotSmaller { .. } => "ask for a smaller rank, ratio or energy, or for other targets",
+            Self::Alike { .. } => "name first the model as it was, then what compression made of it",
+            Self::NoCalibration => "give some text of the kind that the model is for with `--calibration`",
+            Self::Unseen { .. } => "leave it out: name other modules with `--target`",
+            Self::Inputs { .. } => return None,
+            Self::Unchanged { .. } => {
+                "look at what differs with `rankine diff`; `--whole` keeps what is no linear layer"
+            }
+            Self::Structure { .. } => {
+                "give the folder with its `config.json`; without one only a plain chain of layers is known, in the order of the \
+                 file"
+            }
+            Self::OtherUnits { .. } => "both should be copies of one architecture, with as many heads",
+            Self::NoUnits { .. } => "leave out `--groups`, or name others: `mlp`, `heads`, `residual`",
+            Self::Recipe { fault, .. } => return fault.hint(),
             Self::Dtype { .. } => "write them as f32, f16 or bf16",
         };
         Some(hint.to_owned())
@@ -259,11 +386,21 @@ impl Error {
 fn setting_hint(name: &str) -> Option<String> {
     let example = match name {
         "rank" => "--rank 8",
+        "epsilon" => "--epsilon 0.5",
+        "top" => "--top 10",
+        "mitigate" => "--mitigate 0.75",
+        "error" => "--error 0.01",
         "energy" => "--energy 0.99",
         "ratio" => "--ratio 0.5",
         "sparsity" => "--sparsity 0.5",
         "density" => "--density 0.2",
+        "bits" => "--bits 4",
+        "group size" => "--group-size 128",
+        "pattern" => "--pattern 2:4",
+        "blocks" => "--blocks 4",
         "weights" => "--weights 0.7,0.3",
+        "sweeps" => "--sweeps 100",
+        "starts" => "--starts 5",
         _ => return None,
     };
     Some(format!("for example `{example}`"))

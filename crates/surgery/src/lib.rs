@@ -3,36 +3,65 @@
 //! [`Merged`] is a base seen through an adapter, a [`Tensors`](rankine_checkpoint::Tensors) like any other; [`merge`]
 //! writes it down; [`write_model`] writes any model; [`convert`] makes a plain LoRA of any adapter, [`OtherKind`] of
 //! one of peft's other kinds, [`combine`] of several, [`export`] a file for llama.cpp; [`Compression`] makes matrices
-//! smaller. Weights are made a block of rows at a time, so that the memory in use does not grow with the model: some MB a
-//! thread. Only an initialisation that altered the base, and a compression, need whole weights, one a thread.
+//! smaller, [`Compensation`] finds what makes up for it; [`Extraction`] makes a LoRA of a fine-tune, [`Mitigation`] scales its
+//! intruder dimensions; [`Alignment`] brings units into the order of another model's, and [`Interpolated`] is a point between two;
+//! [`Blending`] makes one model of several; [`Quantization`] writes GGUF files, [`merge_gguf`] merges into them, and [`rewrite`] puts
+//! a model into other files. Weights are made a block of rows at a time, so that the memory in use does not grow with the model:
+//! some MB a thread. Only an initialisation that altered the base, a compression and what compares two models by their singular
+//! vectors need whole weights, one or two a thread.
 
 #![forbid(unsafe_code)]
 
 mod adapters;
+mod align;
 mod base;
+mod blend;
+mod compensate;
 mod compress;
 mod error;
+mod extract;
+mod inputs;
+mod interpolate;
 mod merge;
 mod merged;
+mod mitigate;
 mod output;
 mod progress;
+mod quantize;
+mod rewrite;
 mod subject;
 mod whole;
 mod write;
 
 pub use adapters::{
-    AdapterOutput, Combination, Conversion, ExportedModule, GgufExport, GgufOutput, Keep, Obstacle,
+    AdapterOutput, Combination, Conversion, ExportedModule, GgufExport, GgufOutput, Keep, KeptRank, Obstacle,
     OtherKind, Recompressed, Share, combine, convert, export,
 };
+pub use align::{
+    Aligned, AlignedGroup, Alignment, Group, Overlap, PermutationSpec, Permutations, Permuted, UnitKind,
+};
+pub use blend::{
+    BlendRecipe, BlendReport, BlendedGroup, BlendedTensor, Blending, Ingredient, ModelRead, RecipeFault,
+    Reference, robust_signature, weighted_sum,
+};
+pub use compensate::{Compensated, CompensatedModule, Compensation, Correction, Norms};
 pub use compress::{
-    Compact, Compress, CompressedMatrix, Compression, CompressionReport, Extent, Form, LowRank, Magnitude,
-    Site,
+    Compact, Compress, CompressedMatrix, Compression, CompressionReport, Extent, Form, Levels, LowRank,
+    Magnitude, Monarch, Pattern, Prune, Quantize, Score, Site, SvdActivation,
 };
 pub use error::{Error, Result};
+pub use extract::{ExtractReport, ExtractedModule, Extraction, LeftTensor, Ranks, Rest};
+pub use inputs::{Inputs, Seen, Wanted};
+pub use interpolate::Interpolated;
 pub use merge::{MergeReport, TensorChange, merge, merge_images, plan_merge, plan_merge_images};
 pub use merged::Merged;
+pub use mitigate::{Mitigated, Mitigation, MitigationReport};
 pub use output::check as check_output;
 pub use progress::{Progress, Stage, Watch};
+pub use quantize::{
+    GgufReport, GgufSource, GgufTarget, GgufTensor, Quantization, Types, merge_gguf, plan_merge_gguf,
+};
+pub use rewrite::{plan_rewrite, rewrite};
 pub use subject::Subject;
 pub use whole::{plan_whole, write_whole};
 pub use write::{Plan, WriteOptions, write_image_model, write_model};

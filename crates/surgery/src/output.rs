@@ -15,6 +15,22 @@ pub fn check<'a>(
     check_kind(target, existing, inputs, is_ours)
 }
 
+/// An error where `target` lies inside one of the folders that are read.
+pub(crate) fn check_outside<'a>(target: &Path, inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
+    let Ok(whole) = std::path::absolute(target) else { return Ok(()) };
+    // The target is not there yet, nor perhaps the folders above it.
+    let Some(above) = whole.ancestors().skip(1).find_map(|folder| folder.canonicalize().ok()) else {
+        return Ok(());
+    };
+    let holds = |input: &&PathBuf| {
+        input.is_dir() && input.canonicalize().is_ok_and(|folder| above.starts_with(folder))
+    };
+    match inputs.into_iter().find(holds) {
+        Some(input) => Err(Error::OutputInInput { output: target.to_owned(), input: input.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// As [`check`], for a GGUF file: only such a file is replaced.
 pub(crate) fn check_gguf<'a>(
     target: &Path,

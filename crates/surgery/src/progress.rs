@@ -8,10 +8,20 @@ use std::ops::ControlFlow;
 pub enum Stage {
     /// Seeing the inputs of the weights; counted in batches, of which there may be fewer in the end.
     Calibrating,
+    /// Comparing two models; counted in tensors, or in blocks of their rows.
+    Comparing,
+    /// Finding which units of two models go together; counted in groups of units, again and again.
+    Matching,
     /// Decomposing weights: to recompute what an initialisation took out of the base, or to choose ranks; counted in weights.
     Decomposing,
+    /// Measuring models on data; counted in examples.
+    Evaluating,
     /// Making matrices smaller; counted in matrices.
     Compressing,
+    /// Finding what makes up for a compression; counted in matrices.
+    Compensating,
+    /// Blending tensors that are made all at once; counted in bytes.
+    Blending,
     /// Making and writing the weights; counted in bytes.
     Writing,
     /// Decomposing an adapter's changes; counted in modules.

@@ -1,8 +1,8 @@
-//! A model as a whole, of texts or of images: its tensors, and the files that tell what they are.
+//! A model as a whole, of texts, of images or of nothing that is known: its tensors, and the files that tell what they are.
 
 use crate::write::{WriteOptions, configured, first_dtype};
 use crate::{Result, base};
-use rankine_checkpoint::{Checkpoint, ImageCheckpoint, ShardPlan, Tensors};
+use rankine_checkpoint::{Bare, Checkpoint, ImageCheckpoint, Opened, ShardPlan, Tensors};
 use serde_json::Value;
 use std::path::Path;
 
@@ -13,6 +13,18 @@ pub enum Subject<'a> {
     Texts(&'a Checkpoint),
     /// An image classifier.
     Images(&'a ImageCheckpoint),
+    /// Weights without a configuration.
+    Bare(&'a Bare),
+}
+
+impl<'a> From<&'a Opened> for Subject<'a> {
+    fn from(opened: &'a Opened) -> Self {
+        match opened {
+            Opened::Texts(model) => Self::Texts(model),
+            Opened::Images(model) => Self::Images(model),
+            Opened::Bare(bare) => Self::Bare(bare),
+        }
+    }
 }
 
 impl<'a> Subject<'a> {
@@ -21,6 +33,7 @@ impl<'a> Subject<'a> {
         match self {
             Self::Texts(model) => model.tensors(),
             Self::Images(model) => model.tensors(),
+            Self::Bare(bare) => bare.tensors(),
         }
     }
 
@@ -29,6 +42,7 @@ impl<'a> Subject<'a> {
         match self {
             Self::Texts(model) => model.path(),
             Self::Images(model) => model.path(),
+            Self::Bare(bare) => bare.path(),
         }
     }
 
@@ -39,6 +53,7 @@ impl<'a> Subject<'a> {
         options.companions.extend(match self {
             Self::Texts(model) => model.companions(),
             Self::Images(model) => model.companions(),
+            Self::Bare(_) => Vec::new(),
         });
         options
     }
@@ -48,15 +63,27 @@ impl<'a> Subject<'a> {
         match self {
             Self::Texts(model) => base::check(model),
             Self::Images(model) => base::check_images(model),
+            Self::Bare(_) => Ok(()),
         }
     }
 
     /// Whether a module is of the head.
-    pub(crate) fn is_head(self, module: &str) -> bool {
+    pub fn is_head(self, module: &str) -> bool {
         match self {
             Self::Texts(model) => model.config().architecture.head().contains(&module),
             Self::Images(model) => model.network().head() == module,
+            Self::Bare(_) => false,
         }
+    }
+
+    /// What peft calls the task of an adapter for this model; `None` where it needs no word for it.
+    pub(crate) fn adapter_task(self) -> Result<Option<String>> {
+        Ok(match self {
+            Self::Texts(model) if !model.config().architecture.is_encoder() && model.classes()?.is_none() => {
+                Some("CAUSAL_LM".to_owned())
+            }
+            _ => None,
+        })
     }
 
     /// The files that tell what the model is, whose weights are written by this plan.
@@ -64,6 +91,7 @@ impl<'a> Subject<'a> {
         match self {
             Self::Texts(model) => configured(model.tensors(), plan, model.config(), options),
             Self::Images(model) => model.describe(first_dtype(plan)),
+            Self::Bare(_) => Vec::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A thin model with whole weights: what its factors make, as every program reads it.
 
-use crate::write::{Plan, WriteOptions, shard_plan, summary, write_unchanged};
-use crate::{Error, Result, Subject, Watch};
+use crate::write::{Plan, WriteOptions};
+use crate::{Error, Result, Subject, Watch, plan_rewrite, rewrite};
 use rankine_checkpoint::thin::is_thin;
 use std::path::Path;
 
@@ -17,8 +17,7 @@ pub fn write_whole(
     watch: &mut Watch,
 ) -> Result<Plan> {
     check(thin)?;
-    let options = thin.complete(options);
-    write_unchanged(thin.tensors(), &|plan| thin.describe(plan, &options), target, &options, watch)
+    rewrite(thin, target, options, watch)
 }
 
 /// What [`write_whole`] would write, without making it.
@@ -27,7 +26,7 @@ pub fn write_whole(
 /// As [`write_whole`], but for the output.
 pub fn plan_whole(thin: Subject<'_>, options: &WriteOptions) -> Result<Plan> {
     check(thin)?;
-    Ok(summary(&shard_plan(thin.tensors(), options)?))
+    plan_rewrite(thin, options)
 }
 
 fn check(thin: Subject<'_>) -> Result<()> {

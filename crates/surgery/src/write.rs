@@ -272,7 +272,7 @@ impl Block<'_> {
 }
 
 /// Whether numbers of this type are weights, and not counts or masks.
-fn is_weight(dtype: Dtype) -> bool {
+pub(crate) fn is_weight(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::Quantized(_))
 }
 

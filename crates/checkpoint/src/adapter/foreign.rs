@@ -6,6 +6,7 @@
 
 use super::config::of_module;
 use super::keys::{PREFIX, key};
+use super::pattern::Pattern;
 use super::read_config::{self, bias, common};
 use super::targets::{Rules, Verdict};
 use super::{
@@ -147,6 +148,21 @@ impl Foreign {
     /// What the configuration says at `key`, unless nothing.
     pub fn setting(&self, key: &str) -> Option<&Value> {
         self.fields().get(key)
+    }
+
+    /// Whether a setting that is a list of endings, or an expression for the whole of a path, names a module.
+    ///
+    /// # Errors
+    /// When the expression cannot be used.
+    pub fn names(&self, key: &str, module: &str) -> Result<bool> {
+        Ok(match self.setting(key) {
+            Some(Value::String(expression)) => Pattern::full(expression)?.matches(module)?,
+            // As peft does: `out_proj` ends in `proj`.
+            Some(Value::Array(endings)) => {
+                endings.iter().filter_map(Value::as_str).any(|ending| module.ends_with(ending))
+            }
+            _ => false,
+        })
     }
 
     /// A whole number of the configuration.

@@ -10,6 +10,7 @@ mod fault;
 mod learned;
 mod read;
 mod rope;
+mod stack;
 mod tensors;
 #[cfg(test)]
 mod tests;

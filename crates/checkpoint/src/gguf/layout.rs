@@ -39,6 +39,23 @@ impl Layout {
         Some(Self { name, heads })
     }
 
+    /// How many of its `rows` rows go together: those of a head, or one.
+    ///
+    /// # Errors
+    /// When the rows do not divide into heads of even size.
+    pub fn step(&self, rows: usize) -> Result<usize, Fault> {
+        let Some(heads) = self.heads else { return Ok(1) };
+        heads::check(&self.name, rows, heads)?;
+        Ok(rows / heads)
+    }
+
+    /// Puts `rows` rows, whole [`step`](Self::step)s, into the file's order.
+    pub fn reorder<T: Copy>(&self, values: &mut Vec<T>, rows: usize, step: usize) {
+        if self.heads.is_some() {
+            *values = heads::reordered_rows(values, rows, rows / step);
+        }
+    }
+
     /// The numbers of all `rows` of the tensor, or of another matrix with these rows, in the file's order.
     ///
     /// # Errors

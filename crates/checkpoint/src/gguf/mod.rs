@@ -6,6 +6,7 @@
 //! without a counterpart, and those of other families, keep their ggml names.
 
 mod config;
+mod describe;
 mod encode;
 mod fault;
 mod header;
@@ -20,6 +21,7 @@ mod value;
 mod vocabulary;
 mod write;
 
+pub use describe::describe;
 pub use fault::Fault;
 pub use kind::FileKind;
 pub use layout::{Layout, family};
@@ -38,7 +40,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Factors of the rotary frequencies, which are part of the configuration and no weight.
-const ROPE_FACTORS: &str = "rope_freqs.weight";
+pub const ROPE_FACTORS: &str = "rope_freqs.weight";
 
 /// An open GGUF file.
 #[derive(Debug)]
@@ -100,6 +102,11 @@ impl Gguf {
         tensors.map(move |(name, stored)| (name.as_str(), &stored.info, &bytes[stored.range.clone()]))
     }
 
+    /// What [`Tensors`] calls the tensor that stands as `stored` in the file.
+    pub fn name_of(&self, stored: &str) -> String {
+        outside(config::architecture(self.metadata()).is_ok(), stored)
+    }
+
     /// Shape and constants of the model; an error for families that are not built here.
     pub fn config(&self) -> Result<Config> {
         let factors = match self.header.tensors.get(ROPE_FACTORS) {
@@ -155,7 +162,7 @@ impl Gguf {
 
     fn decode(&self, name: &str, info: &TensorInfo, bytes: &[u8]) -> Result<Vec<f32>> {
         let mut out = vec![0.0; info.elements()];
-        decode_into(name, info, bytes, &mut out)?;
+        decode_into(name, info.dtype, bytes, &mut out)?;
         Ok(out)
     }
 }
@@ -167,7 +174,7 @@ impl Tensors for Gguf {
 
     fn read_into(&self, name: &str, out: &mut [f32]) -> Result<()> {
         let (info, bytes) = self.stored(name, None)?;
-        decode_into(name, info, &bytes, out)
+        decode_into(name, info.dtype, &bytes, out)
     }
 
     fn read_rows(&self, name: &str, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
@@ -180,7 +187,7 @@ impl Tensors for Gguf {
             return Ok(());
         }
         let (info, bytes) = self.stored(name, Some(rows))?;
-        decode_into(name, info, &bytes, out)
+        decode_into(name, info.dtype, &bytes, out)
     }
 
     fn release(&self, name: &str, rows: Range<usize>) {
@@ -231,9 +238,8 @@ fn index(header: &Header) -> Result<(IndexMap<String, TensorInfo>, Vec<Place>), 
         if family && name == ROPE_FACTORS {
             continue;
         }
-        let outside = names::hugging_face(name).filter(|_| family).unwrap_or_else(|| name.clone());
         let heads = heads::reordered(header, name, &stored.info)?;
-        if infos.insert(outside, stored.info.clone()).is_some() {
+        if infos.insert(outside(family, name), stored.info.clone()).is_some() {
             return Err(Fault::DuplicateTensor { tensor: name.clone() });
         }
         places.push(Place { range: stored.range.clone(), heads });
@@ -241,10 +247,19 @@ fn index(header: &Header) -> Result<(IndexMap<String, TensorInfo>, Vec<Place>), 
     Ok((infos, places))
 }
 
-fn decode_into(name: &str, info: &TensorInfo, bytes: &[u8], out: &mut [f32]) -> Result<()> {
-    let Dtype::Quantized(format) = info.dtype else { return convert::to_f32(name, info.dtype, bytes, out) };
-    let found = out.len();
-    let wrong = |_| Error::Length { name: name.to_owned(), expected: info.elements(), found };
+/// The name of a tensor to the world outside, in a file of the llama family or of another.
+fn outside(family: bool, name: &str) -> String {
+    names::hugging_face(name).filter(|_| family).unwrap_or_else(|| name.to_owned())
+}
+
+/// The numbers of stored bytes as f32; `name` is for messages.
+///
+/// # Errors
+/// When there is room for another count than the bytes hold.
+pub fn decode_into(name: &str, dtype: Dtype, bytes: &[u8], out: &mut [f32]) -> Result<()> {
+    let Dtype::Quantized(format) = dtype else { return convert::to_f32(name, dtype, bytes, out) };
+    let (found, expected) = (out.len(), bytes.len() / format.block_bytes() * format.block_elements());
+    let wrong = |_| Error::Length { name: name.to_owned(), expected, found };
     dequantize(format, bytes, out).map_err(wrong)
 }
 

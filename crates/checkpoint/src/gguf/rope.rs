@@ -38,6 +38,16 @@ pub(super) fn rope(
     Ok(Rope { theta, scaling })
 }
 
+/// What the rope's scaling divides each frequency by, where it is one of factors; [head_dim/2].
+pub(super) fn factors(rope: &Rope, head_dim: usize) -> Option<Vec<f32>> {
+    let RopeScaling::Llama3 { factor, low, high, original } = rope.scaling else { return None };
+    let divisor = |wavelength: f64| {
+        let s = ((original as f64 / wavelength - low) / (high - low)).clamp(0.0, 1.0);
+        (1.0 / ((1.0 - s) / factor + s)) as f32
+    };
+    Some(wavelengths(rope.theta, head_dim).into_iter().map(divisor).collect())
+}
+
 fn unsupported() -> Fault {
     Fault::Feature { what: "rotary factors other than those of Llama 3", key: super::ROPE_FACTORS.to_owned() }
 }
@@ -139,6 +149,9 @@ mod tests {
                 let stored = factors(500_000.0, head_dim, (factor, 1.0, high, original as f64));
                 let expected = RopeScaling::Llama3 { factor, low: 1.0, high, original };
                 assert_eq!(recover(500_000.0, head_dim, &stored), Some(expected));
+                let rope = Rope { theta: 500_000.0, scaling: expected };
+                let written = super::factors(&rope, head_dim).unwrap();
+                assert!(written.iter().zip(&stored).all(|(a, b)| (a - b).abs() <= 1e-5 * b));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The tokenizer inside a GGUF file.
 
 use super::Fault;
-use super::value::{Metadata, required};
+use super::value::{Array, Metadata, Value, required};
 
 /// What a token is for; ggml's `token_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,34 @@ pub enum TokenKind {
     Unused,
     /// A single byte, `<0x0A>`.
     Byte,
+}
+
+impl TokenKind {
+    /// The kind with ggml's `number`.
+    pub fn of(number: u32) -> Option<Self> {
+        Some(match number {
+            // 0 is "undefined": files whose tokenizer keeps no kinds.
+            0 | 1 => Self::Normal,
+            2 => Self::Unknown,
+            3 => Self::Control,
+            4 => Self::UserDefined,
+            5 => Self::Unused,
+            6 => Self::Byte,
+            _ => return None,
+        })
+    }
+
+    /// ggml's number.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Normal => 1,
+            Self::Unknown => 2,
+            Self::Control => 3,
+            Self::UserDefined => 4,
+            Self::Unused => 5,
+            Self::Byte => 6,
+        }
+    }
 }
 
 /// Tokens, merges and special tokens of a tokenizer.
@@ -81,6 +109,37 @@ impl Vocabulary {
             tokens,
         })
     }
+
+    /// Adds the keys that say it to `metadata`.
+    pub fn describe(&self, metadata: &mut Metadata) {
+        let mut set = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                metadata.0.insert(key.to_owned(), value);
+            }
+        };
+        let text = |text: &String| Value::String(text.clone());
+        let kinds = self.kinds.iter().map(|kind| kind.number().cast_signed()).collect();
+        set("tokenizer.ggml.model", Some(text(&self.model)));
+        set("tokenizer.ggml.pre", self.pre.as_ref().map(text));
+        set("tokenizer.ggml.tokens", Some(Value::Array(Array::String(self.tokens.clone()))));
+        set("tokenizer.ggml.token_type", Some(Value::Array(Array::I32(kinds))));
+        set("tokenizer.ggml.scores", list(&self.scores).map(|scores| Value::Array(Array::F32(scores))));
+        set("tokenizer.ggml.merges", list(&self.merges).map(|merges| Value::Array(Array::String(merges))));
+        set("tokenizer.ggml.bos_token_id", self.bos.map(Value::U32));
+        set("tokenizer.ggml.eos_token_id", self.eos.map(Value::U32));
+        set("tokenizer.ggml.eot_token_id", self.end_of_turn.map(Value::U32));
+        set("tokenizer.ggml.unknown_token_id", self.unknown.map(Value::U32));
+        set("tokenizer.ggml.padding_token_id", self.padding.map(Value::U32));
+        set("tokenizer.ggml.add_bos_token", self.add_bos.map(Value::Bool));
+        set("tokenizer.ggml.add_eos_token", self.add_eos.map(Value::Bool));
+        set("tokenizer.ggml.add_space_prefix", self.add_space_prefix.map(Value::Bool));
+        set("tokenizer.chat_template", self.chat_template.as_ref().map(text));
+    }
+}
+
+/// A list that is written, where it is not empty.
+fn list<T: Clone>(entries: &[T]) -> Option<Vec<T>> {
+    (!entries.is_empty()).then(|| entries.to_vec())
 }
 
 /// The special token under `key`, one of `tokens`.
@@ -105,19 +164,11 @@ fn kinds(metadata: &Metadata, tokens: usize) -> Result<Vec<TokenKind>, Fault> {
 }
 
 fn kind(key: &str, number: i128) -> Result<TokenKind, Fault> {
-    Ok(match number {
-        // 0 is "undefined": files whose tokenizer keeps no kinds.
-        0 | 1 => TokenKind::Normal,
-        2 => TokenKind::Unknown,
-        3 => TokenKind::Control,
-        4 => TokenKind::UserDefined,
-        5 => TokenKind::Unused,
-        6 => TokenKind::Byte,
-        _ => {
-            let (key, found) = (key.to_owned(), number.to_string());
-            return Err(Fault::KeyValue { key, found, expected: "kinds of tokens from 0 to 6" });
-        }
-    })
+    let wrong = || {
+        let (key, found) = (key.to_owned(), number.to_string());
+        Fault::KeyValue { key, found, expected: "kinds of tokens from 0 to 6" }
+    };
+    u32::try_from(number).ok().and_then(TokenKind::of).ok_or_else(wrong)
 }
 
 fn scores(metadata: &Metadata, tokens: usize) -> Result<Vec<f32>, Fault> {
@@ -129,4 +180,38 @@ fn scores(metadata: &Metadata, tokens: usize) -> Result<Vec<f32>, Fault> {
 
 fn same_length(key: &'static str, found: usize, tokens: usize) -> Result<(), Fault> {
     if found == tokens { Ok(()) } else { Err(Fault::VocabularyLength { key, found, tokens }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_described_is_read() {
+        let kinds = [TokenKind::Unknown, TokenKind::Control, TokenKind::Normal, TokenKind::UserDefined];
+        let given = Vocabulary {
+            model: "gpt2".to_owned(),
+            pre: Some("smollm".to_owned()),
+            tokens: ["?", "<s>", "a", "b", "ab", "[PAD5]"].map(str::to_owned).to_vec(),
+            kinds: [&kinds[..], &[TokenKind::Byte, TokenKind::Unused]].concat(),
+            merges: vec!["a b".to_owned()],
+            scores: Vec::new(),
+            bos: Some(1),
+            eos: Some(2),
+            end_of_turn: Some(3),
+            unknown: Some(0),
+            padding: None,
+            add_bos: Some(true),
+            add_eos: Some(false),
+            add_space_prefix: None,
+            chat_template: Some("{{ messages }}".to_owned()),
+        };
+        let scored =
+            Vocabulary { merges: Vec::new(), scores: vec![-0.5; 6], padding: Some(5), ..given.clone() };
+        for vocabulary in [given, scored] {
+            let mut metadata = Metadata::default();
+            vocabulary.describe(&mut metadata);
+            assert_eq!(Vocabulary::from_metadata(&metadata).unwrap(), vocabulary);
+        }
+    }
 }

@@ -8,8 +8,7 @@ mod images;
 
 use crate::errors::Failure;
 use crate::model::ModelArgs;
-use crate::{Context, Exit, bar};
-use anyhow::Context as _;
+use crate::{Context, Exit, quality};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use rankine_checkpoint::ImageCheckpoint;
 use rankine_data::{
@@ -17,7 +16,7 @@ use rankine_data::{
 };
 use rankine_report::{Cell, Page};
 use rankine_run::Loaded;
-use rankine_train::{ExampleScore, Measured as _, NextToken, Score, Task};
+use rankine_train::{ExampleScore, NextToken, Score};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -127,33 +126,12 @@ impl Evaluate {
         let loaded = self.model.load(context)?;
         let (examples, summary) = self.examples(&dataset, &loaded, context)?;
         let batches = Batches::new(examples, Batching::Examples(self.batch_size), 0)?;
-        let score = self.score(context, (&NextToken, loaded.model.as_ref()), &batches)?;
+        let score = quality::score(context, &self.data, (&NextToken, loaded.model.as_ref()), &batches)?;
         match self.json {
             true => context.show_json(&self.measured(batches.examples(), &score, summary.as_ref()))?,
             false => context.show(&self.page(&score, summary.as_ref()))?,
         }
         Ok(Exit::Done)
-    }
-
-    /// Scores all examples, and shows how many are done.
-    fn score<T: Task>(
-        &self,
-        context: &Context,
-        (task, model): (&T, &T::Model),
-        batches: &Batches<T::Sample>,
-    ) -> anyhow::Result<T::Score> {
-        let bar = bar::counting(context, "evaluating", batches.examples().len() as u64);
-        let score = task.score(model, &mut batches.sequential(), &mut |done| bar.set(done as u64));
-        drop(bar);
-        let evaluating = || format!("while evaluating `{}`", self.data.display());
-        let score = score.with_context(evaluating)?;
-        if !score.nll().is_finite() {
-            let hint =
-                "its weights are damaged or hold numbers that are not finite: fetch or save the model again";
-            let failure = Failure::with_hint("the model gives no finite loss on these data", hint);
-            return Err(failure).with_context(evaluating);
-        }
-        Ok(score)
     }
 
     /// The model, where it is one of images; one that has to be pulled first is none.

@@ -2,12 +2,12 @@
 
 use crate::stages::Stages;
 use crate::weights::WeightsArgs;
-use crate::{Context, Exit, model};
+use crate::{Context, Exit, disk, gguf, model};
 use anyhow::Context as _;
-use rankine_checkpoint::{Checkpoint, Config, Dtype, ImageCheckpoint};
+use rankine_checkpoint::{Adapter, Checkpoint, Config, Dtype, ImageCheckpoint};
 use rankine_nn::{Pass, Tokens, models::Storage};
 use rankine_report::{Cell, Column, Page, Table};
-use rankine_surgery::{MergeReport, Plan, Progress, Subject};
+use rankine_surgery::{GgufTarget, MergeReport, Plan, Progress, Subject};
 use rankine_tensor::Tensor;
 use std::path::{Path, PathBuf};
 
@@ -27,9 +27,23 @@ pub struct Merge {
     /// Compare logits of the result with those of base and adapter; exit code 1 when they differ
     #[arg(long, conflicts_with = "dry_run")]
     verify: bool,
+    /// Write a .gguf base as a .gguf file (--output names it) whose tensors keep their types: only what the adapter changes is
+    /// quantised anew, all else is copied
+    #[arg(long, value_name = "TYPES", requires = "adapter", conflicts_with_all = ["dtype", "verify"])]
+    requantize: Option<Requantize>,
+    /// With --requantize, list every tensor that changed and how near it comes to the merged weights
+    #[arg(long, requires = "requantize")]
+    report: bool,
     /// Say what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// In which types merged tensors are written, as a word of the command line.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Requantize {
+    /// Each in the type of the base
+    Same,
 }
 
 const EXAMPLES: &str = "\
@@ -37,6 +51,7 @@ Examples:
   rankine merge smollm2-135m runs/first --output merged
   rankine merge smollm2-135m runs/first --output merged --dtype bf16 --shard-size 2GB --verify
   rankine merge smollm2-135m runs/first --output merged --dry-run
+  rankine merge model-q4_k_m.gguf runs/first --requantize same --output merged-q4_k_m.gguf --report
   rankine merge runs/pela/thin --output whole";
 
 /// Length of the text whose logits are compared.
@@ -50,12 +65,19 @@ impl Merge {
             return self.run_alone(context, &path);
         };
         if let Some(base) = ImageCheckpoint::open(&path)? {
+            if self.requantize.is_some() {
+                return Err(rankine_surgery::Error::NotGguf { path }).context("while merging");
+            }
             return self.run_images(context, (&path, folder), base);
         }
         let mut base = Checkpoint::open(&path)?;
         let adapter = rankine_run::open_adapter(&path, folder)?;
         rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
         rankine_run::fit_head(&mut base, &adapter, folder)?;
+        let adapter = base.settle(adapter)?;
+        if let Some(Requantize::Same) = self.requantize {
+            return self.run_gguf(context, &base, &adapter);
+        }
         let options = self.weights.options(rankine_run::tokenizer_companions(&base)?);
         let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
         if self.dry_run {
@@ -71,6 +93,27 @@ impl Merge {
         drop(base);
         context.show(&report_page(&self.weights.output, &report))?;
         if self.verify { self.check(context, &path) } else { Ok(Exit::Done) }
+    }
+
+    /// A GGUF base that stays one.
+    fn run_gguf(&self, context: &Context, base: &Checkpoint, adapter: &Adapter) -> anyhow::Result<Exit> {
+        let output = &self.weights.output;
+        let merging = || format!("while merging into `{}`", self.model);
+        let plan = rankine_surgery::plan_merge_gguf(base, adapter).with_context(merging)?;
+        let report = match self.dry_run {
+            true => plan,
+            false => {
+                disk::check_room(output, plan.bytes())?;
+                let existing = self.weights.options(Vec::new()).existing;
+                let to = GgufTarget { target: output, existing, inputs: Vec::new() };
+                let mut stages = Stages::new(context);
+                let watch = &mut |progress: Progress| stages.see(progress);
+                rankine_surgery::merge_gguf(base, adapter, &to, watch).with_context(merging)?
+            }
+        };
+        let title = if self.dry_run { "Would write" } else { "Merged into" };
+        context.show(&gguf::page(title, output, &report, |tensor| self.report && tensor.merged))?;
+        Ok(Exit::Done)
     }
 
     /// The same for an image classifier.

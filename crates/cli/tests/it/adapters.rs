@@ -87,7 +87,7 @@ fn a_start_that_cannot_be_made_leaves_nothing() {
     refused(folder, &init(&["--set", "nonsense=1"]), "nonsense");
     refused(folder, &init(&["--set", "rslora"]), "KEY=VALUE");
     refused(folder, &init(&["--method", "lora", "--svd", "exact"]), "svd");
-    refused(folder, &init(&["--method", "lora", "--alpha", "0"]), "hint: `rankine methods NAME`");
+    refused(folder, &init(&["--method", "lora", "--alpha", "0"]), "hint: `rankine methods lora`");
     assert!(!folder.join("start").exists());
     refused(folder, &["init", "./model", "--rank", "2", "--output", "model"], "model");
     refused(folder, &["init", "./model", "--rank", "2", "--output", "model", "--force"], "would be replaced");

@@ -58,9 +58,15 @@ fn settings_belong_to_their_method() {
     let root = folder_with_model();
     let folder = root.path();
     let compress = |more: &[&'static str]| [&["compress", "./model", "--output", "x"], more].concat();
-    refused(folder, &compress(&["--sparsity", "0.5"]), "`lowrank` leaves no zeros");
+    refused(folder, &compress(&["--sparsity", "0.5"]), "`lowrank` takes no `--sparsity`");
     refused(folder, &compress(&["--method", "magnitude"]), "`magnitude` takes `--sparsity`");
-    refused(folder, &compress(&["--method", "magnitude", "--rank", "3"]), "and no rank");
+    refused(folder, &compress(&["--method", "magnitude", "--rank", "3"]), "it takes `--sparsity`");
+    refused(folder, &compress(&["--method", "prune-2:4", "--rank", "3"]), "leave out `--rank`");
+    refused(folder, &compress(&["--iterations", "3"]), "add `--svd randomized`");
+    refused(folder, &compress(&["--method", "wanda", "--sparsity", "0.5"]), "with `--calibration`");
+    refused(folder, &compress(&["--method", "quantize", "--bits", "9"]), "`bits` should be from 2 to 8");
+    refused(folder, &compress(&["--method", "monarch", "--blocks", "5"]), "none of 14 matrices");
+    refused(folder, &compress(&["--calibration", "model/config.json"]), "`lowrank` looks at no inputs");
     refused(folder, &compress(&["--ratio", "1.5"]), "`ratio` should be above 0 and below 1");
     refused(folder, &compress(&["--rank", "500"]), "none of 14 matrices");
     refused(folder, &compress(&["--target", "q_prj"]), "q_prj");
@@ -71,4 +77,65 @@ fn settings_belong_to_their_method() {
     let dense = done(folder, &["compress", "./model", "--rank", "2", "--dense", "--output", "dense"]);
     assert!(dense.contains("self_attn.q_proj") && !dense.contains("stored as factors"), "{dense}");
     done(folder, &["generate", "./dense", "--raw", "--prompt", "x", "--max-tokens", "1"]);
+}
+
+#[test]
+fn every_method_tells_what_it_does_to_the_model() {
+    let root = folder_with_model();
+    let folder = root.path();
+    std::fs::write(folder.join("data.json"), tiny::alpaca_json(12)).unwrap();
+    std::fs::write(folder.join("text.txt"), "The sky is blue and the sea is deep. ".repeat(12)).unwrap();
+    let seeing = ["--calibration", "text.txt", "--calibration-samples", "8", "--calibration-length", "32"];
+    let ways: [(&str, &[&str]); 8] = [
+        ("lowrank", &["--rank", "6", "--svd", "randomized", "--iterations", "2"]),
+        ("svd-activation", &["--ratio", "0.5"]),
+        ("monarch", &["--blocks", "4"]),
+        ("prune-2:4", &[]),
+        ("prune-2:4", &seeing),
+        ("wanda", &["--pattern", "1:4"]),
+        ("wanda", &["--sparsity", "0.3"]),
+        ("quantize", &["--bits", "3", "--group-size", "16", "--symmetric"]),
+    ];
+    for (at, (method, more)) in ways.into_iter().enumerate() {
+        let output = format!("out{at}");
+        let mut arguments = vec!["compress", "./model", "--method", method, "--output", &output];
+        arguments.extend(more);
+        if matches!(method, "wanda" | "svd-activation") {
+            arguments.extend(seeing);
+        }
+        arguments.extend(["--eval", "data.json"]);
+        let report: Value =
+            serde_json::from_str(&done(folder, &[&arguments[..], &["--json"]].concat())).unwrap();
+        assert_eq!(report["method"], method);
+        assert_eq!(report["matrices"].as_array().unwrap().len(), 14, "{method}");
+        let evaluation = &report["evaluation"];
+        for model in ["original", "compressed"] {
+            assert!(evaluation[model]["nll"].as_f64().unwrap() > 0.0, "{method}: {evaluation}");
+        }
+        assert_ne!(evaluation["original"]["nll"], evaluation["compressed"]["nll"], "{method}");
+        let alone = done(folder, &["evaluate", &format!("./{output}"), "--data", "data.json", "--json"]);
+        let alone = serde_json::from_str::<Value>(&alone).unwrap()["nll"].as_f64().unwrap();
+        let told = evaluation["compressed"]["nll"].as_f64().unwrap();
+        assert!((alone - told).abs() < 1e-9, "{method}: {alone}, {told}");
+    }
+    let page = done(
+        folder,
+        &["compress", "./model", "--method", "quantize", "--output", "page", "--eval", "data.json"],
+    );
+    assert!(page.contains("original") && page.contains("On data.json"), "{page}");
+    std::fs::write(folder.join("short.txt"), "The sky.").unwrap();
+    let short = [
+        "compress",
+        "./model",
+        "--method",
+        "wanda",
+        "--sparsity",
+        "0.5",
+        "--output",
+        "x",
+        "--calibration",
+        "short.txt",
+    ];
+    refused(folder, &short, "fewer than one window of 512");
+    assert!(!folder.join("x").exists());
 }

@@ -3,7 +3,7 @@
 use crate::common::{rankine, words};
 
 /// Of every command, words from below the first line of its help.
-const OWN: [(&str, &str); 15] = [
+const OWN: [(&str, &str); 26] = [
     ("demo", "answers three questions about this program"),
     ("train", "Ctrl-C finishes the step, saves, and says how to go on"),
     ("pull", "What was interrupted goes on where it stopped"),
@@ -11,9 +11,20 @@ const OWN: [(&str, &str); 15] = [
     ("chat", "`/reset` forgets it"),
     ("evaluate", "Of conversations the answers are scored"),
     ("merge", "Weights are streamed"),
+    ("blend", "merges a LoRA first"),
+    ("align", "what it computes does not change"),
+    ("interpolate", "high for networks from different starts"),
     ("compress", "A matrix whose factors would not be smaller is left alone"),
+    ("compensate", "no other correction of that rank does better"),
+    ("quantize", "bit for bit those of ggml's reference quantisers"),
+    ("convert", "without running anything in them"),
     ("adapter", "Nothing is trained"),
     ("init", "The same seed gives the same files"),
+    ("inspect", "how heavy its tail is"),
+    ("diff", "which predict what is forgotten"),
+    ("connect", "R = 1 for a model and itself"),
+    ("interaction", "units of ReLUs that always fire together"),
+    ("extract", "found for every layer"),
     ("methods", "nothing is attached or written"),
     ("solve", "Ctrl-C returns the best that was found so far"),
     ("papers", "an experiment that shows its claim"),

@@ -3,9 +3,17 @@
 #[cfg(test)]
 mod adapters;
 #[cfg(test)]
+mod align;
+#[cfg(test)]
+mod blend;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
+mod compensate;
+#[cfg(test)]
 mod compress;
+#[cfg(test)]
+mod diff;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
@@ -13,7 +21,13 @@ mod help;
 #[cfg(test)]
 mod images;
 #[cfg(test)]
+mod inspect;
+#[cfg(test)]
+mod interaction;
+#[cfg(test)]
 mod methods;
+#[cfg(test)]
+mod quantize;
 #[cfg(test)]
 mod solve;
 #[cfg(test)]

@@ -54,7 +54,7 @@ fn what_cannot_be_counted_is_told() {
     let folder = folder_with_model();
     let cases: [(&[&str], &str); 6] = [
         (&["methods", "bitfit", "--model", "./model"], "the model has no bias"),
-        (&["methods", "lora", "--model", "./model", "--rank", "1000"], "rank 1000"),
+        (&["methods", "pissa", "--model", "./model", "--rank", "1000"], "rank 1000"),
         (&["methods", "lora", "--model", "./model", "--target", "q_prj"], "q_prj"),
         (&["methods", "lora", "--rank", "4"], "--model"),
         (&["methods", "svfit", "--model", "./model", "--set", "alpha=3"], "unknown field `alpha`"),

@@ -128,7 +128,7 @@ fn ratings_are_completed_and_keep_their_names() {
 }
 
 #[test]
-fn ratings_without_a_ridge_are_told_of_it() {
+fn ratings_without_a_ridge_get_one() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     // No matrix of rank 1.
@@ -136,12 +136,17 @@ fn ratings_without_a_ridge_are_told_of_it() {
     let places = (0..12).flat_map(|user| (0..10).map(move |item| (user, item)));
     let lines: String = places.map(|(user, item)| line(user, item)).collect();
     std::fs::write(folder.join("ratings.csv"), lines).unwrap();
+    let chosen = json(folder, 0, &["complete", "ratings.csv", "--rank", "1", "--holdout", "0.1"]);
+    assert_eq!(chosen["outcome"], "stalled");
+    assert!(chosen["note"].as_str().unwrap().contains("no longer falls"), "{chosen}");
+    assert!(chosen["problem"].as_str().unwrap().ends_with("(chosen)"), "{chosen}");
+    assert!(chosen["facts"]["ridge"].is_number() && chosen["remedy"].is_null(), "{chosen}");
     let limits = ["--rank", "1", "--steps", "1", "--tolerance", "0"];
     let remedy = |problem: &[&str]| {
         let answer = json(folder, 1, &[&["complete"][..], problem, &limits].concat());
         answer["remedy"].as_str().unwrap().to_owned()
     };
-    assert!(remedy(&["ratings.csv"]).contains("`--ridge 0.05`"));
+    assert!(remedy(&["ratings.csv", "--ridge", "0"]).contains("leave `--ridge` out"));
     assert!(!remedy(&["ratings.csv", "--ridge", "0.05"]).contains("--ridge"));
     assert!(!remedy(&["--random", "rows=60", "columns=50", "share=0.5"]).contains("--ridge"));
 }
@@ -157,8 +162,6 @@ fn every_question_is_answered() {
     let read = |name: &str| Array::read_vector(&folder.join(name), "coefficients").unwrap();
     json(folder, 0, &["complete", "--random", "rows=60", "columns=50", "rank=2", "share=0.5", "--rank", "2"]);
     json(folder, 0, &["sense", "--random", "rows=8", "columns=6", "count=200", "--rank", "2"]);
-    let few = json(folder, 1, &["sense", "--random", "rows=30", "columns=30", "count=20", "--rank", "2"]);
-    assert!(few["problem"].as_str().unwrap().contains("too few"), "{few}");
     let recover =
         ["solve", "recover", "--random", "rows=[6,6]", "columns=[8,8]", "nonzeros=1", "decibels=40"];
     let output = run(folder, &[&recover[..], &["--output", "x.npy", "--json"]].concat());
@@ -184,6 +187,129 @@ fn every_question_is_answered() {
     assert_eq!(names, ["points", "weights", "rows", "coefficients"]);
     refused(folder, &["linear", "--random", "shpae=[3]"], "^^^^^");
     refused(folder, &["regress", "--table", "table.csv", "--column", "w"], "no column `w`");
+}
+
+#[test]
+fn too_few_measurements_are_told_with_their_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sense = |count: &'static str, rank: &'static str| {
+        ["sense", "--random", "rows=9", "columns=8", count, "--rank", rank, "--steps", "3"]
+    };
+    refused(
+        folder,
+        &sense("count=15", "1"),
+        "15 measurements of a matrix of 9 rows and 8 columns, which has 16",
+    );
+    // Rank 2 has 2 · (9 + 8 − 2) degrees of freedom.
+    let few = json(folder, 1, &sense("count=29", "2"));
+    assert!(few["warning"].as_str().unwrap().contains("fewer than the 30 degrees"), "{few}");
+    assert!(json(folder, 1, &sense("count=30", "2"))["warning"].is_null());
+    // A symmetric one of rank 1 and side 8 has 8.
+    let square =
+        ["sense", "--random", "rows=8", "columns=8", "rank=1", "count=7", "--rank", "1", "--positive"];
+    let few = json(folder, 1, &[&square[..], &["--steps", "3"]].concat());
+    assert!(few["warning"].as_str().unwrap().contains("fewer than the 8 degrees"), "{few}");
+}
+
+#[test]
+fn an_answer_is_a_start() {
+    let root = transport();
+    let folder = root.path();
+    std::fs::write(folder.join("A.csv"), "4,1\n1,3\n").unwrap();
+    std::fs::write(folder.join("c.csv"), "1\n2\n").unwrap();
+    std::fs::write(folder.join("design.csv"), "1,0\n1,1\n1,2\n").unwrap();
+    std::fs::write(folder.join("t.csv"), "0.6\n0.4\n").unwrap();
+    std::fs::write(folder.join("y.csv"), "0\n3\n2\n").unwrap();
+    let smooth =
+        ["--source", "a.csv", "--target", "t.csv", "--regularization", "0.05", "--solver", "sinkhorn"];
+    let questions: [(&str, &[&str], &str); 6] = [
+        ("transport", &[&["--cost", "C.csv"][..], &smooth].concat(), "npz"),
+        ("complete", &["--random", "rows=40", "columns=30", "rank=2", "share=0.6", "--rank", "2"], "npz"),
+        ("sense", &["--random", "rows=6", "columns=5", "count=150", "--rank", "2"], "npz"),
+        ("recover", &["--random", "rows=[6,6]", "columns=[8,8]", "nonzeros=1", "decibels=40"], "npz"),
+        (
+            "regress",
+            &["--design", "design.csv", "--target", "y.csv", "--solver", "conjugate-gradients"],
+            "csv",
+        ),
+        ("linear", &["--matrix", "A.csv", "--right", "c.csv", "--solver", "cg"], "npy"),
+    ];
+    for (question, problem, ending) in questions {
+        let file = format!("{question}.{ending}");
+        let command = [&["solve", question][..], problem, &["--json"]].concat();
+        let solve = |more: &[&str]| -> Value {
+            serde_json::from_slice(&run(folder, &[&command[..], more].concat()).stdout).unwrap()
+        };
+        let first = solve(&["--output", &file]);
+        let again = solve(&["--start", &file, "--steps", "1"]);
+        let reached = |answer: &Value| answer["residual"].as_f64().unwrap();
+        assert!(1 < first["steps"].as_u64().unwrap(), "{question}: {first}");
+        assert!(reached(&again) <= 10.0 * reached(&first) + 1e-12, "{question}: {again} after {first}");
+    }
+    refused(
+        folder,
+        &["transport", "--points", "X.csv", "Y.csv", "--start", "transport.npz"],
+        "`source_potential` of `transport.npz` has the shape [3]; expected [2]",
+    );
+    let other = ["complete", "--random", "rows=41", "columns=30", "rank=2", "share=0.6", "--rank", "2"];
+    let wrong = "`left` of `complete.npz` has the shape [40, 2]; expected [41, 2]";
+    refused(folder, &[&other[..], &["--start", "complete.npz"]].concat(), wrong);
+    let product = ["sense", "--random", "--rank", "2", "--start", "linear.npy"];
+    refused(folder, &product, "`linear.npy` does not hold all of a solution");
+    refused(folder, &["approximate", "--start", "linear.npy"], "nothing of this question is started");
+}
+
+#[test]
+fn a_design_may_be_a_product() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("A.csv"), "1\n2\n").unwrap();
+    std::fs::write(folder.join("B.csv"), "1,0\n1,1\n1,3\n").unwrap();
+    // Of the coefficients 2 and -1.
+    std::fs::write(folder.join("y.csv"), "2,1,-1\n4,2,-2\n").unwrap();
+    let problem = ["regress-kronecker", "--factors", "A.csv", "B.csv", "--target", "y.csv"];
+    let answer = json(folder, 0, &[&problem[..], &["--output", "x.npy"]].concat());
+    assert_eq!(answer["problem"], "2 by 1 times 3 by 2");
+    let found = npy::read(&folder.join("x.npy")).unwrap().values;
+    assert!(found.iter().zip([2.0, -1.0]).all(|(x, y)| (x - y).abs() < 1e-12), "{found:?}");
+    refused(
+        folder,
+        &["regress-kronecker", "--factors", "A.csv", "A.csv", "--target", "y.csv"],
+        "target has 6",
+    );
+}
+
+#[test]
+fn closed_forms_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("d.csv"), "1\n3\n").unwrap();
+    let close = |value: &Value, wanted: f64, apart: f64| {
+        assert!((value.as_f64().unwrap() - wanted).abs() <= apart, "{value} is not {wanted}");
+    };
+    let distillation = ["theory", "distillation", "--spectrum", "d.csv", "--ridge", "1", "--steps", "2"];
+    let output = ["--output", "b.npz", "--html", "b.html"];
+    let answer = json(folder, 0, &[&distillation[..], &output].concat());
+    close(&answer["shrinkage"][1][0], 0.25, 1e-12);
+    close(&answer["shrinkage"][1][1], 0.5625, 1e-12);
+    close(&answer["rate"], 0.75, 1e-12);
+    let written = Npz::open(&folder.join("b.npz")).unwrap().array("shrinkage").unwrap();
+    assert_eq!(written.shape, [2, 2]);
+    assert!(std::fs::read_to_string(folder.join("b.html")).unwrap().contains("Factor of the targets"));
+    let dynamics = ["theory", "dynamics", "--ratio", "0.5", "--signal", "5", "--times", "10"];
+    close(&json(folder, 0, &dynamics)["course"][0]["test"], 0.8667, 2e-4);
+    let features =
+        ["theory", "random-features", "--powers", "1.5", "1.2", "--noise", "0.1", "--samples", "50"];
+    let fits = json(folder, 0, &[&features[..], &["--features", "20,200,inf", "--modes", "500"]].concat());
+    let tests: Vec<f64> = (0..3).map(|fit| fits[fit]["test"].as_f64().unwrap()).collect();
+    assert!(tests[1] < tests[0] && tests[2] < tests[1] && fits[2]["features"].is_null(), "{fits}");
+    let fitting = json(folder, 0, &["theory", "fitting", "--powers", "1.17", "1.14", "--noise", "1"]);
+    close(&fitting["interpolation_threshold"], -0.03 / (1.17 * 0.17), 1e-12);
+    refused(folder, &[&distillation[..], &["--truth", "2"]].concat(), "`truth` is 2");
+    refused(folder, &["theory", "fitting", "--powers", "0.5", "1.1"], "`a` is 0.5");
+    let said = words(&run(folder, &["solve", "theory", "dynamics", "--ratio", "2", "--signal", "4"]).stdout);
+    assert!(said.contains("best time to stop") && said.contains("test error of the best ridge"), "{said}");
 }
 
 #[test]
@@ -214,6 +340,7 @@ fn the_help_of_a_question_lists_its_solvers() {
         ("sense", "\n  subgradient  "),
         ("recover", "\n  svd-kro-sbl  "),
         ("regress", "\n  sketch-and-precondition  "),
+        ("regress-kronecker", "\n  tensor-srht  "),
         ("approximate", "\n  volume-sampling  "),
         ("linear", "\n  cg  "),
     ] {

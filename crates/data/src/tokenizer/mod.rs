@@ -6,6 +6,7 @@
 mod check;
 mod config;
 mod cut;
+mod export;
 mod pieces;
 mod pre;
 mod stream;

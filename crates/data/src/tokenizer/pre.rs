@@ -8,6 +8,7 @@ use crate::error::{Error, Result, names};
 
 /// One family of byte-level tokenizers.
 pub(super) struct PreTokenizer {
+    /// The first is the one that is written.
     names: &'static [&'static str],
     cut: Cut,
     /// Words that are tokens stay whole, even where the merges lead elsewhere.
@@ -33,7 +34,7 @@ const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}
 
 const FAMILIES: [PreTokenizer; 5] = [
     PreTokenizer {
-        names: &["default", "gpt-2", "gpt2", "phi-2", "mpt", "olmo", "jais"],
+        names: &["gpt-2", "default", "gpt2", "phi-2", "mpt", "olmo", "jais"],
         cut: Cut::Gpt2,
         ignore_merges: false,
         leads_with_bos: false,
@@ -85,6 +86,27 @@ impl PreTokenizer {
         })
     }
 
+    /// The family that cuts and merges as this `tokenizer.json` says.
+    pub(super) fn recognise(file: &Value) -> Option<&'static Self> {
+        let composed = match file.get("normalizer") {
+            None | Some(Value::Null) => false,
+            Some(normalizer) if *normalizer == json!({"type": "NFC"}) => true,
+            Some(_) => return None,
+        };
+        let ignore_merges = file["model"]["ignore_merges"] == true;
+        let steps = steps(&file["pre_tokenizer"]);
+        let is_it = |family: &&Self| {
+            (family.composed, family.ignore_merges) == (composed, ignore_merges)
+                && self::steps(&family.to_json()) == steps
+        };
+        FAMILIES.iter().find(is_it)
+    }
+
+    /// What a GGUF file calls it.
+    pub(super) fn name(&self) -> &'static str {
+        self.names.first().copied().unwrap_or_default()
+    }
+
     /// The `pre_tokenizer` part of a `tokenizer.json`.
     pub(super) fn to_json(&self) -> Value {
         let bytes = |use_regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex});
@@ -101,4 +123,20 @@ impl PreTokenizer {
             ),
         }
     }
+}
+
+/// The steps of a `pre_tokenizer`, each with what decides where it cuts; what is left out has its usual value.
+fn steps(pre_tokenizer: &Value) -> Vec<Value> {
+    if pre_tokenizer["type"] == "Sequence" {
+        let inner = pre_tokenizer["pretokenizers"].as_array();
+        return inner.into_iter().flatten().flat_map(steps).collect();
+    }
+    let keys = match pre_tokenizer["type"].as_str() {
+        Some("ByteLevel") => vec![("add_prefix_space", json!(true)), ("use_regex", json!(true))],
+        Some("Digits") => vec![("individual_digits", json!(false))],
+        Some("Split") => vec![("pattern", Value::Null), ("behavior", Value::Null), ("invert", json!(false))],
+        _ => return vec![pre_tokenizer.clone()],
+    };
+    let said = keys.iter().map(|(key, usual)| pre_tokenizer.get(key).unwrap_or(usual));
+    vec![[&pre_tokenizer["type"]].into_iter().chain(said).cloned().collect()]
 }

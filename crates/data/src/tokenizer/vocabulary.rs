@@ -43,8 +43,13 @@ pub struct Vocabulary {
     pub chat_template: Option<String>,
 }
 
-const CONTROL: u32 = 3;
-const USER_DEFINED: u32 = 4;
+/// Kinds of tokens, by ggml's numbers.
+pub(super) const NORMAL: u32 = 1;
+pub(super) const UNKNOWN: u32 = 2;
+pub(super) const CONTROL: u32 = 3;
+pub(super) const USER_DEFINED: u32 = 4;
+pub(super) const UNUSED: u32 = 5;
+pub(super) const BYTE: u32 = 6;
 
 impl Vocabulary {
     /// The `tokenizer.json` of this vocabulary.

@@ -9,6 +9,8 @@ mod encoding;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod gguf;
+#[cfg(test)]
 mod images;
 #[cfg(test)]
 mod labelled;

@@ -163,7 +163,7 @@ fn in_blocks(
 }
 
 /// Numbers one task decodes: large enough that handing it to a thread costs nothing beside it.
-const GRAIN: usize = 1 << 15;
+pub(crate) const GRAIN: usize = 1 << 15;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@ fn fixture() -> Value {
     serde_json::from_str(include_str!("../../tests/fixtures/dequantize.json")).unwrap()
 }
 
-pub(super) fn unhex(value: &Value) -> Vec<u8> {
+pub(crate) fn unhex(value: &Value) -> Vec<u8> {
     let digits = value.as_str().unwrap().as_bytes().as_chunks::<2>().0;
     digits.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
+mod alignment;
+#[cfg(test)]
 mod exact;
 #[cfg(test)]
 mod incremental;
@@ -10,6 +12,8 @@ mod incremental;
 mod kronecker;
 #[cfg(test)]
 mod matrices;
+#[cfg(test)]
+mod metric;
 #[cfg(test)]
 mod points;
 #[cfg(test)]

@@ -136,7 +136,7 @@ impl Pass<'_> {
 
     /// Means are over all batches, whether directions have converged or not.
     fn wants_all(&self) -> bool {
-        self.needs.second_moment || self.needs.magnitude
+        self.needs.second_moment || self.needs.magnitude || self.needs.square
     }
 
     fn see(&mut self, inputs: &[Vec<Tensor>], marks: Option<&[bool]>) -> Result<()> {

@@ -11,6 +11,8 @@ pub struct Collector {
     second_moment: Option<SecondMoment>,
     /// Σ|x|; [columns].
     magnitudes: Option<Vec<f64>>,
+    /// Σx²; [columns].
+    squares: Option<Vec<f64>>,
     principal: Option<Tracked>,
 }
 
@@ -22,6 +24,7 @@ impl Collector {
             rows: 0,
             second_moment: needs.second_moment.then(|| SecondMoment::new(columns)),
             magnitudes: needs.magnitude.then(|| vec![0.0; columns]),
+            squares: needs.square.then(|| vec![0.0; columns]),
             principal: needs.principal.map(|wanted| Tracked::new(wanted, columns, rng)),
         }
     }
@@ -46,6 +49,11 @@ impl Collector {
                 magnitudes.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(x.abs()));
             }
         }
+        if let Some(squares) = &mut self.squares {
+            for row in x.chunks_exact(self.columns) {
+                squares.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x).powi(2));
+            }
+        }
         self.rows += rows;
         Ok(())
     }
@@ -53,10 +61,12 @@ impl Collector {
     /// What was seen so far.
     pub fn statistics(&self) -> Statistics {
         let rows = self.rows.max(1) as f64;
+        let mean = |sums: &Vec<f64>| -> Vec<f64> { sums.iter().map(|sum| sum / rows).collect() };
         Statistics {
             rows: self.rows,
             second_moment: self.second_moment.as_ref().map(SecondMoment::mean),
-            magnitude: self.magnitudes.as_ref().map(|sums| sums.iter().map(|sum| sum / rows).collect()),
+            magnitude: self.magnitudes.as_ref().map(mean),
+            square: self.squares.as_ref().map(mean),
             principal: self.principal.as_ref().map(Tracked::components),
         }
     }

@@ -25,6 +25,8 @@ pub struct Needs {
     pub second_moment: bool,
     /// The mean of |x|, column by column.
     pub magnitude: bool,
+    /// The mean of x², column by column.
+    pub square: bool,
     /// Directions of largest variance.
     pub principal: Option<Principal>,
     /// Batches that are shown, at most.
@@ -36,7 +38,7 @@ pub struct Needs {
 impl Needs {
     /// Whether it is anything at all.
     pub fn any(&self) -> bool {
-        self.second_moment || self.magnitude || self.principal.is_some()
+        self.second_moment || self.magnitude || self.square || self.principal.is_some()
     }
 }
 
@@ -77,6 +79,8 @@ pub struct Statistics {
     pub second_moment: Option<Vec<f64>>,
     /// The mean of |x|; [in].
     pub magnitude: Option<Vec<f64>>,
+    /// The mean of x²; [in].
+    pub square: Option<Vec<f64>>,
     /// Directions of largest variance.
     pub principal: Option<Components>,
 }

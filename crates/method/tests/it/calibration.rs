@@ -36,6 +36,7 @@ fn everything() -> Needs {
     Needs {
         second_moment: true,
         magnitude: true,
+        square: true,
         principal: Some(principal(6)),
         batches: 3,
         answers_only: false,
@@ -86,6 +87,8 @@ fn means_are_those_of_the_rows_that_were_seen() {
     assert_eq!(found.rows, 36);
     assert_close!(found.second_moment.clone().unwrap(), moment, absolute = 1e-5);
     assert_close!(found.magnitude.clone().unwrap(), magnitude, absolute = 1e-5);
+    let square: Vec<f64> = moment.iter().step_by(33).copied().collect();
+    assert_close!(found.square.clone().unwrap(), square, absolute = 1e-5);
     let mut alone = Collector::new(&everything(), 32, Rng::new(2));
     rows.chunks(12 * 32).for_each(|batch| alone.see(batch).unwrap());
     let (found, alone) = (found.principal.clone().unwrap(), alone.statistics().principal.unwrap());

@@ -1,17 +1,11 @@
 
 // Shows the values of every line at the pointer. Values are read back from the drawing: its data attributes tell
 // which range of numbers the drawing area stands for.
-"use strict";
 for (const svg of document.querySelectorAll("svg[data-area]")) {
   const numbers = name => svg.dataset[name].split(" ").map(Number);
   const [left, right, top, bottom] = numbers("area"), [logX, logY] = numbers("log");
   const value = (share, [low, high], log) =>
     log ? low * Math.pow(high / low, share) : low + share * (high - low);
-  const write = number => {
-    const short = Math.abs(number) >= 1000 ? Math.round(number) : Number(number.toPrecision(4));
-    const plain = short === 0 || (Math.abs(short) >= 1e-4 && Math.abs(short) < 1e7);
-    return plain ? short.toLocaleString("en-US", { maximumSignificantDigits: 17 }) : Number(number.toPrecision(4)).toExponential();
-  };
   const lines = [...svg.querySelectorAll(".line, .dots")].map(path => ({
     name: path.dataset.name,
     points: path.getAttribute("d").slice(1).split(/[ML]/).map(pair => pair.split(" ").map(Number)),

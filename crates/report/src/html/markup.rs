@@ -69,9 +69,13 @@ impl Markup {
         self
     }
 
-    /// A tag around a style or script of ours.
-    pub fn element_raw(&mut self, tag: &'static str, content: &'static str) -> &mut Self {
-        self.open(tag, &[]).raw(content).close()
+    /// A tag around the parts of a style or script of ours.
+    pub fn element_raw(&mut self, tag: &'static str, parts: &[&'static str]) -> &mut Self {
+        self.open(tag, &[]);
+        for &part in parts {
+            self.raw(part);
+        }
+        self.close()
     }
 
     /// Closes what is open and hands the markup out.

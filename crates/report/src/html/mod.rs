@@ -1,19 +1,29 @@
-//! The face for a browser: one HTML file that needs nothing else, not even its own script.
+//! The face for a browser: one HTML file that needs nothing else; without its own script it shows the same, but standing still.
 //!
 //! Colours follow the reader's light or dark setting; a plot on a narrow screen is scrolled, not shrunk. The policy in
 //! the head lets nothing be loaded from anywhere. Everything is written through [`Markup`], which escapes.
 
+mod explorer;
 pub(crate) mod markup;
 mod table;
 
 use self::markup::Markup;
 use crate::{Block, Cell, Level, Page, Plot, Section, svg};
 
-/// Fonts, spacing, colours.
+/// Fonts, spacing, colours; figures that are files of their own have it too.
 pub(crate) const STYLE: &str = include_str!("page.css");
 
-/// Values under the pointer; the page reads as well without it.
-const SCRIPT: &str = include_str!("hover.js");
+/// Heads that stay and sort, the panes of an explorer.
+const STYLES: [&str; 3] = [STYLE, include_str!("table.css"), include_str!("explorer.css")];
+
+/// Values under the pointer, sorting, walking through an explorer; the page reads as well without them.
+const SCRIPTS: [&str; 5] = [
+    include_str!("common.js"),
+    include_str!("hover.js"),
+    include_str!("table.js"),
+    include_str!("spectrum.js"),
+    include_str!("explorer.js"),
+];
 
 /// Headings from which on a page gets a list of them.
 const CONTENTS_FROM: usize = 4;
@@ -32,11 +42,11 @@ impl Page {
         }
         out.close();
         contents(&mut out, &self.sections);
-        let mut plots = 0;
+        let mut drawings = 0;
         for (index, section) in self.sections.iter().enumerate() {
-            show_section(&mut out, index, section, &mut plots);
+            show_section(&mut out, index, section, &mut drawings);
         }
-        out.close().element_raw("script", SCRIPT);
+        out.close().element_raw("script", &SCRIPTS);
         out.finish()
     }
 }
@@ -50,7 +60,7 @@ fn head(out: &mut Markup, title: &str) {
     out.empty("meta", &[("name", "color-scheme"), ("content", "light dark")]);
     out.empty("meta", &[("name", "generator"), ("content", "rankine")]);
     out.element("title", &[], title);
-    out.element_raw("style", STYLE);
+    out.element_raw("style", &STYLES);
     out.close();
 }
 
@@ -68,7 +78,7 @@ fn contents(out: &mut Markup, sections: &[Section]) {
     out.close().close();
 }
 
-fn show_section(out: &mut Markup, index: usize, section: &Section, plots: &mut usize) {
+fn show_section(out: &mut Markup, index: usize, section: &Section, drawings: &mut usize) {
     let id = format!("section-{}", index + 1);
     match &section.heading {
         Some(heading) => {
@@ -80,12 +90,12 @@ fn show_section(out: &mut Markup, index: usize, section: &Section, plots: &mut u
         }
     }
     for block in &section.blocks {
-        show_block(out, block, plots);
+        show_block(out, block, drawings);
     }
     out.close();
 }
 
-fn show_block(out: &mut Markup, block: &Block, plots: &mut usize) {
+fn show_block(out: &mut Markup, block: &Block, drawings: &mut usize) {
     match block {
         Block::Text(words) => {
             out.element("p", &[], words);
@@ -93,8 +103,12 @@ fn show_block(out: &mut Markup, block: &Block, plots: &mut usize) {
         Block::Facts(facts) => show_facts(out, facts),
         Block::Table(content) => table::show(out, content),
         Block::Plot(plot) => {
-            *plots += 1;
-            show_plot(out, plot, *plots);
+            *drawings += 1;
+            show_plot(out, plot, *drawings);
+        }
+        Block::Explorer(content) => {
+            *drawings += 1;
+            explorer::show(out, content, *drawings);
         }
         Block::Code(lines) => {
             out.open("pre", &[("tabindex", "0")]).element("code", &[], lines).close();
@@ -107,8 +121,9 @@ fn show_facts(out: &mut Markup, facts: &[(String, Cell)]) {
     out.open("dl", &[]);
     for (label, value) in facts {
         out.open("div", &[]);
-        out.element("dt", &[], label).element("dd", &[], &value.shown());
-        out.close();
+        out.element("dt", &[], label).open("dd", &[]);
+        table::value(out, value);
+        out.close().close();
     }
     out.close();
 }
@@ -131,7 +146,7 @@ fn show_plot(out: &mut Markup, plot: &Plot, number: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Axis, Bars, Column, Heat, Lines, Series, Table};
+    use crate::{Axis, Bars, Column, Explorer, Heat, Lines, Metric, Series, Table};
 
     /// Every text of a page is `text`.
     fn page_of(text: &str) -> Page {
@@ -139,8 +154,18 @@ mod tests {
         page.lead(text).text(text).section(text).text(text).facts(&[(text, text)]).code(text);
         page.note(Level::Warning, text);
         let mut table = Table::new([Column::text(text).unit(text)]).caption(text);
-        table.row([Cell::text(text)]);
+        table.row([Cell::text(text), Cell::Spark(vec![1.0, 2.0])]);
         page.table(table);
+        let names = || vec![text.to_owned(); 2];
+        page.explorer(Explorer {
+            title: text.to_owned(),
+            rows: names(),
+            columns: names(),
+            metrics: vec![Metric { name: text.to_owned(), log: false, values: vec![1.0, 2.0, 3.0] }],
+            spectra: vec![Some(vec![1.0, 0.5])],
+            labels: names(),
+            spectrum_axes: (Axis::linear(text), Axis::log(text)),
+        });
         let series = || Series::new(text, [(0.0, 1.0), (1.0, 2.0)]);
         let axis = || Axis::linear(text);
         page.plot(Lines::new(text, axis(), axis()).series(series()).series(series()));
@@ -173,7 +198,9 @@ mod tests {
     #[test]
     fn the_file_needs_nothing_else() {
         let html = page_of("x").html();
-        for outside in ["http://", "https://", "src=", "@import", "url(http", "<link", "<iframe"] {
+        for outside in
+            ["http://", "https://", "src=", "@import", "url(http", "<link", "<iframe", "innerHTML", "eval("]
+        {
             assert!(!html.replace("-src ", "").contains(outside), "{outside}");
         }
         assert!(html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"));

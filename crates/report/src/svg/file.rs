@@ -35,7 +35,7 @@ pub(crate) fn file(plot: &Plot) -> String {
             ("font-family", "system-ui, sans-serif"),
         ],
     );
-    out.element_raw("style", STYLE);
+    out.element_raw("style", &[STYLE]);
     rectangle(&mut out, (0.0, 0.0), (width, height), &[("class", "sheet")]);
     label(&mut out, (MARGIN, MARGIN + LETTER), "start", "title", plot.title());
     out.nested(legend);

@@ -17,7 +17,7 @@ const MOST_COLUMNS: usize = 160;
 
 const TOP: f64 = 40.0;
 const RIGHT: f64 = WIDTH - 12.0;
-const MOST_LETTERS: usize = 26;
+pub(super) const MOST_LETTERS: usize = 26;
 
 /// Colours along the bar that explains them.
 const STEPS: usize = 48;
@@ -49,7 +49,7 @@ impl Frame {
     }
 }
 
-fn widest_column_name(heat: &Heat) -> f64 {
+pub(super) fn widest_column_name(heat: &Heat) -> f64 {
     let name = |column| width_of(&text::shorten(&heat.column_name(column), MOST_LETTERS));
     (0..heat.shape().1).map(name).fold(0.0, f64::max)
 }
@@ -104,7 +104,7 @@ fn cell(out: &mut Markup, heat: &Heat, (row, column): (usize, usize), frame: &Fr
     let (width, height) = frame.cell;
     let (x, y) = (frame.left + column as f64 * width, TOP + row as f64 * height);
     let gap = if width > 6.0 { 1.0 } else { 0.0 };
-    let words = if value.is_nan() { "–".to_owned() } else { format::number(value, 3) };
+    let words = words_of(value);
     out.open("g", &[]);
     out.element("title", &[], &format!("{}, {}: {words}", heat.row_name(row), heat.column_name(column)));
     let colour = shades.fraction(value).map(|fraction| shades.at(fraction));
@@ -115,12 +115,7 @@ fn cell(out: &mut Markup, heat: &Heat, (row, column): (usize, usize), frame: &Fr
     };
     rectangle(out, (x, y), (width - gap, height - gap), &[look]);
     if width_of(&words) + 6.0 <= width && height >= 15.0 {
-        let class = match colour {
-            Some(colour) if wants_black(colour) => "on-light",
-            Some(_) => "on-dark",
-            None => "quiet",
-        };
-        label(out, (x + width / 2.0, y + height / 2.0 + 4.0), "middle", class, &words);
+        label(out, (x + width / 2.0, y + height / 2.0 + 4.0), "middle", ink(colour), &words);
     }
     out.close();
 }
@@ -170,7 +165,22 @@ fn column_names(out: &mut Markup, heat: &Heat, frame: &Frame, bottom: f64) {
     }
 }
 
-fn hex([red, green, blue]: Rgb) -> String {
+/// The number of a cell.
+pub(super) fn words_of(value: f64) -> String {
+    if value.is_nan() { "–".to_owned() } else { format::number(value, 3) }
+}
+
+/// The class of the letters that are read best on a colour.
+pub(super) fn ink(colour: Option<Rgb>) -> &'static str {
+    match colour {
+        Some(colour) if wants_black(colour) => "on-light",
+        Some(_) => "on-dark",
+        None => "quiet",
+    }
+}
+
+/// As the browser writes colours.
+pub(crate) fn hex([red, green, blue]: Rgb) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 

@@ -2,15 +2,18 @@
 //! lengths are user units, 720 across.
 
 mod bars;
+pub(crate) mod explorer;
 mod file;
-mod heat;
+pub(crate) mod heat;
 mod lines;
 mod look;
+mod spark;
 
 use crate::html::markup::{Attributes, Markup};
 use crate::{Plot, format, text};
 pub(crate) use file::file;
 use look::Look;
+pub(crate) use spark::spark;
 
 /// Units across every plot.
 const WIDTH: f64 = 720.0;

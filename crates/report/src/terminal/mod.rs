@@ -4,6 +4,7 @@
 //! only repeats what letters say.
 
 mod bars;
+mod explorer;
 mod heat;
 mod lines;
 mod paint;
@@ -83,6 +84,12 @@ impl Screen {
             Block::Facts(facts) => self.facts(facts),
             Block::Table(content) => self.lines.extend(table::show(content, self.width, self.paint)),
             Block::Plot(plot) => self.plot(plot),
+            Block::Explorer(explorer) => {
+                let map = explorer.first();
+                let trends = explorer::trends(&map, self.width.min(WIDEST_PLOT), self.paint);
+                self.plot(&map.into());
+                self.lines.extend(trends);
+            }
             Block::Code(code) => {
                 self.lines
                     .extend(clean(code).trim_end_matches('\n').split('\n').map(|line| format!("    {line}")));

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use crate::text::columns;
-use crate::{Axis, Bars, Cell, Column, Heat, Level, Lines, Page, Series, Style, Table};
+use crate::{Axis, Bars, Cell, Column, Explorer, Heat, Level, Lines, Metric, Page, Series, Style, Table};
 
 /// A page with everything on it; `extra` goes into every text.
 fn full(extra: &str) -> Page {
@@ -92,6 +92,27 @@ fn empty_plots_say_so() {
     assert_eq!(page.terminal(80, false).matches("no data").count(), 3);
 }
 
+/// Rows and columns are named by their numbers.
+fn explorer(rows: usize, columns: usize, metrics: Vec<Metric>) -> Explorer {
+    let names = |count: usize| (1..=count).map(|name| name.to_string()).collect();
+    Explorer { rows: names(rows), columns: names(columns), metrics, ..Explorer::default() }
+}
+
+#[test]
+fn an_explorer_shows_its_first_metric_and_what_each_column_does() {
+    let mut values: Vec<f64> = (0u8..12).map(f64::from).collect();
+    values[5] = f64::NAN;
+    let metric = |name: &str| Metric { name: name.to_owned(), log: false, values: values.clone() };
+    let mut page = Page::new("t");
+    page.explorer(explorer(6, 2, vec![metric("stable rank"), metric("norm")]));
+    let shown = page.terminal(60, false);
+    assert!(shown.contains("stable rank, 0 to 11, ? missing\n") && !shown.contains("norm"), "{shown}");
+    let trends = "down the rows, lowest to highest:\n1 ▁▂▄▅▇█  0 to 10\n2 ▁▂·▅▇█  1 to 11\n";
+    assert!(shown.ends_with(trends), "{shown}");
+    let narrow = page.terminal(0, true);
+    assert!(narrow.contains("\u{1b}[36m▁▂▄▅▇█\u{1b}[0m"), "{narrow}");
+}
+
 #[test]
 fn odd_tables_are_shown() {
     let mut page = Page::new("t");
@@ -118,6 +139,8 @@ proptest! {
         let lines = Lines::new("lines", axis(logs.0), axis(logs.1)).series(series().style(Style::Points)).series(series());
         page.plot(lines.smoothing(weight));
         page.plot(points.iter().fold(Bars::new("bars", axis(logs.0)), |bars, (_, value)| bars.bar("b", *value)));
+        let metric = Metric { name: "metric".to_owned(), log: logs.0, values: values.concat() };
+        page.explorer(explorer(values.len(), 3, vec![metric]));
         page.plot(Heat::new("heat", axis(logs.1), values));
         let html = page.html();
         let drawn = html.split("<main").nth(1).unwrap_or_default().split("<script").next().unwrap_or_default();

@@ -50,9 +50,12 @@ impl Recipe {
         let (key, expected, found) = match &error {
             Error::Setting { key, expected, found } => ((*key).to_owned(), *expected, found.clone()),
             Error::Method(fault) => match fault.as_ref() {
-                rankine_method::Error::Setting { name, expected, found } => {
-                    (format!("method.{}.{name}", self.method.card().name), *expected, found.clone())
-                }
+                rankine_method::Error::Of { method, source } => match source.as_ref() {
+                    rankine_method::Error::Setting { name, expected, found } => {
+                        (format!("method.{method}.{name}"), *expected, found.clone())
+                    }
+                    _ => return Err(error),
+                },
                 _ => return Err(error),
             },
             _ => return Err(error),

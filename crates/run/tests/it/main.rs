@@ -15,6 +15,12 @@ mod early;
 #[cfg(test)]
 mod images;
 #[cfg(test)]
+mod inputs;
+#[cfg(test)]
+mod interaction;
+#[cfg(test)]
+mod path;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod search;

@@ -12,11 +12,11 @@
 //! above zero, or it is all but orthogonal to the residual, the residual is taken in its place for that step.
 
 use super::position::Position;
-use super::vectors::{add, dot, norm};
 use super::{
     Direction, LinearSystem, Precondition, Unknowns, cg::Cg, cholesky::Cholesky,
     incomplete_cholesky::IncompleteCholesky, jacobi::Jacobi, multigrid::Multigrid, spectral::Spectral,
 };
+use crate::vectors::{add, dot, norm};
 use crate::{Error, Iterate, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;

@@ -4,8 +4,8 @@
 //!
 //! Extreme eigenvalues come first. m steps cost m products with A and 4·n·m² for orthogonality; n·m numbers are held twice.
 
-use super::vectors::{dot, multiply, norm};
 use super::{LinearSystem, Operator};
+use crate::vectors::{dot, multiply, norm};
 use crate::{Error, Result};
 use faer::{Accum, ColRef, Mat};
 use rankine_linalg::{Eigen, double, eigh};

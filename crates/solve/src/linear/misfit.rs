@@ -6,7 +6,7 @@
 //! Source: [dcdm] §4.
 
 use super::LinearSystem;
-use super::vectors::{add, dot};
+use crate::vectors::{add, dot};
 
 /// L of a direction q for a residual r of the problem's matrix. A direction without positive curvature leaves the residual.
 pub fn misfit(problem: &LinearSystem, residual: &[f64], direction: &[f64]) -> f64 {

@@ -30,7 +30,6 @@ mod problem;
 mod sine;
 mod sparse;
 pub mod spectral;
-mod vectors;
 
 pub use direction::{Direction, Identity};
 pub use lanczos::{Ritz, lanczos};

@@ -1,7 +1,7 @@
 //! Where an iteration stands: x and its residual.
 
 use super::problem::{LinearSystem, Unknowns, fits};
-use super::vectors::{add, dot, norm};
+use crate::vectors::{add, dot, norm};
 use crate::{Result, Step};
 
 /// The residual is computed from x when it has fallen by this factor since it last was.

@@ -5,8 +5,8 @@
 //! r', z': of the step before. M must be symmetric positive definite. A step costs one product with A and one M⁻¹.
 
 use super::position::Position;
-use super::vectors::{dot, scale_and_add};
 use super::{Direction, LinearSystem, Unknowns};
+use crate::vectors::{dot, scale_and_add};
 use crate::{Error, Iterate, Result, Step, Stop};
 
 /// Makes M⁻¹ for a problem. Whatever does is a solver by conjugate gradients.

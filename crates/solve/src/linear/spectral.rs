@@ -8,8 +8,8 @@
 //! 8·n·vectors. This is the deflated baseline of [dcdm], and stands for a network trained on Ritz vectors while there is none.
 
 use super::lanczos::{Ritz, lanczos};
-use super::vectors::multiply;
 use super::{Direction, LinearSystem, Precondition};
+use crate::vectors::multiply;
 use crate::{Error, Result};
 use faer::{Accum, ColMut, ColRef, Mat};
 use serde::{Deserialize, Serialize};

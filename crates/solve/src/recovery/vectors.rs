@@ -1,6 +1,7 @@
 //! One short vector for every row or column of a matrix, each in one piece.
 
 use super::pattern::Lines;
+use crate::vectors::add;
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
@@ -65,7 +66,8 @@ impl<T: Copy + Default + Sync> Lines<T> {
     }
 }
 
-/// ⟨x, y⟩, in four sums side by side, so that additions do not wait for each other.
+/// ⟨x, y⟩ of vectors that are short or kept in single precision, in four sums side by side, so that additions do not wait for each
+/// other; of long ones [`crate::vectors::dot`] has eight.
 pub(super) fn dot<E: Copy + Into<f64>>(x: &[E], y: &[f64]) -> f64 {
     let (x, y) = (x.chunks_exact(4), y.chunks_exact(4));
     let rest: f64 = x.remainder().iter().zip(y.remainder()).map(|(&x, y)| x.into() * y).sum();
@@ -77,9 +79,4 @@ pub(super) fn dot<E: Copy + Into<f64>>(x: &[E], y: &[f64]) -> f64 {
         sums[3] += x[3].into() * y[3];
     }
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
-}
-
-/// sum += scale·x.
-pub(super) fn add(sum: &mut [f64], scale: f64, x: &[f64]) {
-    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += scale * x);
 }

@@ -158,6 +158,14 @@ impl LinearDynamics {
         Ok(bulk + self.frozen() + self.signal.recip())
     }
 
+    /// E_g of the best ridge regression, γ = 1 / SNR.
+    ///
+    /// # Errors
+    /// When 1 / SNR rounds to 0.
+    pub fn best_ridge(&self) -> Result<f64> {
+        self.ridge(self.signal.recip())
+    }
+
     /// The share of directions that no sample reaches: (1 − α)⁺.
     pub fn frozen(&self) -> f64 {
         (1.0 - self.ratio).max(0.0)

@@ -11,7 +11,7 @@
 //! Paper: [self_distillation] §3.
 
 use super::kernel::KernelRegression;
-use crate::check::{positive, within};
+use crate::check::{not_negative, positive, within};
 use crate::{Error, Result};
 use faer::{Mat, MatRef};
 use std::ops::RangeInclusive;
@@ -19,9 +19,9 @@ use std::ops::RangeInclusive;
 /// b after a number of steps with the same α.
 ///
 /// # Errors
-/// When λ is not above 0 or α not in [0, 1].
+/// When λ is not above 0, α not in [0, 1], or an eigenvalue negative or not finite.
 pub fn shrinkage(eigenvalues: &[f64], ridge: f64, truth: f64, steps: usize) -> Result<Vec<f64>> {
-    check(ridge, truth)?;
+    check(eigenvalues, ridge, truth)?;
     let after = |&d: &f64| {
         let a = d / (d + ridge);
         let kept = (1.0 - truth) * a;
@@ -36,7 +36,7 @@ pub fn shrinkage(eigenvalues: &[f64], ridge: f64, truth: f64, steps: usize) -> R
 /// # Errors
 /// As [`shrinkage`].
 pub fn limit(eigenvalues: &[f64], ridge: f64, truth: f64) -> Result<Vec<f64>> {
-    check(ridge, truth)?;
+    check(eigenvalues, ridge, truth)?;
     Ok(eigenvalues.iter().map(|&d| truth * d / (truth * d + ridge)).collect())
 }
 
@@ -45,7 +45,7 @@ pub fn limit(eigenvalues: &[f64], ridge: f64, truth: f64) -> Result<Vec<f64>> {
 /// # Errors
 /// As [`shrinkage`].
 pub fn rate(eigenvalues: &[f64], ridge: f64, truth: f64) -> Result<f64> {
-    check(ridge, truth)?;
+    check(eigenvalues, ridge, truth)?;
     Ok((1.0 - truth) * eigenvalues.iter().map(|&d| d / (d + ridge)).fold(0.0, f64::max))
 }
 
@@ -131,7 +131,8 @@ pub fn mean_squared(found: MatRef<'_, f64>, targets: MatRef<'_, f64>) -> f64 {
     (found - targets).squared_norm_l2() / (targets.nrows() * targets.ncols()) as f64
 }
 
-fn check(ridge: f64, truth: f64) -> Result<()> {
+fn check(eigenvalues: &[f64], ridge: f64, truth: f64) -> Result<()> {
+    eigenvalues.iter().try_for_each(|&value| not_negative("eigenvalue", value))?;
     positive("ridge", ridge)?;
     within("truth", truth, (0.0..=1.0).contains(&truth), "from 0 to 1")
 }

@@ -7,8 +7,9 @@ use rankine_solve::recovery::completion::{
     Completion, CompletionSolver, Entries, Entry, Hidden, HiddenMatrix, Regression, exact::Exact,
 };
 use rankine_solve::recovery::{Factors, trajectory};
-use rankine_solve::{Error, Iterate, Outcome, Report, Silent, Solve, Stop};
+use rankine_solve::{Error, Iterate, Outcome, Progress, Report, Silent, Solve, Stop};
 use serde_json::Value;
+use std::ops::ControlFlow;
 
 const MATRIX: HiddenMatrix =
     HiddenMatrix { rows: 60, columns: 50, rank: 3, condition: 3.0, share: 0.5, deviation: 0.0, seed: 1 };
@@ -291,6 +292,43 @@ fn entries_set_aside_stop_the_solver_and_choose_the_answer() {
     let held = problem.validation().unwrap();
     let found = held.rmse_of(&report.solution) / held.rmse(|_, _| 0.0);
     assert!((found - least).abs() < 1e-12 && found < report.last().unwrap().residual);
+}
+
+#[test]
+fn the_best_ridge_is_that_of_the_entries() {
+    let watch = &mut Silent::watch;
+    let exact = problem(&hide(MATRIX)).with_best_ridge(0.1, 0, watch).unwrap();
+    assert_eq!(exact.ridge(), 0.0);
+    assert_eq!(exact.entries().count(), hide(MATRIX).entries.count());
+    // Noise as large as what is sought, and a rank that fits it.
+    let noisy = HiddenMatrix { share: 0.3, deviation: 1.0, ..MATRIX };
+    let hidden = hide(noisy);
+    let open = Completion::new(hidden.entries.clone(), 6, 0.0).unwrap();
+    let chosen = open.clone().with_best_ridge(0.1, 0, watch).unwrap();
+    assert!(0.0 < chosen.ridge(), "{}", chosen.ridge());
+    let error = |problem: &Completion| run(&Exact::default(), problem).solution.distance_to(&hidden.truth);
+    assert!(error(&chosen) < error(&open), "{} {}", error(&chosen), error(&open));
+    // It is in units of the entries.
+    let scaled: Vec<Entry> =
+        hidden.entries.iter().map(|entry| Entry { value: 100.0 * entry.value, ..entry }).collect();
+    let scaled = Completion::new(Entries::new(60, 50, &scaled).unwrap(), 6, 0.0).unwrap();
+    let scaled = scaled.with_best_ridge(0.1, 0, watch).unwrap().ridge();
+    assert!((scaled / chosen.ridge() - 100.0).abs() < 1e-6, "{scaled}");
+    let one =
+        Completion::new(Entries::new(2, 2, &[Entry { row: 0, column: 0, value: 1.0 }]).unwrap(), 1, 0.2);
+    assert_eq!(one.unwrap().with_best_ridge(0.1, 0, watch).unwrap().ridge(), 0.2);
+}
+
+#[test]
+fn who_breaks_off_has_the_best_ridge_so_far() {
+    let mut told = Vec::new();
+    let watch = &mut |progress: &Progress| {
+        told.push(progress.step);
+        if told.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let chosen = problem(&hide(MATRIX)).with_best_ridge(0.1, 0, watch).unwrap();
+    assert!(0.0 < chosen.ridge());
+    assert_eq!(told, [1, 2, 3]);
 }
 
 #[test]

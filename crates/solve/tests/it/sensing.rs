@@ -363,6 +363,11 @@ fn a_step_changes_the_imbalance_in_second_order_only() {
 #[test]
 fn what_is_wrong_is_named() {
     let operator = plain(20, 4, 3);
+    let enough = PLANTED.rectangular(plain(13, 9, 5)).unwrap().problem;
+    assert_eq!((enough.freedom(), enough.enough()), (2 * (9 + 5 - 2), Ok(())));
+    let few = PLANTED.rectangular(plain(12, 9, 5)).unwrap().problem;
+    assert_eq!(few.enough(), Err(Error::Few { found: 12, rows: 9, columns: 5, least: 13 }));
+    assert_eq!(PLANTED.positive(packed(9, 5)).unwrap().problem.symmetric_freedom(), 2 * 5 - 1);
     let error = |measured: Vec<f64>, rank| Sensing::new(Arc::clone(&operator), measured, rank).unwrap_err();
     assert!(matches!(error(vec![0.0; 19], 1), Error::Size { found: 19, expected: 20, .. }));
     let mut measured = vec![1.0; 20];

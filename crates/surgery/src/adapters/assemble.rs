@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A module of the adapter that is made.
-pub(super) struct Part {
+pub(crate) struct Part {
     /// The module.
     pub path: String,
     /// What kind of layer it is.
@@ -22,7 +22,7 @@ pub(super) struct Part {
 }
 
 /// The parts as a plain LoRA; what else there is, and what the configuration says besides, is `source`'s.
-pub(super) fn assemble(source: &Adapter, mut parts: Vec<Part>, keep: Keep) -> Conversion {
+pub(crate) fn assemble(source: &Adapter, mut parts: Vec<Part>, keep: Keep) -> Conversion {
     if let Keep::Rank(_) = keep {
         even_out(&mut parts);
     }

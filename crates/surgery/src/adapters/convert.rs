@@ -64,7 +64,16 @@ pub fn convert(base: &dyn Tensors, adapter: &Adapter, keep: Keep, watch: &mut Wa
     let sites = sites(adapter, merged.as_ref())?;
     let compress = |site: &Site| site.change(Some(base), 1.0)?.compress(site.path, keep);
     let pieces = in_groups(&sites, compress, watch)?;
-    let parts = sites.iter().zip(pieces).map(|(site, piece)| Part {
+    let mut conversion = assemble(adapter, parts(&sites, pieces), keep);
+    if let Some(embedding) = ends::embedding(base.infos()) {
+        mirror(adapter, &mut conversion.adapter, embedding);
+    }
+    Ok(conversion)
+}
+
+/// The modules of the adapter that is made.
+pub(super) fn parts(sites: &[Site], pieces: Vec<Piece>) -> Vec<Part> {
+    let part = |(site, piece): (&Site, Piece)| Part {
         path: site.path.to_owned(),
         kind: site.kind(),
         piece,
@@ -72,12 +81,8 @@ pub fn convert(base: &dyn Tensors, adapter: &Adapter, keep: Keep, watch: &mut Wa
             let scaled = low_rank.output_bias.as_ref()?.iter().map(|x| x * low_rank.scaling);
             Some(scaled.collect())
         }),
-    });
-    let mut conversion = assemble(adapter, parts.collect(), keep);
-    if let Some(embedding) = ends::embedding(base.infos()) {
-        mirror(adapter, &mut conversion.adapter, embedding);
-    }
-    Ok(conversion)
+    };
+    sites.iter().zip(pieces).map(part).collect()
 }
 
 /// Whether the changes depend on the numbers of the base.
@@ -109,11 +114,11 @@ pub(super) fn sites<'a>(adapter: &'a Adapter, merged: Option<&'a Merged<'a>>) ->
 }
 
 /// `work` on all sites, a group at a time, so that the caller hears of progress on its own thread.
-pub(super) fn in_groups<T: Sync>(
+pub(crate) fn in_groups<T: Sync, P: Send>(
     sites: &[T],
-    work: impl Fn(&T) -> Result<Piece> + Sync,
+    work: impl Fn(&T) -> Result<P> + Sync,
     watch: &mut Watch,
-) -> Result<Vec<Piece>> {
+) -> Result<Vec<P>> {
     let mut progress = Progress { stage: Stage::Recompressing, done: 0, total: sites.len() as u64 };
     let mut pieces = Vec::with_capacity(sites.len());
     for group in sites.chunks(rayon::current_num_threads().max(1)) {

@@ -58,6 +58,13 @@ impl Product {
         self
     }
 
+    /// (b·a)ᵀ.
+    pub fn turned(self) -> Self {
+        let b = transposed(&self.a, self.rank, self.inputs);
+        let a = transposed(&self.b, self.outputs, self.rank);
+        Self { b, a, rank: self.rank, outputs: self.inputs, inputs: self.outputs }
+    }
+
     /// The sum of two changes of one weight, their factors side by side.
     pub fn beside(self, other: &Self) -> Self {
         let rows = self.b.chunks_exact(self.rank).zip(other.b.chunks_exact(other.rank));

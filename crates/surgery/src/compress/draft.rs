@@ -78,11 +78,24 @@ impl<'a> Draft<'a> {
         let matrices: Vec<&(Site, Form)> = self.forms.values().collect();
         let mut progress = Progress { stage: Stage::Compressing, done: 0, total: matrices.len() as u64 };
         let mut moved = Vec::with_capacity(matrices.len());
-        for group in matrices.chunks(rayon::current_num_threads()) {
-            let one = |(site, form): &&(Site, Form)| site.write(compression, *form, writer);
-            moved.extend(group.par_iter().map(one).collect::<Result<Vec<_>>>()?);
-            progress.done += group.len() as u64;
-            progress.tell(watch)?;
+        let wanted = compression.method.wanted();
+        for batch in wanted.batches(&matrices, |(site, _)| site.sizes()[1]) {
+            let seen = match compression.inputs.filter(|_| wanted.any()) {
+                Some(inputs) => {
+                    let modules: Vec<String> =
+                        batch.iter().map(|(site, _)| site.module().to_owned()).collect();
+                    Some(inputs.see(&modules, wanted, watch)?)
+                }
+                None => None,
+            };
+            for group in batch.chunks(rayon::current_num_threads()) {
+                let one = |(site, form): &&(Site, Form)| {
+                    site.clone().with(seen.as_deref()).write(compression, *form, writer)
+                };
+                moved.extend(group.par_iter().map(one).collect::<Result<Vec<_>>>()?);
+                progress.done += group.len() as u64;
+                progress.tell(watch)?;
+            }
         }
         Ok(moved)
     }

@@ -16,6 +16,8 @@ use rankine_linalg::{Truncation, energy_rank, singular_values, truncated};
 pub struct LowRank {
     /// How many.
     pub extent: Extent,
+    /// How they are found; a share of energy takes the whole spectrum all the same.
+    pub svd: Truncation,
 }
 
 /// How many singular triples are kept of a matrix.
@@ -29,28 +31,30 @@ pub enum Extent {
     Energy(f64),
 }
 
-impl Compress for LowRank {
-    fn check(&self) -> Result<()> {
+impl Extent {
+    /// Refuses what is outside its range.
+    pub(super) fn check(self) -> Result<()> {
         let setting = |name, expected, found: String| Err(Error::Setting { name, expected, found });
-        match self.extent {
-            Extent::Ratio(share) if !(0.0 < share && share < 1.0) => {
+        match self {
+            Self::Ratio(share) if !(0.0 < share && share < 1.0) => {
                 setting("ratio", "above 0 and below 1", share.to_string())
             }
-            Extent::Rank(0) => setting("rank", "1 or more", "0".to_owned()),
-            Extent::Energy(share) if !(0.0 < share && share <= 1.0) => {
+            Self::Rank(0) => setting("rank", "1 or more", "0".to_owned()),
+            Self::Energy(share) if !(0.0 < share && share <= 1.0) => {
                 setting("energy", "above 0 and at most 1", share.to_string())
             }
             _ => Ok(()),
         }
     }
 
-    fn form(&self, site: &Site<'_>) -> Result<Option<Form>> {
+    /// Factors of this rank, where they are fewer numbers.
+    pub(super) fn form(self, site: &Site<'_>) -> Result<Option<Form>> {
         let [rows, columns] = site.sides();
         let (numbers, sides) = (rows.saturating_mul(columns), rows.saturating_add(columns));
-        let rank = match self.extent {
-            Extent::Ratio(share) => (share * numbers as f64 / sides.max(1) as f64).floor() as usize,
-            Extent::Rank(rank) => rank,
-            Extent::Energy(share) => {
+        let rank = match self {
+            Self::Ratio(share) => (share * numbers as f64 / sides.max(1) as f64).floor() as usize,
+            Self::Rank(rank) => rank,
+            Self::Energy(share) => {
                 let values = singular_values(&site.read()?, rows, columns);
                 energy_rank(&values.map_err(|source| site.failed(source))?, share)
             }
@@ -58,12 +62,22 @@ impl Compress for LowRank {
         let smaller = 0 < rank && rank.saturating_mul(sides) < numbers;
         Ok(smaller.then_some(Form::Factors(rank)))
     }
+}
+
+impl Compress for LowRank {
+    fn check(&self) -> Result<()> {
+        self.extent.check()
+    }
+
+    fn form(&self, site: &Site<'_>) -> Result<Option<Form>> {
+        self.extent.form(site)
+    }
 
     fn compress(&self, site: &Site<'_>, matrix: &[f32], form: Form) -> Result<Compact> {
         let Form::Factors(rank) = form else { return Ok(Compact::Whole(matrix.to_vec())) };
         let [rows, columns] = site.sides();
-        let mut svd = truncated(matrix, rows, columns, rank, Truncation::Exact)
-            .map_err(|source| site.failed(source))?;
+        let mut svd =
+            truncated(matrix, rows, columns, rank, self.svd).map_err(|source| site.failed(source))?;
         let roots: Vec<f32> = svd.s.iter().map(|s| s.sqrt()).collect();
         for row in svd.u.chunks_exact_mut(rank) {
             row.iter_mut().zip(&roots).for_each(|(u, root)| *u *= root);

@@ -7,15 +7,23 @@
 mod draft;
 mod low_rank;
 mod magnitude;
+mod monarch;
+mod prune;
+mod quantize;
 mod site;
+mod svd_activation;
 
 pub use low_rank::{Extent, LowRank};
 pub use magnitude::Magnitude;
+pub use monarch::Monarch;
+pub use prune::{Pattern, Prune, Score};
+pub use quantize::{Levels, Quantize};
 pub use site::Site;
+pub use svd_activation::SvdActivation;
 
 use crate::merge::check_target;
 use crate::write::{Plan, Weights, WriteOptions, in_folder, shard_plan_of, summary, tensors, unchanged};
-use crate::{Error, Progress, Result, Stage, Subject, Watch};
+use crate::{Error, Inputs, Progress, Result, Stage, Subject, Wanted, Watch};
 use draft::Draft;
 use rankine_checkpoint::adapter::{Kind, Targets, modules_of};
 use rankine_checkpoint::thin::is_thin;
@@ -28,6 +36,11 @@ use std::path::Path;
 pub trait Compress: Sync {
     /// Refuses settings outside their range.
     fn check(&self) -> Result<()>;
+
+    /// What [`compress`](Self::compress) must know of the inputs of the matrix.
+    fn wanted(&self) -> Wanted {
+        Wanted::default()
+    }
 
     /// What the matrix becomes; `None` where it would not be smaller.
     fn form(&self, site: &Site<'_>) -> Result<Option<Form>>;
@@ -67,6 +80,8 @@ pub struct Compression<'a> {
     pub targets: Targets,
     /// Factors are multiplied out.
     pub dense: bool,
+    /// What shows the inputs of matrices, for ways that look at them.
+    pub inputs: Option<&'a dyn Inputs>,
 }
 
 /// What a compression did, or would do.
@@ -121,8 +136,8 @@ impl Compression<'_> {
     ///
     /// # Errors
     /// When a setting is out of its range, a target is not there, the model has thin layers already or none of its matrices
-    /// would be smaller, a matrix is not finite, `target` exists and may not be replaced (the model never is), writing fails, or
-    /// `watch` breaks off; nothing is left behind then.
+    /// would be smaller, inputs are looked at and nothing shows them, a matrix is not finite, `target` exists and may not be
+    /// replaced (the model never is), writing fails, or `watch` breaks off; nothing is left behind then.
     pub fn run(
         &self,
         subject: Subject<'_>,
@@ -165,6 +180,9 @@ impl Compression<'_> {
     /// What becomes of every matrix.
     fn draft<'a>(&self, subject: Subject<'a>, watch: &mut Watch) -> Result<Draft<'a>> {
         self.method.check()?;
+        if self.method.wanted().any() && self.inputs.is_none() {
+            return Err(Error::NoCalibration);
+        }
         subject.check()?;
         let source = subject.tensors();
         if is_thin(source) {

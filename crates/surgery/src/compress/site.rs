@@ -1,10 +1,13 @@
 //! A matrix of a model, read when it is needed.
 
 use super::{Compact, Compression, Form};
+use crate::adapters::transposed;
+use crate::inputs::{Seen, known};
 use crate::merged::Squares;
 use crate::{Error, Result};
-use rankine_checkpoint::{ModelWriter, Tensors, ThinLayers};
+use rankine_checkpoint::{AdapterConfig, ModelWriter, Tensors, ThinLayers};
 use rankine_kernels::reduce;
+use std::borrow::Cow;
 
 /// The weight of a linear layer, as files hold it.
 #[derive(Clone)]
@@ -12,15 +15,23 @@ pub struct Site<'a> {
     source: &'a dyn Tensors,
     module: String,
     sides: [usize; 2],
+    seen: Option<&'a dyn Seen>,
 }
 
 impl<'a> Site<'a> {
     /// `None` where the weight of `module` is no matrix.
-    pub(super) fn new(source: &'a dyn Tensors, module: &str) -> Option<Self> {
+    pub(crate) fn new(source: &'a dyn Tensors, module: &str) -> Option<Self> {
         match source.infos().get(&format!("{module}.weight"))?.shape.as_slice() {
-            &[rows, columns] => Some(Self { source, module: module.to_owned(), sides: [rows, columns] }),
+            &[rows, columns] => {
+                Some(Self { source, module: module.to_owned(), sides: [rows, columns], seen: None })
+            }
             _ => None,
         }
+    }
+
+    /// With what was seen of the inputs.
+    pub(crate) fn with(self, seen: Option<&'a dyn Seen>) -> Self {
+        Self { seen, ..self }
     }
 
     /// Name of the layer.
@@ -31,6 +42,53 @@ impl<'a> Site<'a> {
     /// Rows and columns.
     pub fn sides(&self) -> [usize; 2] {
         self.sides
+    }
+
+    /// Outputs and inputs of the layer; GPT-2 stores its matrices as [in, out].
+    pub fn sizes(&self) -> [usize; 2] {
+        let [rows, columns] = self.sides;
+        if self.is_transposed() { [columns, rows] } else { [rows, columns] }
+    }
+
+    /// Whether the file holds [in, out].
+    pub fn is_transposed(&self) -> bool {
+        AdapterConfig::default().is_transposed(&self.module)
+    }
+
+    /// A matrix as the file holds it, a row an output; [out, in].
+    pub fn by_outputs<'m>(&self, matrix: &'m [f32]) -> Cow<'m, [f32]> {
+        let [rows, columns] = self.sides;
+        if self.is_transposed() { transposed(matrix, rows, columns).into() } else { matrix.into() }
+    }
+
+    /// The reverse of [`by_outputs`](Self::by_outputs).
+    pub fn stored(&self, matrix: Vec<f32>) -> Vec<f32> {
+        let [rows, columns] = self.sides;
+        if self.is_transposed() { transposed(&matrix, columns, rows) } else { matrix }
+    }
+
+    /// The mean of xᵀ·x over the inputs; row-major [in, in].
+    ///
+    /// # Errors
+    /// When it was not seen.
+    pub fn moment(&self) -> Result<&'a [f64]> {
+        known(&self.module, self.seen.and_then(|seen| seen.moment(&self.module)))
+    }
+
+    /// The mean of |x| over the inputs; [in].
+    ///
+    /// # Errors
+    /// When it was not seen.
+    pub fn magnitudes(&self) -> Result<&'a [f64]> {
+        known(&self.module, self.seen.and_then(|seen| seen.magnitudes(&self.module)))
+    }
+
+    /// The mean of x² over the inputs; [in].
+    ///
+    /// # Errors
+    /// When it was not seen.
+    pub fn squares(&self) -> Result<&'a [f64]> {
+        known(&self.module, self.seen.and_then(|seen| seen.squares(&self.module)))
     }
 
     /// The numbers, row-major.

@@ -175,7 +175,7 @@ impl Tensors for Merged<'_> {
 }
 
 /// Little-endian numbers of one of the types that a changed tensor can have.
-fn bytes(dtype: Dtype, values: &[f32]) -> Vec<u8> {
+pub(crate) fn bytes(dtype: Dtype, values: &[f32]) -> Vec<u8> {
     match dtype {
         Dtype::F16 => values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect(),
         Dtype::Bf16 => values.iter().flat_map(|&value| bf16::from_f32(value).to_le_bytes()).collect(),

@@ -66,6 +66,7 @@ pub fn names(folder: &Path) -> Vec<String> {
 }
 
 /// Tensors in memory, as f32.
+#[derive(Default)]
 pub struct Held {
     infos: IndexMap<String, TensorInfo>,
     values: IndexMap<String, Vec<f32>>,

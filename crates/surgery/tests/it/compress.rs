@@ -3,7 +3,7 @@
 use crate::common::{names, on, read};
 use rankine_checkpoint::adapter::{Selection, Targets};
 use rankine_checkpoint::{Checkpoint, Dtype, ImageCheckpoint, open_tensors};
-use rankine_linalg::{energy_rank, singular_values};
+use rankine_linalg::{Truncation, energy_rank, singular_values};
 use rankine_surgery::{
     Compress, Compression, Error, Extent, LowRank, Magnitude, Stage, Subject, WriteOptions, write_whole,
 };
@@ -25,11 +25,11 @@ fn model(dtype: TinyType) -> (TempDir, Checkpoint) {
 
 fn compression(method: &dyn Compress, dense: bool) -> Compression<'_> {
     let targets = Targets { modules: Selection::AllLinear, ..Targets::default() };
-    Compression { method, targets, dense }
+    Compression { method, targets, dense, inputs: None }
 }
 
 fn low_rank(extent: Extent) -> LowRank {
-    LowRank { extent }
+    LowRank { extent, svd: Truncation::Exact }
 }
 
 fn json(path: &Path) -> Value {
@@ -191,7 +191,8 @@ fn what_cannot_be_done_leaves_nothing() {
         let modules = Selection::Names(vec![name.to_owned()]);
         let targets = Targets { modules, ..Targets::default() };
         let method = low_rank(Extent::Rank(2));
-        Compression { method: &method, targets, dense: false }.run(subject, &target, &options, &mut on)
+        Compression { method: &method, targets, dense: false, inputs: None }
+            .run(subject, &target, &options, &mut on)
     };
     let error = named("q_prj").unwrap_err();
     assert!(error.hint().unwrap().contains("q_proj"), "{error}");

@@ -205,6 +205,23 @@ fn names_of_both_versions_of_transformers_are_read() {
 }
 
 #[test]
+fn an_adapter_of_a_model_without_a_head_gets_the_names_of_the_files() {
+    let base = Base::of(&cases()["bert_vera"]);
+    let mut whole = converted(&base, "bert_vera", Keep::Rank(3)).unwrap().adapter;
+    whole.replaced.clear();
+    whole.config.targets.saved.clear();
+    let Base::Texts(bert) = base else { panic!("another base") };
+    let mut bare = whole.clone();
+    bare.rename(|name| name.strip_prefix("bert.").unwrap_or(name).to_owned());
+    assert!(bare.low_rank.keys().all(|path| path.starts_with("encoder.layer.")));
+    assert!(bare.check(bert.tensors()).is_err());
+    let settled = bert.settle(bare).unwrap();
+    assert_eq!(settled.low_rank, whole.low_rank);
+    settled.check(bert.tensors()).unwrap();
+    assert_eq!(bert.settle(whole.clone()).unwrap(), whole);
+}
+
+#[test]
 fn heads_are_summed_with_the_changes() {
     let base = Base::of(&cases()["bert_loha"]);
     let [left, right] =

@@ -3,9 +3,21 @@
 #[cfg(test)]
 mod adapters;
 #[cfg(test)]
+mod align;
+#[cfg(test)]
+mod align_refused;
+#[cfg(test)]
+mod blend;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
+mod compensate;
+#[cfg(test)]
 mod compress;
+#[cfg(test)]
+mod convolutions;
+#[cfg(test)]
+mod extract;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
@@ -19,4 +31,16 @@ mod gguf;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod mitigate;
+#[cfg(test)]
 mod peft;
+#[cfg(test)]
+mod quantize;
+#[cfg(test)]
+mod requantize;
+#[cfg(test)]
+mod rewrite;
+#[cfg(test)]
+mod shown;
+#[cfg(test)]
+mod ways;

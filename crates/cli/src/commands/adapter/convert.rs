@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Of peft's other kinds, ADALORA, DELORA, HRA, MISS, OSF, VBLORA, VERA and small LOHA and LOKR are factors already; BOFT, IA3,
 /// OFT, RANDLORA, SHIRA, `bat` of MISS and large LOHA and LOKR are of full rank and need --rank or --energy. Convolutions of LORA,
-/// LOHA and LOKR are converted too, unless they are depthwise.
+/// IA3, LOHA and LOKR, and those of OFT that are 1 × 1, are converted too, unless they are depthwise.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Convert {

@@ -72,7 +72,7 @@ impl Export {
             let (name, obstacle) = (path.display().to_string(), Obstacle::NoLanguageModel);
             return Err(Error::NotInGguf { name, obstacle }).with_context(exporting);
         };
-        let adapter = rankine_run::open_adapter(&path, &self.adapter)?;
+        let adapter = base.settle(rankine_run::open_adapter(&path, &self.adapter)?)?;
         rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
         let existing = if self.force { Existing::Replace } else { Existing::Refuse };
         let inputs = vec![self.adapter.clone(), path];

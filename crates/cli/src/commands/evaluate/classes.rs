@@ -1,7 +1,7 @@
 //! How well a classifier tells texts apart: accuracy, F1, Matthews' correlation, and what was taken for what.
 
 use super::Evaluate;
-use crate::{Context, Exit, model};
+use crate::{Context, Exit, model, quality};
 use anyhow::Context as _;
 use rankine_data::{Batches, Batching, LabelColumns, LabelledTexts, encode_labelled};
 use rankine_report::{Cell, Column, Level, Page, Table};
@@ -63,7 +63,7 @@ pub(super) fn run(command: &Evaluate, context: &Context) -> anyhow::Result<Exit>
     let max_length = command.max_length.min(loaded.model.context());
     let (examples, summary) = encode_labelled(&texts, &loaded.tokenizer, &loaded.classes, max_length)?;
     let batches = Batches::new(examples, Batching::Examples(command.batch_size), 0)?;
-    let score = command.score(context, (&Classify, loaded.model.as_ref()), &batches)?;
+    let score = quality::score(context, &command.data, (&Classify, loaded.model.as_ref()), &batches)?;
     let guesses = Guesses {
         classes: &loaded.classes,
         score: &score,

@@ -4,7 +4,7 @@ use super::{
     Evaluate,
     classes::{Guesses, Place},
 };
-use crate::{Context, Exit};
+use crate::{Context, Exit, quality};
 use anyhow::Context as _;
 use rankine_checkpoint::ImageCheckpoint;
 use rankine_data::{Batches, Batching};
@@ -21,7 +21,7 @@ pub(super) fn run(command: &Evaluate, context: &Context, model: ImageCheckpoint)
     let (names, summary) = (images.classes.clone(), images.summary(&command.data));
     let batches = Batches::new(images.samples(), Batching::Examples(command.batch_size), 0)?;
     let task = ClassifyImages::default();
-    let score = command.score(context, (&task, loaded.model.as_ref()), &batches)?;
+    let score = quality::score(context, &command.data, (&task, loaded.model.as_ref()), &batches)?;
     let guesses = Guesses {
         classes: &names,
         score: &score,

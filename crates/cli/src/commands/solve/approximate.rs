@@ -5,6 +5,7 @@ use super::options::{help, word};
 use super::question::{Facts, Posed, Question};
 use anyhow::Result;
 use rankine_data::arrays::Array;
+use rankine_solve::Outcome;
 use rankine_solve::approximation::{
     Approximation, ApproximationSolver, Design, Family, LeastSquaresInSpace, TensorSpace,
 };
@@ -91,6 +92,10 @@ impl Question for Approximate {
         ];
         facts.extend(self.function.map(|_| ("distance", *distance)));
         facts
+    }
+
+    fn remedy(&self, outcome: Outcome) -> Option<&'static str> {
+        (outcome == Outcome::Interrupted).then_some("give it more time: further draws may be better")
     }
 
     fn write(&self, _: &Posed<Self>, solution: &Approximation, path: &Path) -> Result<()> {

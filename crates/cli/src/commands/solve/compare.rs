@@ -8,6 +8,7 @@ use super::options::{Limits, Pages, Watching};
 use super::question::{Compared, Facts, Question};
 use super::recover::Recover;
 use super::regress::Regress;
+use super::regress_kronecker::RegressKronecker;
 use super::sense::Sense;
 use super::show::{Last, json, number, words};
 use super::transport::Transport;
@@ -50,6 +51,8 @@ enum Command {
     Recover(Box<Compared<Recover>>),
     /// Every solver that fits coefficients by least squares
     Regress(Box<Compared<Regress>>),
+    /// Every solver that does so where the design is a Kronecker product
+    RegressKronecker(Box<Compared<RegressKronecker>>),
     /// Every way to choose the points of an approximation
     Approximate(Box<Compared<Approximate>>),
     /// Every solver of a symmetric positive definite system
@@ -65,6 +68,7 @@ impl Compare {
             Command::Sense(command) => command.run(context),
             Command::Recover(command) => command.run(context),
             Command::Regress(command) => command.run(context),
+            Command::RegressKronecker(command) => command.run(context),
             Command::Approximate(command) => command.run(context),
             Command::Linear(command) => command.run(context),
         }
@@ -114,10 +118,11 @@ impl Comparison {
     /// Has every solver answer the question.
     pub fn run<Q: Question>(&self, context: &Context, question: &Q) -> Result<Exit> {
         let (posed, watching) = (question.pose()?, Watching::new(context, &self.limits));
+        let posed = question.settle(posed, &watching)?;
         let mut all = Vec::new();
         for choice in Q::Solvers::all() {
             let (stop, peak) = (self.limits.stop(&choice, Q::tolerance(&choice))?, Peak::begin());
-            let report = watching.solve(&choice, &posed.problem, stop);
+            let report = watching.solve(&choice, &posed.problem, None, stop);
             let peak_bytes = peak.and_then(Peak::end);
             let ended = match report {
                 Err(error) => Ended::Refused { error: error.to_string() },
@@ -140,7 +145,7 @@ impl Comparison {
             }
         }
         let title = format!("Solvers of {}", Q::NAME);
-        let shown = || page(&title, question.lead(&posed), &all);
+        let shown = || page(&title, question.lead(&posed), question.warning(&posed), &all);
         if let Some(path) = &self.pages.html {
             files::write(path, plotted(shown(), &all).html().as_bytes())?;
         }
@@ -153,9 +158,12 @@ impl Comparison {
     }
 }
 
-fn page(title: &str, lead: String, all: &[Fared]) -> Page {
+fn page(title: &str, lead: String, warning: Option<String>, all: &[Fared]) -> Page {
     let mut page = Page::new(title);
     page.lead(lead);
+    if let Some(warning) = warning {
+        page.note(Level::Warning, warning);
+    }
     let measured = all.iter().find_map(|fared| match &fared.ended {
         Ended::Answered { shown, .. } => Some(shown.iter().map(|(name, _)| *name)),
         Ended::Refused { .. } => None,

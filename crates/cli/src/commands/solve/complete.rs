@@ -1,11 +1,12 @@
 //! `rankine solve complete`.
 
 use super::files;
-use super::options::{at_least_zero, help, settings};
+use super::options::{Watching, at_least_zero, help, settings};
 use super::question::{Facts, Posed, Question};
 use anyhow::{Context as _, Result};
 use rankine_data::arrays::npz::Writer;
 use rankine_data::arrays::{Array, Matrix, Ratings, Sparse};
+use rankine_report::format;
 use rankine_solve::Outcome;
 use rankine_solve::recovery::Factors;
 use rankine_solve::recovery::completion::{Completion, CompletionSolver, Entries, Entry, HiddenMatrix};
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 /// Fill in a matrix of low rank from some of its entries
 ///
 /// Entries are ratings, lines `user,item,rating` with anything behind (commas, semicolons, tabs, `::` or blanks between; names
-/// may be any text), an array with `nan` where nothing is known, or a sparse `.mtx`. Ratings have no exact answer: with a
-/// --ridge above 0 a solver that no longer gets nearer is done. --output: `.npz` with the arrays left [rows, rank] and right [columns,
+/// may be any text), an array with `nan` where nothing is known, or a sparse `.mtx`. Ratings have no exact answer: without a
+/// --ridge one is chosen, that by which a tenth of them is predicted best from the others, and a solver that no longer gets
+/// nearer is done, as it is with any --ridge above 0. --output: `.npz` with the arrays left [rows, rank] and right [columns,
 /// rank], whose product completes the matrix; with --biases also mean, row_bias and column_bias, which are added to it; of ratings
 /// also users and items, the names of rows and columns.
 #[derive(clap::Args)]
@@ -33,10 +35,10 @@ pub struct Complete {
     /// Columns of the factors
     #[arg(long, value_name = "N", default_value_t = 10)]
     rank: usize,
-    /// Weight of the squares of the factors: 0 for exact entries, about 0.05 for ratings
-    #[arg(long, value_name = "NUMBER", default_value_t = 0.0, value_parser = at_least_zero)]
-    #[arg(allow_negative_numbers = true)]
-    ridge: f64,
+    /// Weight of the squares of the factors: about 0.05 for ratings, 0 for exact entries; without it chosen for ratings, and 0 for
+    /// other entries
+    #[arg(long, value_name = "NUMBER", value_parser = at_least_zero, allow_negative_numbers = true)]
+    ridge: Option<f64>,
     /// Take out first what rows and columns add to all their entries, as users and films do
     #[arg(long)]
     biases: bool,
@@ -53,13 +55,17 @@ pub struct Complete {
 
 const EXAMPLES: &str = "\
 Examples:
-  rankine solve complete ratings.csv --rank 10 --ridge 0.05 --biases --holdout 0.1 --output factors.npz
+  rankine solve complete ratings.csv --rank 10 --holdout 0.1 --output factors.npz
+  rankine solve complete ratings.csv --rank 10 --holdout 0.1 --ridge 0.05 --start factors.npz
   rankine solve complete u.data --rank 5 --ridge 0.1 --solver exact --validation 0.05
   rankine solve complete InstEval.csv --columns s,d,y --rank 3 --ridge 0.05 --biases --holdout 0.1
   rankine solve complete --random rows=500 columns=400 rank=5 share=0.1 --rank 5";
 
 /// Damping of the biases: it suits ratings.
 const DAMPING: f64 = 5.0;
+
+/// Share of ratings by which a ridge is chosen.
+const SHOWN: f64 = 0.1;
 
 /// What the solvers are not told.
 #[derive(Default)]
@@ -80,15 +86,28 @@ impl Complete {
         }
         // The command line asks for one of the two.
         let path = self.file.as_deref().unwrap_or(Path::new(""));
+        if self.is_of_ratings() {
+            return self.ratings(path);
+        }
         let matrix = match files::ending(path).as_str() {
-            "npy" | "npz" => known(&Array::read_matrix(path, "matrix")?),
             "mtx" => match Matrix::read(path, "matrix")? {
                 Matrix::Sparse(sparse) => sparse,
                 Matrix::Dense(array) => known(&array),
             },
-            _ => return self.ratings(path),
+            _ => known(&Array::read_matrix(path, "matrix")?),
         };
         Ok((entries(&matrix)?, Known::default()))
+    }
+
+    /// Whether the entries are of a file of ratings.
+    fn is_of_ratings(&self) -> bool {
+        let ending = self.file.as_deref().map(files::ending);
+        ending.is_some_and(|ending| !["npy", "npz", "mtx"].contains(&ending.as_str()))
+    }
+
+    /// Whether the ridge is to be chosen.
+    fn is_open(&self) -> bool {
+        self.ridge.is_none() && self.is_of_ratings()
     }
 
     /// Those of a file of ratings.
@@ -134,7 +153,7 @@ impl Question for Complete {
             let (kept, held) = entries.split(share, self.seed)?;
             (entries, known.held) = (kept, Some(held));
         }
-        let mut problem = Completion::new(entries, self.rank, self.ridge)?;
+        let mut problem = Completion::new(entries, self.rank, self.ridge.unwrap_or(0.0))?;
         if self.biases {
             problem = problem.centred(DAMPING)?;
         }
@@ -144,18 +163,34 @@ impl Question for Complete {
         Ok(Posed { problem, known })
     }
 
+    fn settle(&self, Posed { problem, known }: Posed<Self>, watching: &Watching<'_>) -> Result<Posed<Self>> {
+        let problem = match self.is_open() {
+            true => watching.watched("ridge", |watch| problem.with_best_ridge(SHOWN, self.seed, watch))?,
+            false => problem,
+        };
+        Ok(Posed { problem, known })
+    }
+
+    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Factors> {
+        let entries = posed.problem.entries();
+        files::factors(path, entries.rows(), entries.columns(), self.rank)
+    }
+
     fn lead(&self, posed: &Posed<Self>) -> String {
         let entries = posed.problem.entries();
         let (count, rows, columns) = (entries.count(), entries.rows(), entries.columns());
+        let chosen = if self.is_open() { " (chosen)" } else { "" };
+        let ridge = format::number(posed.problem.ridge(), 3);
         format!(
-            "{count} entries of {rows} rows and {columns} columns, rank {}, ridge {}",
-            self.rank, self.ridge
+            "{count} entries of {rows} rows and {columns} columns, rank {}, ridge {ridge}{chosen}",
+            self.rank
         )
     }
 
     fn facts(&self, posed: &Posed<Self>, solution: &Factors) -> Facts {
         let Posed { problem, known } = posed;
         let mut facts = vec![("rmse", problem.entries().rmse_of(solution))];
+        facts.extend(self.is_open().then(|| ("ridge", problem.ridge())));
         facts.extend(known.held.as_ref().map(|held| ("holdout rmse", problem.holdout_rmse(solution, held))));
         facts.extend(
             known.truth.as_ref().map(|truth| ("relative error", solution.distance_to(truth) / truth.norm())),
@@ -164,14 +199,21 @@ impl Question for Complete {
     }
 
     fn is_good(&self, outcome: Outcome) -> bool {
-        outcome == Outcome::Converged || (0.0 < self.ridge && outcome == Outcome::Stalled)
+        let noisy = self.is_open() || self.ridge.is_some_and(|ridge| 0.0 < ridge);
+        outcome == Outcome::Converged || (noisy && outcome == Outcome::Stalled)
     }
 
-    fn remedy(&self, posed: &Posed<Self>, outcome: Outcome) -> Option<&'static str> {
-        let ratings = !posed.known.users.is_empty();
+    fn note(&self, outcome: Outcome) -> Option<&'static str> {
+        (outcome == Outcome::Stalled).then_some(
+            "the error no longer falls: entries with noise have no exact answer, and this is the one of this rank and ridge",
+        )
+    }
+
+    fn remedy(&self, outcome: Outcome) -> Option<&'static str> {
         let above = matches!(outcome, Outcome::StepLimit | Outcome::Stalled);
-        (ratings && above && self.ridge == 0.0).then_some(
-            "ratings have no exact answer: give `--ridge 0.05`, with which a solver that no longer gets nearer is done",
+        (self.is_of_ratings() && above && self.ridge == Some(0.0)).then_some(
+            "ratings have no exact answer: leave `--ridge` out, or give `--ridge 0.05`; then a solver that no longer gets nearer \
+             is done",
         )
     }
 

@@ -1,8 +1,10 @@
 //! Files of numbers, as the questions read and write them.
 
+use crate::errors::Failure;
 use anyhow::{Context as _, Result};
-use rankine_data::arrays::npz::Writer;
+use rankine_data::arrays::npz::{Npz, Writer};
 use rankine_data::arrays::{Array, Complex, Sparse, csv, matrix_market, npy};
+use rankine_solve::recovery::Factors;
 use rankine_solve::{Mat, MatRef, c64};
 use std::path::Path;
 
@@ -19,6 +21,41 @@ pub fn matrix(path: &Path, name: &str) -> Result<Mat<f64>> {
 /// A vector; of several arrays in an archive the one called `name`.
 pub fn vector(path: &Path, name: &str) -> Result<Vec<f64>> {
     Ok(Array::read_vector(path, name)?)
+}
+
+/// The archive of a solution to start from.
+pub fn solution(path: &Path) -> Result<Npz> {
+    if ending(path) == "npz" {
+        return Ok(Npz::open(path)?);
+    }
+    let message = format!("`{}` does not hold all of a solution", path.display());
+    Err(Failure::with_hint(message, "start from a `.npz` that `--output` wrote").into())
+}
+
+/// Whether an array to start from has the shape that the problem wants.
+pub fn check_shape(path: &Path, name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let message = format!("`{name}` of `{}` has the shape {found:?}; expected {expected:?}", path.display());
+    Err(Failure::with_hint(message, "start from the answer to a problem of the same size").into())
+}
+
+/// A vector to start from; of several arrays in an archive the one called `name`.
+pub fn start(path: &Path, name: &str, count: usize) -> Result<Vec<f64>> {
+    let found = vector(path, name)?;
+    check_shape(path, name, &[found.len()], &[count]).map(|()| found)
+}
+
+/// Factors to start from.
+pub fn factors(path: &Path, rows: usize, columns: usize, rank: usize) -> Result<Factors> {
+    let mut archive = solution(path)?;
+    let mut side = |name: &str, count: usize| -> Result<Mat<f64>> {
+        let array = archive.array(name)?;
+        check_shape(path, name, &array.shape, &[count, rank])?;
+        Ok(to_matrix(&array))
+    };
+    Ok(Factors { left: side("left", rows)?, right: side("right", columns)? })
 }
 
 /// The matrix of an array with two axes.

@@ -33,6 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   rankine solve linear --matrix A.mtx --right b.npy --output x.npy
   rankine solve linear --matrix A.mtx --right b.npy --solver incomplete-cholesky --tolerance 1e-10
+  rankine solve linear --matrix A.mtx --right c.npy --start x.npy --output y.npy
   rankine solve linear --random shape=[256,256] 'obstacle={ball={radius=0.2}}' drive=divergence --solver multigrid
   rankine solve compare linear --random shape=[32,32,32]";
 
@@ -96,6 +97,11 @@ impl Question for Linear {
         let [path, right] = [&self.matrix, &self.right].map(|path| path.as_deref().unwrap_or(Path::new("")));
         let problem = LinearSystem::new(matrix(path)?, files::vector(right, "right")?)?;
         Ok(Posed { problem, known: () })
+    }
+
+    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Unknowns> {
+        let x = files::start(path, "x", posed.problem.rhs().len())?;
+        Ok(Unknowns { x, residual: f64::NAN, products: 0, replaced: 0 })
     }
 
     fn lead(&self, posed: &Posed<Self>) -> String {

@@ -1,7 +1,7 @@
 //! `rankine solve`: the matrix and transport problems, files in, files out; one file a question.
 //!
 //! A question ([`question::Question`]) says how its files become a problem and its solution files again; the solver is chosen,
-//! set, watched and told of in one place for all of them.
+//! set, watched and told of in one place for all of them. [`theory`] solves nothing: it says what closed forms say.
 
 mod approximate;
 mod compare;
@@ -12,8 +12,10 @@ mod options;
 mod question;
 mod recover;
 mod regress;
+mod regress_kronecker;
 mod sense;
 mod show;
+mod theory;
 mod transport;
 
 use crate::{Context, Exit};
@@ -22,7 +24,7 @@ use question::Asked;
 /// Solve matrix and transport problems, files in, files out
 ///
 /// Transport, completion, sensing, sparse recovery, regression, approximation and linear systems. Every question has several
-/// solvers, which its help lists; `compare` runs all of them. Numbers are read from .npy, .npz, .csv and .mtx files and written
+/// solvers, which its help lists; `compare` runs all of them, and `theory` has closed forms. Numbers are read from .npy, .npz, .csv and .mtx files and written
 /// likewise. Ctrl-C returns the best that was found so far, and writes it; a second one ends the program. Exit code 1 when the
 /// solver did not converge.
 #[derive(clap::Args)]
@@ -39,6 +41,7 @@ Examples:
   rankine solve complete ratings.csv --rank 10 --holdout 0.1 --output factors.npz
   rankine solve regress --design A.npy --target b.npy --solver srht --set eps=0.1
   rankine solve linear --matrix A.mtx --right b.npy --output x.npy
+  rankine solve theory random-features --powers 1.5 1.2 --noise 0.1 --samples 1000 --features 100,1000,inf
   rankine solve compare transport --cost C.npy --html solvers.html";
 
 /// Which question. The help of each is that of its arguments: a comment here would stand in its place.
@@ -49,8 +52,10 @@ enum Command {
     Sense(Box<Asked<sense::Sense>>),
     Recover(Box<Asked<recover::Recover>>),
     Regress(Box<Asked<regress::Regress>>),
+    RegressKronecker(Box<Asked<regress_kronecker::RegressKronecker>>),
     Approximate(Box<Asked<approximate::Approximate>>),
     Linear(Box<Asked<linear::Linear>>),
+    Theory(theory::Theory),
     Compare(compare::Compare),
 }
 
@@ -63,8 +68,10 @@ impl Solve {
             Command::Sense(command) => command.run(context),
             Command::Recover(command) => command.run(context),
             Command::Regress(command) => command.run(context),
+            Command::RegressKronecker(command) => command.run(context),
             Command::Approximate(command) => command.run(context),
             Command::Linear(command) => command.run(context),
+            Command::Theory(command) => command.run(context),
             Command::Compare(command) => command.run(context),
         }
     }

@@ -7,7 +7,7 @@ use crate::interrupt::Interrupt;
 use anyhow::{Context as _, Result};
 use rankine_report::format;
 use rankine_run::parse_change;
-use rankine_solve::{Progress, Report, Solvers, Stop};
+use rankine_solve::{Progress, Report, Solvers, Stop, Watch};
 use serde::de::DeserializeOwned;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -27,6 +27,9 @@ pub struct Options {
     pub changes: Vec<String>,
     #[command(flatten)]
     pub limits: Limits,
+    /// Start from the answer to a problem of the same size, a file that --output wrote: `.npz` where it has several arrays
+    #[arg(long, value_name = "FILE")]
+    pub start: Option<PathBuf>,
     /// File to write the answer to; the ending says how
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -50,7 +53,7 @@ pub struct Limits {
 
 #[derive(clap::Args)]
 pub struct Pages {
-    /// Write a page with the plot of the convergence here
+    /// Write a page with plots here
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Print JSON
@@ -115,16 +118,21 @@ impl<'a> Watching<'a> {
         self.interrupt.is_asked()
     }
 
-    /// Solves a problem.
+    /// Solves a problem, from a solution where there is one.
     pub fn solve<S: Solvers>(
         &self,
         choice: &S,
         problem: &S::Problem,
+        from: Option<&S::Solution>,
         stop: Stop,
     ) -> Result<Report<S::Solution>, rankine_solve::Error> {
-        let name = choice.name();
-        let (line, mut told) = (bar::line(self.context, name.clone()), 0.0);
-        choice.solver().solve(problem, None, stop, &mut |progress: &Progress| {
+        self.watched(&choice.name(), |watch| choice.solver().solve(problem, from, stop, watch))
+    }
+
+    /// Does what tells a watch of its steps, on a line that begins with `name`.
+    pub fn watched<T>(&self, name: &str, work: impl FnOnce(&mut Watch<'_>) -> T) -> T {
+        let (line, mut told) = (bar::line(self.context, name), 0.0);
+        work(&mut |progress: &Progress| {
             let &Progress { step, objective, residual, seconds } = progress;
             if told + TOLD_EVERY <= seconds {
                 told = seconds;
@@ -178,6 +186,7 @@ mod tests {
         check::<recovery::sensing::SensingSolver>();
         check::<kronecker::KroneckerSolver>();
         check::<regression::RegressionSolver>();
+        check::<regression::kronecker::KroneckerSolver>();
         check::<approximation::ApproximationSolver>();
         check::<linear::LinearSolver>();
     }

@@ -46,6 +46,17 @@ pub trait Question: clap::Args {
     /// Reads the files, or draws the problem.
     fn pose(&self) -> Result<Posed<Self>>;
 
+    /// Settles what the files leave open, where that takes time.
+    fn settle(&self, posed: Posed<Self>, _: &Watching<'_>) -> Result<Posed<Self>> {
+        Ok(posed)
+    }
+
+    /// A solution to start from, of a file as [`write`](Self::write) makes it.
+    fn start(&self, _: &Posed<Self>, path: &Path) -> Result<Solution<Self>> {
+        let message = format!("nothing of this question is started from `{}`", path.display());
+        Err(Failure::with_hint(message, "leave `--start` out").into())
+    }
+
     /// The problem in words.
     fn lead(&self, posed: &Posed<Self>) -> String;
 
@@ -57,8 +68,18 @@ pub trait Question: clap::Args {
         outcome == Outcome::Converged
     }
 
+    /// What may be wrong with a problem, though it is solved.
+    fn warning(&self, _: &Posed<Self>) -> Option<String> {
+        None
+    }
+
+    /// What a good outcome means, where that is not plain.
+    fn note(&self, _: Outcome) -> Option<&'static str> {
+        None
+    }
+
     /// What to do about an outcome that is not good, where that is more than what is said of every question.
-    fn remedy(&self, _: &Posed<Self>, _: Outcome) -> Option<&'static str> {
+    fn remedy(&self, _: Outcome) -> Option<&'static str> {
         None
     }
 
@@ -86,7 +107,10 @@ impl<Q: Question> Asked<Q> {
         let choice: Q::Solvers = options::choose(name, &options.changes)?;
         let stop = options.limits.stop(&choice, Q::tolerance(&choice))?;
         let posed = question.pose()?;
-        let report = Watching::new(context, &options.limits).solve(&choice, &posed.problem, stop)?;
+        let watching = Watching::new(context, &options.limits);
+        let posed = question.settle(posed, &watching)?;
+        let from = options.start.as_deref().map(|path| question.start(&posed, path)).transpose()?;
+        let report = watching.solve(&choice, &posed.problem, from.as_ref(), stop)?;
         if let Some(path) = &options.output {
             question.write(&posed, &report.solution, path)?;
         }
@@ -95,7 +119,9 @@ impl<Q: Question> Asked<Q> {
             lead: question.lead(&posed),
             solver: &choice,
             good: question.is_good(report.outcome),
-            own_remedy: question.remedy(&posed, report.outcome),
+            warning: question.warning(&posed),
+            note: question.note(report.outcome),
+            own_remedy: question.remedy(report.outcome),
             facts: question.facts(&posed, &report.solution),
             report: report.map(drop),
             output: options.output.as_deref(),

@@ -152,6 +152,23 @@ impl Question for Recover {
         Ok(Posed { problem, known: None })
     }
 
+    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Recovered> {
+        let mut archive = files::solution(path)?;
+        let (names, unknowns) = (archive.names(), posed.problem.unknowns());
+        let coefficients = archive.complex("coefficients")?;
+        files::check_shape(path, "coefficients", &coefficients.shape, &[unknowns])?;
+        let mut variances = Vec::new();
+        // Pursuits have none.
+        for name in (1..).map(|place| format!("variances_{place}")).take_while(|name| names.contains(name)) {
+            variances.push(archive.array(&name)?.values);
+        }
+        let noise = match names.iter().any(|name| name == "noise") {
+            true => archive.array("noise")?.values.first().copied(),
+            false => None,
+        };
+        Ok(Recovered { coefficients: numbers(&coefficients.values), variances, noise })
+    }
+
     fn lead(&self, posed: &Posed<Self>) -> String {
         let factors = posed.problem.factors();
         let sizes: Vec<String> =

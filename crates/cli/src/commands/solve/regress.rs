@@ -104,6 +104,11 @@ impl Question for Regress {
         Ok(Posed { problem: Regression::new(design, target)?, known: names })
     }
 
+    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Fit> {
+        let coefficients = files::start(path, "coefficients", posed.problem.design().ncols())?;
+        Ok(Fit { coefficients, distance: f64::NAN, rows: 0, condition: None })
+    }
+
     fn lead(&self, posed: &Posed<Self>) -> String {
         let design = posed.problem.design();
         format!("{} rows, {} coefficients", design.nrows(), design.ncols())

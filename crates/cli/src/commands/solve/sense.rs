@@ -85,6 +85,22 @@ impl Sense {
         };
         Ok(Posed { problem: plant.problem, known: Some(plant.truth) })
     }
+
+    /// The problem of the files.
+    fn measured(&self) -> Result<Sensing> {
+        // The command line asks for both.
+        let [path, measured] =
+            [&self.operator, &self.measured].map(|path| path.as_deref().unwrap_or(Path::new("")));
+        let array = Matrix::read(path, "operator")?.dense(path)?;
+        let [_, rows, columns] = array.shape[..] else {
+            let message = format!("`{}` has the shape {:?}", path.display(), array.shape);
+            return Err(Failure::with_hint(message, "give measurement matrices as [m, rows, columns]").into());
+        };
+        let plain = Plain::<f64>::new(rows, columns, array.values)?;
+        let operator: Arc<dyn Measure> =
+            if self.positive { Arc::new(Packed::new(&plain)?) } else { Arc::new(plain) };
+        Ok(Sensing::new(operator, files::vector(measured, "measured")?, self.rank)?)
+    }
 }
 
 impl Question for Sense {
@@ -99,33 +115,39 @@ impl Question for Sense {
     }
 
     fn pose(&self) -> Result<Posed<Self>> {
-        if let Some(changes) = &self.random {
-            return self.drawn(&settings("", changes).context("while reading `--random`")?);
-        }
-        // The command line asks for both.
-        let [path, measured] =
-            [&self.operator, &self.measured].map(|path| path.as_deref().unwrap_or(Path::new("")));
-        let array = Matrix::read(path, "operator")?.dense(path)?;
-        let [_, rows, columns] = array.shape[..] else {
-            let message = format!("`{}` has the shape {:?}", path.display(), array.shape);
-            return Err(Failure::with_hint(message, "give measurement matrices as [m, rows, columns]").into());
+        let posed = match &self.random {
+            Some(changes) => self.drawn(&settings("", changes).context("while reading `--random`")?)?,
+            None => Posed { problem: self.measured()?, known: None },
         };
-        let plain = Plain::<f64>::new(rows, columns, array.values)?;
-        let operator: Arc<dyn Measure> =
-            if self.positive { Arc::new(Packed::new(&plain)?) } else { Arc::new(plain) };
-        let problem = Sensing::new(operator, files::vector(measured, "measured")?, self.rank)?;
-        Ok(Posed { problem, known: None })
+        // Of one that is positive semidefinite fewer may do.
+        if !self.positive {
+            posed.problem.enough()?;
+        }
+        Ok(posed)
+    }
+
+    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Factors> {
+        let (rows, columns) = posed.problem.operator().shape();
+        files::factors(path, rows, columns, self.rank)
     }
 
     fn lead(&self, posed: &Posed<Self>) -> String {
         let (rows, columns) = posed.problem.operator().shape();
         let count = posed.problem.measured().len();
-        let freedom = posed.problem.freedom();
-        let few = match count < freedom && !self.positive {
-            true => format!(": too few for a matrix of that rank, which has {freedom} degrees of freedom"),
-            false => String::new(),
+        format!("{count} measurements of {rows} rows and {columns} columns, rank {}", self.rank)
+    }
+
+    fn warning(&self, posed: &Posed<Self>) -> Option<String> {
+        let problem = &posed.problem;
+        let (count, rank) = (problem.measured().len(), self.rank);
+        let freedom = if self.positive { problem.symmetric_freedom() } else { problem.freedom() };
+        let few = || {
+            format!(
+                "{count} measurements are fewer than the {freedom} degrees of freedom of a matrix of rank {rank}: they determine \
+                 one of lower rank at most"
+            )
         };
-        format!("{count} measurements of {rows} rows and {columns} columns, rank {}{few}", self.rank)
+        (count < freedom).then(few)
     }
 
     fn facts(&self, posed: &Posed<Self>, solution: &Factors) -> Facts {

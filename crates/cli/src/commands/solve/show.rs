@@ -17,6 +17,10 @@ pub struct Answer<'a, S> {
     pub lead: String,
     pub solver: &'a S,
     pub good: bool,
+    /// What may be wrong with the problem.
+    pub warning: Option<String>,
+    /// What a good outcome means, where that is not plain.
+    pub note: Option<&'static str>,
     /// What the question says to do, where that is more than what is said of every one.
     pub own_remedy: Option<&'static str>,
     pub facts: Facts,
@@ -31,6 +35,10 @@ pub struct Json<'a, S> {
     problem: &'a str,
     solver: &'a S,
     outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<&'static str>,
     #[serde(flatten)]
@@ -70,6 +78,8 @@ impl<S: Solvers> Answer<'_, S> {
             problem: &self.lead,
             solver: self.solver,
             outcome: self.report.outcome,
+            warning: self.warning.as_deref(),
+            note: self.note(),
             remedy: self.remedy(),
             last: Last::of(&self.report),
             facts: json(&self.facts),
@@ -93,6 +103,12 @@ impl<S: Solvers> Answer<'_, S> {
         facts.extend(self.facts.iter().map(|&(name, value)| (name, number(value))));
         facts.extend(self.output.map(|path| ("written to", Cell::text(path.display().to_string()))));
         page.facts(&facts);
+        if let Some(warning) = &self.warning {
+            page.note(Level::Warning, warning);
+        }
+        if let Some(note) = self.note() {
+            page.note(Level::Note, note);
+        }
         if let Some(remedy) = self.remedy() {
             page.note(Level::Warning, remedy);
         }
@@ -115,10 +131,15 @@ impl<S: Solvers> Answer<'_, S> {
         Ok(page)
     }
 
+    fn note(&self) -> Option<&'static str> {
+        self.note.filter(|_| self.good)
+    }
+
     fn remedy(&self) -> Option<&'static str> {
         let remedy = match self.report.outcome {
-            // A command has no solution to start from.
-            Outcome::Interrupted => Some("give it more time: what was found is not the end"),
+            Outcome::Interrupted => Some(
+                "give it more time, or go on with `--start` from what `--output` wrote: it is not the end",
+            ),
             outcome => outcome.remedy(),
         };
         self.own_remedy.or(remedy).filter(|_| !self.good)

@@ -44,6 +44,7 @@ Examples:
   rankine solve transport --cost C.npy --source a.npy --target b.npy --output plan.npz
   rankine solve transport --points X.npy Y.npy --metric euclidean --output plan.mtx
   rankine solve transport --cost C.csv --regularization 1e-2 --solver sinkhorn --tolerance 1e-6 --html plan.html
+  rankine solve transport --cost C.npy --regularization 1e-3 --start plan.npz --output finer.npz
   rankine solve transport --cost C.npy --regularization 1 --solver sparsity-constrained --set max_nonzeros=4";
 
 impl Transport {
@@ -79,6 +80,18 @@ impl Question for Transport {
         let target = masses(self.target.as_deref(), "target", cost.ncols())?;
         let problem = library::Transport::new(cost, source, target, self.regularization)?;
         Ok(Posed { problem, known: () })
+    }
+
+    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Plan> {
+        let mut archive = files::solution(path)?;
+        let mut potential = |name: &str, count: usize| -> Result<Vec<f64>> {
+            let array = archive.array(name)?;
+            files::check_shape(path, name, &array.shape, &[count]).map(|()| array.values)
+        };
+        let source_potential = potential("source_potential", posed.problem.source().len())?;
+        let target_potential = potential("target_potential", posed.problem.target().len())?;
+        // Solvers start from the potentials alone.
+        Ok(Plan { plan: Mat::<f64>::zeros(0, 0).into(), source_potential, target_potential, cost: 0.0 })
     }
 
     fn lead(&self, posed: &Posed<Self>) -> String {

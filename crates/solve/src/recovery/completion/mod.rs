@@ -17,6 +17,7 @@ pub mod exact;
 mod iterate;
 mod problem;
 mod regression;
+mod ridge;
 pub mod sgd;
 pub mod soft_impute;
 mod synthetic;

@@ -25,13 +25,18 @@ impl Completion {
             return Err(Error::Empty { what: "the set of known entries" });
         }
         fits("rank", rank, 1, entries.rows().min(entries.columns()))?;
-        within(
-            "ridge",
-            ridge,
-            0.0 <= ridge,
-            "a finite number of at least 0; 0 for exact entries, 0.05 for ratings",
-        )?;
-        Ok(Self { entries, rank, ridge, biases: None, validation: None })
+        Self { entries, rank, ridge: 0.0, biases: None, validation: None }.with_ridge(ridge)
+    }
+
+    /// The same problem with another ridge.
+    ///
+    /// # Errors
+    /// When it is negative or not finite.
+    pub fn with_ridge(mut self, ridge: f64) -> Result<Self> {
+        let range = "a finite number of at least 0; 0 for exact entries, 0.05 for ratings";
+        within("ridge", ridge, 0.0 <= ridge, range)?;
+        self.ridge = ridge;
+        Ok(self)
     }
 
     /// The problem of what the biases of rows and columns leave; see [`Biases`].

@@ -8,7 +8,8 @@
 use crate::Result;
 use crate::check::{at_least_one, within};
 use crate::recovery::pattern::Lines;
-use crate::recovery::vectors::{CHUNK, Vectors, add, dot};
+use crate::recovery::vectors::{CHUNK, Vectors, dot};
+use crate::vectors::add;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

@@ -71,6 +71,22 @@ impl Sensing {
         self.rank * (rows + columns - self.rank)
     }
 
+    /// The same of a symmetric matrix: k·side − k·(k − 1)/2.
+    pub fn symmetric_freedom(&self) -> usize {
+        self.rank * self.operator.shape().0 - self.rank * (self.rank - 1) / 2
+    }
+
+    /// Whether there are as many measurements as a matrix of rank 1 has degrees of freedom: with fewer none is determined but by
+    /// what else is known of it, such as that it is positive semidefinite.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub fn enough(&self) -> Result<()> {
+        let ((rows, columns), found) = (self.operator.shape(), self.measured.len());
+        let least = rows + columns - 1;
+        if least <= found { Ok(()) } else { Err(Error::Few { found, rows, columns, least }) }
+    }
+
     /// The values at factors and the adjoint of the loss's slopes.
     pub fn pass(&self, left: MatRef<'_, f64>, right: MatRef<'_, f64>, loss: Loss) -> Pass {
         let (y, count) = (&self.measured, self.measured.len() as f64);

@@ -70,6 +70,13 @@ fn the_numbers_of_the_page_are_met() {
 }
 
 #[test]
+fn the_best_ridge_is_best() {
+    let dynamics = dynamics(0.8, 4.0, 0.0);
+    let best = dynamics.best_ridge().unwrap();
+    assert!([0.1, 0.2, 0.3, 0.5].iter().all(|&ridge| best < dynamics.ridge(ridge).unwrap()), "{best}");
+}
+
+#[test]
 fn training_never_raises_the_training_error() {
     for (ratio, initial) in [(0.3, 0.0), (1.0, 0.5), (4.0, 1.0)] {
         let dynamics = dynamics(ratio, 3.0, initial);

@@ -1,15 +1,15 @@
 //! IA³: outputs, or the inputs of a feed-forward layer, made larger or smaller.
 //!
-//!     outputs   W' = diag(l)·W    b' = l∘b        l: [out, 1]
-//!     inputs    W' = W·diag(l)                     l: [1, in]
+//!     outputs   W' = diag(l)·W    b' = l∘b        l: [out, 1]      of a convolution [1, out, 1, 1]
+//!     inputs    W' = W·diag(l)                     l: [1, in]       of a convolution [1, channels, 1, 1]
 //!
-//! Of full rank. Which of the two it is shows in the shape, so that `feedforward_modules` need not be read.
+//! Of full rank. Which of the two it is shows in the shape of a linear layer; of a convolution `feedforward_modules` says.
 
 use super::site::{Site, scale_columns, scale_rows};
 use super::{Card, Formula};
 use crate::Result;
 use crate::adapters::change::Change;
-use rankine_checkpoint::adapter::Foreign;
+use rankine_checkpoint::adapter::{Foreign, LayerKind};
 
 pub(super) const CARD: Card = Card {
     name: "IA3",
@@ -22,32 +22,50 @@ struct Ia3;
 
 impl Formula for Ia3 {
     fn change(&self, site: &Site) -> Result<Change> {
-        let factors = factors(site)?;
         // W·(l − 1), so that small changes are not differences of large numbers.
-        let moved: Vec<_> = factors.iter().map(|l| l - 1.0).collect();
+        let less_one = |factors: Vec<f32>| -> Vec<f32> { factors.iter().map(|l| l - 1.0).collect() };
         let mut weight = site.weight()?;
-        match scales_inputs(site) {
-            true => scale_columns(&mut weight, &moved),
-            false => scale_rows(&mut weight, &moved),
+        match factors(site)? {
+            Factors::Inputs(factors) => scale_columns(&mut weight, &less_one(factors)),
+            Factors::Outputs(factors) => scale_rows(&mut weight, &less_one(factors)),
         }
         Ok(site.dense(weight))
+    }
+
+    fn takes_convolutions(&self) -> bool {
+        true
     }
 
     /// A LoRA has the biases of all adapted modules or of none.
     fn bias(&self, site: &Site) -> Result<Option<Vec<f32>>> {
         let Some(mut bias) = site.bias()? else { return Ok(None) };
-        if !scales_inputs(site) {
-            scale_rows(&mut bias, &factors(site)?);
+        if let Factors::Outputs(factors) = factors(site)? {
+            scale_rows(&mut bias, &factors);
         }
         Ok(Some(bias))
     }
 }
 
-fn scales_inputs(site: &Site) -> bool {
-    site.shape("ia3_l") == [1, site.inputs]
+/// l.
+enum Factors {
+    /// One for every column of the weight.
+    Inputs(Vec<f32>),
+    /// One for every row of it.
+    Outputs(Vec<f32>),
 }
 
-fn factors(site: &Site) -> Result<Vec<f32>> {
-    let shape = if scales_inputs(site) { [1, site.inputs] } else { [site.outputs, 1] };
-    site.tensor("ia3_l", &shape)
+fn factors(site: &Site) -> Result<Factors> {
+    let &Site { outputs, inputs, .. } = site;
+    match site.kind {
+        LayerKind::Convolution { kernel: [height, width] } => {
+            if !site.files.names("feedforward_modules", site.path)? {
+                return Ok(Factors::Outputs(site.tensor("ia3_l", &[1, outputs, 1, 1])?));
+            }
+            let channels = site.tensor("ia3_l", &[1, site.channels(), 1, 1])?;
+            let taps = channels.into_iter().flat_map(|l| std::iter::repeat_n(l, height * width));
+            Ok(Factors::Inputs(taps.collect()))
+        }
+        _ if site.shape("ia3_l") == [1, inputs] => Ok(Factors::Inputs(site.tensor("ia3_l", &[1, inputs])?)),
+        _ => Ok(Factors::Outputs(site.tensor("ia3_l", &[outputs, 1])?)),
+    }
 }

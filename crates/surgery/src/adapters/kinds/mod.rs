@@ -5,7 +5,7 @@
 //!
 //! One file a kind: its card says which tensors and settings its files have, its formula what a module's change is. A new
 //! kind is its file and a word in `kinds!`. Weights of the base are read one at a time a thread, and only by those formulas
-//! that need them. Of layers linear ones are converted, and convolutions of LoHa and LoKr, whose taps are one matrix then; not
+//! that need them. Of layers linear ones are converted, and convolutions of IA³, LoHa, LoKr and OFT, whose taps are one matrix then; not
 //! depthwise ones, of which peft's LoRA does not load elsewhere. Dropouts, seeds and initial values are of no account to a
 //! finished adapter.
 

@@ -4,13 +4,14 @@
 //!     Q skew, its upper triangle in the file: [blocks, n·(n − 1) / 2], or [1, …] with `block_share`
 //!
 //! Of full rank. The series, peft's default: 1 + 2Q + 2Q² + … + 2Qᵏ⁻² + Qᵏ⁻¹ for k terms; 3 are taken for 4. `coft` shortens
-//! every Q whose length is above `eps` / √blocks.
+//! every Q whose length is above `eps` / √blocks. Of convolutions those of 1 × 1: of larger ones peft rotates overlapping patches of
+//! the input and adds them up again, which is no change of the weight, and not what its own merging makes of it.
 
 use super::rotations::{cayley, rotate, times};
 use super::site::Site;
 use super::{Card, Formula};
-use crate::Result;
 use crate::adapters::change::Change;
+use crate::{Error, Result};
 use rankine_checkpoint::adapter::Foreign;
 use rankine_kernels::reduce;
 
@@ -56,13 +57,17 @@ impl Oft {
         let cut = match (files.count("r")?.unwrap_or(0), files.count("oft_block_size")?.unwrap_or(32)) {
             (0, size) if 0 < size => Cut::Size(size),
             (blocks, 0) if 0 < blocks => Cut::Blocks(blocks),
-            _ => return Err(files.wrong("oft_block_size", "above 0 where `r` is 0, and 0 where it is not").into()),
+            _ => {
+                return Err(files
+                    .wrong("oft_block_size", "above 0 where `r` is 0, and 0 where it is not")
+                    .into());
+            }
         };
         let terms = files.count("num_cayley_neumann_terms")?.unwrap_or(5);
         if TERMS < terms {
             return Err(files.wrong("num_cayley_neumann_terms", "1000 at most").into());
         }
-        let on = |key, default| Ok::<_, crate::Error>(files.flag(key)?.unwrap_or(default));
+        let on = |key, default| Ok::<_, Error>(files.flag(key)?.unwrap_or(default));
         let longest = files.number("eps")?.unwrap_or(6e-5);
         Ok(Box::new(Self {
             cut,
@@ -75,6 +80,10 @@ impl Oft {
 
 impl Formula for Oft {
     fn change(&self, site: &Site) -> Result<Change> {
+        if site.kernel() != [1, 1] {
+            let (module, what) = (site.path.to_owned(), "a convolution larger than 1 × 1");
+            return Err(Error::NotLinear { module, what });
+        }
         let inputs = site.inputs;
         let size = match self.cut {
             Cut::Size(size) => nearest_divisor(inputs, size),
@@ -97,6 +106,10 @@ impl Formula for Oft {
         rotate(&mut change, &blocks, size, &(0..inputs).collect::<Vec<_>>());
         reduce::axpy(-1.0, &weight, &mut change);
         Ok(site.dense(change))
+    }
+
+    fn takes_convolutions(&self) -> bool {
+        true
     }
 }
 

@@ -7,7 +7,7 @@ use faer::{Accum, ColMut, ColRef, MatRef, Par};
 const LANES: usize = 8;
 
 /// Σ a·b; a, b: [n].
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; LANES];
     let (wide_a, wide_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let rest: f64 = wide_a.remainder().iter().zip(wide_b.remainder()).map(|(a, b)| a * b).sum();
@@ -20,22 +20,22 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// √Σ a².
-pub(super) fn norm(a: &[f64]) -> f64 {
+pub(crate) fn norm(a: &[f64]) -> f64 {
     dot(a, a).sqrt()
 }
 
 /// target += factor·a.
-pub(super) fn add(target: &mut [f64], factor: f64, a: &[f64]) {
+pub(crate) fn add(target: &mut [f64], factor: f64, a: &[f64]) {
     target.iter_mut().zip(a).for_each(|(target, a)| *target += factor * a);
 }
 
 /// a = factor·a + b.
-pub(super) fn scale_and_add(a: &mut [f64], factor: f64, b: &[f64]) {
+pub(crate) fn scale_and_add(a: &mut [f64], factor: f64, b: &[f64]) {
     a.iter_mut().zip(b).for_each(|(a, b)| *a = factor * *a + b);
 }
 
 /// target = factor·matrix·x, or added to it.
-pub(super) fn multiply(target: &mut [f64], matrix: MatRef<'_, f64>, x: &[f64], factor: f64, accum: Accum) {
+pub(crate) fn multiply(target: &mut [f64], matrix: MatRef<'_, f64>, x: &[f64], factor: f64, accum: Accum) {
     let target = ColMut::from_slice_mut(target).as_mat_mut();
     matmul(target, accum, matrix, ColRef::from_slice(x).as_mat(), factor, Par::Seq);
 }

@@ -1,0 +1,104 @@
+//! How far every tensor moved.
+//!
+//!     ‖W − W₀‖ / ‖W₀‖        Frobenius norms, over all numbers of a tensor, in f64
+//!
+//! Both models are read a block of rows at a time, the blocks of all tensors shared by all threads.
+
+use super::place::place;
+use crate::{Progress, Result, Watch};
+use rankine_checkpoint::Pair;
+use rankine_kernels::reduce;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Numbers of a block: 1 MiB.
+const BLOCK: usize = 1 << 18;
+
+/// Blocks a thread reads between two reports of progress.
+const BLOCKS_BETWEEN_REPORTS: usize = 16;
+
+/// How far one tensor moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorChange {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Number of its layer; `None` outside of all layers.
+    pub layer: Option<usize>,
+    /// What it is in its layer, such as `mlp.up_proj`.
+    pub kind: String,
+    /// ‖W₀‖².
+    pub before: f64,
+    /// ‖W − W₀‖².
+    pub moved: f64,
+}
+
+impl TensorChange {
+    /// Whether any number is another one.
+    pub fn is_changed(&self) -> bool {
+        self.moved != 0.0
+    }
+
+    /// ‖W − W₀‖ / ‖W₀‖; `None` where the base has zeros.
+    pub fn relative(&self) -> Option<f64> {
+        (self.before != 0.0).then(|| (self.moved / self.before).sqrt())
+    }
+}
+
+/// Some rows of a tensor.
+struct Block<'a> {
+    /// Which tensor.
+    index: usize,
+    name: &'a str,
+    rows: Range<usize>,
+    /// Numbers of a row.
+    width: usize,
+}
+
+/// Every tensor, in the order of the base; progress is counted in blocks of rows.
+///
+/// # Errors
+/// When a tensor cannot be read, or `watch` breaks off.
+pub fn changes(pair: Pair<'_>, watch: &mut Watch) -> Result<Vec<TensorChange>> {
+    let (mut found, mut blocks) = (Vec::new(), Vec::new());
+    for (index, (name, info)) in pair.tensors().enumerate() {
+        let (layer, kind) = place(name);
+        let (name_kept, kind, shape) = (name.to_owned(), kind.to_owned(), info.shape.clone());
+        found.push(TensorChange { name: name_kept, shape, layer, kind, before: 0.0, moved: 0.0 });
+        let (height, width) = (info.rows(), info.row_elements());
+        if let Some(rows) = BLOCK.checked_div(width) {
+            let step = rows.max(1);
+            let rows = (0..height).step_by(step).map(|start| start..height.min(start + step));
+            blocks.extend(rows.map(|rows| Block { index, name, rows, width }));
+        }
+    }
+    let mut progress = Progress { done: 0, total: blocks.len() as u64 };
+    // In groups, so that the caller hears of progress on its own thread.
+    for group in blocks.chunks(BLOCKS_BETWEEN_REPORTS * rayon::current_num_threads()) {
+        let squares: Result<Vec<[f64; 2]>> = group
+            .par_iter()
+            .map_init(<[Vec<f32>; 2]>::default, |buffers, block| block.squares(pair, buffers))
+            .collect();
+        // Added in the order of the rows: the sums do not depend on the threads.
+        for (block, [before, moved]) in group.iter().zip(squares?) {
+            found[block.index].before += before;
+            found[block.index].moved += moved;
+        }
+        progress.done += group.len() as u64;
+        progress.tell(watch)?;
+    }
+    Ok(found)
+}
+
+impl Block<'_> {
+    /// ‖W₀‖² and ‖W − W₀‖² of these rows.
+    fn squares(&self, pair: Pair<'_>, [before, after]: &mut [Vec<f32>; 2]) -> Result<[f64; 2]> {
+        let numbers = self.rows.len() * self.width;
+        before.resize(numbers, 0.0);
+        after.resize(numbers, 0.0);
+        pair.read_rows(self.name, self.rows.clone(), [before, after])?;
+        reduce::axpy(-1.0, before, after);
+        Ok([reduce::sum_of_squares(before), reduce::sum_of_squares(after)])
+    }
+}

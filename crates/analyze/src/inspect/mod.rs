@@ -1,0 +1,200 @@
+//! Every tensor of a model, measured: its numbers, its spectrum, what stands out of noise, the tail.
+//!
+//! Tensors are read one at a time, as many together as there are threads, measured and let go; the largest first, so that no
+//! thread waits long for another. Of a matrix in memory there are its numbers, and for the leading spectrum twice as many.
+
+mod compute;
+mod finding;
+mod headers;
+mod map;
+mod numbers;
+mod place;
+mod power_law;
+mod spectrum;
+mod summary;
+
+pub use compute::Compute;
+pub use finding::{Finding, USUAL_ALPHA};
+pub use map::{LayerMap, Notable};
+pub use numbers::Numbers;
+pub use place::{Layer, Part};
+pub use power_law::Tail;
+pub use spectrum::{Bulk, SHARES, Spectrum};
+pub use summary::{Group, Storage};
+
+use crate::{Error, Progress, Result, Watch};
+use headers::{architecture, described, is_like, is_whole};
+use indexmap::IndexMap;
+use rankine_checkpoint::{Opened, Tensors};
+use rankine_random::Rng;
+use rayon::prelude::*;
+use serde::Serialize;
+use spectrum::Extent;
+use std::cmp::Reverse;
+
+/// Which singular values are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spectra {
+    /// All of a matrix whose smaller side is at most [`Spectra::SIDE`], the leading [`Spectra::RANK`] of others.
+    #[default]
+    BySize,
+    /// All, however long it takes.
+    Exact,
+    /// The leading ones of every matrix; all where that is no more work.
+    Leading(usize),
+}
+
+impl Spectra {
+    /// Ours: the eigenvalues of a Gram matrix of this side take about a second.
+    pub const SIDE: usize = 1024;
+    /// Ours: enough for a tail and for the outliers of most matrices.
+    pub const RANK: usize = 64;
+}
+
+/// What is looked at, and how closely; `Default` is everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// Which singular values are found.
+    pub spectra: Spectra,
+    /// Names of tensors with `*` and `?` for what may stand there; a tensor is looked at where one fits it. Empty means all.
+    pub patterns: Vec<String>,
+    /// Seed of the random projections.
+    pub seed: u64,
+}
+
+/// What was found in a model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelReport {
+    /// The family, where a configuration tells.
+    pub architecture: Option<String>,
+    /// Numbers of the tensors that were looked at.
+    pub parameters: u64,
+    /// Their stored size.
+    pub bytes: u64,
+    /// Work and memory of a token, of the whole model.
+    pub compute: Option<Compute>,
+    /// By the type of the stored numbers.
+    pub storage: IndexMap<String, Storage>,
+    /// By what tensors do.
+    pub kinds: IndexMap<Part, Group>,
+    /// By layer, in the order of the model.
+    pub layers: IndexMap<Layer, Group>,
+    /// What is worth saying, what may be wrong first.
+    pub findings: Vec<Finding>,
+    /// The tensors, in the order of the file.
+    pub tensors: Vec<TensorReport>,
+}
+
+/// One tensor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TensorReport {
+    /// Its name.
+    pub name: String,
+    /// Its axes, outermost first.
+    pub shape: Vec<usize>,
+    /// The type of its stored numbers.
+    pub dtype: String,
+    /// Stored size.
+    pub bytes: u64,
+    /// How many numbers.
+    pub parameters: u64,
+    /// What it does.
+    pub kind: Part,
+    /// Where it stands.
+    pub layer: Option<Layer>,
+    /// What tells it from the others of its layer: its kind, or else the rest of its name.
+    pub slot: String,
+    /// What its numbers are like; `None` where headers alone were read.
+    pub numbers: Option<Numbers>,
+    /// Of a matrix or convolution of finite floats, taken as [out, rest], with two rows and columns at least.
+    pub spectrum: Option<Spectrum>,
+}
+
+impl Inspection {
+    /// What headers tell, without reading a number.
+    ///
+    /// # Errors
+    /// When a pattern fits no tensor.
+    pub fn headers(&self, model: &Opened) -> Result<ModelReport> {
+        let all = described(model);
+        let compute = Compute::of(model, &all);
+        let fits =
+            |tensor: &TensorReport, pattern: &String| is_like(tensor.name.as_bytes(), pattern.as_bytes());
+        if let Some(pattern) =
+            self.patterns.iter().find(|pattern| !all.iter().any(|tensor| fits(tensor, pattern)))
+        {
+            let expected = "the name of a tensor of the model, or a pattern of names with `*`";
+            return Err(Error::Setting { name: "tensor", expected, found: format!("`{pattern}`") });
+        }
+        let chosen = |tensor: &TensorReport| {
+            self.patterns.is_empty() || self.patterns.iter().any(|pattern| fits(tensor, pattern))
+        };
+        Ok(ModelReport::of(architecture(model), compute, all.into_iter().filter(chosen).collect()))
+    }
+
+    /// Reads and measures every tensor.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, a pattern fits no tensor, a tensor cannot be read or decomposed, or `watch` breaks off.
+    pub fn run(&self, model: &Opened, watch: &mut Watch) -> Result<ModelReport> {
+        if self.spectra == Spectra::Leading(0) {
+            return Err(Error::Setting { name: "rank", expected: "1 or more", found: "0".to_owned() });
+        }
+        let ModelReport { architecture, compute, mut tensors, .. } = self.headers(model)?;
+        let mut order: Vec<usize> = (0..tensors.len()).collect();
+        order.sort_by_key(|&at| Reverse(tensors[at].parameters));
+        let source = model.tensors();
+        let mut progress = Progress { done: 0, total: tensors.len() as u64 };
+        for group in order.chunks(rayon::current_num_threads()) {
+            let measure = |&at: &usize| self.measure(source, &tensors[at]);
+            let measured = group.par_iter().map(measure).collect::<Result<Vec<_>>>()?;
+            for (&at, (numbers, spectrum)) in group.iter().zip(measured) {
+                tensors[at].numbers = Some(numbers);
+                tensors[at].spectrum = spectrum;
+            }
+            progress.done += group.len() as u64;
+            progress.tell(watch)?;
+        }
+        Ok(ModelReport::of(architecture, compute, tensors))
+    }
+
+    fn measure(&self, source: &dyn Tensors, tensor: &TensorReport) -> Result<(Numbers, Option<Spectrum>)> {
+        let name = &tensor.name;
+        let Some(info) = source.infos().get(name) else { return Ok((Numbers::of(&[], 0), None)) };
+        let mut values = vec![0.0; info.elements()];
+        source.read_into(name, &mut values)?;
+        source.release(name, 0..info.rows());
+        let [rows, columns] = [info.rows(), info.row_elements()];
+        let numbers = Numbers::of(&values, columns);
+        let short = rows.min(columns);
+        if info.shape.len() < 2 || short < 2 || is_whole(info.dtype) || 0 < numbers.not_finite {
+            return Ok((numbers, None));
+        }
+        let extent = match self.spectra {
+            Spectra::Exact => Extent::All,
+            Spectra::Leading(rank) => Extent::Leading(rank),
+            Spectra::BySize if short <= Spectra::SIDE => Extent::All,
+            Spectra::BySize => Extent::Leading(Spectra::RANK),
+        };
+        let mut rng = Rng::new(self.seed).fork("inspect").fork(name);
+        let spectrum = Spectrum::of(&values, [rows, columns], numbers.norm.powi(2), extent, &mut rng);
+        let failed = |source| Error::Decomposition { name: name.clone(), source };
+        Ok((numbers, Some(spectrum.map_err(failed)?)))
+    }
+}
+
+impl ModelReport {
+    fn of(architecture: Option<String>, compute: Option<Compute>, tensors: Vec<TensorReport>) -> Self {
+        Self {
+            architecture,
+            parameters: tensors.iter().map(|tensor| tensor.parameters).sum(),
+            bytes: tensors.iter().map(|tensor| tensor.bytes).sum(),
+            compute,
+            storage: summary::by_storage(&tensors),
+            kinds: summary::by_kind(&tensors),
+            layers: summary::by_layer(&tensors),
+            findings: finding::findings(&tensors),
+            tensors,
+        }
+    }
+}

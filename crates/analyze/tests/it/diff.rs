@@ -1,0 +1,164 @@
+//! What a fine-tune did, on models in memory.
+
+use indexmap::IndexMap;
+use rankine_analyze::{
+    ChangeSum, Error, Progress, TensorChange, by_kind, by_layer, change_map, changes, spectra, sweep,
+};
+use rankine_checkpoint::{Dtype, Pair, TensorInfo, Tensors};
+use rankine_random::Rng;
+use rankine_testkit::assert_close;
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+const SIDE: usize = 96;
+
+/// Tensors in memory.
+#[derive(Clone, Default)]
+struct Held {
+    infos: IndexMap<String, TensorInfo>,
+    values: IndexMap<String, Vec<f32>>,
+}
+
+impl Held {
+    fn insert(&mut self, name: &str, shape: &[usize], values: Vec<f32>) {
+        let info = TensorInfo { shape: shape.to_vec(), dtype: Dtype::F32, bytes: 4 * values.len() as u64 };
+        self.infos.insert(name.to_owned(), info);
+        self.values.insert(name.to_owned(), values);
+    }
+
+    fn change(&mut self, name: &str, by: impl Fn(usize) -> f32) {
+        self.values[name].iter_mut().enumerate().for_each(|(at, x)| *x += by(at));
+    }
+}
+
+impl Tensors for Held {
+    fn infos(&self) -> &IndexMap<String, TensorInfo> {
+        &self.infos
+    }
+
+    fn read_into(&self, name: &str, out: &mut [f32]) -> rankine_checkpoint::Result<()> {
+        out.copy_from_slice(&self.values[name]);
+        Ok(())
+    }
+
+    fn raw(&self, name: &str) -> rankine_checkpoint::Result<Cow<'_, [u8]>> {
+        Ok(self.values[name].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>().into())
+    }
+}
+
+fn base() -> Held {
+    let mut held = Held::default();
+    let draw = |name: &str, count: usize| Rng::new(2).fork(name).normals(count, 0.1);
+    held.insert("model.embed_tokens.weight", &[7, SIDE], draw("embed", 7 * SIDE));
+    for layer in 0..2 {
+        for kind in ["self_attn.q_proj", "mlp.up_proj"] {
+            let name = format!("model.layers.{layer}.{kind}.weight");
+            held.insert(&name, &[SIDE, SIDE], draw(&name, SIDE * SIDE));
+        }
+        held.insert(&format!("model.layers.{layer}.input_layernorm.weight"), &[SIDE], vec![1.0; SIDE]);
+    }
+    held
+}
+
+fn on(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn unit(name: &str) -> Vec<f32> {
+    let x = Rng::new(5).fork(name).normals(SIDE, 1.0);
+    let length = x.iter().map(|x| x * x).sum::<f32>().sqrt();
+    x.iter().map(|x| x / length).collect()
+}
+
+fn found(base: &Held, tuned: &Held) -> Vec<TensorChange> {
+    changes(Pair::of(base, tuned).unwrap(), &mut on).unwrap()
+}
+
+#[test]
+fn every_tensor_is_told_how_far_it_moved() {
+    let (base, mut tuned) = (base(), base());
+    let (up, norm) = ("model.layers.1.mlp.up_proj.weight", "model.layers.0.input_layernorm.weight");
+    tuned.change(up, |at| if at % 2 == 0 { 0.5 } else { 0.0 });
+    tuned.change(norm, |_| -0.25);
+    let found = found(&base, &tuned);
+    assert!(found.iter().map(|change| &change.name).eq(base.infos.keys()));
+    let moved: Vec<&TensorChange> = found.iter().filter(|change| change.is_changed()).collect();
+    assert_eq!(moved.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), [norm, up]);
+    assert_eq!((moved[1].layer, moved[1].kind.as_str()), (Some(1), "mlp.up_proj"));
+    assert_close!([moved[0].relative().unwrap()], [0.25]);
+    let squares: f64 = base.values[up].iter().map(|x| f64::from(x * x)).sum();
+    let expected = ((SIDE * SIDE / 2) as f64 * 0.25 / squares).sqrt();
+    assert_close!([moved[1].relative().unwrap()], [expected], relative = 1e-5);
+    let sum = ChangeSum::of(&found);
+    assert_eq!((sum.tensors, sum.changed), (7, 2));
+    let kinds = by_kind(&found);
+    assert_eq!((kinds["mlp.up_proj"].tensors, kinds["mlp.up_proj"].changed), (2, 1));
+    assert_eq!(kinds["self_attn.q_proj"].relative(), Some(0.0));
+    let layers = by_layer(&found);
+    assert_eq!((layers[&None].tensors, layers[&Some(1)].changed), (1, 1));
+    let all: f64 = layers.values().map(|sum| sum.moved).sum();
+    assert_close!([all], [sum.moved], relative = 1e-12);
+    let map = change_map(&found);
+    assert_eq!((map.layers.as_slice(), map.kinds.len()), ([0, 1].as_slice(), 3));
+    assert_eq!(map.values[1][1], moved[1].relative().unwrap());
+}
+
+#[test]
+fn equal_models_have_no_changes() {
+    let base = base();
+    let found = found(&base, &base);
+    assert!(found.iter().all(|change| !change.is_changed() && change.relative() == Some(0.0)));
+    assert!(spectra(Pair::of(&base, &base).unwrap(), &found, 10, &mut on).unwrap().is_empty());
+}
+
+#[test]
+fn a_new_direction_is_found_and_one_made_longer_is_none() {
+    let (base, mut tuned) = (base(), base());
+    let [spiked, scaled] = ["model.layers.0.self_attn.q_proj.weight", "model.layers.1.mlp.up_proj.weight"];
+    let (u, v) = (unit("u"), unit("v"));
+    // The matrices' largest singular values are some 2·0.1·√96 = 2.
+    tuned.change(spiked, |at| 6.0 * u[at / SIDE] * v[at % SIDE]);
+    let largest = rankine_linalg::svd(&base.values[scaled], SIDE, SIDE).unwrap();
+    let own = |at: usize| largest.u[at / SIDE * SIDE] * largest.vt[at % SIDE];
+    tuned.change(scaled, |at| 4.0 * own(at));
+    tuned.change("model.embed_tokens.weight", |_| 1.0);
+    let pair = Pair::of(&base, &tuned).unwrap();
+    let matrices = spectra(pair, &found(&base, &tuned), 10, &mut on).unwrap();
+    assert_eq!(matrices.iter().map(|matrix| matrix.name.as_str()).collect::<Vec<_>>(), [spiked, scaled]);
+    assert_eq!((matrices[0].intruders(0.5, 1), matrices[1].intruders(0.5, 1)), (vec![0], vec![]));
+    for (matrix, length) in matrices.iter().zip([6.0, 4.0]) {
+        assert_close!([matrix.effective_rank(), matrix.stable_rank()], [1.0, 1.0], relative = 1e-3);
+        assert_close!([matrix.update[0]], [length], relative = 1e-4);
+        assert_eq!(matrix.energy_rank(0.99), 1);
+    }
+    assert_close!([matrices[1].alignment.cosines[0]], [1.0], absolute = 1e-4);
+    assert_eq!(sweep(&matrices, &[1], &[0.0, 0.5, 1.0])[0][..2], [0, 1]);
+    let error = spectra(pair, &found(&base, &tuned), 0, &mut on).unwrap_err();
+    assert!(matches!(error, Error::Setting { name: "top", .. }));
+}
+
+#[test]
+fn a_tied_head_stands_against_one_of_its_own() {
+    let (base, mut tuned) = (base(), base());
+    tuned.insert("lm_head.weight", &[7, SIDE], base.values["model.embed_tokens.weight"].clone());
+    for (first, second) in [(&base, &tuned), (&tuned, &base)] {
+        assert!(found(first, second).iter().all(|change| !change.is_changed()));
+        assert_eq!(found(first, second).len(), 8);
+    }
+    tuned.change("lm_head.weight", |_| 1.0);
+    let moved = found(&base, &tuned);
+    assert_eq!(moved.iter().filter(|change| change.is_changed()).count(), 1);
+    tuned.insert("lm_head.weight", &[8, SIDE], vec![0.0; 8 * SIDE]);
+    let difference = Pair::of(&base, &tuned).err().unwrap();
+    assert_eq!(difference.added, ["lm_head.weight"]);
+}
+
+#[test]
+fn it_can_be_broken_off() {
+    let (base, mut tuned) = (base(), base());
+    tuned.change("model.layers.0.mlp.up_proj.weight", |_| 1.0);
+    let off = &mut |_: Progress| ControlFlow::Break(());
+    let pair = Pair::of(&base, &tuned).unwrap();
+    assert!(matches!(changes(pair, off), Err(Error::Interrupted)));
+    assert!(matches!(spectra(pair, &found(&base, &tuned), 1, off), Err(Error::Interrupted)));
+}

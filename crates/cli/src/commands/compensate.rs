@@ -1,0 +1,196 @@
+//! `rankine compensate`: corrections of low rank that make a compressed model more like the one it was made of.
+
+mod show;
+
+use crate::calibration::CalibrationArgs;
+use crate::errors::Failure;
+use crate::quality::{Quality, quality};
+use crate::stages::Stages;
+use crate::weights::WeightsArgs;
+use crate::{Context, Exit, model};
+use anyhow::Context as _;
+use rankine_checkpoint::vit_names;
+use rankine_checkpoint::{Adapter, Opened};
+use rankine_run::{Modules, TargetSection};
+use rankine_surgery::{
+    AdapterOutput, Compensated, Compensation, Correction, Inputs, Progress, Subject, merge, merge_images,
+};
+use serde::Serialize;
+use show::Evaluation;
+use std::path::{Path, PathBuf};
+
+/// Make up for a compression, without training
+///
+/// Every linear layer that the compression changed gets a correction B·A of low rank, which with `eora` changes most of what the
+/// layer answers to --calibration back; no other correction of that rank does better. The result is a plain LoRA for the
+/// compressed model, which peft reads, and generate, chat, evaluate, train and merge take with --adapter; with --merge it is a
+/// model, whose weights are no longer pruned or rounded.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Compensate {
+    /// The model as it was: known name, hub repository, directory, .gguf file, or image classifier's weights
+    model: String,
+    /// What compression made of it; a .gguf file of it too
+    compressed: String,
+    /// In which norm corrections are nearest
+    #[arg(long, default_value = "eora")]
+    method: Method,
+    /// Rank of every correction
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    rank: usize,
+    /// Layers to correct: `all-linear`, or names with commas between
+    #[arg(long, value_name = "NAMES", default_value = "all-linear")]
+    target: String,
+    #[command(flatten)]
+    calibration: CalibrationArgs,
+    /// Add the corrections to the compressed weights: a model instead of an adapter
+    #[arg(long)]
+    merge: bool,
+    /// Measure the model, what compression made of it, and the result on these data, as `rankine evaluate` does
+    #[arg(long, value_name = "PATH")]
+    eval: Option<PathBuf>,
+    #[command(flatten)]
+    weights: WeightsArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankine compensate smollm2-135m ./pruned --calibration book.txt --rank 32 --output correction
+  rankine compensate smollm2-135m ./model-q4_0.gguf --calibration book.txt --eval held_out.txt --output correction
+  rankine compensate smollm2-135m ./rounded --method svd --calibration book.txt --rank 128 --merge --output whole";
+
+/// The norm in which a correction is nearest.
+#[derive(Clone, Copy, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Method {
+    /// That of what a layer answers, by the second moment of its inputs
+    Eora,
+    /// Columns weighed by the mean magnitude of their input
+    Activation,
+    /// All numbers alike
+    Svd,
+}
+
+impl Method {
+    fn correction(self) -> Correction {
+        match self {
+            Self::Eora => Correction::Eora,
+            Self::Activation => Correction::Activation,
+            Self::Svd => Correction::Svd,
+        }
+    }
+}
+
+impl Compensate {
+    /// Compensates, and tells how well.
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let paths = [model::find(context, &self.model)?, model::find(context, &self.compressed)?];
+        let (model, compressed) = (Opened::open(&paths[0])?, Opened::open(&paths[1])?);
+        let output = self.output(&paths);
+        output.check()?;
+        let inputs = self.inputs(&paths[0])?;
+        let [original, before] = [self.quality(context, &paths[0])?, self.quality(context, &paths[1])?];
+        let compensated = self.compensated(context, [&model, &compressed], inputs.as_ref())?;
+        // The model in memory makes room for the next one.
+        drop(inputs);
+        match self.merge {
+            true => self.merged(context, &compressed, &compensated.adapter, output.inputs)?,
+            false => output.write(&compensated.adapter)?,
+        }
+        let evaluation = match (original, before, &self.eval) {
+            (Some(original), Some(compressed), Some(data)) => {
+                let result = self.weights.output.as_path();
+                let (path, adapter) =
+                    if self.merge { (result, None) } else { (paths[1].as_path(), Some(result)) };
+                let compensated = quality(context, path, adapter, data)?;
+                Some(Evaluation { data, original, compressed, compensated })
+            }
+            _ => None,
+        };
+        match self.json {
+            true => context.show_json(&self.report(&compensated, evaluation))?,
+            false => context.show(&self.page(&compensated, evaluation))?,
+        }
+        Ok(Exit::Done)
+    }
+
+    /// The output, which is nothing that is read.
+    fn output(&self, paths: &[PathBuf; 2]) -> AdapterOutput<'_> {
+        let data = self.eval.as_deref().into_iter().chain(self.calibration.path()).map(Path::to_owned);
+        let inputs = paths.iter().cloned().chain(data).collect();
+        let existing = self.weights.options(Vec::new()).existing;
+        AdapterOutput { target: &self.weights.output, existing, inputs }
+    }
+
+    fn inputs(&self, model: &Path) -> anyhow::Result<Box<dyn Inputs>> {
+        self.calibration.inputs(model)?.ok_or_else(|| {
+            let hint = "give some text of the kind that the model is for with `--calibration`";
+            Failure::with_hint("there are no data to see the inputs of the layers with", hint).into()
+        })
+    }
+
+    fn quality(&self, context: &Context, path: &Path) -> anyhow::Result<Option<Quality>> {
+        self.eval.as_ref().map(|data| quality(context, path, None, data)).transpose()
+    }
+
+    fn compensated(
+        &self,
+        context: &Context,
+        [model, compressed]: [&Opened; 2],
+        inputs: &dyn Inputs,
+    ) -> anyhow::Result<Compensated> {
+        let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
+        let base = match Path::new(&self.compressed).exists() {
+            true => std::path::absolute(&self.compressed)?.display().to_string(),
+            false => self.compressed.clone(),
+        };
+        let compensation = Compensation {
+            correction: self.method.correction(),
+            rank: self.rank,
+            targets: targets.targets(),
+            base,
+            inputs,
+        };
+        let mut stages = Stages::new(context);
+        let watch = &mut |progress: Progress| stages.see(progress);
+        let found = compensation.run(Subject::from(model), Subject::from(compressed), watch);
+        let mut compensated = found.with_context(|| format!("while compensating `{}`", self.compressed))?;
+        // peft calls modules as transformers does now.
+        if !self.merge && vit_names::is_old(&compensated.adapter) {
+            compensated.adapter.rename(vit_names::of_transformers);
+        }
+        Ok(compensated)
+    }
+
+    /// Writes the compressed model with the corrections in its weights.
+    fn merged(
+        &self,
+        context: &Context,
+        compressed: &Opened,
+        adapter: &Adapter,
+        inputs: Vec<PathBuf>,
+    ) -> anyhow::Result<()> {
+        let mut stages = Stages::new(context);
+        let watch = &mut |progress: Progress| stages.see(progress);
+        let target = &self.weights.output;
+        let mut options = self.weights.options(Vec::new());
+        options.inputs.extend(inputs);
+        let written = match compressed {
+            Opened::Texts(model) => {
+                options.extra_files = rankine_run::tokenizer_companions(model)?;
+                merge(model, adapter, target, &options, watch)
+            }
+            Opened::Images(model) => merge_images(model, adapter, target, &options, watch),
+            Opened::Bare(_) => {
+                let message =
+                    format!("`{}` has no configuration, so it is no model to write", self.compressed);
+                return Err(Failure::with_hint(message, "leave out `--merge`").into());
+            }
+        };
+        written.with_context(|| format!("while merging into `{}`", self.compressed))?;
+        Ok(())
+    }
+}

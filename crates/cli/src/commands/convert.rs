@@ -1,0 +1,177 @@
+//! `rankine convert`: a model in other files.
+
+use crate::disk;
+use crate::errors::Failure;
+use crate::gguf::{self, Source};
+use crate::stages::Stages;
+use crate::weights::StoredType;
+use crate::{Context, Exit, model, units};
+use anyhow::Context as _;
+use rankine_checkpoint::{Existing, Opened};
+use rankine_report::{Cell, Column, Page, Table};
+use rankine_surgery::{GgufTarget, Plan, Progress, Quantization, Subject, Types, WriteOptions};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Write a model in another container, type or number of files
+///
+/// An output that ends in .gguf is such a file, with tokenizer and chat template inside; any other is a directory of safetensors,
+/// with config.json and tokenizer. Weights of torch (.bin, .pth, .pt) are read without running anything in them; quantised ones are
+/// widened exactly, to f32 where no type is given. Weights of a kind that is not known here are converted too, to a directory without
+/// a config.json. Names are those of transformers, 4 and 5 alike: files of older programs (gamma and beta, bare prefixes, the state
+/// of DataParallel) get them.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Convert {
+    /// Known name, hub repository, directory, .gguf file, or file of weights (.safetensors, .bin, .pth, .pt)
+    input: String,
+    /// File that ends in .gguf, or directory to write
+    output: PathBuf,
+    /// Type of all weights; without it each keeps its own. In a .gguf file vectors are f32
+    #[arg(long)]
+    dtype: Option<StoredType>,
+    /// Most bytes of weights in a file of a directory
+    #[arg(long, default_value = "5GB", value_name = "SIZE", value_parser = units::parse_bytes)]
+    shard_size: u64,
+    /// Replace the output if it exists
+    #[arg(long)]
+    force: bool,
+    /// Say what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankine convert smollm2-135m smollm2.gguf
+  rankine convert model-q4_k_m.gguf ./model --dtype bf16
+  rankine convert pytorch_model.bin ./weights
+  rankine convert ./model ./sharded --shard-size 500MB --dtype f16 --dry-run";
+
+/// The result in JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    output: &'a Path,
+    dry_run: bool,
+    parameters: u64,
+    bytes: u64,
+    files: Vec<File<'a>>,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    name: &'a str,
+    bytes: u64,
+}
+
+impl Convert {
+    /// Converts, and tells what was written.
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let path = model::find(context, &self.input)?;
+        let converting = || format!("while converting `{}`", self.input);
+        if gguf::is_gguf(&self.output) {
+            self.run_gguf(context, path).with_context(converting)?;
+        } else {
+            self.refuse_file()?;
+            self.run_folder(context, &path).with_context(converting)?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn run_gguf(&self, context: &Context, path: PathBuf) -> anyhow::Result<()> {
+        let source = Source::open(context, &path)?;
+        let types = self.dtype.map_or(Types::Kept, |dtype| Types::One(dtype.dtype()));
+        let quantization = Quantization { types, output: None, embedding: None };
+        let plan = quantization.plan(&source.source())?;
+        let report = match self.dry_run {
+            true => plan,
+            false => {
+                disk::check_room(&self.output, plan.bytes())?;
+                let to = GgufTarget { target: &self.output, existing: self.existing(), inputs: vec![path] };
+                let mut stages = Stages::new(context);
+                let watch = &mut |progress: Progress| stages.see(progress);
+                quantization.run(&source.source(), &to, watch)?
+            }
+        };
+        match self.json {
+            true => context.show_json(&gguf::Report::new(&self.output, self.dry_run, &report)),
+            false => context.show(&gguf::page(self.title(), &self.output, &report, |_| true)),
+        }
+    }
+
+    fn run_folder(&self, context: &Context, path: &Path) -> anyhow::Result<()> {
+        let model = Opened::open(path)?;
+        let extra_files = match &model {
+            Opened::Texts(model) => rankine_run::tokenizer_companions(model)?,
+            _ => Vec::new(),
+        };
+        let options = WriteOptions {
+            dtype: self.dtype.map(StoredType::dtype),
+            shard_bytes: self.shard_size,
+            existing: self.existing(),
+            inputs: vec![path.to_owned()],
+            extra_files,
+            ..WriteOptions::default()
+        };
+        let subject = Subject::from(&model);
+        let plan = rankine_surgery::plan_rewrite(subject, &options)?;
+        let plan = match self.dry_run {
+            true => plan,
+            false => {
+                disk::check_room(&self.output, plan.bytes)?;
+                let mut stages = Stages::new(context);
+                let watch = &mut |progress: Progress| stages.see(progress);
+                rankine_surgery::rewrite(subject, &self.output, &options, watch)?
+            }
+        };
+        match self.json {
+            true => context.show_json(&self.report(&plan)),
+            false => context.show(&self.page(&plan)),
+        }
+    }
+
+    /// A model is more than one file, but for GGUF.
+    fn refuse_file(&self) -> anyhow::Result<()> {
+        let extension = self.output.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let known = ["safetensors", "bin", "pth", "pt"];
+        match known.iter().any(|known| extension.eq_ignore_ascii_case(known)) && !self.output.is_dir() {
+            true => Err(Failure::with_hint(
+                format!(
+                    "`{}`: a model is written as a directory, or as one file that ends in .gguf",
+                    self.output.display()
+                ),
+                format!("name a directory: `{}`", self.output.with_extension("").display()),
+            )
+            .into()),
+            false => Ok(()),
+        }
+    }
+
+    fn existing(&self) -> Existing {
+        if self.force { Existing::Replace } else { Existing::Refuse }
+    }
+
+    fn title(&self) -> &'static str {
+        if self.dry_run { "Would write" } else { "Converted into" }
+    }
+
+    fn report<'a>(&'a self, plan: &'a Plan) -> Report<'a> {
+        let files = plan.files.iter().map(|(name, bytes)| File { name, bytes: *bytes }).collect();
+        let &Plan { parameters, bytes, .. } = plan;
+        Report { output: &self.output, dry_run: self.dry_run, parameters, bytes, files }
+    }
+
+    fn page(&self, plan: &Plan) -> Page {
+        let mut page = Page::new(format!("{} {}", self.title(), self.output.display()));
+        page.facts(&[("parameters", Cell::Count(plan.parameters)), ("weights", Cell::Bytes(plan.bytes))]);
+        let mut table = Table::new([Column::text("file"), Column::number("weights")]);
+        for (name, bytes) in &plan.files {
+            table.row([Cell::text(name), Cell::Bytes(*bytes)]);
+        }
+        page.table(table);
+        page
+    }
+}

@@ -1,0 +1,205 @@
+//! `rankine diff`: what a fine-tune did to its base.
+
+mod page;
+mod report;
+
+use crate::stages::Stages;
+use crate::{Context, Exit, model, tokenizers};
+use anyhow::Context as _;
+use page::Scaled;
+use rankine_analyze::{MatrixChange, TensorChange};
+use rankine_checkpoint::vit_names::Named;
+use rankine_checkpoint::{Adapter, Difference, Existing, Opened, Pair};
+use rankine_run::AdapterBase;
+use rankine_surgery::{AdapterOutput, KeptRank, Merged, Mitigation, Progress, Stage, Subject, WriteOptions};
+use std::path::{Path, PathBuf};
+
+/// Show what a fine-tune did to its base: how far layers moved, which directions are new
+///
+/// TUNED is a full fine-tune; with --adapter it is the base with that adapter. Every tensor is compared. With --intruders the
+/// changed matrices of linear layers are decomposed: effective rank of the change, and intruder dimensions, leading singular
+/// vectors that are nearly orthogonal to all of the base's, which LoRA makes and full fine-tuning hardly does, and which predict
+/// what is forgotten. --mitigate scales them and writes the result: a model, or an adapter where one was given.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Diff {
+    /// Known name, hub repository, directory or file of the model as it was
+    base: String,
+    /// The same of what was made of it
+    #[arg(required_unless_present = "adapter", conflicts_with = "adapter")]
+    tuned: Option<String>,
+    /// Directory of a LoRA adapter: the tuned model is the base with it
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    /// Look into the changed matrices: their spectra, and intruder dimensions
+    #[arg(long)]
+    intruders: bool,
+    /// A leading vector is an intruder where its largest cosine with a vector of the base is below this
+    #[arg(long, value_name = "COSINE", default_value_t = Mitigation::default().epsilon)]
+    epsilon: f64,
+    /// How many leading singular vectors of every matrix are looked at
+    #[arg(long, value_name = "N", default_value_t = Mitigation::default().top)]
+    top: usize,
+    /// Multiply the singular values of intruders by this, and write the result to --output: 0.7 to 0.9 repairs most of what was
+    /// forgotten, 1 changes nothing, 0 takes them away
+    #[arg(long, value_name = "FACTOR", requires = "output")]
+    mitigate: Option<f64>,
+    /// With --mitigate and --adapter: let ranks grow by the intruders, so that nothing is cut
+    #[arg(long, requires_all = ["mitigate", "adapter"])]
+    exact: bool,
+    /// Directory to write, for --mitigate
+    #[arg(long, short, value_name = "DIR", requires = "mitigate")]
+    output: Option<PathBuf>,
+    /// Replace the output if it exists
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Write a page with the plots here
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankine diff smollm2-135m ./tuned
+  rankine diff smollm2-135m ./tuned --intruders --html diff.html
+  rankine diff smollm2-135m --adapter runs/first --intruders --epsilon 0.6 --top 10
+  rankine diff smollm2-135m ./tuned --mitigate 0.75 --output milder
+  rankine diff smollm2-135m --adapter runs/first --mitigate 0.75 --output runs/milder";
+
+/// What was found.
+struct Found {
+    changes: Vec<TensorChange>,
+    /// Empty where nobody asked.
+    matrices: Vec<MatrixChange>,
+    /// What was written, if anything.
+    scaled: Option<Scaled>,
+}
+
+impl Diff {
+    /// Compares, and writes what was asked for.
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let path = model::find(context, &self.base)?;
+        let found = match (&self.adapter, &self.tuned) {
+            (Some(folder), _) => self.with_adapter(context, &path, folder),
+            (None, tuned) => self.with_model(context, &path, tuned.as_deref().unwrap_or_default()),
+        };
+        let found = found.with_context(|| format!("while comparing with `{}`", self.base))?;
+        if let Some(file) = &self.html {
+            let html = self.full_page(&found).html();
+            rankine_checkpoint::write_file_atomically(file, html.as_bytes())
+                .with_context(|| format!("while writing `{}`", file.display()))?;
+        }
+        match self.json {
+            true => context.show_json(&self.report(&found))?,
+            false => context.show(&self.page(&found))?,
+        }
+        Ok(Exit::Done)
+    }
+
+    fn with_model(&self, context: &Context, path: &Path, tuned: &str) -> anyhow::Result<Found> {
+        let tuned_path = model::find(context, tuned)?;
+        let (base, tuned) = (Opened::open(path)?, Opened::open(&tuned_path)?);
+        tokenizers::warn(context, &base, &tuned)?;
+        let pair = Pair::of(base.tensors(), tuned.tensors())
+            .map_err(|difference| unlike(path, &tuned_path, difference))?;
+        let (subject, mut stages) = (Subject::from(&base), Stages::new(context));
+        let mut found = self.found(pair, &|module| subject.is_head(module), &mut stages)?;
+        if let (Some(mitigation), Some(output)) = (self.mitigation(), &self.output) {
+            let extra_files = match &tuned {
+                Opened::Texts(tuned) => rankine_run::tokenizer_companions(tuned)?,
+                _ => Vec::new(),
+            };
+            let options = WriteOptions { existing: self.existing(), extra_files, ..WriteOptions::default() };
+            let watch = &mut |progress: Progress| stages.see(progress);
+            let report = mitigation.run(subject, Subject::from(&tuned), output, &options, watch)?;
+            found.scaled = Some(Scaled { matrices: report.matrices, lost: None });
+        }
+        Ok(found)
+    }
+
+    fn with_adapter(&self, context: &Context, path: &Path, folder: &Path) -> anyhow::Result<Found> {
+        let mut base = AdapterBase::open(path)?;
+        let adapter = rankine_run::open_adapter(path, folder)?;
+        rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
+        base.fit_head(&adapter, folder)?;
+        let names = adapter.low_rank.keys().chain(adapter.replaced.keys()).map(String::as_str);
+        let tensors = Named::like(base.tensors(), names);
+        let mut stages = Stages::new(context);
+        let merged = Merged::watched(&tensors, &adapter, &mut |progress| stages.see(progress))?;
+        let pair = Pair::of(&tensors, &merged).map_err(|difference| unlike(path, folder, difference))?;
+        let subject = match &base {
+            AdapterBase::Texts(base) => Subject::Texts(base),
+            AdapterBase::Images(base) => Subject::Images(base),
+        };
+        let mut found = self.found(pair, &|module| subject.is_head(module), &mut stages)?;
+        if let (Some(mitigation), Some(output)) = (self.mitigation(), &self.output) {
+            found.scaled = Some(self.scale_adapter(
+                &mitigation,
+                (&tensors, &adapter),
+                (path, folder, output),
+                &mut stages,
+            )?);
+        }
+        Ok(found)
+    }
+
+    /// The adapter with its intruders scaled, written.
+    fn scale_adapter(
+        &self,
+        mitigation: &Mitigation,
+        (base, adapter): (&Named<'_>, &Adapter),
+        (path, folder, target): (&Path, &Path, &Path),
+        stages: &mut Stages<'_>,
+    ) -> anyhow::Result<Scaled> {
+        let inputs = vec![folder.to_owned(), path.to_owned()];
+        let output = AdapterOutput { target, existing: self.existing(), inputs };
+        output.check()?;
+        let kept = if self.exact { KeptRank::Exact } else { KeptRank::Same };
+        let classes = rankine_run::classes_file(adapter, folder)?;
+        let (conversion, matrices) =
+            mitigation.of_adapter(base, adapter, kept, &mut |progress| stages.see(progress))?;
+        let companion = classes.as_ref().map(|(name, text)| (*name, text.as_bytes()));
+        output.write_with(&conversion.adapter, companion)?;
+        Ok(Scaled { matrices, lost: Some(conversion.relative) })
+    }
+
+    fn found(
+        &self,
+        pair: Pair<'_>,
+        is_head: &dyn Fn(&str) -> bool,
+        stages: &mut Stages<'_>,
+    ) -> anyhow::Result<Found> {
+        let mut see = |stage: Stage, rankine_analyze::Progress { done, total }| {
+            stages.see(Progress { stage, done, total })
+        };
+        let changes = rankine_analyze::changes(pair, &mut |progress| see(Stage::Comparing, progress))?;
+        let matrices = match self.intruders {
+            true => {
+                let is_body =
+                    |change: &&TensorChange| !change.name.strip_suffix(".weight").is_some_and(is_head);
+                let body: Vec<TensorChange> = changes.iter().filter(is_body).cloned().collect();
+                let watch = &mut |progress| see(Stage::Decomposing, progress);
+                rankine_analyze::spectra(pair, &body, self.top, watch)?
+            }
+            false => Vec::new(),
+        };
+        Ok(Found { changes, matrices, scaled: None })
+    }
+
+    fn mitigation(&self) -> Option<Mitigation> {
+        let &Self { epsilon, top, .. } = self;
+        self.mitigate.map(|factor| Mitigation { epsilon, top, factor })
+    }
+
+    fn existing(&self) -> Existing {
+        if self.force { Existing::Replace } else { Existing::Refuse }
+    }
+}
+
+fn unlike(first: &Path, second: &Path, difference: Difference) -> rankine_analyze::Error {
+    let (first, second) = (first.to_owned(), second.to_owned());
+    rankine_analyze::Error::Unlike { first, second, difference: Box::new(difference) }
+}

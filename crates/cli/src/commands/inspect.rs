@@ -1,0 +1,91 @@
+//! `rankine inspect`: every tensor of a model, measured.
+
+mod page;
+mod tables;
+
+use crate::interrupt::Interrupt;
+use crate::{Context, Exit, bar, model};
+use anyhow::Context as _;
+use rankine_analyze::Progress;
+use rankine_analyze::inspect::{Inspection, ModelReport, Spectra};
+use rankine_checkpoint::Opened;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// Look into the weights of a model
+///
+/// Every tensor is read, one at a time for each thread, and measured: its numbers, the spectrum of every matrix, what of it stands
+/// out of noise (Marchenko and Pastur), how heavy its tail is (a power law, as in WeightWatcher). Nothing is changed. Matrices of up
+/// to 1024 rows or columns are decomposed wholly, of larger ones the 64 leading singular values are found, with a bound of
+/// their error; convolutions are taken as [out, rest].
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Inspect {
+    /// Known name, hub repository, directory, .gguf file or other file of weights
+    model: String,
+    /// Write a page with maps, spectra and a table of all tensors here
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Look at these tensors only: names with commas between, in which `*` stands for anything and `?` for one letter
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    tensor: Vec<String>,
+    /// Find all singular values, however large the matrix
+    #[arg(long, conflicts_with_all = ["rank", "headers"])]
+    exact: bool,
+    /// Find so many leading singular values of every matrix
+    #[arg(long, value_name = "N", conflicts_with = "headers")]
+    rank: Option<usize>,
+    /// Read names, shapes and types, and no numbers
+    #[arg(long)]
+    headers: bool,
+    /// Show every tensor
+    #[arg(long)]
+    all: bool,
+    /// Print JSON, with all singular values that were found
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankine inspect smollm2-135m
+  rankine inspect smollm2-135m --html model.html
+  rankine inspect ./model --tensor '*.q_proj.weight,*.k_proj.weight' --all
+  rankine inspect large.gguf --rank 32 --json
+  rankine inspect ./sharded --headers";
+
+impl Inspect {
+    /// Measures, and tells.
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let opened = Opened::open(model::find(context, &self.model)?)?;
+        let report = self.report(context, &opened);
+        let report = report.with_context(|| format!("while inspecting `{}`", self.model))?;
+        if let Some(path) = &self.html {
+            let html = page::whole(&report, &self.model).html();
+            let written = rankine_checkpoint::write_file_atomically(path, html.as_bytes());
+            written.with_context(|| format!("while writing `{}`", path.display()))?;
+        }
+        match self.json {
+            true => context.show_json(&report)?,
+            false => context.show(&page::brief(&report, &self.model, self.all))?,
+        }
+        Ok(Exit::Done)
+    }
+
+    fn report(&self, context: &Context, opened: &Opened) -> rankine_analyze::Result<ModelReport> {
+        let spectra = match (self.exact, self.rank) {
+            (true, _) => Spectra::Exact,
+            (false, Some(rank)) => Spectra::Leading(rank),
+            (false, None) => Spectra::BySize,
+        };
+        let inspection = Inspection { spectra, patterns: self.tensor.clone(), ..Inspection::default() };
+        if self.headers {
+            return inspection.headers(opened);
+        }
+        let (interrupt, bar) = (Interrupt::listen(), bar::counting(context, "inspecting", 0));
+        inspection.run(opened, &mut |Progress { done, total }| {
+            bar.set_of(done, total);
+            if interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! `rankine interpolate`: the models on the line between two others.
+
+use crate::line::{self, LineArgs};
+use crate::stages::Stages;
+use crate::{Context, Exit, model, tokenizers};
+use anyhow::Context as _;
+use rankine_checkpoint::{Existing, Opened, Pair};
+use rankine_report::{Cell, Page};
+use rankine_run::{PathPoint, barrier};
+use rankine_surgery::{Interpolated, Plan, Progress, Subject, WriteOptions};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Measure the models on the line between two others, and write one of them
+///
+/// Loss and accuracy of (1 − t)·A + t·B from the first model to the second. The barrier is how far the loss rises above the line
+/// between its two ends: near 0 for two fine-tunes of one base, high for networks from different starts, unless they are aligned
+/// (`rankine align`). With --output the best of the measured models is written, or that at --at.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Interpolate {
+    /// Known name, hub repository, directory or file of the first model
+    first: String,
+    /// The same of the second
+    second: String,
+    /// The data to measure on: JSON, JSONL, CSV, TSV or plain text; of images a folder with a folder for every class, or an
+    /// IDX file
+    #[arg(long, value_name = "FILE", required_unless_present = "at")]
+    eval: Option<PathBuf>,
+    #[command(flatten)]
+    line: LineArgs,
+    /// Directory to write a model to
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Write the model with this share of the second; below 0 or above 1 goes beyond them
+    #[arg(long, value_name = "SHARE", requires = "output", allow_negative_numbers = true)]
+    at: Option<f64>,
+    /// Replace the output if it exists
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Write a page with the plots here
+    #[arg(long, value_name = "FILE", requires = "eval")]
+    html: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rankine interpolate smollm2-135m ./tuned --eval held_out.jsonl
+  rankine interpolate ./first ./aligned --steps 21 --eval digits --html path.html
+  rankine interpolate ./base ./tuned --eval held_out.jsonl --output best
+  rankine interpolate ./base ./tuned --at 0.5 --output middle";
+
+/// The result in JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    first: &'a str,
+    second: &'a str,
+    data: Option<&'a Path>,
+    barrier: Option<f64>,
+    points: &'a [PathPoint],
+    output: Option<&'a Path>,
+    /// Share of the second in what was written.
+    written: Option<f64>,
+}
+
+impl Interpolate {
+    /// Measures, and writes what was asked for.
+    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let paths = [model::find(context, &self.first)?, model::find(context, &self.second)?];
+        let [first, second] = [Opened::open(&paths[0])?, Opened::open(&paths[1])?];
+        tokenizers::warn(context, &first, &second)?;
+        let between = || format!("while going from `{}` to `{}`", self.first, self.second);
+        let pair = Interpolated::pair(Subject::from(&first), Subject::from(&second)).with_context(between)?;
+        let mut stages = Stages::new(context);
+        let points = match &self.eval {
+            Some(data) => {
+                let examiner = self.line.examiner(&paths[0], data)?;
+                self.line.walk(&examiner, pair, &mut stages).with_context(between)?
+            }
+            None => Vec::new(),
+        };
+        let lowest = points.iter().min_by(|one, other| one.nll.total_cmp(&other.nll)).map(|point| point.t);
+        let at = self.at.or(lowest).filter(|_| self.output.is_some());
+        let plan = match (&self.output, at) {
+            (Some(output), Some(at)) => {
+                Some(self.write((&first, &second), pair, (output, at), &mut stages)?)
+            }
+            _ => None,
+        };
+        drop(stages);
+        let page = self.page(&points, at.zip(plan.as_ref()));
+        if let Some(file) = &self.html {
+            rankine_checkpoint::write_file_atomically(file, page.html().as_bytes())
+                .with_context(|| format!("while writing `{}`", file.display()))?;
+        }
+        match self.json {
+            true => context.show_json(&self.report(&points, at))?,
+            false => context.show(&page)?,
+        }
+        Ok(Exit::Done)
+    }
+
+    fn write(
+        &self,
+        (first, second): (&Opened, &Opened),
+        pair: Pair<'_>,
+        (output, at): (&Path, f64),
+        stages: &mut Stages<'_>,
+    ) -> anyhow::Result<Plan> {
+        let extra_files = match first {
+            Opened::Texts(first) => rankine_run::tokenizer_companions(first)?,
+            _ => Vec::new(),
+        };
+        let options = WriteOptions {
+            existing: if self.force { Existing::Replace } else { Existing::Refuse },
+            inputs: vec![second.path().to_owned()],
+            extra_files,
+            ..WriteOptions::default()
+        };
+        let watch = &mut |progress: Progress| stages.see(progress);
+        Ok(Interpolated::new(pair, at).write(Subject::from(first), output, &options, watch)?)
+    }
+
+    fn report<'a>(&'a self, points: &'a [PathPoint], written: Option<f64>) -> Report<'a> {
+        Report {
+            first: &self.first,
+            second: &self.second,
+            data: self.eval.as_deref(),
+            barrier: (!points.is_empty()).then(|| barrier(points)),
+            points,
+            output: self.output.as_deref(),
+            written,
+        }
+    }
+
+    fn page(&self, points: &[PathPoint], written: Option<(f64, &Plan)>) -> Page {
+        let mut page = Page::new(format!("From {} to {}", self.first, self.second));
+        let mut facts = Vec::new();
+        if let Some(data) = &self.eval {
+            facts.push(("measured on", Cell::text(data.display().to_string())));
+            facts.push(("barrier", Cell::fixed(barrier(points), 4)));
+        }
+        if let (Some(output), Some((at, plan))) = (&self.output, written) {
+            facts.push(("written to", Cell::text(output.display().to_string())));
+            facts.push(("share of the second", Cell::fixed(at, 3)));
+            facts.push(("weights", Cell::Bytes(plan.bytes)));
+        }
+        page.facts(&facts);
+        if !points.is_empty() {
+            let lines: [(&str, &[PathPoint]); 1] = [("models between", points)];
+            page.table(line::table(&lines));
+            for plot in line::plots(&lines) {
+                page.plot(plot);
+            }
+        }
+        page
+    }
+}

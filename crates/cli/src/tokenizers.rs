@@ -1,0 +1,41 @@
+//! Whether two models read texts alike.
+
+use crate::Context;
+use rankine_checkpoint::{Checkpoint, Opened, TokenizerFiles};
+use serde_json::Value;
+
+/// Warns where both models have a tokenizer, and these number texts differently.
+pub fn warn(context: &Context, first: &Opened, second: &Opened) -> anyhow::Result<()> {
+    let (Opened::Texts(first), Opened::Texts(second)) = (first, second) else { return Ok(()) };
+    let pair = vocabulary(first)?.zip(vocabulary(second)?);
+    if pair.is_some_and(|(first, second)| first != second) {
+        context.say(format!(
+            "warning: `{}` and `{}` have different tokenizers: the rows of their embeddings stand for other tokens",
+            first.path().display(),
+            second.path().display()
+        ));
+    }
+    Ok(())
+}
+
+/// The number of every token that a tokenizer gives; how it cuts or pads is of no matter here.
+fn vocabulary(model: &Checkpoint) -> anyhow::Result<Option<Vec<(String, u64)>>> {
+    if !model.has_tokenizer() {
+        return Ok(None);
+    }
+    let mut numbered: Vec<(String, u64)> = match model.tokenizer_files()? {
+        TokenizerFiles::Gguf(vocabulary) => vocabulary.tokens.into_iter().zip(0..).collect(),
+        TokenizerFiles::Json { tokenizer, .. } => {
+            let json: Value = serde_json::from_slice(&tokenizer)?;
+            let ranked = json["model"]["vocab"].as_object().into_iter().flatten();
+            let ranked = ranked.filter_map(|(token, id)| Some((token.clone(), id.as_u64()?)));
+            let added = json["added_tokens"].as_array().into_iter().flatten();
+            let added = added
+                .filter_map(|token| Some((token["content"].as_str()?.to_owned(), token["id"].as_u64()?)));
+            ranked.chain(added).collect()
+        }
+    };
+    numbered.sort();
+    numbered.dedup();
+    Ok(Some(numbered))
+}

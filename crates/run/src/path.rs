@@ -1,0 +1,211 @@
+//! How good the models on the line between two others are.
+//!
+//!     θ(t) = (1 − t)·θ_a + t·θ_b        barrier = max_t [ L(t) − (1 − t)·L(0) − t·L(1) ]
+//!
+//! L is the mean −ln p on some data. Every model is made in memory, one after the other; the two ends are those of the files.
+
+use crate::{
+    DataSection, Error, Result,
+    classify::{head_classes, tells_classes},
+    kind::Runnable,
+    loading::tokenizer,
+};
+use rankine_checkpoint::{Checkpoint, ImageCheckpoint, Network, Pair, Tensors};
+use rankine_data::{Batches, Batching, Dataset, Encoding, LabelledTexts, encode, encode_labelled};
+use rankine_nn::models::{ResNet, Storage};
+use rankine_surgery::{Interpolated, Progress, Stage, Watch};
+use rankine_tensor::Tensor;
+use rankine_train::{Classify, ClassifyImages, Measured, NextToken, Task};
+use serde::Serialize;
+use std::path::Path;
+
+/// A model on the line, and how good it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PathPoint {
+    /// Share of the second model.
+    pub t: f64,
+    /// Mean −ln p, of tokens or of classes.
+    pub nll: f64,
+    /// Share of them that the model would have said itself.
+    pub accuracy: f64,
+}
+
+/// Data, and what it takes to score any model of one architecture on them.
+pub struct Examiner {
+    held: Box<dyn Examine>,
+    resets_norms: bool,
+}
+
+impl Examiner {
+    /// Data for models that are like the one at `model`, `batch` examples at a time.
+    ///
+    /// # Errors
+    /// When model or data cannot be read, or there are labels and no head for them.
+    pub fn open(model: &Path, data: &DataSection, batch: usize) -> Result<Self> {
+        let (held, resets_norms) = (open(model, data, Batching::Examples(batch))?, false);
+        Ok(Self { held, resets_norms })
+    }
+
+    /// Counts the statistics of batch norms anew on the images at every point between two models: those of an average fit neither.
+    /// `false` where the network has none that can be counted.
+    pub fn reset_norms(&mut self) -> bool {
+        self.resets_norms = self.held.has_norms();
+        self.resets_norms
+    }
+
+    /// How many examples there are.
+    pub fn examples(&self) -> usize {
+        self.held.examples()
+    }
+
+    /// Scores `steps` models at equal distances, from the first to the second; `watch` hears of examples, and is asked between two
+    /// models whether to go on.
+    ///
+    /// # Errors
+    /// When there are fewer than two steps, a model cannot be read, or `watch` breaks off.
+    pub fn along(&self, pair: Pair<'_>, steps: usize, watch: &mut Watch<'_>) -> Result<Vec<PathPoint>> {
+        if steps < 2 {
+            let (expected, found) = ("2 or more", steps.to_string());
+            return Err(Error::Setting { key: "steps", expected, found });
+        }
+        let (examples, mut points) = (self.examples(), Vec::with_capacity(steps));
+        let total = (steps * examples) as u64;
+        let mut tell = |done: usize| watch(Progress { stage: Stage::Evaluating, done: done as u64, total });
+        for step in 0..steps {
+            if tell(step * examples).is_break() {
+                return Err(Error::Surgery(rankine_surgery::Error::Interrupted));
+            }
+            let t = step as f64 / (steps - 1) as f64;
+            let between = 0 < step && step + 1 < steps;
+            let told = &mut |done: usize| {
+                // Asked once more when this model is scored.
+                let _ = tell(step * examples + done);
+            };
+            let model = Interpolated::new(pair, t);
+            let [nll, accuracy] = self.held.examine(&model, self.resets_norms && between, told)?;
+            points.push(PathPoint { t, nll, accuracy });
+        }
+        Ok(points)
+    }
+}
+
+/// How far the loss rises above the line between its two ends; at least 0, NaN where a loss is.
+pub fn barrier(points: &[PathPoint]) -> f64 {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return f64::NAN };
+    let above = |point: &PathPoint| point.nll - (1.0 - point.t) * first.nll - point.t * last.nll;
+    let highest = |most: f64, rise: f64| if rise.is_nan() || most < rise { rise } else { most };
+    points.iter().map(above).fold(0.0, |most, rise| if most.is_nan() { most } else { highest(most, rise) })
+}
+
+/// Scores models of a kind.
+trait Examine {
+    fn examples(&self) -> usize;
+
+    /// Whether the statistics of norms can be counted anew.
+    fn has_norms(&self) -> bool {
+        false
+    }
+
+    /// Mean −ln p and accuracy.
+    fn examine(
+        &self,
+        tensors: &dyn Tensors,
+        reset_norms: bool,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<[f64; 2]>;
+}
+
+/// What models are read from, and what they are shown.
+struct Held<T: Runnable> {
+    files: T::Files,
+    task: T,
+    batches: Batches<T::Sample>,
+}
+
+/// A small residual network.
+struct Residual(Held<ClassifyImages>);
+
+fn open(model: &Path, data: &DataSection, batching: Batching) -> Result<Box<dyn Examine>> {
+    if let (Some(files), Some(same)) = (ImageCheckpoint::open(model)?, ImageCheckpoint::open(model)?) {
+        let images = crate::load_images(same, None, Storage::File)?.read(&data.path)?.samples();
+        let batches = Batches::new(images, batching, 0)?;
+        let is_residual = *files.network() == Network::ResNet;
+        let held = Held { files, task: ClassifyImages::default(), batches };
+        return Ok(if is_residual { Box::new(Residual(held)) } else { Box::new(held) });
+    }
+    let files = Checkpoint::open(model)?;
+    let max_length = data.max_length.min(files.config().context);
+    if data.label_column.is_some() || data.text_column.is_some() || tells_classes(&files)? {
+        let names = head_classes(&files)?.ok_or_else(|| Error::NoHead { path: model.to_owned() })?;
+        let texts = LabelledTexts::read(&data.path, &data.label_columns())?;
+        let (examples, _) = encode_labelled(&texts, &tokenizer(&files)?, &names, max_length)?;
+        let batches = Batches::new(examples, batching, 0)?;
+        return Ok(Box::new(Held { files, task: Classify, batches }));
+    }
+    let dataset = Dataset::read(&data.path, data.format, data.columns()?)?;
+    let encoding = Encoding { max_length, train_on_prompt: data.train_on_prompt, ..Encoding::default() };
+    let (examples, _) = encode(&dataset, &tokenizer(&files)?, &encoding)?;
+    let batches = Batches::new(examples, batching, 0)?;
+    Ok(Box::new(Held { files, task: NextToken, batches }))
+}
+
+impl<T: Runnable> Examine for Held<T> {
+    fn examples(&self) -> usize {
+        self.batches.examples().len()
+    }
+
+    fn examine(&self, tensors: &dyn Tensors, _: bool, watch: &mut dyn FnMut(usize)) -> Result<[f64; 2]> {
+        let model = T::load(&self.files, tensors, Storage::File)?;
+        Ok(numbers(&self.task.score(model.as_ref(), &mut self.batches.sequential(), watch)?))
+    }
+}
+
+impl Examine for Residual {
+    fn examples(&self) -> usize {
+        self.0.examples()
+    }
+
+    fn has_norms(&self) -> bool {
+        true
+    }
+
+    fn examine(
+        &self,
+        tensors: &dyn Tensors,
+        reset_norms: bool,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<[f64; 2]> {
+        if !reset_norms {
+            return self.0.examine(tensors, false, watch);
+        }
+        let mut model = ResNet::load(tensors, Storage::File)?;
+        let images = self.0.batches.sequential().map(|batch| {
+            let [channels, height, width] = batch.sides;
+            Tensor::new(batch.pixels, &[batch.labels.len(), channels, height, width])
+        });
+        model.calibrate(images.collect::<Result<Vec<Tensor>, _>>().map_err(rankine_nn::Error::from)?)?;
+        Ok(numbers(&self.0.task.score(&model, &mut self.0.batches.sequential(), watch)?))
+    }
+}
+
+fn numbers(score: &impl Measured) -> [f64; 2] {
+    let accuracy = score.metrics().into_iter().find(|(name, _)| *name == "accuracy");
+    [score.nll(), accuracy.map_or(f64::NAN, |(_, value)| value)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_barrier_is_what_stands_above_the_line_between_the_ends() {
+        let path = |losses: &[f64]| -> Vec<PathPoint> {
+            let last = (losses.len() - 1) as f64;
+            let point = |(at, &nll): (usize, &f64)| PathPoint { t: at as f64 / last, nll, accuracy: 0.5 };
+            losses.iter().enumerate().map(point).collect()
+        };
+        assert_eq!(barrier(&path(&[1.0, 4.0, 3.0])), 2.0);
+        assert_eq!(barrier(&path(&[1.0, 0.5, 3.0])), 0.0);
+        assert!(barrier(&path(&[1.0, f64::NAN, 3.0])).is_nan() && barrier(&[]).is_nan());
+    }
+}

@@ -1,0 +1,120 @@
+//! From YAML to the tree of a recipe.
+
+use super::fault::{Misplaced, Wrong};
+use super::tree::{Entry, Node, Value};
+use saphyr::{LoadableYamlNode, MarkedYaml, Marker, Scalar, YamlData};
+use std::ops::Range;
+
+/// The tree of the one document of `text`.
+pub(super) fn parse(text: &str) -> Result<Node, Misplaced> {
+    let lines = Lines::of(text);
+    let documents = MarkedYaml::load_from_str(text).map_err(|error| {
+        let at = lines.offset(error.marker());
+        Wrong::Syntax { what: error.info().to_owned() }.at(&(at..at))
+    })?;
+    match documents.as_slice() {
+        [] => Ok(Node { span: 0..0, value: Value::Null }),
+        [one] if matches!(one.data, YamlData::BadValue) => Ok(Node { span: 0..0, value: Value::Null }),
+        [one] => lines.node(one),
+        [_, second, ..] => {
+            let what = "a second document; a recipe is one".to_owned();
+            Err(Wrong::Syntax { what }.at(&lines.span(second)))
+        }
+    }
+}
+
+/// Where each line begins; the parser counts characters, not bytes.
+struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { text, starts: [0].into_iter().chain(ends).collect() }
+    }
+
+    /// The byte at a mark.
+    fn offset(&self, mark: &Marker) -> usize {
+        let Some(&start) = self.starts.get(mark.line().saturating_sub(1)) else { return self.text.len() };
+        let rest = self.text.get(start..).unwrap_or_default();
+        let within = rest.char_indices().nth(mark.col()).map_or(rest.len(), |(at, _)| at);
+        start + within
+    }
+
+    fn span(&self, yaml: &MarkedYaml<'_>) -> Range<usize> {
+        let start = self.offset(&yaml.span.start);
+        start..self.offset(&yaml.span.end).max(start)
+    }
+
+    fn node(&self, yaml: &MarkedYaml<'_>) -> Result<Node, Misplaced> {
+        let span = self.span(yaml);
+        let value = match &yaml.data {
+            YamlData::Value(scalar) => scalar_value(scalar),
+            YamlData::Sequence(items) => {
+                Value::List(items.iter().map(|item| self.node(item)).collect::<Result<_, _>>()?)
+            }
+            YamlData::Mapping(entries) => {
+                let entry = |(key, node): (&MarkedYaml<'_>, &MarkedYaml<'_>)| self.entry(key, node);
+                Value::Table(entries.iter().map(entry).collect::<Result<_, _>>()?)
+            }
+            _ => {
+                let what = "tags and unresolved aliases have no place in a recipe".to_owned();
+                return Err(Wrong::Syntax { what }.at(&span));
+            }
+        };
+        Ok(Node { span, value })
+    }
+
+    fn entry(&self, key: &MarkedYaml<'_>, node: &MarkedYaml<'_>) -> Result<Entry, Misplaced> {
+        let span = self.span(key);
+        match &key.data {
+            YamlData::Value(Scalar::String(text)) => {
+                Ok(Entry { key: text.to_string(), span, node: self.node(node)? })
+            }
+            _ => Err(Wrong::Syntax { what: "a key should be a text".to_owned() }.at(&span)),
+        }
+    }
+}
+
+fn scalar_value(scalar: &Scalar<'_>) -> Value {
+    match scalar {
+        Scalar::Null => Value::Null,
+        Scalar::Boolean(flag) => Value::Flag(*flag),
+        Scalar::Integer(number) => Value::Number(*number as f64),
+        Scalar::FloatingPoint(number) => Value::Number(number.0),
+        Scalar::String(text) => Value::Text(text.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_values_know_their_places() {
+        let text = "# blé\ngrün: [1, 0.5]\nlist:\n  - {filter: a, value: true}\n  - value: ~\n";
+        let Value::Table(entries) = parse(text).unwrap().value else { panic!("no table") };
+        let keys: Vec<&str> = entries.iter().map(|entry| &text[entry.span.clone()]).collect();
+        assert_eq!(keys, ["grün", "list"]);
+        let numbers = entries[0].node.list("grün").unwrap();
+        assert_eq!((&numbers[0].value, &numbers[1].value), (&Value::Number(1.0), &Value::Number(0.5)));
+        assert_eq!(&text[numbers[1].span.clone()], "0.5");
+        let items = entries[1].node.list("list").unwrap();
+        let Value::Table(first) = &items[0].value else { panic!("no table") };
+        assert_eq!((first[0].key.as_str(), &first[0].node.value), ("filter", &Value::Text("a".to_owned())));
+        assert_eq!(&text[first[1].node.span.clone()], "true");
+        assert_eq!(items[1].table("list").unwrap()[0].node.value, Value::Null);
+    }
+
+    #[test]
+    fn what_is_no_recipe_is_refused_at_its_place() {
+        for (text, line) in [("a: [1\nb: 2", "line "), ("a: 1\n---\nb: 2", "line 3"), ("1: 2", "line 1")] {
+            let fault = parse(text).unwrap_err().in_text(text).to_string();
+            assert!(fault.contains(line) && fault.contains('^'), "{fault}");
+        }
+        assert_eq!(parse("").unwrap().value, Value::Null);
+        assert_eq!(parse("# nothing\n").unwrap().value, Value::Null);
+    }
+}

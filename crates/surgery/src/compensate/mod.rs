@@ -1,0 +1,158 @@
+//! Corrections of low rank beside the matrices of a compressed model, without training.
+//!
+//!     W ≈ Ŵ + B·A        W: [out, in] as it was  Ŵ: [out, in] compressed  B: [out, r]  A: [r, in]  E = W − Ŵ
+//!     eora        minimises ‖(E − B·A)·C^{1/2}‖, what the layer answers wrongly; C = E[xᵀ·x]: [in, in]
+//!     activation  minimises ‖(E − B·A)·diag(E|x|)‖
+//!     svd         minimises ‖E − B·A‖
+//!
+//! The result is a plain LoRA on the compressed model, of scale 1: alpha is the rank, for every module. A module that the
+//! compression left as it was has none.
+//! Paper: [eora] §3; how B·A is found stands at [`Metric`](rankine_linalg::Metric). Departure: all inputs are those of the model
+//! as it was, where the paper takes each block's from the corrected blocks before it.
+
+mod gap;
+
+pub use gap::{CompensatedModule, Norms};
+
+use crate::{Error, Inputs, Progress, Result, Stage, Subject, Wanted, Watch};
+use gap::{Gap, Patch};
+use rankine_checkpoint::adapter::{Kind, Selection, Targets, modules_of};
+use rankine_checkpoint::{Adapter, AdapterConfig, Difference};
+use rayon::prelude::*;
+
+/// What is done for a compressed model.
+pub struct Compensation<'a> {
+    /// In which norm corrections are nearest.
+    pub correction: Correction,
+    /// Their rank; a smaller matrix gets that of its smaller side.
+    pub rank: usize,
+    /// Which of the linear layers.
+    pub targets: Targets,
+    /// What the adapter names as its base.
+    pub base: String,
+    /// What shows the inputs of the matrices.
+    pub inputs: &'a dyn Inputs,
+}
+
+/// The norm in which a correction is nearest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Correction {
+    /// That of the inputs' second moment.
+    #[default]
+    Eora,
+    /// That of the inputs' mean magnitudes, each column for itself.
+    Activation,
+    /// Frobenius's.
+    Svd,
+}
+
+/// Corrections, and what they mend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compensated {
+    /// The adapter, not written yet.
+    pub adapter: Adapter,
+    /// The corrected modules, in the order of the model.
+    pub modules: Vec<CompensatedModule>,
+    /// Modules that the compression left as they were.
+    pub left: Vec<String>,
+    /// Of the matrices themselves, over all corrected modules.
+    pub plain: Norms,
+    /// The same in the norm of their inputs.
+    pub activation: Norms,
+}
+
+impl Correction {
+    /// Errors are told in the norm of the inputs whatever the method.
+    fn wanted(self) -> Wanted {
+        Wanted { moment: true, magnitudes: self == Self::Activation, ..Wanted::default() }
+    }
+}
+
+impl Compensation<'_> {
+    /// The corrections that make `compressed` more like `model`.
+    ///
+    /// # Errors
+    /// When the rank is 0, a target is not there, the compressed model lacks one or has it in another shape, nothing differs, a
+    /// matrix is not finite or sees nothing, or `watch` breaks off.
+    pub fn run(&self, model: Subject<'_>, compressed: Subject<'_>, watch: &mut Watch) -> Result<Compensated> {
+        let gaps = self.gaps(model, compressed)?;
+        let wanted = self.correction.wanted();
+        let mut progress = Progress { stage: Stage::Compensating, done: 0, total: gaps.len() as u64 };
+        let (mut patches, mut left) = (Vec::new(), Vec::new());
+        for batch in wanted.batches(&gaps, Gap::inputs) {
+            let modules: Vec<String> = batch.iter().map(|gap| gap.module().to_owned()).collect();
+            let seen = self.inputs.see(&modules, wanted, watch)?;
+            // In groups, so that the caller hears of progress on its own thread.
+            for group in batch.chunks(rayon::current_num_threads()) {
+                let patch = |gap: &Gap| gap.clone().with(seen.as_ref()).patch(self.correction, self.rank);
+                let found = group.par_iter().map(patch).collect::<Result<Vec<_>>>()?;
+                for (gap, patch) in group.iter().zip(found) {
+                    match patch {
+                        Some(patch) => patches.push(patch),
+                        None => left.push(gap.module().to_owned()),
+                    }
+                }
+                progress.done += group.len() as u64;
+                progress.tell(watch)?;
+            }
+        }
+        match patches.is_empty() {
+            true => Err(Error::Alike {
+                first: model.path().to_owned(),
+                second: compressed.path().to_owned(),
+                matrices: left.len(),
+            }),
+            false => self.assembled(patches, left, compressed),
+        }
+    }
+
+    fn gaps<'s>(&self, model: Subject<'s>, compressed: Subject<'s>) -> Result<Vec<Gap<'s>>> {
+        if self.rank == 0 {
+            let (expected, found) = ("1 or more", "0".to_owned());
+            return Err(Error::Setting { name: "rank", expected, found });
+        }
+        model.check()?;
+        compressed.check()?;
+        let (before, after) = (model.tensors(), compressed.tensors());
+        let mut modules = modules_of(before);
+        modules.retain(|module| module.kind == Kind::Linear && !model.is_head(&module.path));
+        let modules = self.targets.select_strictly(&modules)?;
+        let gaps: Option<Vec<_>> = modules.iter().map(|module| Gap::new([before, after], module)).collect();
+        gaps.ok_or_else(|| Error::Unlike {
+            first: model.path().to_owned(),
+            second: compressed.path().to_owned(),
+            difference: Box::new(Difference::between(before, after)),
+        })
+    }
+
+    fn assembled(
+        &self,
+        patches: Vec<Patch>,
+        left: Vec<String>,
+        compressed: Subject<'_>,
+    ) -> Result<Compensated> {
+        let mut config = AdapterConfig {
+            base_model: Some(self.base.clone()),
+            task: compressed.adapter_task()?,
+            rank: self.rank,
+            alpha: self.rank as f64,
+            ..AdapterConfig::default()
+        };
+        let (mut adapter, mut modules) = (Adapter::default(), Vec::with_capacity(patches.len()));
+        let (mut plain, mut activation) = (Norms::default(), Norms::default());
+        for Patch { low_rank, told } in patches {
+            if told.rank != self.rank {
+                let key = format!("^{}", told.module.replace('.', r"\."));
+                config.alpha_pattern.insert(key.clone(), told.rank as f64);
+                config.rank_pattern.insert(key, told.rank);
+            }
+            (plain, activation) = (plain.and(told.plain), activation.and(told.activation));
+            adapter.low_rank.insert(told.module.clone(), low_rank);
+            modules.push(told);
+        }
+        let targets = Selection::of_paths(adapter.low_rank.keys());
+        config.targets = Targets { modules: targets, ..Targets::default() };
+        adapter.config = config;
+        Ok(Compensated { adapter, modules, left, plain, activation })
+    }
+}

@@ -1,0 +1,207 @@
+//! Intruders made smaller: what a fine-tune forgot comes back, at little cost of what it learnt.
+//!
+//!     W' = W + (λ − 1)·Σ_j s_j·u_j·v_jᵀ        over the intruders j of W: j ≤ k, max_i |⟨u_j, u₀_i⟩| < ε
+//!
+//! λ = 1 changes nothing and λ = 0 takes the intruders away. W is a tuned matrix, U₀ are the left singular vectors of the base's,
+//! as the files hold both; heads, embeddings and convolutions stay. The paper scales the first intruder of every matrix; as in
+//! peft all among the first k are.
+//!
+//! Triples are found before anything is written, and only those of intruders are kept: some rows and columns a matrix. Weights
+//! are then written as those of a merge, a block of rows at a time.
+//! Paper: [intruder] §5.
+
+use crate::adapters::Product;
+use crate::merge::check_target;
+use crate::merged::Squares;
+use crate::write::{Plan, Weights, WriteOptions, shard_plan};
+use crate::{Error, Progress, Result, Stage, Subject, Watch};
+use indexmap::IndexMap;
+use rankine_checkpoint::adapter::{Kind, modules_of};
+use rankine_checkpoint::{Pair, Tensors};
+use rankine_kernels::gemm::{Matrix, matmul};
+use rankine_kernels::reduce;
+use rankine_linalg::{Svd, alignment};
+use rayon::prelude::*;
+use std::ops::Range;
+use std::path::Path;
+
+/// What an intruder is, and how much of it stays.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mitigation {
+    /// ε: the cosine with all of the base's vectors below which a vector is an intruder; above 0, at most 1.
+    pub epsilon: f64,
+    /// k: how many leading triples of a matrix are looked at.
+    pub top: usize,
+    /// λ: what the singular values of intruders are multiplied by; 0 or more.
+    pub factor: f64,
+}
+
+/// peft's defaults.
+impl Default for Mitigation {
+    fn default() -> Self {
+        Self { epsilon: 0.5, top: 10, factor: 0.75 }
+    }
+}
+
+/// A matrix whose intruders were scaled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mitigated {
+    /// Its module.
+    pub module: String,
+    /// Which triples they are, counted from 0.
+    pub intruders: Vec<usize>,
+    /// ‖W' − W‖ / ‖W‖.
+    pub relative: f64,
+}
+
+/// What was scaled, and what was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MitigationReport {
+    /// The files.
+    pub plan: Plan,
+    /// The matrices that had intruders, in the order of the model.
+    pub matrices: Vec<Mitigated>,
+}
+
+/// W' − W, and what it is.
+pub(crate) struct Correction {
+    /// W' − W, as the files hold the matrix.
+    pub product: Product,
+    pub intruders: Vec<usize>,
+    /// ‖W' − W‖ / ‖W‖.
+    pub relative: f64,
+}
+
+impl Correction {
+    /// What it does to `module`.
+    pub fn of(self, module: &str) -> Mitigated {
+        Mitigated { module: module.to_owned(), intruders: self.intruders, relative: self.relative }
+    }
+}
+
+impl Mitigation {
+    /// Writes `tuned` with its intruders scaled to the folder `target`. For a GGUF model the caller gives the tokenizer in
+    /// [`WriteOptions::extra_files`].
+    ///
+    /// # Errors
+    /// When a setting is out of its range, the two models do not have the same tensors, a matrix is not finite, `target` exists
+    /// and may not be replaced (the models never are), writing fails, or `watch` breaks off; nothing is left behind then.
+    pub fn run(
+        &self,
+        base: Subject<'_>,
+        tuned: Subject<'_>,
+        target: &Path,
+        options: &WriteOptions,
+        watch: &mut Watch,
+    ) -> Result<MitigationReport> {
+        self.check()?;
+        tuned.check()?;
+        let pair = pair_of(base, tuned)?;
+        let mut options = tuned.complete(options);
+        options.inputs.push(base.path().to_owned());
+        check_target(target, &options)?;
+        let source = tuned.tensors();
+        shard_plan(source, &options)?;
+        let corrections = self.corrections(pair, tuned, watch)?;
+        let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| {
+            source.read_rows(name, rows.clone(), out)?;
+            if let Some(Correction { product, .. }) = corrections.get(name) {
+                let &Product { ref b, ref a, rank, inputs, .. } = product;
+                let left = Matrix::new(&b[rows.start * rank..rows.end * rank], rows.len(), rank);
+                matmul(out, left, Matrix::new(a, rank, inputs), 1.0, true);
+            }
+            Ok(Squares::default())
+        };
+        let weights = Weights { source, copied: &|name| !corrections.contains_key(name), fill: &fill };
+        let plan = weights.write(&|plan| tuned.describe(plan, &options), target, &options, watch)?.plan;
+        let matrix =
+            |(name, found): (String, Correction)| found.of(name.strip_suffix(".weight").unwrap_or(&name));
+        Ok(MitigationReport { plan, matrices: corrections.into_iter().map(matrix).collect() })
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let setting = |name, expected, found: String| Err(Error::Setting { name, expected, found });
+        match *self {
+            Self { epsilon, .. } if !(0.0 < epsilon && epsilon <= 1.0) => {
+                setting("epsilon", "above 0 and at most 1", epsilon.to_string())
+            }
+            Self { top: 0, .. } => setting("top", "1 or more", "0".to_owned()),
+            Self { factor, .. } if !(0.0 <= factor && factor.is_finite()) => {
+                setting("mitigate", "0 or more", factor.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// By the name of the tensor.
+    fn corrections(
+        &self,
+        pair: Pair<'_>,
+        tuned: Subject<'_>,
+        watch: &mut Watch,
+    ) -> Result<IndexMap<String, Correction>> {
+        let mut modules = modules_of(tuned.tensors());
+        modules.retain(|module| module.kind == Kind::Linear && !tuned.is_head(&module.path));
+        let mut progress = Progress { stage: Stage::Decomposing, done: 0, total: modules.len() as u64 };
+        let mut found = IndexMap::new();
+        // In groups, so that the caller hears of progress on its own thread.
+        for group in modules.chunks(rayon::current_num_threads()) {
+            let names = group.iter().map(|module| format!("{}.weight", module.path)).collect::<Vec<_>>();
+            let corrections = names.par_iter().map(|name| self.of_tensor([pair.base(), pair.tuned()], name));
+            let corrections = corrections.collect::<Result<Vec<_>>>()?;
+            let there = names.into_iter().zip(corrections);
+            found.extend(there.filter_map(|(name, correction)| Some((name, correction?))));
+            progress.done += group.len() as u64;
+            progress.tell(watch)?;
+        }
+        Ok(found)
+    }
+
+    /// `None` where there are no intruders, or no matrix.
+    pub(crate) fn of_tensor(
+        &self,
+        [base, tuned]: [&dyn Tensors; 2],
+        name: &str,
+    ) -> Result<Option<Correction>> {
+        let sides = tuned.infos().get(name).map(|info| info.shape.as_slice());
+        let Some(&[rows, columns]) = sides else { return Ok(None) };
+        let read = |tensors: &dyn Tensors| -> Result<Vec<f32>> {
+            let mut values = vec![0.0; rows * columns];
+            tensors.read_into(name, &mut values)?;
+            tensors.release(name, 0..rows);
+            Ok(values)
+        };
+        let (before, after) = (read(base)?, read(tuned)?);
+        if before == after {
+            return Ok(None);
+        }
+        let (leading, alignment) = alignment(&before, &after, rows, columns, self.top)
+            .map_err(|source| Error::Decomposition { name: name.to_owned(), source })?;
+        let intruders = alignment.intruders(self.epsilon, self.top);
+        if intruders.is_empty() {
+            return Ok(None);
+        }
+        let product = self.product(&leading, &intruders);
+        let relative = (product.squares() / reduce::sum_of_squares(&after)).sqrt();
+        Ok(Some(Correction { product, intruders, relative }))
+    }
+
+    /// (λ − 1)·Σ s·u·vᵀ.
+    fn product(&self, leading: &Svd, intruders: &[usize]) -> Product {
+        let &Svd { ref u, ref s, ref vt, rows, columns, rank } = leading;
+        let scales: Vec<f32> = s.iter().map(|&s| ((self.factor - 1.0) * f64::from(s)) as f32).collect();
+        let b = (0..rows).flat_map(|row| intruders.iter().map(move |&j| (row, j)));
+        let b = b.map(|(row, j)| u[row * rank + j] * scales[j]).collect();
+        let a = intruders.iter().flat_map(|&j| &vt[j * columns..(j + 1) * columns]).copied().collect();
+        Product { b, a, rank: intruders.len(), outputs: rows, inputs: columns }
+    }
+}
+
+/// The two models, unless their tensors differ.
+pub(crate) fn pair_of<'a>(base: Subject<'a>, tuned: Subject<'a>) -> Result<Pair<'a>> {
+    Pair::of(base.tensors(), tuned.tensors()).map_err(|difference| Error::Unlike {
+        first: base.path().to_owned(),
+        second: tuned.path().to_owned(),
+        difference: Box::new(difference),
+    })
+}

@@ -1,0 +1,173 @@
+//! Recipes in both formats, and what is wrong with them.
+
+use super::{Kitchen, fixture};
+use rankine_checkpoint::Opened;
+use rankine_surgery::{BlendRecipe, Blending, Ingredient, Subject, WriteOptions};
+use std::path::Path;
+
+/// The message, and the hint or nothing.
+fn refused(text: &str, name: &str) -> (String, String) {
+    match BlendRecipe::parse(text, Path::new(name)) {
+        Ok(_) => panic!("{text}"),
+        Err(error) => (error.to_string(), error.hint().unwrap_or_default()),
+    }
+}
+
+#[test]
+fn yaml_and_toml_are_one() {
+    let yaml = "
+merge_method: ties
+base_model: base
+models:
+  - model: a
+    parameters: {weight: [0, 0.5, 1.0], density: 0.4}
+  - model: b
+    parameters:
+      weight:
+        - filter: mlp
+          value: 3.0e-1
+        - value: 1
+parameters: {normalize: true, lambda: 0.9}
+out_dtype: bfloat16
+dtype: float32
+tokenizer_source: base
+";
+    let toml = r#"
+merge_method = "ties"
+base_model = "base"
+parameters = { normalize = true, lambda = 0.9 }
+out_dtype = "bfloat16"
+dtype = "float32"
+tokenizer_source = "base"
+
+[[models]]
+model = "a"
+parameters = { weight = [0, 0.5, 1.0], density = 0.4 }
+
+[[models]]
+model = "b"
+[models.parameters]
+weight = [{ filter = "mlp", value = 0.3 }, { value = 1 }]
+"#;
+    let plans = [(yaml, "merge.yml"), (toml, "merge.TOML")].map(|(text, name)| {
+        let recipe = BlendRecipe::parse(text, Path::new(name)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((recipe.method(), recipe.models().len(), recipe.tokenizer()), ("ties", 3, 0));
+        let opened: Vec<Opened> =
+            recipe.models().iter().map(|model| Opened::open(fixture(&model.model)).unwrap()).collect();
+        let ingredients: Vec<Ingredient> =
+            opened.iter().map(|model| Ingredient { subject: Subject::from(model), adapter: None }).collect();
+        let blending = Blending::new(&recipe, &ingredients, 0, &mut crate::common::on).unwrap();
+        blending.plan(&WriteOptions::default()).unwrap()
+    });
+    assert_eq!(plans[0], plans[1]);
+    let report = &plans[0];
+    let settings = |name: &str| {
+        report.tensors.iter().find(|tensor| tensor.name.ends_with(name)).unwrap().settings.clone()
+    };
+    let expected = vec![("weight", vec![1.0, 0.3]), ("density", vec![0.4, 1.0]), ("lambda", vec![0.9])];
+    assert_eq!(settings("layers.1.mlp.up_proj.weight"), expected);
+    assert_eq!(settings("layers.0.self_attn.q_proj.weight")[0], ("weight", vec![0.0, 1.0]));
+    // Two bytes a number.
+    assert_eq!(report.plan.bytes, 2 * report.plan.parameters);
+    let group = report.groups().into_iter().find(|group| group.name.contains("mlp.up_proj")).unwrap();
+    assert_eq!((group.name.as_str(), group.tensors), ("model.layers.*.mlp.up_proj.weight", 2));
+    assert_eq!(group.settings[0], ("weight", vec![[0.0, 1.0], [0.3, 0.3]]));
+}
+
+#[test]
+fn what_is_closer_counts_more() {
+    let text = "
+merge_method: linear
+slices:
+  - sources:
+      - {model: a, layer_range: [0, 1], parameters: {weight: 0.1}}
+      - {model: b, layer_range: [1, 2], parameters: {weight: [{filter: q_proj, value: 0.2}]}}
+      - {model: c, layer_range: [0, 1]}
+    parameters: {weight: [{filter: mlp, value: 0.3}]}
+parameters: {weight: 0.4, normalize: false}
+";
+    let report = Kitchen::new(text).with(|blending, options| blending.plan(options)).unwrap();
+    let weights = |name: &str| {
+        let name = format!("model.layers.0.{name}.weight");
+        let tensor = report.tensors.iter().find(|tensor| tensor.name == name).unwrap();
+        tensor.settings[0].1.clone()
+    };
+    assert_eq!(weights("self_attn.q_proj"), [0.1, 0.2, 0.4]);
+    assert_eq!(weights("mlp.up_proj"), [0.1, 0.3, 0.3]);
+    assert_eq!(weights("input_layernorm"), [0.1, 0.4, 0.4]);
+}
+
+#[test]
+fn a_word_that_is_none_has_a_caret_under_it() {
+    let head = "merge_method: ties\nbase_model: base\n";
+    let models = "models:\n  - model: a\n    parameters: {weight: 1}\n";
+    let (said, hint) = refused("merge_method: tise\nmodels: []\n", "m.yaml");
+    let expected = "`m.yaml`: unknown method `tise` at line 1, column 15\n  |\n1 | merge_method: tise\n  |               ^^^^";
+    assert_eq!(said, expected);
+    assert!(hint.starts_with("the nearest methods are `ties`"), "{hint}");
+    let (said, hint) = refused("merge_method = \"ties\"\nbase_model = \"b\"\nparameterz = {}\n", "m.toml");
+    let caret = "3 | parameterz = {}\n  | ^^^^^^^^^^";
+    assert!(said.contains("unknown key `parameterz` at line 3, column 1") && said.ends_with(caret), "{said}");
+    assert_eq!(hint, "the nearest keys are `parameters`");
+    let (said, hint) = refused(&format!("{head}{models}parameters:\n  densty: 0.5\n"), "m.yaml");
+    assert!(said.contains("`ties` has no parameter `densty` at line 7, column 3"), "{said}");
+    assert!(said.ends_with("7 |   densty: 0.5\n  |   ^^^^^^"), "{said}");
+    assert!(hint.contains("`density`"), "{hint}");
+    let (said, hint) = refused(&format!("{head}{models}parameters: {{zzzzzzzz: 1}}\n"), "m.yaml");
+    assert!(said.contains("`zzzzzzzz`") && hint.starts_with("the parameters here are `weight`, "), "{hint}");
+}
+
+#[test]
+fn values_that_are_none_are_refused_at_their_place() {
+    let one = "  - {model: a, parameters: {weight: 1}}\n";
+    let cases = [
+        ("merge_method: ties\n", "`ties` starts from a base", "base_model"),
+        ("models: []\n", "there is no `merge_method`", "merge_method: linear"),
+        ("merge_method: linear\n", "there is no `models`", "models"),
+        ("merge_method: linear\nmodels: []\n", "`linear` takes 1 or more models; found 0", ""),
+        ("merge_method: linear\nmodels: {a: 1}\n", "`models` should be a list", ""),
+        ("merge_method: linear\nmodels: [{modl: a}]\n", "unknown key `modl`", "`model`"),
+        ("merge_method: linear\nmodels: [{model: a+b+c}]\n", "`model` or `model+adapter`", ""),
+        ("merge_method: linear\nmodules: {x: 1}\n", "a recipe by `modules` is not built", "slices"),
+        ("merge_method: linear\nmodels: []\nslices: []\n", "either `models` or `slices`", ""),
+        ("merge_method: linear\nmodels: [1\n", "at line ", ""),
+        (
+            "base_model: b\nmerge_method: slerp\nmodels: [{model: a}, {model: c}]\n",
+            "takes one model besides the base; found 2",
+            "",
+        ),
+        ("MODELS dtype: int8\n", "`dtype` should be `float32`, `float16` or `bfloat16`", ""),
+        (
+            "MODELS tokenizer_source: union\n",
+            "the union of vocabularies is not built",
+            "`tokenizer_source: base`",
+        ),
+        ("MODELS tokenizer: {source: base, tokens: {x: 1}}\n", "changing the tokens", "tokenizer_source"),
+        ("MODELS chat_template: chatml\n", "a chat template by its name is not built", "text"),
+        ("MODELS parameters: {weight: yes}\n", "`weight` should be a number, a list", ""),
+        ("MODELS parameters: {weight: .nan}\n", "`weight` should be a finite number; found NaN", ""),
+        ("MODELS parameters: {normalize: 1}\n", "`normalize` should be true or false", ""),
+        ("MODELS parameters: {weight: [{filter: a}]}\n", "there is no `value`", ""),
+        ("MODELS parameters: {weight: [1, a]}\n", "`weight` should be a number", ""),
+    ];
+    for (text, said, hint) in cases {
+        let text = text.replace("MODELS ", &format!("merge_method: linear\nmodels:\n{one}"));
+        let (found, hinted) = refused(&text, "m.yaml");
+        assert!(found.contains(said) && hinted.contains(hint), "{text}: {found} / {hinted}");
+    }
+    for (parameters, said) in [
+        ("density: 0", "`density` should be above 0 and at most 1; found 0"),
+        ("density: [1, 0.5, 1.5]", "found 1.5 at line 5, column 36\n"),
+        ("normalize: false", "`normalize` is a parameter of the whole blend, not of one model"),
+    ] {
+        let text = format!(
+            "merge_method: ties\nbase_model: b\nmodels:\n  - model: a\n    parameters: {{{parameters}}}\n"
+        );
+        let (found, _) = refused(&text, "m.yaml");
+        assert!(found.contains(said) && found.contains('^'), "{found}");
+    }
+    let uneven = "merge_method: linear\nslices:\n  - sources:\n      - {model: a, layer_range: [0, 2]}\n      - {model: b, layer_range: [1, 2]}\n";
+    assert!(refused(uneven, "m.yaml").0.contains("equally many layers; found 1 and 2"));
+    let backwards = "merge_method: passthrough\nslices: [{sources: [{model: a, layer_range: [2, 2]}]}]\n";
+    assert!(refused(backwards, "m.yaml").0.contains("`layer_range` should be two numbers"));
+}
