@@ -9,13 +9,14 @@
 //! | the same | `bert.embeddings.position_ids`: whole numbers from 0 | nothing |
 //! | vit | `encoder.layer.0.…`, `layernorm.weight` | `vit.encoder.layer.0.…`, … |
 //! | vit | `pooler.dense.weight` | nothing |
-//! | images | `module.conv1.weight`, all of them so: the state of torch's `DataParallel` | `conv1.weight` |
+//! | all | `module.conv1.weight`, all of them so: the state of torch's `DataParallel` | `conv1.weight` |
 
 use crate::config::Architecture;
 use crate::edit::Editable;
 
 /// Renames the tensors of a model, and passes over those that are none of its weights.
 pub(crate) fn settle(architecture: Architecture, tensors: &mut impl Editable) {
+    single(tensors);
     match architecture {
         Architecture::Gpt2 => tensors.rename(gpt2),
         Architecture::Opt => tensors.rename(|name| Some(prefixed("model.", &["decoder."], name))),
@@ -26,11 +27,16 @@ pub(crate) fn settle(architecture: Architecture, tensors: &mut impl Editable) {
 
 /// As [`settle`], of a model of images; no classifier looks at the pooler of a vision transformer.
 pub(crate) fn settle_vit(tensors: &mut impl Editable) {
+    single(tensors);
+    tensors.rename(vit);
+}
+
+/// Takes off what `DataParallel` puts before all names.
+fn single(tensors: &mut impl Editable) {
     const PARALLEL: &str = "module.";
     if tensors.infos().keys().all(|name| name.starts_with(PARALLEL)) {
         tensors.rename(|name| name.strip_prefix(PARALLEL).map(str::to_owned));
     }
-    tensors.rename(vit);
 }
 
 fn vit(name: &str) -> Option<String> {

@@ -328,6 +328,20 @@ mod tests {
     }
 
     #[test]
+    fn what_data_parallel_puts_before_all_names_is_taken_off() {
+        let folder = model(&[]);
+        let path = folder.path().join("model.safetensors");
+        let bytes = std::fs::read(&path).unwrap();
+        let (length, rest) = bytes.split_at(8);
+        let (header, numbers) = rest.split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
+        let name = "model.norm.weight";
+        let header = String::from_utf8_lossy(header).replace(name, "module.model.norm.weight");
+        let length = (header.len() as u64).to_le_bytes();
+        std::fs::write(&path, [&length, header.as_bytes(), numbers].concat()).unwrap();
+        assert_eq!(Checkpoint::open(folder.path()).unwrap().read(name).unwrap(), [1.0, 2.0]);
+    }
+
+    #[test]
     fn a_folder_with_weights_of_torch_opens_and_reads() {
         let folder = model(&[]);
         std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();

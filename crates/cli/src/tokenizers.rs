@@ -1,8 +1,10 @@
 //! Whether two models read texts alike.
 
 use crate::Context;
+use crate::errors::Failure;
 use rankine_checkpoint::{Checkpoint, Opened, TokenizerFiles};
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// Warns where both models have a tokenizer, and these number texts differently.
 pub fn warn(context: &Context, first: &Opened, second: &Opened) -> anyhow::Result<()> {
@@ -16,6 +18,31 @@ pub fn warn(context: &Context, first: &Opened, second: &Opened) -> anyhow::Resul
         ));
     }
     Ok(())
+}
+
+/// An error where a number stands for one token in the first model and for another in the second. More tokens in one of them are
+/// worth a warning.
+pub fn check(context: &Context, first: &Opened, second: &Opened) -> anyhow::Result<()> {
+    if let (Opened::Texts(one), Opened::Texts(other)) = (first, second)
+        && let Some((ours, theirs)) = vocabulary(one)?.zip(vocabulary(other)?)
+    {
+        let tokens: HashMap<u64, &String> = ours.iter().map(|(token, id)| (*id, token)).collect();
+        let other_token = |(token, id): &&(String, u64)| tokens.get(id).is_some_and(|own| *own != token);
+        if let Some((token, id)) = theirs.iter().filter(other_token).min_by_key(|(_, id)| *id) {
+            let own = tokens.get(id).map_or("", |own| own.as_str());
+            return Err(Failure::with_hint(
+                format!(
+                    "`{}` and `{}` have different tokenizers: token {id} is `{own}` to the one and `{token}` to the other",
+                    one.path().display(),
+                    other.path().display()
+                ),
+                "rows of their embeddings do not belong together; where only names of tokens differ, say whose are kept: \
+                 `tokenizer_source: base`",
+            )
+            .into());
+        }
+    }
+    warn(context, first, second)
 }
 
 /// The number of every token that a tokenizer gives; how it cuts or pads is of no matter here.

@@ -2,8 +2,9 @@
 
 use crate::units;
 use rankine_checkpoint::{Dtype, Existing};
-use rankine_surgery::WriteOptions;
-use std::path::PathBuf;
+use rankine_surgery::{Plan, WriteOptions};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 /// Where the weights go, and how they are written.
 #[derive(clap::Args)]
@@ -51,5 +52,29 @@ impl WeightsArgs {
             extra_files,
             ..WriteOptions::default()
         }
+    }
+}
+
+/// Files of weights in JSON.
+#[derive(Serialize)]
+pub struct WeightsReport<'a> {
+    output: &'a Path,
+    dry_run: bool,
+    parameters: u64,
+    bytes: u64,
+    files: Vec<File<'a>>,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    name: &'a str,
+    bytes: u64,
+}
+
+impl<'a> WeightsReport<'a> {
+    /// What was written, or would be.
+    pub fn new(output: &'a Path, dry_run: bool, plan: &'a Plan) -> Self {
+        let files = plan.files.iter().map(|(name, bytes)| File { name, bytes: *bytes }).collect();
+        Self { output, dry_run, parameters: plan.parameters, bytes: plan.bytes, files }
     }
 }

@@ -85,12 +85,18 @@ pub enum Error {
     /// Shapes do not fit.
     #[error(transparent)]
     Tensor(#[from] rankine_tensor::Error),
+    /// A network cannot be looked into.
+    #[error(transparent)]
+    Analyze(#[from] rankine_analyze::Error),
     /// A spectrum cannot be computed.
     #[error(transparent)]
     Linalg(#[from] rankine_linalg::Error),
     /// A problem cannot be solved.
     #[error(transparent)]
     Solve(#[from] rankine_solve::Error),
+    /// A matrix cannot be made smaller.
+    #[error(transparent)]
+    Surgery(#[from] rankine_surgery::Error),
 }
 
 impl Error {
@@ -107,8 +113,10 @@ impl Error {
             Self::Model(error) => error.hint(),
             Self::Train(error) => error.hint(),
             Self::Tensor(error) => error.hint(),
+            Self::Analyze(error) => error.hint(),
             Self::Linalg(error) => error.hint(),
             Self::Solve(error) => error.hint(),
+            Self::Surgery(error) => error.hint(),
             Self::NoImages { .. } | Self::NotFinite { .. } | Self::Language { .. } => None,
         }
     }

@@ -45,9 +45,20 @@ impl Images {
             let expected = format!("{count} labels were expected");
             return Err(Error::Sizes { path: labels_path, expected, found: labels.sizes });
         }
-        let (mean, deviation) = FASHION;
-        let pixels = images.values.iter().map(|&byte| (f32::from(byte) / 255.0 - mean) / deviation).collect();
+        let pixels = images.values.iter().map(|&byte| standardised(f32::from(byte) / 255.0)).collect();
         Ok(Self { pixels, width: 28 * 28, labels: labels.values.into_iter().map(u32::from).collect() })
+    }
+
+    /// The same images after a change of each, which sees its pixels from 0 to 1; what it puts outside is cut off.
+    pub(crate) fn changed(&self, mut change: impl FnMut(&mut [f32])) -> Self {
+        let (mean, deviation) = FASHION;
+        let mut images = self.clone();
+        for image in images.pixels.chunks_exact_mut(images.width) {
+            image.iter_mut().for_each(|pixel| *pixel = *pixel * deviation + mean);
+            change(image);
+            image.iter_mut().for_each(|pixel| *pixel = standardised(pixel.clamp(0.0, 1.0)));
+        }
+        images
     }
 
     /// The images of some classes, which are numbered anew by their places in `classes`.
@@ -111,9 +122,29 @@ impl Images {
     }
 }
 
+/// A pixel from 0 to 1 as networks see it.
+pub(crate) fn standardised(pixel: f32) -> f32 {
+    let (mean, deviation) = FASHION;
+    (pixel - mean) / deviation
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_sees_pixels_from_0_to_1() {
+        let pixels = [0.0, 0.25, 1.0].map(standardised).to_vec();
+        let images = Images { pixels, width: 3, labels: vec![0] };
+        let mut seen = Vec::new();
+        let changed = images.changed(|image| {
+            seen = image.to_vec();
+            image.iter_mut().for_each(|pixel| *pixel += 0.5);
+        });
+        assert!(seen.iter().zip([0.0, 0.25, 1.0]).all(|(x, y)| (x - y).abs() < 1e-6), "{seen:?}");
+        let expected = [0.5, 0.75, 1.0].map(standardised);
+        assert!(changed.pixels.iter().zip(expected).all(|(x, y)| (x - y).abs() < 1e-5));
+    }
 
     #[test]
     fn classes_are_chosen_and_numbered_anew() {

@@ -6,16 +6,23 @@
 
 #![forbid(unsafe_code)]
 
+mod bang;
+mod damage;
 mod dcdm;
 mod diffora;
+mod drawn;
 mod encoder;
+mod eora;
 mod error;
 mod eva;
 mod findings;
 mod flora;
 mod generalization_dynamics;
 mod images;
+mod interaction_basis;
+mod intruder_dimensions;
 mod kronecker_sbl;
+mod language;
 mod loldu;
 mod materials;
 mod matrix_sensing;
@@ -24,6 +31,7 @@ mod pissa;
 mod planted;
 mod random_features;
 mod robust_completion;
+mod robust_weight_signatures;
 mod salt;
 mod self_distillation;
 mod sinkhorn_newton_sparse;
@@ -34,14 +42,19 @@ mod subgradient_recovery;
 mod svfit;
 mod transfer;
 mod volume_sampling;
+mod weights;
 
+pub use bang::BangExperiment;
 pub use dcdm::DcdmExperiment;
 pub use diffora::DifforaExperiment;
+pub use eora::EoraExperiment;
 pub use error::{Error, Result};
 pub use eva::EvaExperiment;
 pub use flora::FloraExperiment;
 pub use generalization_dynamics::GeneralizationDynamicsExperiment;
 pub use images::Images;
+pub use interaction_basis::InteractionBasisExperiment;
+pub use intruder_dimensions::IntruderDimensionsExperiment;
 pub use kronecker_sbl::KroneckerSblExperiment;
 pub use loldu::LolduExperiment;
 pub use materials::{Encoder, Language, Materials};
@@ -50,6 +63,7 @@ pub use pela::PelaExperiment;
 pub use pissa::PissaExperiment;
 pub use random_features::RandomFeaturesExperiment;
 pub use robust_completion::RobustCompletionExperiment;
+pub use robust_weight_signatures::RobustWeightSignaturesExperiment;
 pub use salt::SaltExperiment;
 pub use self_distillation::SelfDistillationExperiment;
 pub use sinkhorn_newton_sparse::SinkhornNewtonSparseExperiment;
@@ -111,6 +125,7 @@ experiments! {
     svfit::SvfitExperiment,
     sorsa::SorsaExperiment,
     pissa::PissaExperiment,
+    intruder_dimensions::IntruderDimensionsExperiment,
     salt::SaltExperiment,
     eva::EvaExperiment,
     sinkhorn_newton_sparse::SinkhornNewtonSparseExperiment,
@@ -118,8 +133,10 @@ experiments! {
     subgradient_recovery::SubgradientRecoveryExperiment,
     sketched_regression::SketchedRegressionExperiment,
     loldu::LolduExperiment,
+    interaction_basis::InteractionBasisExperiment,
     self_distillation::SelfDistillationExperiment,
     matrix_sensing::MatrixSensingExperiment,
+    robust_weight_signatures::RobustWeightSignaturesExperiment,
     generalization_dynamics::GeneralizationDynamicsExperiment,
     robust_completion::RobustCompletionExperiment,
     random_features::RandomFeaturesExperiment,
@@ -127,7 +144,9 @@ experiments! {
     flora::FloraExperiment,
     kronecker_sbl::KroneckerSblExperiment,
     dcdm::DcdmExperiment,
+    eora::EoraExperiment,
     diffora::DifforaExperiment,
+    bang::BangExperiment,
     pela::PelaExperiment,
 }
 

@@ -179,7 +179,9 @@ impl Examine for Residual {
             return self.0.examine(tensors, false, watch);
         }
         let mut model = ResNet::load(tensors, Storage::File)?;
-        let images = self.0.batches.sequential().map(|batch| {
+        // In drawn order: those of a folder lie class by class, and a norm would see one class at a time.
+        let images = (0..self.0.batches.steps_per_epoch()).map(|step| {
+            let batch = self.0.batches.get(step);
             let [channels, height, width] = batch.sides;
             Tensor::new(batch.pixels, &[batch.labels.len(), channels, height, width])
         });

@@ -401,6 +401,7 @@ fn setting_hint(name: &str) -> Option<String> {
         "weights" => "--weights 0.7,0.3",
         "sweeps" => "--sweeps 100",
         "starts" => "--starts 5",
+        "at" => "--at 0.5",
         _ => return None,
     };
     Some(format!("for example `{example}`"))

@@ -5,7 +5,7 @@
 //! Numbers are combined when they are read, in f32; those that are no weights, as counts of batches, are the first's.
 
 use crate::write::{Plan, WriteOptions, is_weight, write_unchanged};
-use crate::{Result, Subject, Watch, mitigate};
+use crate::{Error, Result, Subject, Watch, mitigate};
 use indexmap::IndexMap;
 use rankine_checkpoint::{Dtype, Pair, TensorInfo, Tensors};
 use rankine_kernels::reduce;
@@ -35,12 +35,24 @@ impl<'a> Interpolated<'a> {
         mitigate::pair_of(first, second)
     }
 
+    /// An error unless it can be written, before anything is read.
+    ///
+    /// # Errors
+    /// When t is not finite, the first is not whole, or `target` exists and may not be replaced (the models never are).
+    pub fn check(&self, first: Subject<'_>, target: &Path, options: &WriteOptions) -> Result<()> {
+        // Numbers are combined in f32.
+        if !(self.t as f32).is_finite() {
+            let (expected, found) = ("a finite number", self.t.to_string());
+            return Err(Error::Setting { name: "at", expected, found });
+        }
+        first.check_output(target, options)
+    }
+
     /// Writes it to the folder `target`, as a model that is `first` in everything but its weights. What the second is read from
     /// stands in [`WriteOptions::inputs`].
     ///
     /// # Errors
-    /// When the first is not whole, `target` exists and may not be replaced (the models never are), writing fails, or `watch`
-    /// breaks off; nothing is left behind then.
+    /// As [`check`](Self::check), and when writing fails or `watch` breaks off; nothing is left behind then.
     pub fn write(
         &self,
         first: Subject<'_>,
@@ -48,7 +60,7 @@ impl<'a> Interpolated<'a> {
         options: &WriteOptions,
         watch: &mut Watch,
     ) -> Result<Plan> {
-        first.check()?;
+        self.check(first, target, options)?;
         let options = first.complete(options);
         write_unchanged(self, &|plan| first.describe(plan, &options), target, &options, watch)
     }

@@ -107,6 +107,12 @@ pub(crate) fn check_target(target: &Path, options: &WriteOptions) -> Result<()> 
     Ok(())
 }
 
+/// As [`check_target`], and `target` lies outside of everything that is read.
+pub(crate) fn check_target_outside(target: &Path, options: &WriteOptions) -> Result<()> {
+    output::check_outside(target, options.read())?;
+    check_target(target, options)
+}
+
 fn write(
     merged: &Merged<'_>,
     files: &Files<'_>,

@@ -11,7 +11,7 @@
 //! Paper: [intruder] §5.
 
 use crate::adapters::Product;
-use crate::merge::check_target;
+use crate::merge::check_target_outside;
 use crate::merged::Squares;
 use crate::write::{Plan, Weights, WriteOptions, shard_plan};
 use crate::{Error, Progress, Result, Stage, Subject, Watch};
@@ -99,7 +99,7 @@ impl Mitigation {
         let pair = pair_of(base, tuned)?;
         let mut options = tuned.complete(options);
         options.inputs.push(base.path().to_owned());
-        check_target(target, &options)?;
+        check_target_outside(target, &options)?;
         let source = tuned.tensors();
         shard_plan(source, &options)?;
         let corrections = self.corrections(pair, tuned, watch)?;
@@ -119,7 +119,11 @@ impl Mitigation {
         Ok(MitigationReport { plan, matrices: corrections.into_iter().map(matrix).collect() })
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// When one is out of its range.
+    pub fn check(&self) -> Result<()> {
         let setting = |name, expected, found: String| Err(Error::Setting { name, expected, found });
         match *self {
             Self { epsilon, .. } if !(0.0 < epsilon && epsilon <= 1.0) => {

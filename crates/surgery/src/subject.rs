@@ -1,5 +1,6 @@
 //! A model as a whole, of texts, of images or of nothing that is known: its tensors, and the files that tell what they are.
 
+use crate::merge::check_target_outside;
 use crate::write::{WriteOptions, configured, first_dtype};
 use crate::{Result, base};
 use rankine_checkpoint::{Bare, Checkpoint, ImageCheckpoint, Opened, ShardPlan, Tensors};
@@ -44,6 +45,15 @@ impl<'a> Subject<'a> {
             Self::Images(model) => model.path(),
             Self::Bare(bare) => bare.path(),
         }
+    }
+
+    /// An error unless a model that is made of this one can be written to the folder `target`, before the work is done.
+    ///
+    /// # Errors
+    /// When the model is not whole, or `target` exists and may not be replaced (what is read never is) or lies in what is read.
+    pub fn check_output(self, target: &Path, options: &WriteOptions) -> Result<()> {
+        self.check()?;
+        check_target_outside(target, &self.complete(options))
     }
 
     /// With the model as what is read, and the files that a copy of it should have.

@@ -1,5 +1,6 @@
 //! What is worth saying of a model.
 
+use super::headers::is_whole;
 use super::map::FEWEST;
 use super::summary::{deviations, median};
 use super::{Part, TensorReport};
@@ -27,12 +28,19 @@ pub enum Finding {
         /// How many of its numbers.
         count: u64,
     },
+    /// Finite numbers so large that there is no spectrum.
+    Vast {
+        /// The tensor.
+        tensor: String,
+        /// The largest magnitude.
+        largest: f64,
+    },
     /// A matrix or convolution of zeros.
     Zero {
         /// The tensor.
         tensor: String,
     },
-    /// Rows or columns of zeros.
+    /// Rows or columns of zeros, of two rows at least.
     Dead {
         /// The tensor.
         tensor: String,
@@ -59,14 +67,14 @@ pub enum Finding {
         /// Deviations above it, of logarithms, from the median absolute deviation.
         deviations: f64,
     },
-    /// Tails steeper than usual: α > 6.
+    /// Tails steeper than usual: α > 6; of whole spectra, as the exponent of the leading values alone may be another one.
     SteepTails {
         /// The tensors.
         tensors: Vec<String>,
         /// Of how many there is an exponent.
         of: usize,
     },
-    /// Tails flatter than usual: α < 2.
+    /// Tails flatter than usual: α < 2; of whole spectra.
     FlatTails {
         /// The tensors.
         tensors: Vec<String>,
@@ -78,7 +86,10 @@ pub enum Finding {
 impl Finding {
     /// Whether something may be wrong; other findings are remarks.
     pub fn is_warning(&self) -> bool {
-        matches!(self, Self::NotFinite { .. } | Self::Zero { .. } | Self::LargeNorm { .. })
+        matches!(
+            self,
+            Self::NotFinite { .. } | Self::Vast { .. } | Self::Zero { .. } | Self::LargeNorm { .. }
+        )
     }
 }
 
@@ -88,14 +99,19 @@ impl fmt::Display for Finding {
             Self::NotFinite { tensor, count } => {
                 write!(out, "`{tensor}` is damaged; numbers that are not finite: {count}")
             }
+            Self::Vast { tensor, largest } => {
+                write!(out, "`{tensor}` has numbers up to {largest:.3e}, too large for a spectrum")
+            }
             Self::Zero { tensor } => write!(out, "`{tensor}` holds zeros only"),
             Self::Dead { tensor, rows, columns } => {
-                write!(out, "`{tensor}` has {rows} rows and {columns} columns of zeros")
+                write!(out, "`{tensor}` has dead parts; rows of zeros: {rows}, columns of zeros: {columns}")
             }
             Self::Same { first, second } => write!(out, "`{second}` is the same as `{first}`"),
             Self::LargeNorm { tensor, spectral_norm, median, .. } => write!(
                 out,
-                "`{tensor}` has the spectral norm {spectral_norm:.3}, where others of its kind have about {median:.3}"
+                "`{tensor}` has the spectral norm {}, where others of its kind have about {}",
+                short(*spectral_norm),
+                short(*median)
             ),
             Self::SteepTails { tensors, of } => {
                 let [_, high] = USUAL_ALPHA;
@@ -119,6 +135,11 @@ impl fmt::Display for Finding {
     }
 }
 
+/// A norm, readable however large or small it is.
+fn short(norm: f64) -> String {
+    if (1e-2..1e6).contains(&norm) { format!("{norm:.3}") } else { format!("{norm:.3e}") }
+}
+
 /// The first few names.
 fn few(names: &[String]) -> String {
     let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
@@ -133,10 +154,12 @@ pub(super) fn findings(tensors: &[TensorReport]) -> Vec<Finding> {
     let mut found: Vec<Finding> = tensors.iter().filter_map(of_numbers).collect();
     found.extend(same(tensors));
     found.extend(large_norms(tensors));
-    let alphas: Vec<(&str, f64)> = tensors
-        .iter()
-        .filter_map(|tensor| Some((tensor.name.as_str(), tensor.spectrum.as_ref()?.tail?.alpha)))
-        .collect();
+    let alpha = |tensor: &TensorReport| -> Option<f64> {
+        let whole = tensor.spectrum.as_ref().filter(|spectrum| spectrum.bound.is_none())?;
+        Some(whole.tail?.alpha)
+    };
+    let alphas = tensors.iter().filter_map(|tensor| Some((tensor.name.as_str(), alpha(tensor)?)));
+    let alphas: Vec<(&str, f64)> = alphas.collect();
     let those = |is: &dyn Fn(f64) -> bool| -> Vec<String> {
         alphas.iter().filter(|(_, alpha)| is(*alpha)).map(|(name, _)| (*name).to_owned()).collect()
     };
@@ -154,13 +177,20 @@ fn of_numbers(tensor: &TensorReport) -> Option<Finding> {
     if 0 < numbers.not_finite {
         return Some(Finding::NotFinite { tensor: name, count: numbers.not_finite });
     }
-    if tensor.shape.len() < 2 || rows + columns == 0 {
+    if tensor.shape.len() < 2 || is_whole(&tensor.dtype) {
         return None;
     }
-    Some(match numbers.largest == 0.0 {
-        true => Finding::Zero { tensor: name },
-        false => Finding::Dead { tensor: name, rows, columns },
-    })
+    if numbers.is_vast() {
+        return Some(Finding::Vast { tensor: name, largest: numbers.largest });
+    }
+    if rows + columns == 0 {
+        return None;
+    }
+    if numbers.largest == 0.0 {
+        return Some(Finding::Zero { tensor: name });
+    }
+    // The columns of one row are numbers.
+    (2 <= tensor.shape[0]).then_some(Finding::Dead { tensor: name, rows, columns })
 }
 
 /// Matrices that were stored twice.
@@ -203,4 +233,42 @@ fn unusual(norms: &[(&str, f64)]) -> Vec<Finding> {
         (UNUSUAL < deviations).then_some(found)
     };
     norms.iter().zip(deviations(&logarithms)).filter_map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Numbers;
+    use super::*;
+
+    fn tensor(shape: &[usize], dtype: &str, values: &[f32]) -> TensorReport {
+        TensorReport {
+            name: "x".to_owned(),
+            shape: shape.to_vec(),
+            dtype: dtype.to_owned(),
+            bytes: 0,
+            parameters: values.len() as u64,
+            kind: Part::Other,
+            layer: None,
+            slot: String::new(),
+            numbers: Some(Numbers::of(values, shape[1..].iter().product())),
+            spectrum: None,
+        }
+    }
+
+    #[test]
+    fn masks_and_single_rows_have_nothing_dead() {
+        let values = [0.0, 1.0, 0.0, 2.0];
+        let dead = Finding::Dead { tensor: "x".to_owned(), rows: 0, columns: 1 };
+        assert_eq!(of_numbers(&tensor(&[2, 2], "F32", &values)), Some(dead));
+        assert_eq!(of_numbers(&tensor(&[2, 2], "U8", &values)), None);
+        assert_eq!(of_numbers(&tensor(&[1, 4], "F32", &values)), None);
+        let zero = Finding::Zero { tensor: "x".to_owned() };
+        assert_eq!(of_numbers(&tensor(&[1, 4], "F32", &[0.0; 4])), Some(zero));
+        assert_eq!(of_numbers(&tensor(&[2, 2], "BOOL", &[0.0; 4])), None);
+    }
+
+    #[test]
+    fn norms_are_readable() {
+        assert_eq!([short(12.5), short(6.9e30), short(0.0004)], ["12.500", "6.900e30", "4.000e-4"]);
+    }
 }

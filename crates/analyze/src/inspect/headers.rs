@@ -57,9 +57,9 @@ fn dtype(dtype: Dtype) -> String {
     }
 }
 
-/// Whether the numbers are no floats.
-pub(super) fn is_whole(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 | Dtype::U8 | Dtype::Bool)
+/// Whether the numbers of this type are no floats.
+pub(super) fn is_whole(dtype: &str) -> bool {
+    matches!(dtype, "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL")
 }
 
 /// Whether a name fits a pattern, in which `*` stands for anything and `?` for one character.
@@ -86,6 +86,12 @@ pub(super) fn is_like(name: &[u8], pattern: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn types_are_told_apart_by_name() {
+        assert!([Dtype::I64, Dtype::U8, Dtype::Bool].into_iter().all(|whole| is_whole(&dtype(whole))));
+        assert!(![Dtype::F32, Dtype::F16, Dtype::Bf16].into_iter().any(|float| is_whole(&dtype(float))));
+    }
 
     #[test]
     fn patterns_fit_whole_names() {

@@ -106,7 +106,8 @@ pub struct TensorReport {
     pub slot: String,
     /// What its numbers are like; `None` where headers alone were read.
     pub numbers: Option<Numbers>,
-    /// Of a matrix or convolution of finite floats, taken as [out, rest], with two rows and columns at least.
+    /// Of a matrix or convolution of finite floats, taken as [out, rest], with two rows and columns at least and a norm that
+    /// a float of 32 bits can hold.
     pub spectrum: Option<Spectrum>,
 }
 
@@ -167,7 +168,8 @@ impl Inspection {
         let [rows, columns] = [info.rows(), info.row_elements()];
         let numbers = Numbers::of(&values, columns);
         let short = rows.min(columns);
-        if info.shape.len() < 2 || short < 2 || is_whole(info.dtype) || 0 < numbers.not_finite {
+        let is_matrix = 2 <= info.shape.len() && 2 <= short && !is_whole(&tensor.dtype);
+        if !is_matrix || 0 < numbers.not_finite || numbers.is_vast() {
             return Ok((numbers, None));
         }
         let extent = match self.spectra {

@@ -67,6 +67,11 @@ impl Numbers {
             fingerprint: fingerprint.0,
         }
     }
+
+    /// Whether the norm is above the largest float of 32 bits, so that singular values may be.
+    pub(super) fn is_vast(&self) -> bool {
+        f64::from(f32::MAX) < self.norm
+    }
 }
 
 /// FNV-1a over words of 32 bits.

@@ -143,6 +143,7 @@ fn what_is_damaged_or_odd_is_found() {
         ("broken.weight".to_owned(), broken),
         ("dead.weight".to_owned(), dead),
         ("zero.weight".to_owned(), vec![0.0; 60]),
+        ("vast.weight".to_owned(), vec![f32::MAX; 60]),
         ("twin_a.weight".to_owned(), twin.clone()),
         ("twin_b.weight".to_owned(), twin),
     ];
@@ -156,12 +157,14 @@ fn what_is_damaged_or_odd_is_found() {
         tensors.iter().map(|(name, values)| (name.as_str(), &[6, 10][..], values.clone())).collect();
     let report = report(held(&tensors).path());
     assert!(tensor(&report, "broken.weight").spectrum.is_none());
+    assert!(tensor(&report, "vast.weight").spectrum.is_none());
     assert!(tensor(&report, "dead.weight").spectrum.is_some());
     let named = |name: &str| name.to_owned();
     for expected in [
         Finding::NotFinite { tensor: named("broken.weight"), count: 1 },
         Finding::Dead { tensor: named("dead.weight"), rows: 1, columns: 0 },
         Finding::Zero { tensor: named("zero.weight") },
+        Finding::Vast { tensor: named("vast.weight"), largest: f64::from(f32::MAX) },
         Finding::Same { first: named("twin_a.weight"), second: named("twin_b.weight") },
     ] {
         assert!(report.findings.contains(&expected), "{expected} not in {:?}", report.findings);

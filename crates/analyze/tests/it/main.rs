@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod diff;
 #[cfg(test)]
+mod hidden_blocks;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod interaction;
+#[cfg(test)]
+mod modules;
+#[cfg(test)]
+mod written_out;

@@ -71,7 +71,10 @@ impl Blend {
         };
         if let Some((first, others)) = opened.split_first() {
             for other in others {
-                tokenizers::warn(context, &first.model, &other.model)?;
+                match recipe.names_tokenizer() {
+                    true => tokenizers::warn(context, &first.model, &other.model)?,
+                    false => tokenizers::check(context, &first.model, &other.model)?,
+                }
             }
         }
         let ingredients = opened.iter().map(|opening| Ingredient {

@@ -11,7 +11,7 @@ use crate::{Context, Exit, model};
 use anyhow::Context as _;
 use rankine_checkpoint::Opened;
 use rankine_run::{Modules, TargetSection};
-use rankine_surgery::{Compression, CompressionReport, Progress, Subject};
+use rankine_surgery::{Compression, CompressionReport, Progress, Subject, WriteOptions};
 use show::Evaluation;
 use std::path::{Path, PathBuf};
 use way::WayArgs;
@@ -67,6 +67,11 @@ impl Compress {
         let way = self.way.way(self.calibration.path().is_some())?;
         let path = model::find(context, &self.model)?;
         let model = Opened::open(&path)?;
+        let options = self.options(&model)?;
+        if !self.dry_run {
+            // Before anything is measured.
+            Subject::from(&model).check_output(&self.weights.output, &options)?;
+        }
         let before = self.eval.as_ref().map(|data| quality(context, &path, None, data)).transpose()?;
         let inputs = self.calibration.inputs(&path)?;
         let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
@@ -76,7 +81,7 @@ impl Compress {
             dense: self.dense,
             inputs: inputs.as_deref(),
         };
-        let report = self.compress(context, &compression, &model)?;
+        let report = self.compress(context, &compression, (&model, &options))?;
         // The model in memory makes room for the next one.
         drop(inputs);
         let evaluation = match before.zip(self.eval.as_deref()) {
@@ -97,21 +102,27 @@ impl Compress {
         &self,
         context: &Context,
         compression: &Compression<'_>,
-        model: &Opened,
+        (model, options): (&Opened, &WriteOptions),
     ) -> anyhow::Result<CompressionReport> {
+        let subject = Subject::from(model);
+        let mut stages = Stages::new(context);
+        let watch = &mut |progress: Progress| stages.see(progress);
+        let report = match self.dry_run {
+            true => compression.plan(subject, options, watch),
+            false => compression.run(subject, &self.weights.output, options, watch),
+        };
+        report.with_context(|| format!("while compressing `{}`", self.model))
+    }
+
+    /// How the result is written.
+    fn options(&self, model: &Opened) -> anyhow::Result<WriteOptions> {
         let files = match model {
             Opened::Texts(model) => rankine_run::tokenizer_companions(model)?,
             _ => Vec::new(),
         };
-        let (subject, mut options) = (Subject::from(model), self.weights.options(files));
+        let mut options = self.weights.options(files);
         options.inputs.extend(self.data().map(Path::to_owned));
-        let mut stages = Stages::new(context);
-        let watch = &mut |progress: Progress| stages.see(progress);
-        let report = match self.dry_run {
-            true => compression.plan(subject, &options, watch),
-            false => compression.run(subject, &self.weights.output, &options, watch),
-        };
-        report.with_context(|| format!("while compressing `{}`", self.model))
+        Ok(options)
     }
 
     /// The data that are read.

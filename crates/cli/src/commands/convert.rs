@@ -4,13 +4,12 @@ use crate::disk;
 use crate::errors::Failure;
 use crate::gguf::{self, Source};
 use crate::stages::Stages;
-use crate::weights::StoredType;
+use crate::weights::{StoredType, WeightsReport};
 use crate::{Context, Exit, model, units};
 use anyhow::Context as _;
 use rankine_checkpoint::{Existing, Opened};
 use rankine_report::{Cell, Column, Page, Table};
 use rankine_surgery::{GgufTarget, Plan, Progress, Quantization, Subject, Types, WriteOptions};
-use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Write a model in another container, type or number of files
@@ -50,22 +49,6 @@ Examples:
   rankine convert model-q4_k_m.gguf ./model --dtype bf16
   rankine convert pytorch_model.bin ./weights
   rankine convert ./model ./sharded --shard-size 500MB --dtype f16 --dry-run";
-
-/// The result in JSON.
-#[derive(Serialize)]
-struct Report<'a> {
-    output: &'a Path,
-    dry_run: bool,
-    parameters: u64,
-    bytes: u64,
-    files: Vec<File<'a>>,
-}
-
-#[derive(Serialize)]
-struct File<'a> {
-    name: &'a str,
-    bytes: u64,
-}
 
 impl Convert {
     /// Converts, and tells what was written.
@@ -128,7 +111,7 @@ impl Convert {
             }
         };
         match self.json {
-            true => context.show_json(&self.report(&plan)),
+            true => context.show_json(&WeightsReport::new(&self.output, self.dry_run, &plan)),
             false => context.show(&self.page(&plan)),
         }
     }
@@ -156,12 +139,6 @@ impl Convert {
 
     fn title(&self) -> &'static str {
         if self.dry_run { "Would write" } else { "Converted into" }
-    }
-
-    fn report<'a>(&'a self, plan: &'a Plan) -> Report<'a> {
-        let files = plan.files.iter().map(|(name, bytes)| File { name, bytes: *bytes }).collect();
-        let &Plan { parameters, bytes, .. } = plan;
-        Report { output: &self.output, dry_run: self.dry_run, parameters, bytes, files }
     }
 
     fn page(&self, plan: &Plan) -> Page {

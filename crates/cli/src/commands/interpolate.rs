@@ -4,7 +4,7 @@ use crate::line::{self, LineArgs};
 use crate::stages::Stages;
 use crate::{Context, Exit, model, tokenizers};
 use anyhow::Context as _;
-use rankine_checkpoint::{Existing, Opened, Pair};
+use rankine_checkpoint::{Existing, Opened};
 use rankine_report::{Cell, Page};
 use rankine_run::{PathPoint, barrier};
 use rankine_surgery::{Interpolated, Plan, Progress, Subject, WriteOptions};
@@ -74,6 +74,15 @@ impl Interpolate {
         tokenizers::warn(context, &first, &second)?;
         let between = || format!("while going from `{}` to `{}`", self.first, self.second);
         let pair = Interpolated::pair(Subject::from(&first), Subject::from(&second)).with_context(between)?;
+        let output = match &self.output {
+            Some(output) => Some((output.as_path(), self.options(&first, &second)?)),
+            None => None,
+        };
+        if let Some((output, options)) = &output {
+            // Before the data are read many times; which of the measured models it will be does not matter.
+            let model = Interpolated::new(pair, self.at.unwrap_or_default());
+            model.check(Subject::from(&first), output, options)?;
+        }
         let mut stages = Stages::new(context);
         let points = match &self.eval {
             Some(data) => {
@@ -84,11 +93,13 @@ impl Interpolate {
         };
         let lowest = points.iter().min_by(|one, other| one.nll.total_cmp(&other.nll)).map(|point| point.t);
         let at = self.at.or(lowest).filter(|_| self.output.is_some());
-        let plan = match (&self.output, at) {
-            (Some(output), Some(at)) => {
-                Some(self.write((&first, &second), pair, (output, at), &mut stages)?)
+        let plan = match output.zip(at) {
+            Some(((output, options), at)) => {
+                let watch = &mut |progress: Progress| stages.see(progress);
+                let model = Interpolated::new(pair, at);
+                Some(model.write(Subject::from(&first), output, &options, watch)?)
             }
-            _ => None,
+            None => None,
         };
         drop(stages);
         let page = self.page(&points, at.zip(plan.as_ref()));
@@ -103,25 +114,18 @@ impl Interpolate {
         Ok(Exit::Done)
     }
 
-    fn write(
-        &self,
-        (first, second): (&Opened, &Opened),
-        pair: Pair<'_>,
-        (output, at): (&Path, f64),
-        stages: &mut Stages<'_>,
-    ) -> anyhow::Result<Plan> {
+    /// How a model is written.
+    fn options(&self, first: &Opened, second: &Opened) -> anyhow::Result<WriteOptions> {
         let extra_files = match first {
             Opened::Texts(first) => rankine_run::tokenizer_companions(first)?,
             _ => Vec::new(),
         };
-        let options = WriteOptions {
+        Ok(WriteOptions {
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
             inputs: vec![second.path().to_owned()],
             extra_files,
             ..WriteOptions::default()
-        };
-        let watch = &mut |progress: Progress| stages.see(progress);
-        Ok(Interpolated::new(pair, at).write(Subject::from(first), output, &options, watch)?)
+        })
     }
 
     fn report<'a>(&'a self, points: &'a [PathPoint], written: Option<f64>) -> Report<'a> {

@@ -1,7 +1,7 @@
 //! `rankine merge`: an adapter's changes written into a copy of its base; thin layers multiplied out.
 
 use crate::stages::Stages;
-use crate::weights::WeightsArgs;
+use crate::weights::{WeightsArgs, WeightsReport};
 use crate::{Context, Exit, disk, gguf, model};
 use anyhow::Context as _;
 use rankine_checkpoint::{Adapter, Checkpoint, Config, Dtype, ImageCheckpoint};
@@ -9,6 +9,7 @@ use rankine_nn::{Pass, Tokens, models::Storage};
 use rankine_report::{Cell, Column, Page, Table};
 use rankine_surgery::{GgufTarget, MergeReport, Plan, Progress, Subject};
 use rankine_tensor::Tensor;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Write an adapter's changes into a copy of its base model
@@ -37,6 +38,24 @@ pub struct Merge {
     /// Say what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Print JSON
+    #[arg(long, conflicts_with = "verify")]
+    json: bool,
+}
+
+/// The result in JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    weights: WeightsReport<'a>,
+    changes: Vec<Change<'a>>,
+    untied: bool,
+}
+
+#[derive(Serialize)]
+struct Change<'a> {
+    name: &'a str,
+    relative_change: Option<f64>,
 }
 
 /// In which types merged tensors are written, as a word of the command line.
@@ -82,7 +101,7 @@ impl Merge {
         let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
         if self.dry_run {
             let plan = rankine_surgery::plan_merge(&base, &adapter, &options).with_context(merging)?;
-            context.show(&plan_page("Would write", &self.weights.output, &plan))?;
+            self.show_plan(context, "Would write", &plan)?;
             return Ok(Exit::Done);
         }
         let mut stages = Stages::new(context);
@@ -91,7 +110,7 @@ impl Merge {
             .with_context(merging)?;
         drop(stages);
         drop(base);
-        context.show(&report_page(&self.weights.output, &report))?;
+        self.show_report(context, &report)?;
         if self.verify { self.check(context, &path) } else { Ok(Exit::Done) }
     }
 
@@ -112,7 +131,12 @@ impl Merge {
             }
         };
         let title = if self.dry_run { "Would write" } else { "Merged into" };
-        context.show(&gguf::page(title, output, &report, |tensor| self.report && tensor.merged))?;
+        match self.json {
+            true => context.show_json(&gguf::Report::new(output, self.dry_run, &report))?,
+            false => {
+                context.show(&gguf::page(title, output, &report, |tensor| self.report && tensor.merged))?
+            }
+        }
         Ok(Exit::Done)
     }
 
@@ -129,7 +153,7 @@ impl Merge {
         let options = self.weights.options(Vec::new());
         if self.dry_run {
             let plan = rankine_surgery::plan_merge_images(&base, &adapter, &options).with_context(merging)?;
-            context.show(&plan_page("Would write", &self.weights.output, &plan))?;
+            self.show_plan(context, "Would write", &plan)?;
             return Ok(Exit::Done);
         }
         let mut stages = Stages::new(context);
@@ -138,7 +162,7 @@ impl Merge {
             .with_context(merging)?;
         drop(stages);
         drop(base);
-        context.show(&report_page(&self.weights.output, &report))?;
+        self.show_report(context, &report)?;
         if self.verify { self.check(context, path) } else { Ok(Exit::Done) }
     }
 
@@ -155,7 +179,7 @@ impl Merge {
         let multiplying = || format!("while multiplying out the factors of `{}`", self.model);
         if self.dry_run {
             let plan = rankine_surgery::plan_whole(thin, &options).with_context(multiplying)?;
-            context.show(&plan_page("Would write", &self.weights.output, &plan))?;
+            self.show_plan(context, "Would write", &plan)?;
             return Ok(Exit::Done);
         }
         let mut stages = Stages::new(context);
@@ -163,8 +187,28 @@ impl Merge {
         let plan = rankine_surgery::write_whole(thin, &self.weights.output, &options, watch)
             .with_context(multiplying)?;
         drop(stages);
-        context.show(&plan_page("Multiplied out into", &self.weights.output, &plan))?;
+        self.show_plan(context, "Multiplied out into", &plan)?;
         if self.verify { self.check(context, thin.path()) } else { Ok(Exit::Done) }
+    }
+
+    fn show_plan(&self, context: &Context, title: &str, plan: &Plan) -> anyhow::Result<()> {
+        let output = &self.weights.output;
+        match self.json {
+            true => context.show_json(&WeightsReport::new(output, self.dry_run, plan)),
+            false => context.show(&plan_page(title, output, plan)),
+        }
+    }
+
+    fn show_report(&self, context: &Context, report: &MergeReport) -> anyhow::Result<()> {
+        let output = &self.weights.output;
+        if !self.json {
+            return context.show(&report_page(output, report));
+        }
+        let changes = report.changes.iter();
+        let changes =
+            changes.map(|change| Change { name: &change.name, relative_change: change.relative }).collect();
+        let weights = WeightsReport::new(output, false, &report.plan);
+        context.show_json(&Report { weights, changes, untied: report.untied })
     }
 
     /// Compares the base in memory, with its adapter, with what was written.

@@ -77,6 +77,15 @@ fn the_line_between_two_models_is_measured_and_written() {
     assert!((nll("./best") - lowest).abs() < 1e-6);
     done(folder, &["interpolate", "./a", "./b", "--at", "0", "--output", "first"]);
     assert_eq!(nll("./first"), nll("./a"));
+    // Refused before anything is measured.
+    let first = ["interpolate", "./a", "./b", "--eval", "missing.json", "--output", "first"];
+    refused(folder, &first, "exists already");
+    refused(
+        folder,
+        &["interpolate", "./a", "./b", "--at", "nan", "--output", "x"],
+        "`at` should be a finite",
+    );
+    assert!(!folder.join("x").exists());
     refused(
         folder,
         &["interpolate", "./a", "./other", "--eval", "data.json"],

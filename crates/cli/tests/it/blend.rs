@@ -50,6 +50,30 @@ fn a_recipe_makes_a_model_for_every_command() {
 }
 
 #[test]
+fn models_that_number_their_tokens_otherwise_are_not_mixed_unasked() {
+    let root = folder_with_model();
+    let folder = root.path();
+    tiny::llama(&folder.join("other"), &tiny::TinyLlama::default(), 2);
+    let tokenizer = folder.join("other/tokenizer.json");
+    let mut json: Value = serde_json::from_slice(&std::fs::read(&tokenizer).unwrap()).unwrap();
+    let vocabulary = &mut json["model"]["vocab"];
+    let [x, y] = ["x", "y"].map(|token| vocabulary[token].clone());
+    (vocabulary["x"], vocabulary["y"]) = (y, x);
+    std::fs::write(&tokenizer, json.to_string()).unwrap();
+    let recipe = "merge_method: karcher\nmodels: [{model: ./model}, {model: ./other}]\n";
+    std::fs::write(folder.join("merge.yaml"), recipe).unwrap();
+    let blend = ["blend", "merge.yaml", "--output", "out"];
+    let output = run(folder, &blend);
+    let said = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("different tokenizers: token") && said.contains("tokenizer_source"), "{said}");
+    assert!(!folder.join("out").exists());
+    std::fs::write(folder.join("merge.yaml"), format!("{recipe}tokenizer_source: base\n")).unwrap();
+    let output = run(folder, &blend);
+    assert!(output.status.success() && words(&output.stderr).contains("different tokenizers"));
+}
+
+#[test]
 fn a_wrong_word_is_shown_with_a_caret_and_the_nearest() {
     let root = folder_with_model();
     let folder = root.path();

@@ -51,6 +51,8 @@ fn a_thin_model_is_one_for_every_command() {
     refused(folder, &["merge", "./model", "--output", "x"], "no thin layers");
     refused(folder, &["compress", "./thin", "--output", "x"], "thin already");
     refused(folder, &compress, "exists already");
+    // Before anything is measured.
+    refused(folder, &[&compress[..], &["--eval", "missing.json"]].concat(), "exists already");
 }
 
 #[test]

@@ -70,6 +70,16 @@ fn a_fine_tune_is_told_and_made_milder() {
     refused(folder, &[&exact[..], &scale[..], &["milder-lora"]].concat(), "exists already");
     refused(folder, &["diff", "./model"], "TUNED");
     refused(folder, &["diff", "./model", "./tuned", "--mitigate", "0.5"], "--output");
+    refused(folder, &["diff", "./model", "./tuned", "--epsilon", "2"], "`epsilon` should be");
+    let negative = ["diff", "./model", "./tuned", "--mitigate", "-1", "--output", "x"];
+    refused(folder, &negative, "`mitigate` should be");
+    let weights = folder.join("tuned/model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&weights, bytes).unwrap();
+    let damaged = done(folder, &["diff", "./model", "./tuned"]);
+    assert!(damaged.contains("numbers that are not finite: `"), "{damaged}");
 }
 
 #[test]

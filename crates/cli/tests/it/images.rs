@@ -61,6 +61,11 @@ fn an_image_classifier_is_trained_evaluated_and_merged() {
     let started: Value = serde_json::from_str(&started).unwrap();
     assert_eq!((&started["classes"][1], &started["residual"]), (&"1".into(), &Value::Null));
     assert_eq!(measured("./vit", &["--adapter", "start"])["classes"][1], "1");
+    done(folder, &["compress", "./vit", "--method", "magnitude", "--sparsity", "0.5", "--output", "pruned"]);
+    done(folder, &["extract", "./vit", "./pruned", "--rank", "1", "--output", "taken"]);
+    let config = std::fs::read_to_string(folder.join("taken/adapter_config.json")).unwrap();
+    assert!(config.contains("vit.layers.0.attention.q_proj") && !config.contains("encoder"), "{config}");
+    done(folder, &["merge", "./vit", "taken", "--output", "again"]);
     let (planned, _) = done(folder, &["merge", "./vit", "run", "--output", "other", "--dry-run"]);
     assert!(planned.contains("model.safetensors") && !folder.join("other").exists(), "{planned}");
 }

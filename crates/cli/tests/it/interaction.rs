@@ -19,7 +19,7 @@ fn a_language_model_is_shown_in_every_face() {
     let data = ["./model", "--data", "text.txt", "--max-length", "16", "--samples", "4", "--features", "3"];
     let part = ["--target", "model.layers.0.mlp.*", "--html", "page.html"];
     let said = done(folder, &[&data[..], &part].concat());
-    for words in ["model.layers.0.mlp.gate_proj", "that matter for the outputs", "The strongest edges"] {
+    for words in ["that matter for the outputs", "The strongest edges"] {
         assert!(said.contains(words), "{words}: {said}");
     }
     let page = std::fs::read_to_string(folder.join("page.html")).unwrap();

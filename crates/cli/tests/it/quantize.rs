@@ -65,6 +65,11 @@ fn an_adapter_is_merged_into_the_blocks_of_its_base() {
     let train = ["train", "./base.gguf", "--data", "data.json", "--method", "lora", "--rank", "2"];
     done(folder, &[&train[..], &["--steps", "2", "--output", "run"]].concat());
     let merge = ["merge", "./base.gguf", "run", "--requantize", "same", "--output", "merged.gguf"];
+    let plan = json(folder, &[&merge[..], &["--dry-run"]].concat());
+    assert!(plan["dry_run"] == true && plan["tensors"].as_array().is_some_and(|all| !all.is_empty()));
+    let folded = json(folder, &["merge", "./base.gguf", "run", "--output", "folded"]);
+    assert_eq!(folded["files"][0]["name"], "model.safetensors");
+    assert!(folded["changes"][0]["relative_change"].as_f64().is_some_and(|change| 0.0 < change), "{folded}");
     let planned = done(folder, &[&merge[..], &["--dry-run"]].concat());
     assert!(planned.contains("Would write merged.gguf") && !folder.join("merged.gguf").exists());
     let said = done(folder, &[&merge[..], &["--report"]].concat());

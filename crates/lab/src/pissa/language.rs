@@ -4,14 +4,17 @@ use super::{
     Arm, mean,
     spectra::{Spectra, spectra, value},
 };
-use crate::{Error, Language, Result, Scale};
+use crate::{
+    Language, Result, Scale,
+    language::{file_name, linear_modules, load},
+};
 use rankine_data::{Batches, Batching, Dataset, Encoding, Share, Tokenizer, encode, split};
 use rankine_method::{
     Choice, attach,
     lora::Lora,
     pissa::{Decomposition, Pissa},
 };
-use rankine_nn::{Kind, LanguageModel, Parameter};
+use rankine_nn::{LanguageModel, Parameter};
 use rankine_random::Rng;
 use rankine_train::{AdamW, Data, Event, NextToken, Plan, Schedule, Shape, run as train};
 use std::{ops::ControlFlow, path::Path};
@@ -124,15 +127,14 @@ pub(super) fn run(
     let settings = Settings::of(scale);
     let mut tuning = Tuning {
         model: language.name.clone(),
-        data: data.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        data: file_name(data),
         settings: settings.clone(),
         runs: Vec::new(),
         spectra: None,
     };
     for arm in [Arm::Pissa, Arm::Lora] {
         watch(&format!("{}: attaching {}", language.name, arm.name()));
-        let (mut model, tokenizer) =
-            (language.load)().map_err(|source| Error::Language { name: language.name.clone(), source })?;
+        let (mut model, tokenizer) = load(language)?;
         let middle = middle_query(model.as_ref());
         let before = value(model.as_ref(), &middle)?;
         let modules = linear_modules(model.as_ref());
@@ -198,12 +200,6 @@ fn tune(
         },
     )?;
     Ok((losses, score))
-}
-
-/// Every linear layer but the head, peft's `all-linear`.
-fn linear_modules(model: &dyn LanguageModel) -> Vec<String> {
-    let parameters = model.parameters().into_iter();
-    parameters.filter(|parameter| parameter.kind() == Kind::Linear).map(|p| p.module().to_owned()).collect()
 }
 
 /// Path of the query weight of the middle layer, which in GPT-2 holds key and value too; empty where there is none.

@@ -18,6 +18,8 @@ mod images;
 #[cfg(test)]
 mod low_rank;
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod transformers;

@@ -4,6 +4,7 @@ use super::paint::{Paint, Tone};
 use crate::plot::shade::Shades;
 use crate::text::{columns, pad_left, pad_right, shorten, wrap};
 use crate::{Heat, format};
+use std::collections::HashSet;
 
 /// From little to much, without colour.
 const LETTERS: [char; 5] = ['·', '░', '▒', '▓', '█'];
@@ -44,13 +45,28 @@ pub(super) fn show(heat: &Heat, width: usize, paint: Paint) -> Vec<String> {
     let layout = Layout { names, cell: cell_width, numbers, averaged };
     let shades = Shades::of(&heat);
     let mut out = explanation(&heat, &layout, &shades, width, paint);
-    out.push(column_names(&heat, &layout, paint));
+    let numbered = numbered(&heat, &layout);
+    out.push(column_names(&heat, &layout, numbered, paint));
     for row in 0..heat.shape().0 {
         let cells = (0..heat.shape().1).map(|column| cell(heat.at(row, column), &layout, &shades, paint));
         let name = pad_left(&shorten(&heat.row_name(row), layout.names), layout.names);
         out.push(format!("{} {}", name, cells.collect::<String>()).trim_end().to_owned());
     }
+    if numbered {
+        let names = (0..across).map(|column| format!("{} {}", column + 1, heat.column_name(column)));
+        let names = format!("columns: {}", names.collect::<Vec<_>>().join(", "));
+        out.extend(wrap(&names, width).iter().map(|line| paint.tone(Tone::Dim, line)));
+    }
     out
+}
+
+/// Whether the columns are headed by numbers: where their names, made short, could not be told apart, and numbers fit.
+fn numbered(heat: &Heat, layout: &Layout) -> bool {
+    let across = heat.shape().1;
+    let short = |column| shorten(&heat.column_name(column), layout.cell.saturating_sub(2));
+    let different = |name: &dyn Fn(usize) -> String| (0..across).map(name).collect::<HashSet<_>>().len();
+    let fits = across.to_string().len() < layout.cell;
+    layout.numbers && fits && different(&short) < different(&|column| heat.column_name(column))
 }
 
 /// What the shades stand for, and what is not as it was given.
@@ -82,12 +98,15 @@ fn explanation(heat: &Heat, layout: &Layout, shades: &Shades, width: usize, pain
     lines
 }
 
-fn column_names(heat: &Heat, layout: &Layout, paint: Paint) -> String {
+fn column_names(heat: &Heat, layout: &Layout, numbered: bool, paint: Paint) -> String {
     let across = heat.shape().1;
     let indent = " ".repeat(layout.names + 1);
     if layout.numbers {
-        let name =
-            |column| pad_left(&(shorten(&heat.column_name(column), layout.cell - 2) + " "), layout.cell);
+        let short = |column: usize| match numbered {
+            true => (column + 1).to_string(),
+            false => shorten(&heat.column_name(column), layout.cell - 2),
+        };
+        let name = |column| pad_left(&(short(column) + " "), layout.cell);
         return paint
             .tone(Tone::Dim, format!("{indent}{}", (0..across).map(name).collect::<String>()).trim_end());
     }

@@ -92,6 +92,20 @@ fn empty_plots_say_so() {
     assert_eq!(page.terminal(80, false).matches("no data").count(), 3);
 }
 
+#[test]
+fn columns_that_cannot_be_told_apart_are_numbered() {
+    let heat = |columns: [&str; 3]| {
+        let values = vec![vec![1.25, 2.5, 3.75]; 2];
+        let heat = Heat::new("heat", Axis::linear("share"), values);
+        let mut page = Page::new("t");
+        page.plot(heat.names(["0", "1"].map(str::to_owned), columns.map(str::to_owned)));
+        page.terminal(40, false)
+    };
+    let shown = heat(["mlp.down_proj", "mlp.gate_proj", "norm"]);
+    assert!(shown.contains("columns: 1 mlp.down_proj, 2") && !shown.contains('…'), "{shown}");
+    assert!(!heat(["down_proj", "gate_proj", "norm"]).contains("columns:"));
+}
+
 /// Rows and columns are named by their numbers.
 fn explorer(rows: usize, columns: usize, metrics: Vec<Metric>) -> Explorer {
     let names = |count: usize| (1..=count).map(|name| name.to_string()).collect();

@@ -19,8 +19,9 @@ impl AdapterOutput<'_> {
     /// Whether the folder can be written, before the work is done.
     ///
     /// # Errors
-    /// When it is there and may not be replaced, or cannot be made.
+    /// When it is there and may not be replaced, lies inside what is read, or cannot be made.
     pub fn check(&self) -> Result<()> {
+        output::check_outside(self.target, &self.inputs)?;
         output::check(self.target, self.existing, &self.inputs)?;
         drop(OutputFolder::create(self.target, self.existing)?);
         Ok(())

@@ -26,7 +26,7 @@ pub use permutations::Permutations;
 pub use permuted::Permuted;
 pub use spec::{Group, PermutationSpec, UnitKind};
 
-use crate::merge::check_target;
+use crate::merge::check_target_outside;
 use crate::write::{Plan, Weights, WriteOptions, shard_plan, summary, unchanged};
 use crate::{Error, Result, Subject, Watch};
 use indexmap::IndexMap;
@@ -104,7 +104,7 @@ impl Alignment {
     ) -> Result<(Aligned, Plan)> {
         let mut options = second.complete(options);
         options.inputs.push(first.path().to_owned());
-        check_target(target, &options)?;
+        check_target_outside(target, &options)?;
         shard_plan(second.tensors(), &options)?;
         let aligned = self.find(first, second, watch)?;
         let permuted = aligned.applied(second);

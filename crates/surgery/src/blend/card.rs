@@ -27,7 +27,7 @@ pub(super) enum Base {
     Needed,
     /// Where there is one, differences from it are what is combined.
     Taken,
-    /// It gives configuration and tokenizer, and no numbers.
+    /// It gives configuration and tokenizer; numbers too where it is one of the models.
     Passed,
 }
 

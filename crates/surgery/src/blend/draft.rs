@@ -42,7 +42,7 @@ impl<'m> Draft<'m> {
         search.check()?;
         let infos: IndexMap<String, TensorInfo> =
             found.iter().map(|found| (found.want.name.clone(), found.info.clone())).collect();
-        search.warn_of_rest(&infos);
+        search.warn_of_rest(&infos)?;
         let subject = models.first().map(|model| model.subject);
         let units = subject.map(|subject| layers::units(subject, &infos)).unwrap_or_default();
         let mut pieces = IndexMap::with_capacity(found.len());

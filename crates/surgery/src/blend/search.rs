@@ -1,6 +1,6 @@
 //! Looking for the tensors that a recipe asks for: names and shapes, and no numbers.
 
-use super::layers;
+use super::layers::{self, Numbered};
 use super::loaded::Loaded;
 use super::piece::Part;
 use super::recipe::BlendRecipe;
@@ -9,7 +9,7 @@ use crate::write::is_weight;
 use crate::{Error, Result};
 use indexmap::IndexMap;
 use rankine_checkpoint::adapter::Misshapen;
-use rankine_checkpoint::{Difference, TensorInfo, ends, nearest};
+use rankine_checkpoint::{Difference, Dtype, TensorInfo, ends, nearest};
 
 /// A tensor of the result with what was found for it.
 pub(super) struct Found<'m> {
@@ -59,8 +59,11 @@ impl<'m> Search<'m> {
         }
         let shape = self.common_shape(&want, &mut parts, first)?;
         let elements = shape.iter().product::<usize>() as u64;
-        let bytes = (first.bytes / (first.elements() as u64).max(1)).max(1) * elements;
-        Some(Found { want, parts, info: TensorInfo { shape, dtype: first.dtype, bytes } })
+        let (dtype, size) = match parts.iter().all(|(_, part)| part.info.dtype == first.dtype) {
+            true => (first.dtype, (first.bytes / (first.elements() as u64).max(1)).max(1)),
+            false => (Dtype::F32, 4),
+        };
+        Some(Found { want, parts, info: TensorInfo { shape, dtype, bytes: size * elements } })
     }
 
     /// The shape that all parts have, or are cut to; parts that are left out are taken away.
@@ -102,9 +105,6 @@ impl<'m> Search<'m> {
     /// An error of the first model that lacks something.
     pub fn check(&mut self) -> Result<()> {
         let Some((model, mut difference)) = self.lacks.shift_remove_index(0) else { return Ok(()) };
-        let path = |model: usize| {
-            self.models.get(model).map_or_else(Default::default, |model| model.subject.path().to_owned())
-        };
         if let Some(loaded) = self.models.get(model) {
             let names = loaded.tensors().infos();
             // A message shows the first few.
@@ -113,25 +113,42 @@ impl<'m> Search<'m> {
             }
         }
         let first = if model == 0 { self.recipe.models.len().min(2) - 1 } else { 0 };
-        Err(Error::Unlike { first: path(first), second: path(model), difference: Box::new(difference) })
+        Err(self.unlike(first, model, difference))
     }
 
-    /// Tells of tensors that only others than the first model have.
-    pub fn warn_of_rest(&mut self, infos: &IndexMap<String, TensorInfo>) {
+    /// An error of two models that should have the same tensors.
+    fn unlike(&self, first: usize, second: usize, difference: Difference) -> Error {
+        let [first, second] = [first, second].map(|model| {
+            self.models.get(model).map_or_else(Default::default, |model| model.subject.path().to_owned())
+        });
+        Error::Unlike { first, second, difference: Box::new(difference) }
+    }
+
+    /// Tells of tensors that only others than the first model have; blocks of which it has fewer are an error.
+    pub fn warn_of_rest(&mut self, infos: &IndexMap<String, TensorInfo>) -> Result<()> {
         if self.recipe.stacked {
-            return;
+            return Ok(());
         }
+        let blocks = layers::count(infos);
         let mut used: Vec<usize> =
             self.recipe.slices.iter().flat_map(|slice| &slice.sources).map(|source| source.model).collect();
         used.sort_unstable();
         used.dedup();
-        for model in used.into_iter().filter_map(|model| self.models.get(model)) {
+        for (number, model) in used.into_iter().filter_map(|number| Some((number, self.models.get(number)?)))
+        {
             let mut rest = model.tensors().infos().keys().filter(|name| !infos.contains_key(*name));
+            let is_above =
+                |name: &&String| Numbered::of(name).is_some_and(|numbered| blocks <= numbered.block);
+            let added: Vec<String> = rest.clone().filter(is_above).cloned().collect();
+            if !added.is_empty() {
+                return Err(self.unlike(0, number, Difference { added, ..Difference::default() }));
+            }
             if let Some(first) = rest.next() {
                 let (count, name) = (1 + rest.count(), &model.name);
                 self.warnings
                     .push(format!("{count} tensors of `{name}` have no place, `{first}` among them"));
             }
         }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Which entries of a change are kept.
 //!
-//!     Largest        the ⌊density·n⌋ of largest magnitude
+//!     Largest        the ⌊density·n⌋ of largest magnitude, one at least
 //!     Middle         the same number, without the ⌊gamma·n⌋ largest as long as enough are left (Model Breadcrumbs)
 //!     Chance         each by a coin of that chance (DARE)
 //!     ChanceBySize   by a coin of chance density − ε … density + ε, evenly by its rank in its row (DELLA)
@@ -33,23 +33,19 @@ pub(super) enum Rescale {
 const SMALLEST: f64 = 1e-7;
 
 impl Sparsifier {
-    /// Puts zeros in the place of what is not kept, in rows of this width; whether anything is kept. What chance leaves counts so.
-    pub fn apply(&self, x: &mut [f32], width: usize, rescale: Rescale, mut coins: Rng) -> bool {
+    /// Puts zeros in the place of what is not kept, in rows of this width.
+    pub fn apply(&self, x: &mut [f32], width: usize, rescale: Rescale, mut coins: Rng) {
         let before = magnitude(x);
         let n = x.len();
         let share = |share: f64| (share * n as f64) as usize;
         let density = match *self {
             Self::Largest { density } => {
-                if !keep_ranks(x, n - share(density)..n) {
-                    return false;
-                }
+                keep_ranks(x, n - share(density).max(1).min(n)..n);
                 density
             }
             Self::Middle { density, gamma } => {
                 let top = share(gamma).min(n - share(density));
-                if !keep_ranks(x, n - top - share(density)..n - top) {
-                    return false;
-                }
+                keep_ranks(x, n - top - share(density)..n - top);
                 density
             }
             Self::Chance { density } => {
@@ -62,18 +58,17 @@ impl Sparsifier {
             }
         };
         let factor = match rescale {
-            Rescale::Never => return true,
+            Rescale::Never => return,
             Rescale::Density => 1.0 / density,
             Rescale::Norm => {
                 let after = magnitude(x);
                 if before < SMALLEST || after < SMALLEST {
-                    return true;
+                    return;
                 }
                 before / after
             }
         };
         x.iter_mut().for_each(|x| *x = (factor * f64::from(*x)) as f32);
-        true
     }
 }
 
@@ -82,11 +77,11 @@ fn magnitude(x: &[f32]) -> f64 {
     x.iter().map(|x| f64::from(x.abs())).sum()
 }
 
-/// Keeps what has these ranks by magnitude, the smallest first; of equal ones the earlier has the lower rank. Whether there are
-/// such ranks.
-fn keep_ranks(x: &mut [f32], ranks: Range<usize>) -> bool {
+/// Keeps what has these ranks by magnitude, the smallest first; of equal ones the earlier has the lower rank.
+fn keep_ranks(x: &mut [f32], ranks: Range<usize>) {
     if ranks.is_empty() {
-        return false;
+        x.fill(0.0);
+        return;
     }
     let mut sizes: Vec<f32> = x.iter().map(|x| x.abs()).collect();
     // The magnitude at a rank, and how many of the same magnitude have a lower one.
@@ -106,7 +101,6 @@ fn keep_ranks(x: &mut [f32], ranks: Range<usize>) -> bool {
             *x = 0.0;
         }
     }
-    true
 }
 
 /// Keeps each number of a row by a coin that is kinder to larger ones.
@@ -131,7 +125,7 @@ mod tests {
 
     fn kept(x: &[f32], ranks: Range<usize>) -> Vec<f32> {
         let mut x = x.to_vec();
-        assert!(keep_ranks(&mut x, ranks));
+        keep_ranks(&mut x, ranks);
         x
     }
 
@@ -144,7 +138,24 @@ mod tests {
         let alike = [1.0, -1.0, 1.0, 1.0];
         assert_eq!(kept(&alike, 1..3), [0.0, -1.0, 1.0, 0.0]);
         assert_eq!(kept(&[2.0, 1.0, 2.0, 2.0, 5.0], 2..4), [0.0, 0.0, 2.0, 2.0, 0.0]);
-        assert!(!keep_ranks(&mut [1.0, 2.0], 2..2));
+        assert_eq!(kept(&[1.0, 2.0], 2..2), [0.0, 0.0]);
+    }
+
+    /// mergekit's `magnitude` keeps one, and its `magnitude_outliers` none.
+    #[test]
+    fn a_density_below_one_entry_keeps_the_largest_or_nothing() {
+        for (sparsifier, expected) in [
+            (Sparsifier::Largest { density: 0.1 }, [0.0, -4.0, 0.0]),
+            (Sparsifier::Middle { density: 0.1, gamma: 0.01 }, [0.0; 3]),
+        ] {
+            for rescale in [Rescale::Never, Rescale::Density] {
+                let mut x = [1.0, -4.0, 2.0];
+                sparsifier.apply(&mut x, 3, rescale, Rng::new(0));
+                let factor = if matches!(rescale, Rescale::Density) { 1.0 / 0.1 } else { 1.0 };
+                assert_eq!(x, expected.map(|x: f32| (factor * f64::from(x)) as f32), "{sparsifier:?}");
+            }
+        }
+        Sparsifier::Largest { density: 0.5 }.apply(&mut [], 1, Rescale::Norm, Rng::new(0));
     }
 
     #[test]
@@ -155,7 +166,7 @@ mod tests {
         {
             let mut y = x.clone();
             let sparsifier = Sparsifier::Middle { density, gamma };
-            assert!(sparsifier.apply(&mut y, 100, Rescale::Never, Rng::new(0)));
+            sparsifier.apply(&mut y, 100, Rescale::Never, Rng::new(0));
             let left: Vec<f32> = y.into_iter().filter(|x| *x != 0.0).collect();
             assert_eq!(left, expected.map(|at: i32| at as f32).collect::<Vec<_>>(), "{density} {gamma}");
         }
@@ -171,7 +182,7 @@ mod tests {
             Sparsifier::ChanceBySize { density: 0.3, epsilon: 0.2 },
         ] {
             let mut y = x.clone();
-            assert!(sparsifier.apply(&mut y, 50, Rescale::Norm, Rng::new(1)));
+            sparsifier.apply(&mut y, 50, Rescale::Norm, Rng::new(1));
             assert!((magnitude(&y) / norm - 1.0).abs() < 1e-5, "{sparsifier:?}");
             let share = y.iter().filter(|x| **x != 0.0).count() as f64 / 4000.0;
             assert!((share - 0.3).abs() < 0.03, "{sparsifier:?}: {share}");

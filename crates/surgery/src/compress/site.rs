@@ -20,7 +20,7 @@ pub struct Site<'a> {
 
 impl<'a> Site<'a> {
     /// `None` where the weight of `module` is no matrix.
-    pub(crate) fn new(source: &'a dyn Tensors, module: &str) -> Option<Self> {
+    pub fn new(source: &'a dyn Tensors, module: &str) -> Option<Self> {
         match source.infos().get(&format!("{module}.weight"))?.shape.as_slice() {
             &[rows, columns] => {
                 Some(Self { source, module: module.to_owned(), sides: [rows, columns], seen: None })
@@ -30,7 +30,7 @@ impl<'a> Site<'a> {
     }
 
     /// With what was seen of the inputs.
-    pub(crate) fn with(self, seen: Option<&'a dyn Seen>) -> Self {
+    pub fn with(self, seen: Option<&'a dyn Seen>) -> Self {
         Self { seen, ..self }
     }
 

@@ -332,6 +332,9 @@ fn an_adapter_is_not_written_over_what_is_read() {
     let again = AdapterOutput { existing: Existing::Replace, inputs: vec![target.clone()], ..first.clone() };
     assert!(matches!(again.check(), Err(Error::OutputIsInput { .. })));
     assert!(matches!(again.write(&adapter), Err(Error::OutputIsInput { .. })));
+    let inside = target.join("inside");
+    let within = AdapterOutput { target: &inside, existing: Existing::Refuse, inputs: vec![target.clone()] };
+    assert!(matches!(within.check(), Err(Error::OutputInInput { .. })) && !inside.exists());
     AdapterOutput { existing: Existing::Replace, ..first }.write(&adapter).unwrap();
     assert_eq!(names(&target), ["adapter_config.json", "adapter_model.safetensors"]);
 }

@@ -68,6 +68,10 @@ fn what_cannot_be_aligned_leaves_nothing() {
     for last in [Stage::Comparing, Stage::Matching, Stage::Writing] {
         assert!(matches!(run(&usual, &second, Some(last)), Error::Interrupted), "{last:?}");
     }
+    let (inside, on) = (folder("a").join("x"), &mut |_: Progress| ControlFlow::Continue(()));
+    let (first, second) = (Subject::Texts(&model), Subject::Texts(&second));
+    let error = usual.run(first, second, &inside, &WriteOptions::default(), on).map(drop).unwrap_err();
+    assert!(matches!(error, Error::OutputInInput { .. }) && !inside.exists(), "{error}");
     let bare = fixtures::path("models/llama_tied/model.safetensors");
     std::fs::copy(bare, folder("e.safetensors")).unwrap();
     let bare = Opened::open(folder("e.safetensors")).unwrap();

@@ -35,14 +35,19 @@ pub struct Diff {
     #[arg(long)]
     intruders: bool,
     /// A leading vector is an intruder where its largest cosine with a vector of the base is below this
-    #[arg(long, value_name = "COSINE", default_value_t = Mitigation::default().epsilon)]
+    #[arg(
+        long,
+        value_name = "COSINE",
+        default_value_t = Mitigation::default().epsilon,
+        allow_negative_numbers = true
+    )]
     epsilon: f64,
     /// How many leading singular vectors of every matrix are looked at
     #[arg(long, value_name = "N", default_value_t = Mitigation::default().top)]
     top: usize,
     /// Multiply the singular values of intruders by this, and write the result to --output: 0.7 to 0.9 repairs most of what was
     /// forgotten, 1 changes nothing, 0 takes them away
-    #[arg(long, value_name = "FACTOR", requires = "output")]
+    #[arg(long, value_name = "FACTOR", requires = "output", allow_negative_numbers = true)]
     mitigate: Option<f64>,
     /// With --mitigate and --adapter: let ranks grow by the intruders, so that nothing is cut
     #[arg(long, requires_all = ["mitigate", "adapter"])]
@@ -81,6 +86,8 @@ struct Found {
 impl Diff {
     /// Compares, and writes what was asked for.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let factor = self.mitigate.unwrap_or(Mitigation::default().factor);
+        Mitigation { epsilon: self.epsilon, top: self.top, factor }.check()?;
         let path = model::find(context, &self.base)?;
         let found = match (&self.adapter, &self.tuned) {
             (Some(folder), _) => self.with_adapter(context, &path, folder),

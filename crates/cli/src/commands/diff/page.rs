@@ -8,6 +8,9 @@ use rankine_surgery::Mitigated;
 /// Thresholds that intruders are counted at.
 const EPSILONS: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
+/// Damaged tensors that are named.
+const NAMED: usize = 3;
+
 /// Matrices whose similarities are drawn.
 const DRAWN: usize = 6;
 
@@ -47,6 +50,7 @@ impl Diff {
             ("changed", Cell::from(sum.changed)),
             ("relative change", percent(sum.relative())),
         ]);
+        add_damage(&mut page, found);
         add_groups(&mut page, found, sum);
         if self.intruders {
             self.add_intruders(&mut page, found);
@@ -192,6 +196,19 @@ fn update_table(matrices: &[MatrixChange], epsilon: f64, top: usize) -> Table {
         ]);
     }
     table
+}
+
+/// Tensors with numbers that make every sum NaN.
+fn add_damage(page: &mut Page, found: &Found) {
+    let damaged = found.changes.iter().filter(|change| !(change.before + change.moved).is_finite());
+    let names: Vec<String> = damaged.map(|change| format!("`{}`", change.name)).collect();
+    let more = match names.len().saturating_sub(NAMED) {
+        _ if names.is_empty() => return,
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let shown = names[..names.len().min(NAMED)].join(", ");
+    page.note(Level::Warning, format!("one of the models has numbers that are not finite: {shown}{more}"));
 }
 
 /// Of the matrices with most intruders.

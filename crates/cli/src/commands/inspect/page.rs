@@ -7,6 +7,9 @@ use rankine_report::{Axis, Cell, Explorer, Heat, Level, Lines, Metric, Page, Ser
 /// Points of a drawn spectrum at most.
 const POINTS: usize = 64;
 
+/// Singular values of at most this share of the largest are rounding, and would stretch a log axis over nothing.
+const ROUNDING: f32 = 1e-6;
+
 /// Tensors that the brief page names.
 const NOTABLE: usize = 10;
 
@@ -123,8 +126,10 @@ fn heat(map: &LayerMap<'_>, (name, log, value): Measure) -> Heat {
 fn explorer(map: &LayerMap<'_>) -> Explorer {
     let metric =
         |(name, log, value): Measure| Metric { name: name.to_owned(), log, values: values(map, value) };
-    let spectrum =
-        |cell: &Option<&TensorReport>| Some(thinned(&cell.as_ref()?.spectrum.as_ref()?.singular_values));
+    let spectrum = |cell: &Option<&TensorReport>| {
+        let values = drawn(&cell.as_ref()?.spectrum.as_ref()?.singular_values);
+        (!values.is_empty()).then(|| thinned(values))
+    };
     Explorer {
         title: "Matrices by layer and kind".to_owned(),
         rows: map.rows.clone(),
@@ -147,13 +152,20 @@ fn explorer(map: &LayerMap<'_>) -> Explorer {
 fn outside(report: &ModelReport) -> Lines {
     const SERIES: usize = 6;
     let alone = report.tensors.iter().filter(|tensor| tensor.layer.is_none());
-    let spectra = alone.filter_map(|tensor| Some((&tensor.name, &tensor.spectrum.as_ref()?.singular_values)));
+    let spectra =
+        alone.filter_map(|tensor| Some((&tensor.name, drawn(&tensor.spectrum.as_ref()?.singular_values))));
     let mut lines = Lines::new("Spectra", Axis::log("index"), Axis::log("singular value"));
     for (name, values) in spectra.take(SERIES) {
         let points = places(values.len()).map(|at| (at as f64 + 1.0, f64::from(values[at])));
         lines = lines.series(Series::new(name, points));
     }
     lines
+}
+
+/// The values that are more than rounding; values: descending.
+fn drawn(values: &[f32]) -> &[f32] {
+    let least = values.first().map_or(0.0, |first| first * ROUNDING);
+    &values[..values.partition_point(|&value| least < value)]
 }
 
 /// Some of the values, equally far apart, the first and the last among them.
@@ -178,5 +190,11 @@ mod tests {
         assert_eq!((thin.len(), thin[0], thin[POINTS - 1]), (POINTS, 0.0, 999.0));
         assert_eq!(thinned(&values[..3]), [0.0, 1.0, 2.0]);
         assert!(thinned(&values[..1]) == [0.0] && thinned(&[]).is_empty());
+    }
+
+    #[test]
+    fn rounding_is_not_drawn() {
+        assert_eq!(drawn(&[2.0, 1.0, 1e-7, 0.0]), [2.0, 1.0]);
+        assert!(drawn(&[0.0, 0.0]).is_empty() && drawn(&[]).is_empty());
     }
 }

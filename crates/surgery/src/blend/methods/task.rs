@@ -122,16 +122,13 @@ impl Blend for Task {
     }
 
     fn blend(&self, operands: Operands<'_>, out: &mut [f32]) -> Result<(), Wrong> {
-        let Operands { tensor, base, models, width, rng } = operands;
+        let Operands { base, models, width, rng, .. } = operands;
         let is_whole = self.is_elementwise();
         if !is_whole {
             for (at, (model, (_, sparsifier))) in models.iter_mut().zip(&self.terms).enumerate() {
                 subtract(base, model);
                 if let Some(sparsifier) = sparsifier {
-                    let kept = sparsifier.apply(model, width, self.rescale, rng.fork_index("model", at));
-                    if !kept {
-                        return Err(Wrong::NothingKept { tensor: tensor.to_owned() });
-                    }
+                    sparsifier.apply(model, width, self.rescale, rng.fork_index("model", at));
                 }
             }
         }

@@ -73,9 +73,6 @@ pub(in crate::blend) enum Wrong {
     /// Vectors whose directions add to nothing.
     #[error("the directions of `{tensor}` cancel out: they have no middle")]
     Opposed { tensor: String },
-    /// A density that leaves nothing.
-    #[error("`density` keeps nothing of `{tensor}`")]
-    NothingKept { tensor: String },
     /// Something of mergekit's that is not built.
     #[error("{what} is not built")]
     NotBuilt { what: &'static str, instead: &'static str },
@@ -102,9 +99,6 @@ impl Wrong {
             Self::Missing { key: "models" } => "name them under `models`, or their layers under `slices`",
             Self::NoBase { .. } => "name the model that the others were made of: `base_model: MODEL`",
             Self::Unset { .. } => "give it under the model's `parameters`, or at the top for all of them",
-            Self::NothingKept { .. } => {
-                "it keeps a whole number of entries: raise it, at least for small tensors"
-            }
             Self::Opposed { .. } => "give the models other weights",
             Self::NotBuilt { instead, .. } => instead,
             _ => return None,

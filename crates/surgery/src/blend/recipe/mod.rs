@@ -13,6 +13,9 @@
 //! parameters: {density: 0.5}         # for all of them; what a source says counts more, then its slice
 //! dtype: bfloat16                    # of the result; sums are f64 whatever is said
 //! ```
+//! A slice may have a `base_model` of its own. A base that is not in the list is a model like the others to methods that make nothing
+//! else of it and have their parameters for all.
+//!
 //! Other keys: `out_dtype` (goes before `dtype`), `tokenizer_source` or `tokenizer: {source}` (`base`, or the model whose
 //! tokenizer is copied), `chat_template` (its text). Departures from mergekit: a key or parameter that is none is an error and
 //! not passed over, and so is a parameter of the whole blend that is given to one model. `modules`, the union of vocabularies
@@ -49,6 +52,8 @@ pub struct BlendRecipe {
     pub(super) dtype: Option<Dtype>,
     /// The model whose tokenizer the result gets.
     pub(super) tokenizer: usize,
+    /// Whether the recipe says so itself.
+    pub(super) names_tokenizer: bool,
     pub(super) chat_template: Option<String>,
 }
 
@@ -98,6 +103,11 @@ impl BlendRecipe {
     /// Which of the models gives its tokenizer.
     pub fn tokenizer(&self) -> usize {
         self.tokenizer
+    }
+
+    /// Whether the recipe says whose tokenizer it is.
+    pub fn names_tokenizer(&self) -> bool {
+        self.names_tokenizer
     }
 
     /// Name of the method.

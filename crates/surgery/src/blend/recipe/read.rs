@@ -4,7 +4,7 @@ use super::fault::{Misplaced, Wrong};
 use super::setting::{Parameters, Setting};
 use super::tree::{self, Node};
 use super::{BlendRecipe, Reference, Slice, Source};
-use crate::blend::card::{Base, Card};
+use crate::blend::card::{Base, Card, Parameter};
 use crate::blend::methods;
 use rankine_checkpoint::{Dtype, nearest};
 use std::ops::Range;
@@ -32,10 +32,10 @@ pub(super) fn recipe(root: &Node, name: &Path) -> Result<BlendRecipe, Misplaced>
     let card = card(method)?;
     let mut reader = Reader { card, models: Vec::new() };
     let base = found("base_model").map(|node| reader.reference(node, "base_model")).transpose()?;
-    if base.is_none() && card.base == Base::Needed {
+    if base.is_none() && card.base == Base::Needed && found("slices").is_none() {
         return Err(Wrong::NoBase { method: card.name }.at(&method.span));
     }
-    let slices = match (found("models"), found("slices"), found("modules")) {
+    let mut slices = match (found("models"), found("slices"), found("modules")) {
         (.., Some(node)) => {
             let instead = "give `models`, or `slices` of their layers";
             return Err(Wrong::NotBuilt { what: "a recipe by `modules`", instead }.at(&node.span));
@@ -51,15 +51,22 @@ pub(super) fn recipe(root: &Node, name: &Path) -> Result<BlendRecipe, Misplaced>
     let [out, compute] = dtypes;
     let tokenizer = reader.tokenizer(found("tokenizer_source"), found("tokenizer"))?;
     let template = found("chat_template").map(chat_template).transpose()?;
+    let parameters = reader.parameters(found("parameters"), false)?;
+    if let (Some(model), [slice], None) = (base, slices.as_mut_slice(), found("slices"))
+        && reader.joins(model, slice, &parameters)
+    {
+        slice.sources.push(Source { model, layers: 0..0, parameters: Parameters::new() });
+    }
     Ok(BlendRecipe {
         path: name.to_owned(),
         card,
-        parameters: reader.parameters(found("parameters"), false)?,
+        parameters,
         models: reader.models,
         slices,
         stacked: found("slices").is_some(),
         dtype: out?.or(compute?),
         tokenizer,
+        names_tokenizer: found("tokenizer_source").is_some() || found("tokenizer").is_some(),
         chat_template: template.flatten(),
     })
 }
@@ -104,7 +111,9 @@ impl Reader {
         }
         let mut stack = Vec::with_capacity(slices.len());
         for slice in slices {
-            let entries = slice.entries("slices", &["sources", "parameters"])?;
+            let entries = slice.entries("slices", &["sources", "base_model", "parameters"])?;
+            let own = tree::find(entries, "base_model");
+            let base = own.map(|node| self.reference(node, "base_model")).transpose()?.or(base);
             let sources = tree::find(entries, "sources");
             let sources = sources.ok_or_else(|| Wrong::Missing { key: "sources" }.at(&slice.span))?;
             let parameters = tree::find(entries, "parameters");
@@ -121,6 +130,9 @@ impl Reader {
         base: Option<usize>,
         keys: &'static [&'static str],
     ) -> Result<Slice, Misplaced> {
+        if base.is_none() && self.card.base == Base::Needed {
+            return Err(Wrong::NoBase { method: self.card.name }.at(&list.span));
+        }
         let items = list.list("models")?.iter();
         let mut sources = items.map(|item| self.source(item, keys)).collect::<Result<Vec<_>, _>>()?;
         let base = base.filter(|_| self.card.base != Base::Passed);
@@ -142,6 +154,16 @@ impl Reader {
             Some(sources.len() - 1)
         });
         Ok(Slice { sources, base: place, parameters: self.parameters(parameters, false)? })
+    }
+
+    /// Whether a base that is not listed is a model like the others: so mergekit takes it where the method makes nothing else of a
+    /// base. Here that needs a parameter for all models, and a method of more than one.
+    fn joins(&self, base: usize, slice: &Slice, parameters: &Parameters) -> bool {
+        let is_given = |parameter: &Parameter| !parameter.of_each || parameters.contains_key(parameter.name);
+        self.card.base == Base::Passed
+            && slice.sources.len() < self.card.models[1]
+            && slice.sources.iter().all(|source| source.model != base)
+            && self.card.parameters.iter().all(is_given)
     }
 
     fn source(&mut self, item: &Node, keys: &'static [&'static str]) -> Result<Source, Misplaced> {

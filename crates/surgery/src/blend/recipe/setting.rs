@@ -44,7 +44,11 @@ impl Setting {
     /// What stands under the name of `parameter`.
     pub(super) fn read(node: &Node, parameter: &Parameter) -> Result<Self, Misplaced> {
         let name = parameter.name;
-        match (&node.value, &parameter.kind) {
+        let meant = match &node.value {
+            Value::Text(text) => meant(text, &parameter.kind),
+            _ => None,
+        };
+        match (meant.as_ref().unwrap_or(&node.value), &parameter.kind) {
             (Value::Flag(flag), Kind::Flag(_)) => Ok(Self::Flag(*flag)),
             (Value::Number(number), Kind::Number { range, .. }) if range.holds(*number) => {
                 Ok(Self::Number(*number))
@@ -83,6 +87,18 @@ impl Setting {
             return Err(value.unlike(parameter.name, "a value or a list of numbers inside a filter"));
         }
         Ok((filter.filter(|text| *text != "*").map(str::to_owned), setting))
+    }
+}
+
+/// The value that a text stands for: to mergekit `True`, `yes` and a number in quotes are none.
+fn meant(text: &str, kind: &Kind) -> Option<Value> {
+    match kind {
+        Kind::Flag(_) => match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" => Some(Value::Flag(true)),
+            "false" | "no" | "off" => Some(Value::Flag(false)),
+            _ => None,
+        },
+        Kind::Number { .. } => text.parse().ok().map(Value::Number),
     }
 }
 

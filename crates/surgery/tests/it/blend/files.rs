@@ -4,7 +4,7 @@ use super::{Kitchen, recipe};
 use crate::common::{names, on, random_lora, read};
 use rankine_checkpoint::{Checkpoint, Dtype, ImageCheckpoint};
 use rankine_surgery::{Error, Merged, Progress, Stage};
-use rankine_testkit::tiny::{self, TinyLlama};
+use rankine_testkit::tiny::{self, TinyLlama, TinyType};
 use rankine_testkit::{assert_close, fixtures};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -68,6 +68,23 @@ fn ends_of_several_sizes_and_kinds_are_brought_together() {
     let (base, out) = (Checkpoint::open(place("base")).unwrap(), Checkpoint::open(place("out")).unwrap());
     let name = "model.layers.0.mlp.up_proj.weight";
     assert_eq!(read(out.tensors(), name), read(base.tensors(), name));
+}
+
+/// As in mergekit: bf16 and f32 are no bf16.
+#[test]
+fn what_comes_in_several_types_becomes_f32() {
+    let half = TinyLlama { dtype: TinyType::Bf16, ..TinyLlama::default() };
+    let root = folder(&[("base", half), ("a", TinyLlama::default())]);
+    let place = |name: &str| root.path().join(name);
+    let text = recipe("linear", &["base", "a"], "weight: 1", "");
+    Kitchen::at(&text, &place).blend(&place("out")).unwrap();
+    let [base, a, out] = ["base", "a", "out"].map(|name| Checkpoint::open(place(name)).unwrap());
+    for (name, info) in out.tensors().infos() {
+        assert_eq!(info.dtype, Dtype::F32, "{name}");
+        let pairs = read(base.tensors(), name).into_iter().zip(read(a.tensors(), name));
+        let expected: Vec<f32> = pairs.map(|(x, y)| 0.5 * x + 0.5 * y).collect();
+        assert_close!(read(out.tensors(), name), expected, relative = 1e-6, absolute = 1e-7, "{name}");
+    }
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Recipes in both formats, and what is wrong with them.
 
 use super::{Kitchen, fixture};
-use rankine_checkpoint::Opened;
+use crate::common::read;
+use rankine_checkpoint::{Checkpoint, Opened};
 use rankine_surgery::{BlendRecipe, Blending, Ingredient, Subject, WriteOptions};
 use std::path::Path;
+use tempfile::TempDir;
 
 /// The message, and the hint or nothing.
 fn refused(text: &str, name: &str) -> (String, String) {
@@ -72,6 +74,71 @@ weight = [{ filter = "mlp", value = 0.3 }, { value = 1 }]
     let group = report.groups().into_iter().find(|group| group.name.contains("mlp.up_proj")).unwrap();
     assert_eq!((group.name.as_str(), group.tensors), ("model.layers.*.mlp.up_proj.weight", 2));
     assert_eq!(group.settings[0], ("weight", vec![[0.0, 1.0], [0.3, 0.3]]));
+}
+
+/// The values of a blend of the fixture's models, by name.
+fn numbers(text: &str) -> Vec<(String, Vec<f32>)> {
+    let root = TempDir::new().unwrap();
+    let target = root.path().join("out");
+    Kitchen::new(text).blend(&target).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let blended = Checkpoint::open(&target).unwrap();
+    let mut names: Vec<String> = blended.tensors().infos().keys().cloned().collect();
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), read(blended.tensors(), &name))).collect()
+}
+
+/// mergekit adds a base that is not listed to the models, of whatever method.
+#[test]
+fn a_base_that_is_not_listed_is_a_model_where_nothing_else_is_made_of_it() {
+    for (method, all) in [("karcher", ""), ("linear", "weight: 0.3")] {
+        let text = |models: &str| format!("merge_method: {method}\n{models}\nparameters: {{{all}}}\n");
+        let implied = numbers(&text("base_model: base\nmodels: [{model: a}, {model: b}]"));
+        assert!(implied == numbers(&text("models: [{model: a}, {model: b}, {model: base}]")), "{method}");
+        assert!(implied != numbers(&text("models: [{model: a}, {model: b}]")), "{method}");
+    }
+    // Without a weight, and with methods of one model, it gives the configuration alone.
+    for (method, models) in
+        [("linear", "[{model: a, parameters: {weight: 0.3}}]"), ("passthrough", "[{model: a}]")]
+    {
+        let text = |base: &str| format!("merge_method: {method}\n{base}models: {models}\n");
+        assert!(numbers(&text("base_model: base\n")) == numbers(&text("")), "{method}");
+    }
+}
+
+#[test]
+fn a_slice_may_have_its_own_base() {
+    let slice = |base: &str, other: &str, from: usize| {
+        let range = format!("layer_range: [{from}, {}]", from + 1);
+        format!(
+            "  - base_model: {base}\n    sources: [{{model: {base}, {range}}}, {{model: {other}, {range}}}]\n"
+        )
+    };
+    let all = "merge_method: slerp\nparameters: {t: 0.25}\nslices:\n";
+    let own = numbers(&format!("{all}{}{}", slice("a", "b", 0), slice("b", "a", 1)));
+    let turned = numbers(&format!("base_model: c\n{all}{}{}", slice("a", "b", 0), slice("a", "b", 1)));
+    for ((name, own), (_, turned)) in own.iter().zip(&turned) {
+        let in_first = name.contains(".0.") || name.contains("embed");
+        assert_eq!(own == turned, in_first, "{name}");
+    }
+    let (said, _) = refused(&format!("{all}  - sources: [{{model: a, layer_range: [0, 1]}}]\n"), "m.yaml");
+    assert!(said.contains("`slerp` starts from a base") && said.contains('^'), "{said}");
+}
+
+/// Python's YAML and pydantic read them.
+#[test]
+fn words_and_quoted_numbers_are_values_too() {
+    let text = |weight: &str, normalize: &str| {
+        let models = format!("[{{model: a, parameters: {{weight: {weight}}}}}, {{model: b}}]");
+        format!("merge_method: linear\nmodels: {models}\nparameters: {{weight: 2, normalize: {normalize}}}\n")
+    };
+    let [normal, sum] = ["true", "false"].map(|flag| numbers(&text("0.5", flag)));
+    assert!(normal != sum);
+    for flag in ["True", "TRUE", "yes", "on", "'true'"] {
+        assert!(numbers(&text("'0.5'", flag)) == normal, "{flag}");
+    }
+    for flag in ["False", "no", "Off"] {
+        assert!(numbers(&text("[\"0.5\", 5e-1]", flag)) == sum, "{flag}");
+    }
 }
 
 #[test]

@@ -1,0 +1,121 @@
+"""What the scripts share that hold whole programs side by side: runs with their peak of memory, rounds in turn, medians.
+
+Only the standard library: a process inherits the peak of the one that starts it, which should be small.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+RANKINE = HERE.parent.parent / "target" / "release" / "rankine"
+MEGABYTE = 1e6
+
+
+def add_arguments(parser):
+    parser.add_argument("--rankine", default=RANKINE, help="the program")
+    parser.add_argument("--python", default=sys.executable, help="an interpreter that has the other program")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+
+
+def environment(threads):
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]
+    offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return {**os.environ, **offline, **{name: str(threads) for name in names}}
+
+
+def run(command, threads):
+    """Seconds, peak of resident memory in MB and output of a process; the peak counts mapped pages of files too."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        began = time.perf_counter()
+        words = [str(word) for word in command]
+        process = subprocess.Popen(words, stdout=output, stderr=errors, env=environment(threads))
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        errors.seek(0)
+        if process.returncode:
+            sys.exit(f"{' '.join(words)}\n{errors.read().decode(errors='replace')}")
+        return seconds, usage.ru_maxrss * 1024 / MEGABYTE, output.read().decode(errors="replace")
+
+
+def import_seconds(python, module, threads):
+    """Of a module in an interpreter of its own; `None`, with a line on the other stream, where it is not there."""
+    found = subprocess.run([python, "-c", f"import {module.split('.')[0]}"], capture_output=True, text=True)
+    if found.returncode:
+        last = (found.stderr.strip().splitlines() or ["no reason given"])[-1]
+        print(f"skipped: `{python}` has no {module.split('.')[0]} ({last})", file=sys.stderr)
+        return None
+    # The first time reads its files from the disk.
+    return min(run([python, "-c", f"import {module}"], threads)[0] for _ in range(3))
+
+
+def without(seconds, imports):
+    """What is left without the imports; `None` where that is less than they vary by."""
+    return seconds - imports if 1.1 * imports < seconds else None
+
+
+def weights(folder):
+    """The files of a model with its numbers."""
+    folder = pathlib.Path(folder)
+    return sorted(folder.glob("*.safetensors")) if folder.is_dir() else [folder]
+
+
+def size(folder):
+    return sum(path.stat().st_size for path in weights(folder))
+
+
+def copy_speed(model, rounds):
+    """Bytes a second, read and written together, of copying the weights of a model beside where the results go."""
+    speeds = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            for path in weights(model):
+                shutil.copyfile(path, pathlib.Path(folder) / path.name)
+            speeds.append(2 * size(model) / (time.perf_counter() - began))
+    return statistics.median(speeds)
+
+
+def side_by_side(name, programs, rounds):
+    """Rows of a table: medians of every program, and of the ratios of its rounds to those of the first.
+
+    Programs are called in turn, round by round; each gives figures by name. The first is ours.
+    """
+    found = {program: [] for program in programs}
+    for _ in range(rounds):
+        for program, call in programs.items():
+            found[program].append(call())
+    ours = next(iter(found))
+    lines = []
+    for program, figures in found.items():
+        for figure in figures[0]:
+            values = [round_[figure] for round_ in figures]
+            if any(value is None for value in values):
+                continue
+            base = [round_.get(figure) for round_ in found[ours]]
+            ratio = None
+            if None not in base and 0 not in values:
+                ratio = statistics.median(mine / other for mine, other in zip(base, values))
+            median = statistics.median(values)
+            lines.append({"what": name, "figure": figure, "program": program, "median": median, "ours / this": ratio})
+            shown = "" if ratio is None else f"{ratio:.3f}"
+            print(f"| {name} | {figure} | {program} | {median:.4g} | {shown} |", flush=True)
+    return lines
+
+
+def head():
+    print("| what | figure | program | median | ours / this |\n| --- | --- | --- | ---: | ---: |")
+
+
+def tail(settings, lines):
+    """The last line: everything as JSON."""
+    print(json.dumps({**settings, "results": lines}))
