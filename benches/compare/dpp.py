@@ -15,15 +15,11 @@ The last line is JSON.
 import argparse
 import importlib.metadata
 import json
-import os
-import pathlib
 import statistics
-import subprocess
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-BENCH = HERE.parent.parent / "target" / "release" / "rankine-bench"
+import processes
 
 
 def arguments():
@@ -31,22 +27,19 @@ def arguments():
     parser.add_argument("--cases", nargs="+", default=["2000x20", "10000x50", "50000x100"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--draws", type=int, default=5)
-    parser.add_argument("--bench", default=BENCH)
+    parser.add_argument("--bench", default=processes.BENCH)
     return parser.parse_args()
 
 
 options = arguments()
-for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]:
-    os.environ[variable] = "1"
+processes.limit(1)
 
 import numpy as np
 from dppy.finite_dpps import FiniteDPP
 
 
 def ours(path):
-    environment = {**os.environ, "RANKINE_BENCH_MATRIX": path}
-    done = subprocess.run([options.bench, "dpp", "--json"], env=environment, capture_output=True, text=True, check=True)
-    return {figure["what"]: figure["value"] for figure in map(json.loads, done.stdout.splitlines())}["a draw"]
+    return processes.bench(options.bench, "dpp", path)["a draw"]
 
 
 def theirs(basis):

@@ -15,6 +15,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 RANKINE = HERE.parent.parent / "target" / "release" / "rankine"
+BENCH = RANKINE.with_name("rankine-bench")
+THREADS = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]
 MEGABYTE = 1e6
 
 
@@ -26,9 +28,20 @@ def add_arguments(parser):
 
 
 def environment(threads):
-    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]
     offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return {**os.environ, **offline, **{name: str(threads) for name in names}}
+    return {**os.environ, **offline, **{name: str(threads) for name in THREADS}}
+
+
+def limit(threads):
+    """Of this process and of those that it starts; before numpy and its like are imported."""
+    os.environ.update({name: str(threads) for name in THREADS})
+
+
+def bench(program, name, matrix):
+    """Figures of our benchmark of a matrix in a `.npy` file, by name."""
+    given = {**os.environ, "RANKINE_BENCH_MATRIX": str(matrix)}
+    done = subprocess.run([program, name, "--json"], env=given, capture_output=True, text=True, check=True)
+    return {figure["what"]: figure["value"] for figure in map(json.loads, done.stdout.splitlines())}
 
 
 def run(command, threads):

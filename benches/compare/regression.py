@@ -17,16 +17,14 @@ The last line is JSON.
 import argparse
 import functools
 import json
-import os
-import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-RANKINE = HERE.parent.parent / "target" / "release" / "rankine"
+import processes
+
 SOLVERS = ["qr", "normal-equations", "sketch-and-precondition", "srht", "count-sketch"]
 
 
@@ -37,13 +35,12 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--condition", type=float, default=100)
-    parser.add_argument("--rankine", default=RANKINE)
+    parser.add_argument("--rankine", default=processes.RANKINE)
     return parser.parse_args()
 
 
 options = arguments()
-for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]:
-    os.environ[variable] = str(options.threads)
+processes.limit(options.threads)
 
 import numpy as np
 import scipy

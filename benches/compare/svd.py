@@ -15,15 +15,12 @@ The last line is JSON.
 
 import argparse
 import json
-import os
-import pathlib
 import statistics
-import subprocess
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-BENCH = HERE.parent.parent / "target" / "release" / "rankine-bench"
+import processes
+
 RANK, OVERSAMPLING, POWER_ITERATIONS = 16, 10, 4
 
 
@@ -32,13 +29,12 @@ def arguments():
     parser.add_argument("--shapes", nargs="+", default=["576x1536", "1024x1024", "2048x2048", "4096x1024"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--bench", default=BENCH)
+    parser.add_argument("--bench", default=processes.BENCH)
     return parser.parse_args()
 
 
 options = arguments()
-for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]:
-    os.environ[variable] = str(options.threads)
+processes.limit(options.threads)
 
 import numpy as np
 import scipy.linalg
@@ -63,9 +59,7 @@ def error(matrix, left, values, right):
 
 def ours(path):
     """Figures of `rankine-bench svd` by name."""
-    environment = {**os.environ, "RANKINE_BENCH_MATRIX": path}
-    done = subprocess.run([options.bench, "svd", "--json"], env=environment, capture_output=True, text=True, check=True)
-    found = {figure["what"]: figure["value"] for figure in map(json.loads, done.stdout.splitlines())}
+    found = processes.bench(options.bench, "svd", path)
     return {
         kind: (found[name], found[f"{name}: error"])
         for kind, name in [("exact", "exact"), ("randomised", "randomised, 4 power iterations")]

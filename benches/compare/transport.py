@@ -22,7 +22,6 @@ import functools
 import gzip
 import importlib.metadata
 import json
-import os
 import pathlib
 import statistics
 import subprocess
@@ -31,8 +30,7 @@ import tempfile
 import time
 import warnings
 
-HERE = pathlib.Path(__file__).resolve().parent
-RANKINE = HERE.parent.parent / "target" / "release" / "rankine"
+import processes
 
 
 def arguments():
@@ -46,13 +44,12 @@ def arguments():
     parser.add_argument("--limit", type=float, default=60, help="seconds after which a program is not asked again")
     parser.add_argument("--images", help="folder of Fashion-MNIST")
     parser.add_argument("--only", nargs="+", help="names of programs")
-    parser.add_argument("--rankine", default=RANKINE)
+    parser.add_argument("--rankine", default=processes.RANKINE)
     return parser.parse_args()
 
 
 options = arguments()
-for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]:
-    os.environ[variable] = str(options.threads)
+processes.limit(options.threads)
 
 import numpy as np
 import ot

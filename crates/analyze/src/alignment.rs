@@ -10,12 +10,11 @@
 //! Costs one decomposition of every matrix of every model, O(rows · columns · min(rows, columns)), and the memory of some matrices
 //! a thread. Paper: [matching] §4; that γ is relative to the layer's s₁ is not said there.
 
-use crate::{Error, Progress, Result, Watch};
+use crate::{Error, Result, Watch, progress::on_all_threads};
 use rankine_checkpoint::adapter::{Kind, modules_of};
 use rankine_checkpoint::{Tensors, ends};
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_linalg::{Svd, svd};
-use rayon::prelude::*;
 
 /// One matrix of two models.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,15 +65,9 @@ pub fn vector_alignment(
     let names: Vec<String> =
         names.filter(|name| name != ends::HEAD && first.infos().contains_key(name)).collect();
     let mut found: Vec<Vec<VectorAlignment>> = vec![Vec::with_capacity(names.len()); others.len()];
-    let mut progress = Progress { done: 0, total: names.len() as u64 };
-    // In groups, so that the caller hears of progress on its own thread.
-    for group in names.chunks(rayon::current_num_threads()) {
-        let one = |name: &String| of_matrix(first, others, name, thresholds);
-        for alignments in group.par_iter().map(one).collect::<Result<Vec<_>>>()? {
-            found.iter_mut().zip(alignments).for_each(|(list, alignment)| list.push(alignment));
-        }
-        progress.done += group.len() as u64;
-        progress.tell(watch)?;
+    let one = |name: &String| of_matrix(first, others, name, thresholds);
+    for alignments in on_all_threads(&names, one, watch)? {
+        found.iter_mut().zip(alignments).for_each(|(list, alignment)| list.push(alignment));
     }
     Ok(found)
 }

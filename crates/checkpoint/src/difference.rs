@@ -4,9 +4,6 @@ use crate::adapter::Misshapen;
 use crate::{Tensors, names};
 use std::fmt;
 
-/// How many tensors of each list a message shows.
-const SHOWN: usize = 5;
-
 /// Tensors of two models, of which one should be a changed copy of the other, that do not fit each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
@@ -19,6 +16,9 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// How many tensors of each list a message shows.
+    pub const SHOWN: usize = 5;
+
     /// Compares names and shapes, and no numbers.
     pub fn between(first: &dyn Tensors, second: &dyn Tensors) -> Self {
         let (ours, theirs) = (first.infos(), second.infos());
@@ -26,7 +26,7 @@ impl Difference {
         let absent = ours.keys().filter(|name| !theirs.contains_key(*name)).enumerate();
         let missing = absent.map(|(index, name)| {
             // Comparing all names with all others would take minutes where nothing fits.
-            let among = if index < SHOWN { added.as_slice() } else { &[] };
+            let among = if index < Self::SHOWN { added.as_slice() } else { &[] };
             (name.clone(), names::nearest(name, among.iter().map(String::as_str), 1).pop())
         });
         let missing = missing.collect();
@@ -48,19 +48,19 @@ impl Difference {
 /// The first few, a line each; begins with a line break.
 impl fmt::Display for Difference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Misshapen { key, expected, found } in self.misshapen.iter().take(SHOWN) {
+        for Misshapen { key, expected, found } in self.misshapen.iter().take(Self::SHOWN) {
             write!(out, "\n  `{key}` is {expected:?} in the first and {found:?} in the second")?;
         }
-        for (name, nearest) in self.missing.iter().take(SHOWN) {
+        for (name, nearest) in self.missing.iter().take(Self::SHOWN) {
             write!(out, "\n  `{name}` is not in the second")?;
             if let Some(nearest) = nearest {
                 write!(out, "; nearest is `{nearest}`")?;
             }
         }
-        for name in self.added.iter().take(SHOWN) {
+        for name in self.added.iter().take(Self::SHOWN) {
             write!(out, "\n  `{name}` is not in the first")?;
         }
-        let shown = |length: usize| length.saturating_sub(SHOWN);
+        let shown = |length: usize| length.saturating_sub(Self::SHOWN);
         match shown(self.misshapen.len()) + shown(self.missing.len()) + shown(self.added.len()) {
             0 => Ok(()),
             more => write!(out, "\n  and {more} more"),

@@ -1,9 +1,16 @@
-//! Room on a disk, where the system tells.
+//! Files written to a disk, and the room on it, where the system tells.
 
 use crate::errors::Failure;
+use anyhow::Context as _;
 use rankine_report::format;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// Writes a file, whole or not at all.
+pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let written = rankine_checkpoint::write_file_atomically(path, bytes);
+    written.with_context(|| format!("while writing `{}`", path.display()))
+}
 
 /// Bytes that can be written to the disk of `path`, or of the nearest folder above it that is there.
 ///

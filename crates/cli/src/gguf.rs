@@ -1,11 +1,12 @@
 //! A model that becomes a GGUF file, and what is said of the file.
 
-use crate::Context;
+use crate::stages::Stages;
+use crate::{Context, disk, units};
 use anyhow::Result;
 use rankine_checkpoint::gguf::{Gguf, Vocabulary};
 use rankine_checkpoint::{Checkpoint, Dtype};
-use rankine_report::{Cell, Column, Level, Page, Table, format};
-use rankine_surgery::{GgufReport, GgufSource, GgufTensor};
+use rankine_report::{Cell, Column, Level, Page, Table};
+use rankine_surgery::{GgufReport, GgufSource, GgufTarget, GgufTensor, Quantization};
 use serde::Serialize;
 use std::path::Path;
 
@@ -39,8 +40,26 @@ impl Source {
         Ok(Self::Model(Box::new(model), vocabulary))
     }
 
+    /// Writes it to a file, or with `dry_run` says only what that would be.
+    pub fn quantized(
+        &self,
+        context: &Context,
+        quantization: &Quantization,
+        to: &GgufTarget<'_>,
+        dry_run: bool,
+    ) -> Result<GgufReport> {
+        let source = self.source();
+        let plan = quantization.plan(&source)?;
+        if dry_run {
+            return Ok(plan);
+        }
+        disk::check_room(to.target, plan.bytes())?;
+        let mut stages = Stages::new(context);
+        Ok(quantization.run(&source, to, &mut |progress| stages.see(progress))?)
+    }
+
     /// The same for the writer.
-    pub fn source(&self) -> GgufSource<'_> {
+    fn source(&self) -> GgufSource<'_> {
         match self {
             Self::File(gguf) => GgufSource::File(gguf),
             Self::Model(model, vocabulary) => GgufSource::Model(model, vocabulary.as_ref()),
@@ -113,21 +132,20 @@ pub fn page(title: &str, output: &Path, report: &GgufReport, listed: impl Fn(&Gg
         ("weights before", Cell::Bytes(report.before())),
         ("weights", Cell::Bytes(report.bytes())),
         ("bits per weight", Cell::fixed(report.bits(), 2)),
-        ("relative error", error(report.relative)),
+        ("relative error", report.relative.map(Cell::Percent).into()),
     ]);
     let names = [Column::text("tensor"), Column::text("shape"), Column::text("from"), Column::text("to")];
     let numbers = [Column::number("size"), Column::number("relative error")];
     let mut table = Table::new(names.into_iter().chain(numbers));
     let listed: Vec<&GgufTensor> = report.tensors.iter().filter(|tensor| listed(tensor)).collect();
     for tensor in &listed {
-        let shape: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
         table.row([
             Cell::text(&tensor.name),
-            Cell::text(shape.join(" × ")),
+            Cell::text(units::shape(&tensor.shape)),
             Cell::text(word(tensor.from)),
             Cell::text(word(tensor.to)),
             Cell::Bytes(tensor.bytes),
-            error(tensor.relative),
+            tensor.relative.map(Cell::Percent).into(),
         ]);
     }
     if !listed.is_empty() {
@@ -153,8 +171,4 @@ pub fn word(dtype: Dtype) -> String {
         Dtype::Quantized(format) => format.name().to_lowercase(),
         plain => format!("{plain:?}").to_lowercase(),
     }
-}
-
-fn error(relative: Option<f64>) -> Cell {
-    relative.map_or(Cell::Missing, |relative| Cell::text(format::percent(relative)))
 }

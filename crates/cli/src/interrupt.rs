@@ -1,5 +1,6 @@
 //! Ctrl-C, for work that ends in order: the first one asks it to stop, a second one ends the program at once.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,5 +28,10 @@ impl Interrupt {
     /// Whether to stop.
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::SeqCst)
+    }
+
+    /// The same, for work that is asked after every step whether to go on.
+    pub fn flow(&self) -> ControlFlow<()> {
+        if self.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

@@ -1,6 +1,7 @@
 //! The line between two models, for the commands that walk along it: its options, and how it is shown.
 
 use crate::errors::Failure;
+use crate::quality;
 use crate::stages::Stages;
 use anyhow::{Context as _, Result};
 use rankine_checkpoint::Pair;
@@ -22,10 +23,10 @@ pub struct LineArgs {
     #[arg(long, value_name = "NAME")]
     label_column: Option<String>,
     /// Cut conversations, and window plain text, at this many tokens
-    #[arg(long, default_value_t = 1024, value_name = "N")]
+    #[arg(long, default_value_t = quality::LENGTH, value_name = "N")]
     max_length: usize,
     /// Examples at a time
-    #[arg(long, default_value_t = 8, value_name = "N")]
+    #[arg(long, default_value_t = quality::BATCH, value_name = "N")]
     batch_size: usize,
     /// Between the two, count the statistics of batch norms anew on the data: those of an average fit neither (small ResNets)
     #[arg(long)]

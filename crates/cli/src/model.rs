@@ -55,6 +55,14 @@ pub fn load(
     Ok(loaded)
 }
 
+/// What a file calls the model that was named so: a path is made absolute, to hold from everywhere.
+pub fn lasting_name(model: &str) -> anyhow::Result<String> {
+    Ok(match Path::new(model).exists() {
+        true => std::path::absolute(model)?.display().to_string(),
+        false => model.to_owned(),
+    })
+}
+
 /// Where the model lies; a known name that is not in the cache is pulled first.
 pub fn find(context: &Context, spec: &str) -> anyhow::Result<PathBuf> {
     let hub = context.hub()?;

@@ -116,10 +116,7 @@ impl Progress {
             )),
             Notice::Saved(_) => {}
         }
-        match self.interrupt.is_asked() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        self.interrupt.flow()
     }
 
     fn step(&mut self, step: &Step, seconds: f64) {

@@ -13,9 +13,11 @@ use rankine_train::{Classify, ClassifyImages, Measured as _, NextToken, Task};
 use serde::Serialize;
 use std::path::Path;
 
-/// Longest example in tokens, and examples at a time: what `rankine evaluate` does when nothing is said.
-const LENGTH: usize = 1024;
-const BATCH: usize = 8;
+/// Longest example in tokens, where nothing is said.
+pub const LENGTH: usize = 1024;
+
+/// Examples at a time, where nothing is said.
+pub const BATCH: usize = 8;
 
 /// What `rankine evaluate` measures, in two numbers.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -40,6 +40,6 @@ impl<'a> Stages<'a> {
         if let Some((_, bar)) = &self.shown {
             bar.set_of(done, total);
         }
-        if self.interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.interrupt.flow()
     }
 }

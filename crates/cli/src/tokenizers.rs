@@ -1,10 +1,18 @@
-//! Whether two models read texts alike.
+//! Tokenizers of models: as files beside weights, and whether two models read texts alike.
 
 use crate::Context;
 use crate::errors::Failure;
 use rankine_checkpoint::{Checkpoint, Opened, TokenizerFiles};
 use serde_json::Value;
 use std::collections::HashMap;
+
+/// The files that a tokenizer inside a GGUF model becomes; none of other models.
+pub fn companions(model: &Opened) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    match model {
+        Opened::Texts(model) => Ok(rankine_run::tokenizer_companions(model)?),
+        Opened::Images(_) | Opened::Bare(_) => Ok(Vec::new()),
+    }
+}
 
 /// Warns where both models have a tokenizer, and these number texts differently.
 pub fn warn(context: &Context, first: &Opened, second: &Opened) -> anyhow::Result<()> {

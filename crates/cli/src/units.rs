@@ -1,4 +1,4 @@
-//! Sizes as people type them: `5GB`, `500MB`, `2GiB`, `1000000`.
+//! Sizes as people type them, `5GB`, `500MB`, `2GiB`, `1000000`, and shapes as they read them.
 
 /// Bytes of `text`: a number and perhaps a unit of 1000 (`kB`, `MB`, `GB`, `TB`) or 1024 (`KiB` …).
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
@@ -23,6 +23,11 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         return Err("should be at least one byte and below 9 EB".to_owned());
     }
     Ok(bytes as u64)
+}
+
+/// `4096 × 1024`.
+pub fn shape(sides: &[usize]) -> String {
+    sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::units;
 use rankine_checkpoint::{Dtype, Existing};
+use rankine_report::{Cell, Column, Page, Table};
 use rankine_surgery::{Plan, WriteOptions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -43,12 +44,17 @@ impl StoredType {
 }
 
 impl WeightsArgs {
-    /// The same for the writer, with further files to write.
+    /// What becomes of an output that is there.
+    pub fn existing(&self) -> Existing {
+        if self.force { Existing::Replace } else { Existing::Refuse }
+    }
+
+    /// All of it for the writer, with further files to write.
     pub fn options(&self, extra_files: Vec<(String, Vec<u8>)>) -> WriteOptions {
         WriteOptions {
             dtype: self.dtype.map(StoredType::dtype),
             shard_bytes: self.shard_size,
-            existing: if self.force { Existing::Replace } else { Existing::Refuse },
+            existing: self.existing(),
             extra_files,
             ..WriteOptions::default()
         }
@@ -77,4 +83,21 @@ impl<'a> WeightsReport<'a> {
         let files = plan.files.iter().map(|(name, bytes)| File { name, bytes: *bytes }).collect();
         Self { output, dry_run, parameters: plan.parameters, bytes: plan.bytes, files }
     }
+}
+
+/// The same for people.
+pub fn page(title: &str, output: &Path, plan: &Plan) -> Page {
+    let mut page = Page::new(format!("{title} {}", output.display()));
+    page.facts(&[("parameters", Cell::Count(plan.parameters)), ("weights", Cell::Bytes(plan.bytes))]);
+    page.table(files(plan));
+    page
+}
+
+/// Every file.
+pub fn files(plan: &Plan) -> Table {
+    let mut table = Table::new([Column::text("file"), Column::number("weights")]);
+    for (name, bytes) in &plan.files {
+        table.row([Cell::text(name), Cell::Bytes(*bytes)]);
+    }
+    table
 }

@@ -20,7 +20,7 @@ pub(crate) use network::Network;
 pub(crate) use page::{claim, mean_losses, percent, rate_words, show, size_words};
 pub(crate) use start::{Finished, Start, leaves};
 pub(crate) use sweep::{Contest, Course, Run, Sweep};
-pub(crate) use training::{Batch, Rates, accuracy, classes, follow, minimise, pretrain, train};
+pub(crate) use training::{Batch, Rates, accuracy, classes, finite, follow, minimise, pretrain, train};
 
 use crate::{Images, Materials, Result, Scale};
 use rankine_method::{Choice, Fields};

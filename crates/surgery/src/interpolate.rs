@@ -5,7 +5,7 @@
 //! Numbers are combined when they are read, in f32; those that are no weights, as counts of batches, are the first's.
 
 use crate::write::{Plan, WriteOptions, is_weight, write_unchanged};
-use crate::{Error, Result, Subject, Watch, mitigate};
+use crate::{Error, Result, Subject, Watch};
 use indexmap::IndexMap;
 use rankine_checkpoint::{Dtype, Pair, TensorInfo, Tensors};
 use rankine_kernels::reduce;
@@ -25,14 +25,6 @@ impl<'a> Interpolated<'a> {
     pub fn new(pair: Pair<'a>, t: f64) -> Self {
         let infos = pair.tensors().map(|(name, info)| (name.to_owned(), info.clone())).collect();
         Self { pair, t, infos }
-    }
-
-    /// The two models as a pair.
-    ///
-    /// # Errors
-    /// [`Error::Unlike`](crate::Error::Unlike) when they do not have the same tensors.
-    pub fn pair(first: Subject<'a>, second: Subject<'a>) -> Result<Pair<'a>> {
-        mitigate::pair_of(first, second)
     }
 
     /// An error unless it can be written, before anything is read.

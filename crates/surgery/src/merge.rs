@@ -1,9 +1,10 @@
 //! Merging: an adapter's changes written into a copy of its base.
 
 use crate::merged::Merged;
+use crate::output::check_target;
 use crate::write::{Files, Plan, Weights, WriteOptions, configured, first_dtype, shard_plan, summary};
-use crate::{Error, Result, Subject, Watch, base, output};
-use rankine_checkpoint::{Adapter, Checkpoint, ImageCheckpoint, OutputFolder, ShardPlan};
+use crate::{Error, Result, Subject, Watch, base};
+use rankine_checkpoint::{Adapter, Checkpoint, ImageCheckpoint, ShardPlan};
 use std::ops::Range;
 use std::path::Path;
 
@@ -98,19 +99,6 @@ fn complete(options: &WriteOptions, base: Subject<'_>, adapter: &Adapter) -> Wri
     let mut options = base.complete(options);
     options.inputs.extend(adapter.folder().into_iter().chain([adapter.path.as_path()]).map(Path::to_owned));
     options
-}
-
-/// An error unless `target` can be written, before the work is done.
-pub(crate) fn check_target(target: &Path, options: &WriteOptions) -> Result<()> {
-    output::check(target, options.existing, options.read())?;
-    drop(OutputFolder::create(target, options.existing)?);
-    Ok(())
-}
-
-/// As [`check_target`], and `target` lies outside of everything that is read.
-pub(crate) fn check_target_outside(target: &Path, options: &WriteOptions) -> Result<()> {
-    output::check_outside(target, options.read())?;
-    check_target(target, options)
 }
 
 fn write(

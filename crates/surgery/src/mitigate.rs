@@ -11,17 +11,16 @@
 //! Paper: [intruder] §5.
 
 use crate::adapters::Product;
-use crate::merge::check_target_outside;
 use crate::merged::Squares;
+use crate::output::check_target_outside;
+use crate::progress::in_groups;
 use crate::write::{Plan, Weights, WriteOptions, shard_plan};
-use crate::{Error, Progress, Result, Stage, Subject, Watch};
+use crate::{Error, Result, Stage, Subject, Watch};
 use indexmap::IndexMap;
-use rankine_checkpoint::adapter::{Kind, modules_of};
 use rankine_checkpoint::{Pair, Tensors};
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_kernels::reduce;
 use rankine_linalg::{Svd, alignment};
-use rayon::prelude::*;
 use std::ops::Range;
 use std::path::Path;
 
@@ -96,7 +95,7 @@ impl Mitigation {
     ) -> Result<MitigationReport> {
         self.check()?;
         tuned.check()?;
-        let pair = pair_of(base, tuned)?;
+        let pair = base.pair(tuned)?;
         let mut options = tuned.complete(options);
         options.inputs.push(base.path().to_owned());
         check_target_outside(target, &options)?;
@@ -144,21 +143,12 @@ impl Mitigation {
         tuned: Subject<'_>,
         watch: &mut Watch,
     ) -> Result<IndexMap<String, Correction>> {
-        let mut modules = modules_of(tuned.tensors());
-        modules.retain(|module| module.kind == Kind::Linear && !tuned.is_head(&module.path));
-        let mut progress = Progress { stage: Stage::Decomposing, done: 0, total: modules.len() as u64 };
-        let mut found = IndexMap::new();
-        // In groups, so that the caller hears of progress on its own thread.
-        for group in modules.chunks(rayon::current_num_threads()) {
-            let names = group.iter().map(|module| format!("{}.weight", module.path)).collect::<Vec<_>>();
-            let corrections = names.par_iter().map(|name| self.of_tensor([pair.base(), pair.tuned()], name));
-            let corrections = corrections.collect::<Result<Vec<_>>>()?;
-            let there = names.into_iter().zip(corrections);
-            found.extend(there.filter_map(|(name, correction)| Some((name, correction?))));
-            progress.done += group.len() as u64;
-            progress.tell(watch)?;
-        }
-        Ok(found)
+        let names: Vec<String> =
+            tuned.linear().iter().map(|module| format!("{}.weight", module.path)).collect();
+        let of_tensor = |name: &String| self.of_tensor([pair.base(), pair.tuned()], name);
+        let corrections = in_groups(Stage::Decomposing, &names, of_tensor, watch)?;
+        let found = names.into_iter().zip(corrections);
+        Ok(found.filter_map(|(name, correction)| Some((name, correction?))).collect())
     }
 
     /// `None` where there are no intruders, or no matrix.
@@ -199,13 +189,4 @@ impl Mitigation {
         let a = intruders.iter().flat_map(|&j| &vt[j * columns..(j + 1) * columns]).copied().collect();
         Product { b, a, rank: intruders.len(), outputs: rows, inputs: columns }
     }
-}
-
-/// The two models, unless their tensors differ.
-pub(crate) fn pair_of<'a>(base: Subject<'a>, tuned: Subject<'a>) -> Result<Pair<'a>> {
-    Pair::of(base.tensors(), tuned.tensors()).map_err(|difference| Error::Unlike {
-        first: base.path().to_owned(),
-        second: tuned.path().to_owned(),
-        difference: Box::new(difference),
-    })
 }

@@ -1,7 +1,8 @@
 //! Whether an output may be replaced: it is not what is being read, and it is something that we could have written.
 
+use crate::write::WriteOptions;
 use crate::{Error, Result};
-use rankine_checkpoint::Existing;
+use rankine_checkpoint::{Existing, OutputFolder};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,19 @@ pub(crate) fn check_outside<'a>(target: &Path, inputs: impl IntoIterator<Item = 
         Some(input) => Err(Error::OutputInInput { output: target.to_owned(), input: input.clone() }),
         None => Ok(()),
     }
+}
+
+/// An error unless the folder `target` can be written, before the work is done.
+pub(crate) fn check_target(target: &Path, options: &WriteOptions) -> Result<()> {
+    check(target, options.existing, options.read())?;
+    drop(OutputFolder::create(target, options.existing)?);
+    Ok(())
+}
+
+/// As [`check_target`], and `target` lies outside of everything that is read.
+pub(crate) fn check_target_outside(target: &Path, options: &WriteOptions) -> Result<()> {
+    check_outside(target, options.read())?;
+    check_target(target, options)
 }
 
 /// As [`check`], for a GGUF file: only such a file is replaced.

@@ -1,6 +1,7 @@
 //! How far a piece of work is, and breaking it off.
 
 use crate::{Error, Result};
+use rayon::prelude::*;
 use std::ops::ControlFlow;
 
 /// What is being done.
@@ -50,4 +51,30 @@ impl Progress {
             ControlFlow::Break(()) => Err(Error::Interrupted),
         }
     }
+
+    /// `work` on some more, a group at a time, so that the caller hears of progress on its own thread.
+    pub(crate) fn in_groups<T: Sync, P: Send>(
+        &mut self,
+        items: &[T],
+        work: impl Fn(&T) -> Result<P> + Sync,
+        watch: &mut Watch,
+    ) -> Result<Vec<P>> {
+        let mut made = Vec::with_capacity(items.len());
+        for group in items.chunks(rayon::current_num_threads().max(1)) {
+            made.extend(group.par_iter().map(&work).collect::<Result<Vec<_>>>()?);
+            self.done += group.len() as u64;
+            self.tell(watch)?;
+        }
+        Ok(made)
+    }
+}
+
+/// As [`Progress::in_groups`], on all there is in a stage.
+pub(crate) fn in_groups<T: Sync, P: Send>(
+    stage: Stage,
+    items: &[T],
+    work: impl Fn(&T) -> Result<P> + Sync,
+    watch: &mut Watch,
+) -> Result<Vec<P>> {
+    Progress { stage, done: 0, total: items.len() as u64 }.in_groups(items, work, watch)
 }

@@ -1,9 +1,10 @@
 //! A model as a whole, of texts, of images or of nothing that is known: its tensors, and the files that tell what they are.
 
-use crate::merge::check_target_outside;
+use crate::output::check_target_outside;
 use crate::write::{WriteOptions, configured, first_dtype};
-use crate::{Result, base};
-use rankine_checkpoint::{Bare, Checkpoint, ImageCheckpoint, Opened, ShardPlan, Tensors};
+use crate::{Error, Result, base};
+use rankine_checkpoint::adapter::{Kind, ModuleName, modules_of};
+use rankine_checkpoint::{Bare, Checkpoint, Difference, ImageCheckpoint, Opened, Pair, ShardPlan, Tensors};
 use serde_json::Value;
 use std::path::Path;
 
@@ -84,6 +85,27 @@ impl<'a> Subject<'a> {
             Self::Images(model) => model.network().head() == module,
             Self::Bare(_) => false,
         }
+    }
+
+    /// The linear layers, but for those of the head.
+    pub(crate) fn linear(self) -> Vec<ModuleName> {
+        let mut modules = modules_of(self.tensors());
+        modules.retain(|module| module.kind == Kind::Linear && !self.is_head(&module.path));
+        modules
+    }
+
+    /// This model and one that was made of it.
+    ///
+    /// # Errors
+    /// [`Error::Unlike`] when they do not have the same tensors.
+    pub fn pair(self, tuned: Self) -> Result<Pair<'a>> {
+        Pair::of(self.tensors(), tuned.tensors()).map_err(|difference| self.unlike(tuned, difference))
+    }
+
+    /// That the other should have the same tensors.
+    pub(crate) fn unlike(self, other: Self, difference: Difference) -> Error {
+        let [first, second] = [self, other].map(|model| model.path().to_owned());
+        Error::Unlike { first, second, difference: Box::new(difference) }
     }
 
     /// What peft calls the task of an adapter for this model; `None` where it needs no word for it.

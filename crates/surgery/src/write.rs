@@ -188,8 +188,7 @@ impl Weights<'_> {
             // Added in the order of the rows: the sums do not depend on the threads.
             for (block, squares) in group.iter().zip(squares?) {
                 let sum = moved.entry(block.name.to_owned()).or_default();
-                sum.before += squares.before;
-                sum.moved += squares.moved;
+                *sum = sum.plus(squares);
                 progress.done += block.stored_bytes();
             }
             progress.tell(watch)?;

@@ -10,12 +10,11 @@
 //! Paper: [intruder] §3; similarities within clusters of equal singular values as in [`rankine_linalg::alignment`].
 
 use super::changes::TensorChange;
-use crate::{Error, Progress, Result, Watch};
+use crate::{Error, Result, Watch, progress::on_all_threads};
 use rankine_checkpoint::Pair;
 use rankine_checkpoint::adapter::{Kind, modules_of};
 use rankine_kernels::reduce;
 use rankine_linalg::{Alignment, alignment, effective_rank, energy_rank, singular_values, stable_rank};
-use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// A changed matrix.
@@ -77,16 +76,8 @@ pub fn spectra(
         change.is_changed() && module.is_some_and(|module| linear.contains(module))
     };
     let matrices: Vec<&TensorChange> = changes.iter().filter(is_wanted).collect();
-    let mut progress = Progress { done: 0, total: matrices.len() as u64 };
-    let mut found = Vec::with_capacity(matrices.len());
-    // In groups, so that the caller hears of progress on its own thread.
-    for group in matrices.chunks(rayon::current_num_threads()) {
-        let one = |change: &&TensorChange| of_matrix(pair, change, top);
-        found.extend(group.par_iter().map(one).collect::<Result<Vec<_>>>()?.into_iter().flatten());
-        progress.done += group.len() as u64;
-        progress.tell(watch)?;
-    }
-    Ok(found)
+    let one = |change: &&TensorChange| of_matrix(pair, change, top);
+    Ok(on_all_threads(&matrices, one, watch)?.into_iter().flatten().collect())
 }
 
 /// `None` where it is no matrix.

@@ -22,12 +22,11 @@ pub use power_law::Tail;
 pub use spectrum::{Bulk, SHARES, Spectrum};
 pub use summary::{Group, Storage};
 
-use crate::{Error, Progress, Result, Watch};
+use crate::{Error, Result, Watch, progress::on_all_threads};
 use headers::{architecture, described, is_like, is_whole};
 use indexmap::IndexMap;
 use rankine_checkpoint::{Opened, Tensors};
 use rankine_random::Rng;
-use rayon::prelude::*;
 use serde::Serialize;
 use spectrum::Extent;
 use std::cmp::Reverse;
@@ -145,16 +144,10 @@ impl Inspection {
         let mut order: Vec<usize> = (0..tensors.len()).collect();
         order.sort_by_key(|&at| Reverse(tensors[at].parameters));
         let source = model.tensors();
-        let mut progress = Progress { done: 0, total: tensors.len() as u64 };
-        for group in order.chunks(rayon::current_num_threads()) {
-            let measure = |&at: &usize| self.measure(source, &tensors[at]);
-            let measured = group.par_iter().map(measure).collect::<Result<Vec<_>>>()?;
-            for (&at, (numbers, spectrum)) in group.iter().zip(measured) {
-                tensors[at].numbers = Some(numbers);
-                tensors[at].spectrum = spectrum;
-            }
-            progress.done += group.len() as u64;
-            progress.tell(watch)?;
+        let measured = on_all_threads(&order, |&at| self.measure(source, &tensors[at]), watch)?;
+        for (at, (numbers, spectrum)) in order.into_iter().zip(measured) {
+            tensors[at].numbers = Some(numbers);
+            tensors[at].spectrum = spectrum;
         }
         Ok(ModelReport::of(architecture, compute, tensors))
     }

@@ -76,13 +76,13 @@ impl Basis {
     ///
     /// # Errors
     /// When an entry is not finite.
-    pub fn principal(covariance: &[f64], width: usize, tolerance: f64) -> Result<Self> {
+    fn principal(covariance: &[f64], width: usize, tolerance: f64) -> Result<Self> {
         let (importance, forward) = leading(square(covariance, width).as_ref(), tolerance)?;
         Ok(Self { importance, back: forward.transpose().to_owned(), forward })
     }
 
     /// The units that vary.
-    pub fn neurons(covariance: &[f64], width: usize) -> Self {
+    fn neurons(covariance: &[f64], width: usize) -> Self {
         let variance = |unit: usize| covariance[unit * width + unit];
         let mut units: Vec<usize> = (0..width).filter(|&unit| 0.0 < variance(unit)).collect();
         units.sort_by(|&one, &other| variance(other).total_cmp(&variance(one)));

@@ -4,7 +4,7 @@ use crate::alignment::{self, AlignmentArgs, Matching};
 use crate::errors::Failure;
 use crate::stages::Stages;
 use crate::weights::WeightsArgs;
-use crate::{Context, Exit, model};
+use crate::{Context, Exit, model, tokenizers};
 use anyhow::Context as _;
 use rankine_checkpoint::Opened;
 use rankine_report::{Cell, Page};
@@ -112,11 +112,8 @@ impl Align {
         stages: &mut Stages<'_>,
     ) -> anyhow::Result<(Aligned, Plan)> {
         let second = Opened::open(model::find(context, model)?)?;
-        let files = match &second {
-            Opened::Texts(second) => rankine_run::tokenizer_companions(second)?,
-            _ => Vec::new(),
-        };
-        let (alignment, options) = (self.matching.alignment(), self.weights.options(files));
+        let options = self.weights.options(tokenizers::companions(&second)?);
+        let alignment = self.matching.alignment();
         let (first, second) = (Subject::from(first), Subject::from(&second));
         let watch = &mut |progress: Progress| stages.see(progress);
         Ok(match self.dry_run {

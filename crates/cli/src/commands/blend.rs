@@ -65,9 +65,9 @@ impl Blend {
         let opened = recipe.models().iter().map(|reference| open(context, reference));
         let opened = opened.collect::<anyhow::Result<Vec<Opening>>>()?;
         // The tokenizer of a GGUF file is a part of it.
-        let extra_files = match opened.get(recipe.tokenizer()).map(|opening| &opening.model) {
-            Some(Opened::Texts(model)) => rankine_run::tokenizer_companions(model)?,
-            _ => Vec::new(),
+        let extra_files = match opened.get(recipe.tokenizer()) {
+            Some(opening) => tokenizers::companions(&opening.model)?,
+            None => Vec::new(),
         };
         if let Some((first, others)) = opened.split_first() {
             for other in others {

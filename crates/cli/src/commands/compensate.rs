@@ -121,8 +121,7 @@ impl Compensate {
     fn output(&self, paths: &[PathBuf; 2]) -> AdapterOutput<'_> {
         let data = self.eval.as_deref().into_iter().chain(self.calibration.path()).map(Path::to_owned);
         let inputs = paths.iter().cloned().chain(data).collect();
-        let existing = self.weights.options(Vec::new()).existing;
-        AdapterOutput { target: &self.weights.output, existing, inputs }
+        AdapterOutput { target: &self.weights.output, existing: self.weights.existing(), inputs }
     }
 
     fn inputs(&self, model: &Path) -> anyhow::Result<Box<dyn Inputs>> {
@@ -143,15 +142,11 @@ impl Compensate {
         inputs: &dyn Inputs,
     ) -> anyhow::Result<Compensated> {
         let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
-        let base = match Path::new(&self.compressed).exists() {
-            true => std::path::absolute(&self.compressed)?.display().to_string(),
-            false => self.compressed.clone(),
-        };
         let compensation = Compensation {
             correction: self.method.correction(),
             rank: self.rank,
             targets: targets.targets(),
-            base,
+            base: model::lasting_name(&self.compressed)?,
             inputs,
         };
         let mut stages = Stages::new(context);

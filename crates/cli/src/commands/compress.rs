@@ -7,7 +7,7 @@ use crate::calibration::CalibrationArgs;
 use crate::quality::quality;
 use crate::stages::Stages;
 use crate::weights::WeightsArgs;
-use crate::{Context, Exit, model};
+use crate::{Context, Exit, model, tokenizers};
 use anyhow::Context as _;
 use rankine_checkpoint::Opened;
 use rankine_run::{Modules, TargetSection};
@@ -116,11 +116,7 @@ impl Compress {
 
     /// How the result is written.
     fn options(&self, model: &Opened) -> anyhow::Result<WriteOptions> {
-        let files = match model {
-            Opened::Texts(model) => rankine_run::tokenizer_companions(model)?,
-            _ => Vec::new(),
-        };
-        let mut options = self.weights.options(files);
+        let mut options = self.weights.options(tokenizers::companions(model)?);
         options.inputs.extend(self.data().map(Path::to_owned));
         Ok(options)
     }

@@ -3,13 +3,13 @@
 use crate::alignment::{self, AlignmentArgs, Matching};
 use crate::line::{self, LineArgs};
 use crate::stages::Stages;
-use crate::{Context, Exit, model, tokenizers};
+use crate::{Context, Exit, disk, model, tokenizers};
 use anyhow::Context as _;
 use rankine_analyze::{VectorAlignment, vector_alignment, vector_ratio};
 use rankine_checkpoint::{Opened, Pair, Tensors};
 use rankine_report::{Axis, Bars, Cell, Column, Group, Page, Table};
 use rankine_run::{PathPoint, barrier};
-use rankine_surgery::{Aligned, Interpolated, Progress, Stage, Subject};
+use rankine_surgery::{Aligned, Progress, Stage, Subject};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -95,8 +95,7 @@ impl Connect {
         let connecting = || format!("while connecting `{}` and `{}`", self.first, self.second);
         let found = self.found(context).with_context(connecting)?;
         if let Some(file) = &self.html {
-            rankine_checkpoint::write_file_atomically(file, self.page(&found).html().as_bytes())
-                .with_context(|| format!("while writing `{}`", file.display()))?;
+            disk::write(file, self.page(&found).html().as_bytes())?;
         }
         match self.json {
             true => context.show_json(&self.report(&found))?,
@@ -110,7 +109,7 @@ impl Connect {
         let [first, second] = [Opened::open(&paths[0])?, Opened::open(&paths[1])?];
         tokenizers::warn(context, &first, &second)?;
         let (ours, theirs) = (Subject::from(&first), Subject::from(&second));
-        let pair = Interpolated::pair(ours, theirs)?;
+        let pair = ours.pair(theirs)?;
         let examiner = self.line.examiner(&paths[0], &self.data)?;
         let mut stages = Stages::new(context);
         // The order is found first: models that cannot be aligned are refused before the data are read several times.

@@ -1,15 +1,13 @@
 //! `rankine convert`: a model in other files.
 
-use crate::disk;
 use crate::errors::Failure;
 use crate::gguf::{self, Source};
 use crate::stages::Stages;
-use crate::weights::{StoredType, WeightsReport};
-use crate::{Context, Exit, model, units};
+use crate::weights::{self, StoredType, WeightsReport};
+use crate::{Context, Exit, disk, model, tokenizers, units};
 use anyhow::Context as _;
 use rankine_checkpoint::{Existing, Opened};
-use rankine_report::{Cell, Column, Page, Table};
-use rankine_surgery::{GgufTarget, Plan, Progress, Quantization, Subject, Types, WriteOptions};
+use rankine_surgery::{GgufTarget, Progress, Quantization, Subject, Types, WriteOptions};
 use std::path::{Path, PathBuf};
 
 /// Write a model in another container, type or number of files
@@ -68,17 +66,8 @@ impl Convert {
         let source = Source::open(context, &path)?;
         let types = self.dtype.map_or(Types::Kept, |dtype| Types::One(dtype.dtype()));
         let quantization = Quantization { types, output: None, embedding: None };
-        let plan = quantization.plan(&source.source())?;
-        let report = match self.dry_run {
-            true => plan,
-            false => {
-                disk::check_room(&self.output, plan.bytes())?;
-                let to = GgufTarget { target: &self.output, existing: self.existing(), inputs: vec![path] };
-                let mut stages = Stages::new(context);
-                let watch = &mut |progress: Progress| stages.see(progress);
-                quantization.run(&source.source(), &to, watch)?
-            }
-        };
+        let to = GgufTarget { target: &self.output, existing: self.existing(), inputs: vec![path] };
+        let report = source.quantized(context, &quantization, &to, self.dry_run)?;
         match self.json {
             true => context.show_json(&gguf::Report::new(&self.output, self.dry_run, &report)),
             false => context.show(&gguf::page(self.title(), &self.output, &report, |_| true)),
@@ -87,16 +76,12 @@ impl Convert {
 
     fn run_folder(&self, context: &Context, path: &Path) -> anyhow::Result<()> {
         let model = Opened::open(path)?;
-        let extra_files = match &model {
-            Opened::Texts(model) => rankine_run::tokenizer_companions(model)?,
-            _ => Vec::new(),
-        };
         let options = WriteOptions {
             dtype: self.dtype.map(StoredType::dtype),
             shard_bytes: self.shard_size,
             existing: self.existing(),
             inputs: vec![path.to_owned()],
-            extra_files,
+            extra_files: tokenizers::companions(&model)?,
             ..WriteOptions::default()
         };
         let subject = Subject::from(&model);
@@ -112,7 +97,7 @@ impl Convert {
         };
         match self.json {
             true => context.show_json(&WeightsReport::new(&self.output, self.dry_run, &plan)),
-            false => context.show(&self.page(&plan)),
+            false => context.show(&weights::page(self.title(), &self.output, &plan)),
         }
     }
 
@@ -139,16 +124,5 @@ impl Convert {
 
     fn title(&self) -> &'static str {
         if self.dry_run { "Would write" } else { "Converted into" }
-    }
-
-    fn page(&self, plan: &Plan) -> Page {
-        let mut page = Page::new(format!("{} {}", self.title(), self.output.display()));
-        page.facts(&[("parameters", Cell::Count(plan.parameters)), ("weights", Cell::Bytes(plan.bytes))]);
-        let mut table = Table::new([Column::text("file"), Column::number("weights")]);
-        for (name, bytes) in &plan.files {
-            table.row([Cell::text(name), Cell::Bytes(*bytes)]);
-        }
-        page.table(table);
-        page
     }
 }

@@ -51,7 +51,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "NAME")]
     label_column: Option<String>,
     /// Cut conversations, and window plain text, at this many tokens
-    #[arg(long, default_value_t = 1024, value_name = "N")]
+    #[arg(long, default_value_t = quality::LENGTH, value_name = "N")]
     max_length: usize,
     /// Score prompts as well as answers
     #[arg(long)]
@@ -60,7 +60,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "N", conflicts_with_all = ["train_on_prompt", "answer_column"])]
     tokens: Option<usize>,
     /// Examples at a time
-    #[arg(long, default_value_t = 8, value_name = "N")]
+    #[arg(long, default_value_t = quality::BATCH, value_name = "N")]
     batch_size: usize,
     /// Print JSON, with every example
     #[arg(long)]

@@ -122,7 +122,7 @@ impl Extract {
             ranks: self.ranks(),
             targets: targets.targets(),
             rest: if self.whole { Rest::Whole } else { Rest::Lost },
-            base: self.base_name()?,
+            base: model::lasting_name(&self.base)?,
             inputs: seen.as_deref(),
         };
         let mut stages = Stages::new(context);
@@ -152,14 +152,6 @@ impl Extract {
             (.., Some(share)) => Ranks::Error(share),
             _ => Ranks::MarchenkoPastur,
         }
-    }
-
-    /// What the adapter calls its base.
-    fn base_name(&self) -> anyhow::Result<String> {
-        Ok(match Path::new(&self.base).exists() {
-            true => std::path::absolute(&self.base)?.display().to_string(),
-            false => self.base.clone(),
-        })
     }
 
     fn report<'a>(&'a self, report: &'a ExtractReport) -> Report<'a> {

@@ -105,10 +105,7 @@ impl Init {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let method = Choice::named(&self.method)?.with(&self.fields()?)?;
         let path = model::find(context, &self.model)?;
-        let name = match Path::new(&self.model).exists() {
-            true => std::path::absolute(&self.model)?.display().to_string(),
-            false => self.model.clone(),
-        };
+        let name = model::lasting_name(&self.model)?;
         let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
         let (seed, weights, data) = (self.seed, self.weights, self.data());
         let start = Start { model: name, method, targets, seed, weights, data };

@@ -4,12 +4,11 @@ mod page;
 mod tables;
 
 use crate::interrupt::Interrupt;
-use crate::{Context, Exit, bar, model};
+use crate::{Context, Exit, bar, disk, model};
 use anyhow::Context as _;
 use rankine_analyze::Progress;
 use rankine_analyze::inspect::{Inspection, ModelReport, Spectra};
 use rankine_checkpoint::Opened;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// Look into the weights of a model
@@ -61,9 +60,7 @@ impl Inspect {
         let report = self.report(context, &opened);
         let report = report.with_context(|| format!("while inspecting `{}`", self.model))?;
         if let Some(path) = &self.html {
-            let html = page::whole(&report, &self.model).html();
-            let written = rankine_checkpoint::write_file_atomically(path, html.as_bytes());
-            written.with_context(|| format!("while writing `{}`", path.display()))?;
+            disk::write(path, page::whole(&report, &self.model).html().as_bytes())?;
         }
         match self.json {
             true => context.show_json(&report)?,
@@ -85,7 +82,7 @@ impl Inspect {
         let (interrupt, bar) = (Interrupt::listen(), bar::counting(context, "inspecting", 0));
         inspection.run(opened, &mut |Progress { done, total }| {
             bar.set_of(done, total);
-            if interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            interrupt.flow()
         })
     }
 }

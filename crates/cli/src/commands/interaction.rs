@@ -3,12 +3,11 @@
 mod show;
 
 use crate::interrupt::Interrupt;
-use crate::{Context, Exit, bar, model};
+use crate::{Context, Exit, bar, disk, model};
 use anyhow::Context as _;
 use rankine_analyze::Progress;
 use rankine_analyze::interaction::{Coordinates, Interaction, Settings};
 use rankine_run::{DataSection, Modules, Shown, TargetSection};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// Find what of a network does something, and how its features act on each other
@@ -108,8 +107,7 @@ impl InteractionCommand {
         let found = self.found(context);
         let found = found.with_context(|| format!("while looking into `{}`", self.model))?;
         if let Some(file) = &self.html {
-            rankine_checkpoint::write_file_atomically(file, self.whole(&found).html().as_bytes())
-                .with_context(|| format!("while writing `{}`", file.display()))?;
+            disk::write(file, self.whole(&found).html().as_bytes())?;
         }
         match self.json {
             true => context.show_json(&self.report(&found))?,
@@ -147,7 +145,7 @@ impl InteractionCommand {
         let (interrupt, bar) = (Interrupt::listen(), bar::counting(context, "deriving", 0));
         let watch = &mut |Progress { done, total }| {
             bar.set_of(done, total);
-            if interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            interrupt.flow()
         };
         Ok(rankine_run::interaction(&path, &data, (&shown, &settings), watch)?)
     }

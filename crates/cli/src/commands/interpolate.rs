@@ -2,7 +2,7 @@
 
 use crate::line::{self, LineArgs};
 use crate::stages::Stages;
-use crate::{Context, Exit, model, tokenizers};
+use crate::{Context, Exit, disk, model, tokenizers};
 use anyhow::Context as _;
 use rankine_checkpoint::{Existing, Opened};
 use rankine_report::{Cell, Page};
@@ -73,7 +73,7 @@ impl Interpolate {
         let [first, second] = [Opened::open(&paths[0])?, Opened::open(&paths[1])?];
         tokenizers::warn(context, &first, &second)?;
         let between = || format!("while going from `{}` to `{}`", self.first, self.second);
-        let pair = Interpolated::pair(Subject::from(&first), Subject::from(&second)).with_context(between)?;
+        let pair = Subject::from(&first).pair(Subject::from(&second)).with_context(between)?;
         let output = match &self.output {
             Some(output) => Some((output.as_path(), self.options(&first, &second)?)),
             None => None,
@@ -104,8 +104,7 @@ impl Interpolate {
         drop(stages);
         let page = self.page(&points, at.zip(plan.as_ref()));
         if let Some(file) = &self.html {
-            rankine_checkpoint::write_file_atomically(file, page.html().as_bytes())
-                .with_context(|| format!("while writing `{}`", file.display()))?;
+            disk::write(file, page.html().as_bytes())?;
         }
         match self.json {
             true => context.show_json(&self.report(&points, at))?,
@@ -116,14 +115,10 @@ impl Interpolate {
 
     /// How a model is written.
     fn options(&self, first: &Opened, second: &Opened) -> anyhow::Result<WriteOptions> {
-        let extra_files = match first {
-            Opened::Texts(first) => rankine_run::tokenizer_companions(first)?,
-            _ => Vec::new(),
-        };
         Ok(WriteOptions {
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
             inputs: vec![second.path().to_owned()],
-            extra_files,
+            extra_files: tokenizers::companions(first)?,
             ..WriteOptions::default()
         })
     }

@@ -1,12 +1,12 @@
 //! `rankine merge`: an adapter's changes written into a copy of its base; thin layers multiplied out.
 
 use crate::stages::Stages;
-use crate::weights::{WeightsArgs, WeightsReport};
+use crate::weights::{self, WeightsArgs, WeightsReport};
 use crate::{Context, Exit, disk, gguf, model};
 use anyhow::Context as _;
 use rankine_checkpoint::{Adapter, Checkpoint, Config, Dtype, ImageCheckpoint};
 use rankine_nn::{Pass, Tokens, models::Storage};
-use rankine_report::{Cell, Column, Page, Table};
+use rankine_report::{Cell, Page};
 use rankine_surgery::{GgufTarget, MergeReport, Plan, Progress, Subject};
 use rankine_tensor::Tensor;
 use serde::Serialize;
@@ -123,7 +123,7 @@ impl Merge {
             true => plan,
             false => {
                 disk::check_room(output, plan.bytes())?;
-                let existing = self.weights.options(Vec::new()).existing;
+                let existing = self.weights.existing();
                 let to = GgufTarget { target: output, existing, inputs: Vec::new() };
                 let mut stages = Stages::new(context);
                 let watch = &mut |progress: Progress| stages.see(progress);
@@ -195,7 +195,7 @@ impl Merge {
         let output = &self.weights.output;
         match self.json {
             true => context.show_json(&WeightsReport::new(output, self.dry_run, plan)),
-            false => context.show(&plan_page(title, output, plan)),
+            false => context.show(&weights::page(title, output, plan)),
         }
     }
 
@@ -293,21 +293,6 @@ fn probe_tokens(config: &Config) -> Vec<u32> {
     (0..length).map(|at| ((at * 7919 + 1) % config.vocabulary) as u32).collect()
 }
 
-fn files(plan: &Plan) -> Table {
-    let mut table = Table::new([Column::text("file"), Column::number("weights")]);
-    for (name, bytes) in &plan.files {
-        table.row([Cell::text(name), Cell::Bytes(*bytes)]);
-    }
-    table
-}
-
-fn plan_page(title: &str, output: &Path, plan: &Plan) -> Page {
-    let mut page = Page::new(format!("{title} {}", output.display()));
-    page.facts(&[("parameters", Cell::Count(plan.parameters)), ("weights", Cell::Bytes(plan.bytes))]);
-    page.table(files(plan));
-    page
-}
-
 fn report_page(output: &Path, report: &MergeReport) -> Page {
     let moved: Vec<f64> = report.changes.iter().filter_map(|change| change.relative).collect();
     let largest = moved.iter().copied().fold(0.0, f64::max);
@@ -325,7 +310,7 @@ fn report_page(output: &Path, report: &MergeReport) -> Page {
         ));
     }
     page.facts(&facts);
-    page.table(files(&report.plan));
+    page.table(weights::files(&report.plan));
     page
 }
 

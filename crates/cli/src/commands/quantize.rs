@@ -1,14 +1,12 @@
 //! `rankine quantize`: a model as a GGUF file, its matrices in blocks of few bits.
 
-use crate::disk;
 use crate::gguf::{Report, Source, page};
-use crate::stages::Stages;
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rankine_checkpoint::{Dtype, Existing};
 use rankine_kernels::dequantize::Format;
-use rankine_surgery::{GgufTarget, Progress, Quantization, Types};
+use rankine_surgery::{GgufTarget, Quantization, Types};
 use std::path::PathBuf;
 
 /// Write a model as a quantised GGUF file, for llama.cpp
@@ -102,18 +100,9 @@ impl Quantize {
         let source = Source::open(context, &path).with_context(quantizing)?;
         let (output, embedding) = (self.output_type, self.embedding_type);
         let quantization = Quantization { types: self.to, output, embedding };
-        let plan = quantization.plan(&source.source()).with_context(quantizing)?;
-        let report = match self.dry_run {
-            true => plan,
-            false => {
-                disk::check_room(&self.output, plan.bytes())?;
-                let existing = if self.force { Existing::Replace } else { Existing::Refuse };
-                let to = GgufTarget { target: &self.output, existing, inputs: vec![path] };
-                let mut stages = Stages::new(context);
-                let watch = &mut |progress: Progress| stages.see(progress);
-                quantization.run(&source.source(), &to, watch).with_context(quantizing)?
-            }
-        };
+        let existing = if self.force { Existing::Replace } else { Existing::Refuse };
+        let to = GgufTarget { target: &self.output, existing, inputs: vec![path] };
+        let report = source.quantized(context, &quantization, &to, self.dry_run).with_context(quantizing)?;
         let title = if self.dry_run { "Would write" } else { "Quantised into" };
         match self.json {
             true => context.show_json(&Report::new(&self.output, self.dry_run, &report))?,

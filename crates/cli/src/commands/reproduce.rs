@@ -1,6 +1,6 @@
 //! `rankine reproduce`: the experiment that shows a paper's claim.
 
-use crate::{Context, Exit, model};
+use crate::{Context, Exit, disk, model};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use rankine_checkpoint::Checkpoint;
@@ -101,8 +101,7 @@ fn text_encoder(
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
-    let written = rankine_checkpoint::write_file_atomically(file, text.as_bytes());
-    written.with_context(|| format!("while writing `{}`", file.display()))
+    disk::write(file, text.as_bytes())
 }
 
 /// The figures come first: a page never shows one that is not there.

@@ -1,17 +1,10 @@
 //! Making, checking, converting, combining and exporting adapters.
 
-use crate::common::{folder_with_model, run, words};
+use crate::common::{folder_with_model, json, run, words};
 use rankine_checkpoint::{Adapter, Checkpoint};
 use rankine_testkit::fixtures;
 use serde_json::Value;
 use std::path::Path;
-
-/// Runs it and reads what it prints as JSON.
-fn json(folder: &Path, arguments: &[&str]) -> Value {
-    let output = run(folder, &[arguments, &["--json"]].concat());
-    assert!(output.status.success(), "{}", words(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 fn refused(folder: &Path, arguments: &[&str], fault: &str) {
     let output = run(folder, arguments);

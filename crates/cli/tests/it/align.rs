@@ -1,26 +1,8 @@
 //! Models aligned, walked between and connected.
 
-use crate::common::{run, words};
+use crate::common::{done, json, nll, refused_with_hint};
 use rankine_testkit::tiny::{self, TinyLlama};
 use serde_json::Value;
-use std::path::Path;
-
-fn done(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", words(&output.stderr));
-    words(&output.stdout)
-}
-
-fn json(folder: &Path, arguments: &[&str]) -> Value {
-    serde_json::from_str(&done(folder, &[arguments, &["--json"]].concat())).unwrap()
-}
-
-fn refused(folder: &Path, arguments: &[&str], why: &str) {
-    let output = run(folder, arguments);
-    let said = words(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-    assert!(said.contains(why) && said.contains("hint: "), "{said}");
-}
 
 fn folder_with_models() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -44,16 +26,23 @@ fn models_are_aligned_and_stay_the_same_model() {
     let (report, far) = (&report[0], |key: &str| report[0][key].as_f64().unwrap());
     assert!(far("distance_after") < far("distance_before"), "{report}");
     assert_eq!(report["groups"].as_array().unwrap().len(), 5);
-    let nll =
-        |model: &str| json(folder, &["evaluate", model, "--data", "data.json"])["nll"].as_f64().unwrap();
+    let nll = |model: &str| nll(folder, &[model]);
     assert!((nll("./aligned") - nll("./b")).abs() < 1e-4);
     let heads = ["align", "./a", "./b", "./c", "--groups", "heads,mlp", "--output", "several"];
     let report = json(folder, &heads);
     assert_eq!((&report[1]["model"], report[1]["groups"].as_array().unwrap().len()), (&"./c".into(), 4));
     assert!(folder.join("several/b/model.safetensors").exists() && folder.join("several/c").exists());
-    refused(folder, &["align", "./a", "./other", "--output", "x"], "do not have the same tensors");
-    refused(folder, &["align", "./a", "./b", "./b", "--output", "x"], "two models would be written");
-    refused(folder, &["align", "./a", "./b", "--starts", "0", "--output", "x"], "`starts` should be");
+    refused_with_hint(folder, &["align", "./a", "./other", "--output", "x"], "do not have the same tensors");
+    refused_with_hint(
+        folder,
+        &["align", "./a", "./b", "./b", "--output", "x"],
+        "two models would be written",
+    );
+    refused_with_hint(
+        folder,
+        &["align", "./a", "./b", "--starts", "0", "--output", "x"],
+        "`starts` should be",
+    );
     assert!(!folder.join("x").exists());
 }
 
@@ -67,8 +56,7 @@ fn the_line_between_two_models_is_measured_and_written() {
     assert!(std::fs::read_to_string(folder.join("path.html")).unwrap().contains("Loss between"));
     let report = json(folder, &[&walk[..], &["--output", "best"]].concat());
     let points = report["points"].as_array().unwrap();
-    let nll =
-        |model: &str| json(folder, &["evaluate", model, "--data", "data.json"])["nll"].as_f64().unwrap();
+    let nll = |model: &str| nll(folder, &[model]);
     assert_eq!(
         (points.len(), points[0]["nll"].as_f64(), points[2]["nll"].as_f64()),
         (3, Some(nll("./a")), Some(nll("./b")))
@@ -79,20 +67,20 @@ fn the_line_between_two_models_is_measured_and_written() {
     assert_eq!(nll("./first"), nll("./a"));
     // Refused before anything is measured.
     let first = ["interpolate", "./a", "./b", "--eval", "missing.json", "--output", "first"];
-    refused(folder, &first, "exists already");
-    refused(
+    refused_with_hint(folder, &first, "exists already");
+    refused_with_hint(
         folder,
         &["interpolate", "./a", "./b", "--at", "nan", "--output", "x"],
         "`at` should be a finite",
     );
     assert!(!folder.join("x").exists());
-    refused(
+    refused_with_hint(
         folder,
         &["interpolate", "./a", "./other", "--eval", "data.json"],
         "do not have the same tensors",
     );
     let norms = [&walk[..], &["--reset-norms"]].concat();
-    refused(folder, &norms, "no norms whose statistics");
+    refused_with_hint(folder, &norms, "no norms whose statistics");
 }
 
 #[test]

@@ -1,15 +1,8 @@
 //! Models blended by a recipe, and what came of it.
 
-use crate::common::{folder_with_model, run, words};
+use crate::common::{done, folder_with_model, json, run, words};
 use rankine_testkit::tiny;
 use serde_json::Value;
-use std::path::Path;
-
-fn done(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", words(&output.stderr));
-    words(&output.stdout)
-}
 
 const RECIPE: &str = "
 merge_method: slerp
@@ -36,7 +29,7 @@ fn a_recipe_makes_a_model_for_every_command() {
         "{planned}"
     );
     assert!(planned.contains("./model+adapter"), "{planned}");
-    let report: Value = serde_json::from_str(&done(folder, &[&blend[..], &["--json"]].concat())).unwrap();
+    let report = json(folder, &blend);
     let tensors = report["tensors"].as_array().unwrap();
     let query = tensors.iter().find(|tensor| tensor["name"] == "model.layers.1.self_attn.q_proj.weight");
     let query = query.unwrap();

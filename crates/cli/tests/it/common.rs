@@ -1,6 +1,7 @@
 //! Running the program on a random model of the llama family.
 
 use rankine_testkit::tiny;
+use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -22,4 +23,41 @@ pub fn folder_with_model() -> tempfile::TempDir {
 
 pub fn words(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What a command that ends well says.
+pub fn done(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", words(&output.stderr));
+    words(&output.stdout)
+}
+
+/// The same as JSON.
+pub fn json(folder: &Path, arguments: &[&str]) -> Value {
+    serde_json::from_str(&done(folder, &[arguments, &["--json"]].concat())).unwrap()
+}
+
+/// Mean −ln p of `data.json` by a model, with what else is said of it.
+pub fn nll(folder: &Path, model: &[&str]) -> f64 {
+    let arguments = [&["evaluate"], model, &["--data", "data.json"]].concat();
+    json(folder, &arguments)["nll"].as_f64().unwrap()
+}
+
+/// A command that is not done says why.
+pub fn refused(folder: &Path, arguments: &[&str], why: &str) {
+    refusal(folder, arguments, why);
+}
+
+/// The same, and what to do.
+pub fn refused_with_hint(folder: &Path, arguments: &[&str], why: &str) {
+    let said = refusal(folder, arguments, why);
+    assert!(said.contains("hint: "), "{said}");
+}
+
+fn refusal(folder: &Path, arguments: &[&str], why: &str) -> String {
+    let output = run(folder, arguments);
+    let said = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+    assert!(said.contains(why), "{said}");
+    said
 }

@@ -1,26 +1,8 @@
 //! A fine-tune beside its base: what differs, what is new, and what a LoRA holds of it.
 
-use crate::common::{folder_with_model, run, words};
+use crate::common::{done, folder_with_model, json, nll, refused};
 use rankine_testkit::tiny;
 use serde_json::Value;
-use std::path::Path;
-
-fn done(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", words(&output.stderr));
-    words(&output.stdout)
-}
-
-fn json(folder: &Path, arguments: &[&str]) -> Value {
-    serde_json::from_str(&done(folder, &[arguments, &["--json"]].concat())).unwrap()
-}
-
-fn refused(folder: &Path, arguments: &[&str], why: &str) {
-    let output = run(folder, arguments);
-    let said = words(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-    assert!(said.contains(why), "{said}");
-}
 
 fn count(list: &Value) -> usize {
     list.as_array().unwrap().len()
@@ -92,10 +74,7 @@ fn a_lora_is_taken_out_of_a_fine_tune() {
     let report = json(folder, &[&extract[..], &["--rank", "2"]].concat());
     assert_eq!((count(&report["modules"]), &report["rank"], count(&report["left"])), (14, &2.into(), 0));
     assert!(report["relative_error"].as_f64().unwrap() < 1e-2, "{report}");
-    let nll = |more: &[&str]| -> f64 {
-        let report = json(folder, &[&["evaluate"], more, &["--data", "data.json"]].concat());
-        report["nll"].as_f64().unwrap()
-    };
+    let nll = |model: &[&str]| nll(folder, model);
     assert!((nll(&["./model", "--adapter", "lora"]) - nll(&["./tuned"])).abs() < 1e-3);
     std::fs::write(folder.join("text.txt"), "What color is the sky? The sky is blue. ".repeat(40)).unwrap();
     let calibrated =

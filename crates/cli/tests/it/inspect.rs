@@ -1,35 +1,33 @@
 //! A model looked into.
 
-use crate::common::{folder_with_model, run, words};
+use crate::common::{done, folder_with_model, run, words};
 use serde_json::Value;
 use std::path::Path;
 
-fn done(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, &[&["inspect", "./model"][..], arguments].concat());
-    assert!(output.status.success(), "{arguments:?}: {}", words(&output.stderr));
-    words(&output.stdout)
+fn inspect(folder: &Path, arguments: &[&str]) -> String {
+    done(folder, &[&["inspect", "./model"][..], arguments].concat())
 }
 
 #[test]
 fn a_model_is_shown_in_every_face() {
     let root = folder_with_model();
     let folder = root.path();
-    let said = done(folder, &["--html", "model.html"]);
+    let said = inspect(folder, &["--html", "model.html"]);
     for part in ["Inspected ./model", "parameters", "query", "stable rank"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("noise edge"), "{said}");
     let page = std::fs::read_to_string(folder.join("model.html")).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>") && page.contains("model.layers.1.mlp.up_proj.weight"));
-    let all = done(folder, &["--all"]);
+    let all = inspect(folder, &["--all"]);
     assert!(all.contains("noise edge") && all.contains("model.layers.1.mlp.up_proj.weight"), "{all}");
     let report: Value =
-        serde_json::from_str(&done(folder, &["--json", "--tensor", "*.q_proj.weight"])).unwrap();
+        serde_json::from_str(&inspect(folder, &["--json", "--tensor", "*.q_proj.weight"])).unwrap();
     let tensors = report["tensors"].as_array().unwrap();
     assert_eq!((tensors.len(), &tensors[1]["layer"]), (2, &Value::from("model.layers.1")));
     assert_eq!(tensors[0]["spectrum"]["singular_values"].as_array().unwrap().len(), 32);
     assert_eq!(report["kinds"]["query"]["spectra"], 2);
-    let leading: Value = serde_json::from_str(&done(folder, &["--json", "--rank", "4"])).unwrap();
+    let leading: Value = serde_json::from_str(&inspect(folder, &["--json", "--rank", "4"])).unwrap();
     let query = |tensor: &&Value| tensor["name"] == "model.layers.0.self_attn.q_proj.weight";
     let query = leading["tensors"].as_array().unwrap().iter().find(query).unwrap();
     assert!(query["spectrum"]["bound"].as_f64().unwrap() > 0.0, "{query}");
@@ -44,9 +42,9 @@ fn headers_are_read_of_damaged_weights_too() {
     let end = bytes.len();
     bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     std::fs::write(&path, bytes).unwrap();
-    let headers = done(folder, &["--headers"]);
+    let headers = inspect(folder, &["--headers"]);
     assert!(headers.contains("parameters") && !headers.contains("not finite"), "{headers}");
-    assert!(done(folder, &[]).contains("numbers that are not finite: 1"));
+    assert!(inspect(folder, &[]).contains("numbers that are not finite: 1"));
     for (arguments, why) in
         [(["--tensor", "q_prj"], "`tensor` should be"), (["--rank", "0"], "`rank` should be")]
     {

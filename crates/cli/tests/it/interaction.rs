@@ -1,14 +1,12 @@
 //! What of a model does something, on data.
 
-use crate::common::{folder_with_model, run, words};
+use crate::common::{done, folder_with_model, run, words};
 use rankine_testkit::{fixtures, tiny};
 use serde_json::Value;
 use std::path::Path;
 
-fn done(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, &[&["interaction"][..], arguments].concat());
-    assert!(output.status.success(), "{arguments:?}: {}", words(&output.stderr));
-    words(&output.stdout)
+fn interaction(folder: &Path, arguments: &[&str]) -> String {
+    done(folder, &[&["interaction"][..], arguments].concat())
 }
 
 #[test]
@@ -18,21 +16,21 @@ fn a_language_model_is_shown_in_every_face() {
     std::fs::write(folder.join("text.txt"), "The sky is blue and the sea is deep. ".repeat(30)).unwrap();
     let data = ["./model", "--data", "text.txt", "--max-length", "16", "--samples", "4", "--features", "3"];
     let part = ["--target", "model.layers.0.mlp.*", "--html", "page.html"];
-    let said = done(folder, &[&data[..], &part].concat());
+    let said = interaction(folder, &[&data[..], &part].concat());
     for words in ["that matter for the outputs", "The strongest edges"] {
         assert!(said.contains(words), "{words}: {said}");
     }
     let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
     assert!(page.contains("mlp.gate_proj → model.layers.0.mlp.down_proj"));
     let report: Value =
-        serde_json::from_str(&done(folder, &[&data[..], &part, &["--json"]].concat())).unwrap();
+        serde_json::from_str(&interaction(folder, &[&data[..], &part, &["--json"]].concat())).unwrap();
     let [layers, edges] = ["layers", "edges"].map(|list| report[list].as_array().unwrap());
     assert_eq!((layers.len(), edges.len()), (2, 1));
     assert_eq!((&layers[0]["width"], layers[0]["maps"].as_array().unwrap().len()), (&32.into(), 2));
     assert_eq!(layers[1]["importance"].as_array().unwrap().len() as u64, layers[1]["functional"]);
     assert_eq!(edges[0]["strengths"].as_array().unwrap().len(), 3);
     assert_eq!(report["modules"]["module"].as_array().unwrap().len(), 6);
-    let without = done(folder, &[&data[..7], &part, &["--features", "0"]].concat());
+    let without = interaction(folder, &[&data[..7], &part, &["--features", "0"]].concat());
     assert!(!without.contains("The strongest edges"), "{without}");
     let wrong = run(folder, &["interaction", "./model", "--data", "text.txt", "--tolerance", "2"]);
     assert_eq!(wrong.status.code(), Some(2));
@@ -46,7 +44,8 @@ fn an_image_classifier_acts_on_its_classes() {
     tiny::idx_images(folder, 6, 12, 3);
     let vit = fixtures::path("images/vit").display().to_string();
     let data = [vit.as_str(), "--data", "train-images-idx3-ubyte", "--basis", "pca", "--edge-batches", "1"];
-    let report: Value = serde_json::from_str(&done(folder, &[&data[..], &["--json"]].concat())).unwrap();
+    let report: Value =
+        serde_json::from_str(&interaction(folder, &[&data[..], &["--json"]].concat())).unwrap();
     let last = report["edges"].as_array().unwrap().last().unwrap();
     assert_eq!((&last["to"], last["strengths"].as_array().unwrap().len()), (&"outputs".into(), 3));
 }

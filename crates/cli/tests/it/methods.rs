@@ -1,14 +1,6 @@
 //! What a method would train of a model.
 
-use crate::common::{folder_with_model, run, words};
-use serde_json::Value;
-use std::path::Path;
-
-fn json(folder: &Path, arguments: &[&str]) -> Value {
-    let output = run(folder, &[arguments, &["--json"]].concat());
-    assert!(output.status.success(), "{}", words(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
+use crate::common::{folder_with_model, json, run, words};
 
 #[test]
 fn what_is_counted_is_what_is_attached() {

@@ -1,36 +1,15 @@
 //! Models as GGUF files and back, and every command on what came of it.
 
-use crate::common::{folder_with_model, run, words};
+use crate::common::{done, folder_with_model, json, nll, refused};
 use rankine_testkit::tiny;
 use serde_json::Value;
-use std::path::Path;
-
-fn done(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", words(&output.stderr));
-    words(&output.stdout)
-}
-
-fn json(folder: &Path, arguments: &[&str]) -> Value {
-    serde_json::from_str(&done(folder, &[arguments, &["--json"]].concat())).unwrap()
-}
-
-fn refused(folder: &Path, arguments: &[&str], why: &str) {
-    let output = run(folder, arguments);
-    let said = words(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-    assert!(said.contains(why), "{said}");
-}
 
 #[test]
 fn a_model_in_one_file_is_the_model() {
     let root = folder_with_model();
     let folder = root.path();
     std::fs::write(folder.join("data.json"), tiny::alpaca_json(12)).unwrap();
-    let nll = |model: &[&str]| -> f64 {
-        let arguments = [&["evaluate"][..], model, &["--data", "data.json"]].concat();
-        json(folder, &arguments)["nll"].as_f64().unwrap()
-    };
+    let nll = |model: &[&str]| nll(folder, model);
     let planned = done(folder, &["convert", "./model", "model.gguf", "--dry-run"]);
     assert!(planned.contains("Would write model.gguf") && !folder.join("model.gguf").exists(), "{planned}");
     done(folder, &["convert", "./model", "model.gguf"]);
@@ -76,10 +55,7 @@ fn an_adapter_is_merged_into_the_blocks_of_its_base() {
     assert!(said.contains("blk.0.attn_q.weight") && !said.contains("token_embd.weight"), "{said}");
     let sizes = ["base.gguf", "merged.gguf"].map(|name| folder.join(name).metadata().unwrap().len());
     assert_eq!(sizes[0], sizes[1]);
-    let nll = |model: &[&str]| -> f64 {
-        let arguments = [&["evaluate"][..], model, &["--data", "data.json"]].concat();
-        json(folder, &arguments)["nll"].as_f64().unwrap()
-    };
+    let nll = |model: &[&str]| nll(folder, model);
     assert!((nll(&["./merged.gguf"]) - nll(&["./base.gguf", "--adapter", "run"])).abs() < 0.02);
     refused(
         folder,

@@ -6,6 +6,7 @@
 
 mod alpaca;
 mod columns;
+pub(crate) mod fault;
 pub(crate) mod field;
 mod json;
 mod messages;

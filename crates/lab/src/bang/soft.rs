@@ -4,7 +4,7 @@
 //!     y = (1 − s)·onehot + s/K,  loss = ln Σ exp(zₖ) − Σ ỹₖ·zₖ              K classes, z: logits
 
 use crate::{
-    Error, Images, Result,
+    Images, Result,
     transfer::{self, Batch, Rates},
 };
 use rankine_nn::{Pass, models::Mlp};
@@ -41,12 +41,7 @@ impl Training {
         };
         let rates = Rates { hidden: rate, head: rate };
         let losses = transfer::minimise(model, batches, &mut AdamW::default(), rates, &loss)?;
-        match losses.last() {
-            Some(loss) if !loss.is_finite() => {
-                Err(Error::NotFinite { step: losses.len(), learning_rate: rate })
-            }
-            _ => Ok(()),
-        }
+        transfer::finite(&losses, rates)
     }
 
     /// Mean over the batch; `share` is λ.

@@ -12,7 +12,7 @@ use crate::{
 use rankine_data::{Batches, Batching};
 use rankine_linalg::Pair;
 use rankine_method::diffora::place;
-use rankine_nn::{Kind, LanguageModel, Parameter};
+use rankine_nn::LanguageModel;
 use rankine_random::Rng;
 use rankine_surgery::{Correction, Site};
 use rayon::prelude::*;
@@ -171,10 +171,7 @@ impl Case {
         watch: &mut dyn FnMut(&str),
     ) -> Result<Measured> {
         watch("the model as it was");
-        let is_compressed = |parameter: &Parameter| {
-            parameter.kind() == Kind::Linear && self.modules.iter().any(|name| name == parameter.module())
-        };
-        let weights = Held::of(self.model.as_ref(), &is_compressed)?;
+        let weights = Held::of_linear(self.model.as_ref(), &self.modules)?;
         let whole = nll(self.model.as_ref(), &self.held_out)?;
         watch("what its layers see");
         let seen = Inputs::of(self.model.as_mut(), &self.modules, &self.calibration)?;

@@ -13,7 +13,7 @@ use rankine_analyze::{ChangeSum, MatrixChange, Progress, changes, spectra, sweep
 use rankine_checkpoint::Pair;
 use rankine_data::Batches;
 use rankine_method::attach;
-use rankine_nn::{Kind, LanguageModel, Parameter};
+use rankine_nn::LanguageModel;
 use rankine_random::Rng;
 use rankine_train::{Schedule, Shape};
 use std::ops::ControlFlow;
@@ -196,10 +196,7 @@ impl Subject<'_> {
 
     /// The matrices that are trained.
     fn weights(&self, model: &dyn LanguageModel) -> Result<Held> {
-        let is_trained = |parameter: &Parameter| {
-            parameter.kind() == Kind::Linear && self.modules.iter().any(|name| name == parameter.module())
-        };
-        Held::of(model, &is_trained)
+        Held::of_linear(model, &self.modules)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use rankine_checkpoint::{Dtype, Error, Result, TensorInfo, Tensors, nearest};
-use rankine_nn::{Model, Parameter, weight::Dense};
+use rankine_nn::{Kind, Model, Parameter, weight::Dense};
 use rankine_tensor::{Tensor, untaped};
 use std::{borrow::Cow, path::PathBuf};
 
@@ -23,6 +23,13 @@ impl Held {
             held.insert(parameter.path(), &value.shape(), value.to_vec());
         }
         Ok(held)
+    }
+
+    /// Those of the linear layers among these modules.
+    pub fn of_linear(model: &dyn Model, modules: &[String]) -> crate::Result<Self> {
+        Self::of(model, &|parameter| {
+            parameter.kind() == Kind::Linear && modules.iter().any(|name| name == parameter.module())
+        })
     }
 
     pub fn insert(&mut self, name: &str, shape: &[usize], values: Vec<f32>) {

@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::{
-    Error, Images, Result,
+    Images, Result,
     damage::{self, Damage},
     findings,
     transfer::{self, Network, Rates},
@@ -75,12 +75,8 @@ impl<N: Network> Trial<N> {
             let (steps, rates) =
                 ((setting.steps, setting.batch), Rates { hidden: plan.rate, head: plan.rate });
             let losses = transfer::train(&mut model, images, &rng.fork("tuning"), steps, rates)?;
-            match losses.last() {
-                Some(loss) if !loss.is_finite() => {
-                    Err(Error::NotFinite { step: losses.len(), learning_rate: plan.rate })
-                }
-                _ => weights::numbers(&model),
-            }
+            transfer::finite(&losses, rates)?;
+            weights::numbers(&model)
         };
         watch(&format!("{}: tuning on clean images", plan.network));
         let clean = tuned(images)?;

@@ -26,10 +26,17 @@ pub(crate) fn pretrain<N: Network>(setting: &Setting, images: &Images, rng: &Rng
     let rates = Rates { hidden: setting.head_rate, head: setting.head_rate };
     let steps = (setting.pretraining_steps, setting.batch);
     let losses = train(&mut model, images, &rng.fork("pretraining"), steps, rates)?;
-    if losses.last().is_some_and(|loss| !loss.is_finite()) {
-        return Err(Error::NotFinite { step: losses.len(), learning_rate: rates.hidden });
+    finite(&losses, rates).map(|()| model)
+}
+
+/// An error where the losses ended with one that is no number.
+pub(crate) fn finite(losses: &[f64], rates: Rates) -> Result<()> {
+    match losses.last() {
+        Some(loss) if !loss.is_finite() => {
+            Err(Error::NotFinite { step: losses.len(), learning_rate: rates.hidden })
+        }
+        _ => Ok(()),
     }
-    Ok(model)
 }
 
 /// Trains what is trained in `model` with AdamW at constant rates; the loss of every step, up to one that is no number.

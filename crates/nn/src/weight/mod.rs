@@ -1,5 +1,6 @@
 //! The weight and its structures.
 
+mod around;
 mod dense;
 mod factored;
 mod gated;

@@ -5,16 +5,16 @@
 //! z and u are 0 and variables, so that their gradients are those of x and y. Put on for some passes, then taken off; it
 //! changes no number. Of a convolution, x: [n, c, h, w], the inputs alone.
 
-use super::{Dense, Factors, Leaf, Leaves, Scope, Weight};
+use super::{
+    Leaves, Scope, Weight,
+    around::{self, handed_on},
+};
 use crate::Result;
 use rankine_tensor::{
-    Frozen, Gradients, Tensor, Var,
+    Gradients, Tensor, Var,
     ops::{self, Activation, Convolution},
 };
-use std::{
-    any::Any,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a probe does in a pass; nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,43 +98,21 @@ pub struct Probed {
 impl Probed {
     /// Puts a probe on a weight.
     pub fn put_on(weight: &mut Box<dyn Weight>, probe: Arc<Probe>) {
-        let inner = std::mem::replace(weight, nothing());
-        *weight = Box::new(Self { inner, probe });
+        around::put_on(weight, |inner| Self { inner, probe });
     }
 
     /// Takes the probe away, where there is one.
     pub fn take_off(weight: &mut Box<dyn Weight>) {
-        let any: &mut dyn Any = &mut **weight;
-        if let Some(probed) = any.downcast_mut::<Self>() {
-            let inner = std::mem::replace(&mut probed.inner, nothing());
-            *weight = inner;
-        }
+        around::take_off(weight, |probed: &mut Self| &mut probed.inner);
     }
-}
-
-/// What stands in the place of a weight while it moves.
-fn nothing() -> Box<dyn Weight> {
-    Box::new(Dense::frozen(Tensor::zeros(&[1])))
 }
 
 impl Leaves for Probed {
-    fn leaves(&self, visit: &mut dyn FnMut(&str, &Leaf)) {
-        self.inner.leaves(visit);
-    }
-
-    fn leaves_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Leaf)) {
-        self.inner.leaves_mut(visit);
-    }
+    handed_on!(leaves);
 }
 
 impl Weight for Probed {
-    fn dense(&self) -> Result<Tensor> {
-        self.inner.dense()
-    }
-
-    fn constant(&self) -> Result<Frozen> {
-        self.inner.constant()
-    }
+    handed_on!(weight);
 
     fn apply(&self, x: &Tensor, scope: Scope<'_>) -> Result<Tensor> {
         self.probe.leave(self.inner.apply(&self.probe.enter(x)?, scope)?)
@@ -159,31 +137,11 @@ impl Weight for Probed {
         self.inner.convolve(&self.probe.enter(x)?, factor, bias, layout)
     }
 
-    fn rows(&self, ids: &Arc<[u32]>) -> Result<Tensor> {
-        self.inner.rows(ids)
-    }
-
     fn losses(&self, x: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
         self.inner.losses(&self.probe.enter(x)?, targets)
     }
 
     fn score(&self, x: &Tensor, targets: &[u32]) -> Result<ops::Scored> {
         self.inner.score(x, targets)
-    }
-
-    fn penalty(&self) -> Result<Option<Tensor>> {
-        self.inner.penalty()
-    }
-
-    fn update(&self) -> Option<Factors> {
-        self.inner.update()
-    }
-
-    fn magnitude(&self) -> Option<Vec<f32>> {
-        self.inner.magnitude()
-    }
-
-    fn residual(&self) -> Option<(Frozen, Factors)> {
-        self.inner.residual()
     }
 }

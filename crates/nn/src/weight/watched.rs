@@ -4,13 +4,16 @@
 //!
 //! For calibration: put on for some forward passes, then taken off. It changes no number.
 
-use super::{Dense, Factors, Leaf, Leaves, Scope, Weight};
+use super::{
+    Leaves, Scope, Weight,
+    around::{self, handed_on},
+};
 use crate::Result;
 use rankine_tensor::{
-    Frozen, Tensor,
+    Tensor,
     ops::{self, Activation},
 };
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 /// Hears of what a weight is applied to.
 pub trait Observe: Send + Sync {
@@ -27,43 +30,21 @@ pub struct Watched {
 impl Watched {
     /// Puts an observer in front of a weight.
     pub fn put_on(weight: &mut Box<dyn Weight>, observer: Arc<dyn Observe>) {
-        let inner = std::mem::replace(weight, nothing());
-        *weight = Box::new(Self { inner, observer });
+        around::put_on(weight, |inner| Self { inner, observer });
     }
 
     /// Takes the observer away, where there is one.
     pub fn take_off(weight: &mut Box<dyn Weight>) {
-        let any: &mut dyn Any = &mut **weight;
-        if let Some(watched) = any.downcast_mut::<Self>() {
-            let inner = std::mem::replace(&mut watched.inner, nothing());
-            *weight = inner;
-        }
+        around::take_off(weight, |watched: &mut Self| &mut watched.inner);
     }
-}
-
-/// What stands in the place of a weight while it moves.
-fn nothing() -> Box<dyn Weight> {
-    Box::new(Dense::frozen(Tensor::zeros(&[1])))
 }
 
 impl Leaves for Watched {
-    fn leaves(&self, visit: &mut dyn FnMut(&str, &Leaf)) {
-        self.inner.leaves(visit);
-    }
-
-    fn leaves_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Leaf)) {
-        self.inner.leaves_mut(visit);
-    }
+    handed_on!(leaves);
 }
 
 impl Weight for Watched {
-    fn dense(&self) -> Result<Tensor> {
-        self.inner.dense()
-    }
-
-    fn constant(&self) -> Result<Frozen> {
-        self.inner.constant()
-    }
+    handed_on!(weight);
 
     fn apply(&self, x: &Tensor, scope: Scope<'_>) -> Result<Tensor> {
         self.observer.see(x);
@@ -75,10 +56,6 @@ impl Weight for Watched {
         self.inner.affine(x, bias, activation, scope)
     }
 
-    fn rows(&self, ids: &Arc<[u32]>) -> Result<Tensor> {
-        self.inner.rows(ids)
-    }
-
     fn losses(&self, x: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {
         self.observer.see(x);
         self.inner.losses(x, targets)
@@ -87,21 +64,5 @@ impl Weight for Watched {
     fn score(&self, x: &Tensor, targets: &[u32]) -> Result<ops::Scored> {
         self.observer.see(x);
         self.inner.score(x, targets)
-    }
-
-    fn penalty(&self) -> Result<Option<Tensor>> {
-        self.inner.penalty()
-    }
-
-    fn update(&self) -> Option<Factors> {
-        self.inner.update()
-    }
-
-    fn magnitude(&self) -> Option<Vec<f32>> {
-        self.inner.magnitude()
-    }
-
-    fn residual(&self) -> Option<(Frozen, Factors)> {
-        self.inner.residual()
     }
 }

@@ -1,6 +1,7 @@
 //! What matrices see of data, and what is made of it: pruned models, corrections.
 
 use crate::classify::Bench;
+use crate::starts::on;
 use rankine_checkpoint::adapter::{ModuleName, Selection, Targets, modules_of};
 use rankine_checkpoint::{Checkpoint, Existing, ImageCheckpoint};
 use rankine_nn::{Pass, Tokens, models::Storage};
@@ -16,11 +17,8 @@ use tempfile::TempDir;
 
 const ALL: Wanted = Wanted { moment: true, magnitudes: true, squares: true };
 
-fn on(_: Progress) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
-fn bench() -> (TempDir, PathBuf, DataSection) {
+/// A tiny language model, and a plain text of several windows.
+pub fn bench() -> (TempDir, PathBuf, DataSection) {
     let root = tempfile::tempdir().unwrap();
     let [model, text] = ["model", "text.txt"].map(|name| root.path().join(name));
     tiny::llama(&model, &tiny::TinyLlama::default(), 3);

@@ -1,6 +1,7 @@
 //! Models of every kind, looked into on data.
 
 use crate::classify::Bench;
+use crate::inputs::bench;
 use rankine_analyze::Progress;
 use rankine_analyze::interaction::{Interaction, LayerFindings, Settings};
 use rankine_run::{DataSection, Error, Modules, Shown, TargetSection, interaction};
@@ -34,11 +35,7 @@ fn names(found: &Interaction) -> Vec<&str> {
 
 #[test]
 fn a_language_model_is_looked_into() {
-    let root = tempfile::tempdir().unwrap();
-    let [model, text] = ["model", "text.txt"].map(|name| root.path().join(name));
-    tiny::llama(&model, &tiny::TinyLlama::default(), 3);
-    std::fs::write(&text, "The sky is blue and the sea is deep. ".repeat(30)).unwrap();
-    let data = DataSection { max_length: 24, ..DataSection::new(text) };
+    let (_root, model, data) = bench();
     let whole = found(&model, &data, &shown(None));
     let first: Vec<&str> = names(&whole)[..4].to_vec();
     let expected = ["self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj"];

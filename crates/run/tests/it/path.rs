@@ -1,5 +1,6 @@
 //! Permuted models compute what they did, and the line between two models ends at both.
 
+use crate::starts::on;
 use rankine_checkpoint::{Network, Opened, Pair, Tensors};
 use rankine_data::{Batches, Batching, Dataset, Encoding, encode};
 use rankine_nn::{
@@ -17,10 +18,6 @@ use rankine_testkit::{assert_close, fixtures};
 use rankine_train::{NextToken, Task as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-
-fn on(_: Progress) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 /// What the model says of two short texts or of two images, with these tensors for its own.
 fn logits(opened: &Opened, tensors: &dyn Tensors) -> Vec<f32> {

@@ -10,12 +10,13 @@
 
 use super::assemble::{Part, assemble};
 use super::change::{Change, Piece, Site};
-use super::convert::{Conversion, in_groups, needs_base, sites};
+use super::convert::{Conversion, needs_base, sites};
 use super::keep::Keep;
 use super::sparse::{self, Weighted};
 use super::whole;
 use crate::merged::Merged;
-use crate::{Error, Result, Watch};
+use crate::progress::in_groups;
+use crate::{Error, Result, Stage, Watch};
 use indexmap::IndexMap;
 use rankine_checkpoint::adapter::LayerKind;
 use rankine_checkpoint::{Adapter, Tensors};
@@ -109,7 +110,7 @@ pub fn combine(
         .collect::<Result<Vec<_>>>()?;
     let places = places(shares, &sites)?;
     let work = |place: &Place| place.piece(base, how);
-    let pieces = in_groups(&places, work, watch)?;
+    let pieces = in_groups(Stage::Recompressing, &places, work, watch)?;
     let biased = shares.iter().any(|share| share.adapter.config.lora_bias);
     let parts = places.iter().zip(pieces).map(|(place, piece)| Part {
         path: place.path.to_owned(),

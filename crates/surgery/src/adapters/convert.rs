@@ -4,9 +4,9 @@ use super::assemble::{Part, assemble};
 use super::change::{Piece, Site};
 use super::keep::Keep;
 use crate::merged::Merged;
-use crate::{Progress, Result, Stage, Watch};
+use crate::progress::in_groups;
+use crate::{Result, Stage, Watch};
 use rankine_checkpoint::{Adapter, Tensors, ends, ends::HEAD};
-use rayon::prelude::*;
 
 /// A plain LoRA, and how near it is to the changes it was made from.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +63,7 @@ pub fn convert(base: &dyn Tensors, adapter: &Adapter, keep: Keep, watch: &mut Wa
     };
     let sites = sites(adapter, merged.as_ref())?;
     let compress = |site: &Site| site.change(Some(base), 1.0)?.compress(site.path, keep);
-    let pieces = in_groups(&sites, compress, watch)?;
+    let pieces = in_groups(Stage::Recompressing, &sites, compress, watch)?;
     let mut conversion = assemble(adapter, parts(&sites, pieces), keep);
     if let Some(embedding) = ends::embedding(base.infos()) {
         mirror(adapter, &mut conversion.adapter, embedding);
@@ -111,22 +111,6 @@ pub(super) fn sites<'a>(adapter: &'a Adapter, merged: Option<&'a Merged<'a>>) ->
         sites.push(Site::new(adapter, path, None, Some(recipe))?);
     }
     Ok(sites)
-}
-
-/// `work` on all sites, a group at a time, so that the caller hears of progress on its own thread.
-pub(crate) fn in_groups<T: Sync, P: Send>(
-    sites: &[T],
-    work: impl Fn(&T) -> Result<P> + Sync,
-    watch: &mut Watch,
-) -> Result<Vec<P>> {
-    let mut progress = Progress { stage: Stage::Recompressing, done: 0, total: sites.len() as u64 };
-    let mut pieces = Vec::with_capacity(sites.len());
-    for group in sites.chunks(rayon::current_num_threads().max(1)) {
-        pieces.extend(group.par_iter().map(&work).collect::<Result<Vec<_>>>()?);
-        progress.done += group.len() as u64;
-        progress.tell(watch)?;
-    }
-    Ok(pieces)
 }
 
 /// The module of a weight.

@@ -7,11 +7,12 @@
 
 use super::assemble::assemble;
 use super::change::{Change, Piece, Site};
-use super::convert::{Conversion, in_groups, parts, sites};
+use super::convert::{Conversion, parts, sites};
 use super::keep::Keep;
 use crate::merged::Merged;
 use crate::mitigate::{Correction, Mitigated, Mitigation};
-use crate::{Result, Watch};
+use crate::progress::in_groups;
+use crate::{Result, Stage, Watch};
 use rankine_checkpoint::adapter::{Kind, LayerKind, modules_of};
 use rankine_checkpoint::{Adapter, Tensors};
 use std::collections::HashSet;
@@ -52,7 +53,7 @@ impl Mitigation {
             Ok((mitigated(site, base, found.as_ref(), kept)?, found.map(|found| found.of(site.path))))
         };
         let (mut pieces, mut found) = (Vec::new(), Vec::new());
-        for (piece, mitigated) in in_groups(&sites, work, watch)? {
+        for (piece, mitigated) in in_groups(Stage::Recompressing, &sites, work, watch)? {
             pieces.push(piece);
             found.extend(mitigated);
         }

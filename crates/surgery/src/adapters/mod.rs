@@ -22,7 +22,6 @@ mod whole;
 pub(crate) use assemble::{Part, assemble};
 pub(crate) use change::Piece;
 pub use combine::{Combination, Share, combine};
-pub(crate) use convert::in_groups;
 pub use convert::{Conversion, Recompressed, convert};
 pub use export::{ExportedModule, GgufExport, GgufOutput, export};
 pub use keep::Keep;

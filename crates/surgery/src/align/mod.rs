@@ -26,7 +26,7 @@ pub use permutations::Permutations;
 pub use permuted::Permuted;
 pub use spec::{Group, PermutationSpec, UnitKind};
 
-use crate::merge::check_target_outside;
+use crate::output::check_target_outside;
 use crate::write::{Plan, Weights, WriteOptions, shard_plan, summary, unchanged};
 use crate::{Error, Result, Subject, Watch};
 use indexmap::IndexMap;
@@ -175,10 +175,10 @@ impl Alignment {
     /// That of both.
     fn spec(&self, first: Subject<'_>, second: Subject<'_>) -> Result<PermutationSpec> {
         let difference = Difference::between(first.tensors(), second.tensors());
-        let [ours, theirs] = [first, second].map(|model| model.path().to_owned());
         if !difference.is_empty() {
-            return Err(Error::Unlike { first: ours, second: theirs, difference: Box::new(difference) });
+            return Err(first.unlike(second, difference));
         }
+        let [ours, theirs] = [first, second].map(|model| model.path().to_owned());
         let spec = PermutationSpec::of(first, &self.kinds)?;
         // The same tensors may be cut into other heads.
         if spec != PermutationSpec::of(second, &self.kinds)? {

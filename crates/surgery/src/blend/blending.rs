@@ -4,7 +4,7 @@ use super::draft::Draft;
 use super::loaded::Loaded;
 use super::recipe::{BlendRecipe, Wrong};
 use super::report::BlendReport;
-use crate::merge::check_target_outside;
+use crate::output::check_target_outside;
 use crate::write::{
     Weights, WriteOptions, configured, first_dtype, in_folder, shard_plan_of, summary, tensors,
 };

@@ -10,7 +10,7 @@ use super::settings::{Settings, Value};
 use super::wants::{self, Want};
 use crate::merged::Squares;
 use crate::write::is_weight;
-use crate::{Error, Progress, Result, Stage, Watch};
+use crate::{Progress, Result, Stage, Watch};
 use indexmap::IndexMap;
 use rankine_checkpoint::{ModelWriter, TensorInfo, Tensors, nearest};
 use rankine_random::Rng;
@@ -107,18 +107,15 @@ impl<'m> Draft<'m> {
         Ok(moved)
     }
 
-    fn missing(&self, name: &str) -> Error {
+    fn missing(&self, name: &str) -> rankine_checkpoint::Error {
         let nearest = nearest(name, self.infos.keys().map(String::as_str), 3);
         let (path, name) = (self.recipe.path.clone(), name.to_owned());
-        rankine_checkpoint::Error::MissingTensor { path, name, nearest }.into()
+        rankine_checkpoint::Error::MissingTensor { path, name, nearest }
     }
 
     fn origin(&self, name: &str) -> rankine_checkpoint::Result<&Part<'m>> {
         let origin = self.pieces.get(name).and_then(Piece::origin);
-        origin.ok_or_else(|| {
-            let (path, name) = (self.recipe.path.clone(), name.to_owned());
-            rankine_checkpoint::Error::MissingTensor { path, name, nearest: Vec::new() }
-        })
+        origin.ok_or_else(|| self.missing(name))
     }
 }
 

@@ -107,8 +107,7 @@ impl<'m> Search<'m> {
         let Some((model, mut difference)) = self.lacks.shift_remove_index(0) else { return Ok(()) };
         if let Some(loaded) = self.models.get(model) {
             let names = loaded.tensors().infos();
-            // A message shows the first few.
-            for (name, near) in difference.missing.iter_mut().take(5) {
+            for (name, near) in difference.missing.iter_mut().take(Difference::SHOWN) {
                 *near = nearest(name, names.keys().map(String::as_str), 1).pop();
             }
         }

@@ -7,6 +7,7 @@
 //!
 //! Departure from mergekit: with `gamma` so small that nothing is cut off above, it cuts off all; here nothing.
 
+use super::sums::scale;
 use rankine_random::Rng;
 use std::ops::Range;
 
@@ -68,7 +69,7 @@ impl Sparsifier {
                 before / after
             }
         };
-        x.iter_mut().for_each(|x| *x = (factor * f64::from(*x)) as f32);
+        scale(x, factor);
     }
 }
 

@@ -25,6 +25,11 @@ pub(super) fn subtract(base: &[f32], x: &mut [f32]) {
     x.iter_mut().zip(base).for_each(|(x, base)| *x -= base);
 }
 
+/// x ← factor · x, in f64 and rounded once.
+pub(super) fn scale(x: &mut [f32], factor: f64) {
+    x.iter_mut().for_each(|x| *x = (factor * f64::from(*x)) as f32);
+}
+
 /// Σ (x − y)², in f64.
 pub(super) fn squared_distance(x: &[f32], y: &[f32]) -> f64 {
     x.iter().zip(y).map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2)).sum()

@@ -16,9 +16,8 @@ pub use gap::{CompensatedModule, Norms};
 
 use crate::{Error, Inputs, Progress, Result, Stage, Subject, Wanted, Watch};
 use gap::{Gap, Patch};
-use rankine_checkpoint::adapter::{Kind, Selection, Targets, modules_of};
+use rankine_checkpoint::adapter::{Selection, Targets};
 use rankine_checkpoint::{Adapter, AdapterConfig, Difference};
-use rayon::prelude::*;
 
 /// What is done for a compressed model.
 pub struct Compensation<'a> {
@@ -82,18 +81,12 @@ impl Compensation<'_> {
         for batch in wanted.batches(&gaps, Gap::inputs) {
             let modules: Vec<String> = batch.iter().map(|gap| gap.module().to_owned()).collect();
             let seen = self.inputs.see(&modules, wanted, watch)?;
-            // In groups, so that the caller hears of progress on its own thread.
-            for group in batch.chunks(rayon::current_num_threads()) {
-                let patch = |gap: &Gap| gap.clone().with(seen.as_ref()).patch(self.correction, self.rank);
-                let found = group.par_iter().map(patch).collect::<Result<Vec<_>>>()?;
-                for (gap, patch) in group.iter().zip(found) {
-                    match patch {
-                        Some(patch) => patches.push(patch),
-                        None => left.push(gap.module().to_owned()),
-                    }
+            let patch = |gap: &Gap| gap.clone().with(seen.as_ref()).patch(self.correction, self.rank);
+            for (gap, patch) in batch.iter().zip(progress.in_groups(batch, patch, watch)?) {
+                match patch {
+                    Some(patch) => patches.push(patch),
+                    None => left.push(gap.module().to_owned()),
                 }
-                progress.done += group.len() as u64;
-                progress.tell(watch)?;
             }
         }
         match patches.is_empty() {
@@ -114,15 +107,9 @@ impl Compensation<'_> {
         model.check()?;
         compressed.check()?;
         let (before, after) = (model.tensors(), compressed.tensors());
-        let mut modules = modules_of(before);
-        modules.retain(|module| module.kind == Kind::Linear && !model.is_head(&module.path));
-        let modules = self.targets.select_strictly(&modules)?;
+        let modules = self.targets.select_strictly(&model.linear())?;
         let gaps: Option<Vec<_>> = modules.iter().map(|module| Gap::new([before, after], module)).collect();
-        gaps.ok_or_else(|| Error::Unlike {
-            first: model.path().to_owned(),
-            second: compressed.path().to_owned(),
-            difference: Box::new(Difference::between(before, after)),
-        })
+        gaps.ok_or_else(|| model.unlike(compressed, Difference::between(before, after)))
     }
 
     fn assembled(

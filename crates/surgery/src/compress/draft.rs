@@ -6,7 +6,6 @@ use crate::write::Plan;
 use crate::{Progress, Result, Stage, Watch};
 use indexmap::IndexMap;
 use rankine_checkpoint::{ModelWriter, TensorInfo, Tensors, ThinLayers};
-use rayon::prelude::*;
 
 /// What becomes of every matrix of a model.
 pub(super) struct Draft<'a> {
@@ -88,14 +87,10 @@ impl<'a> Draft<'a> {
                 }
                 None => None,
             };
-            for group in batch.chunks(rayon::current_num_threads()) {
-                let one = |(site, form): &&(Site, Form)| {
-                    site.clone().with(seen.as_deref()).write(compression, *form, writer)
-                };
-                moved.extend(group.par_iter().map(one).collect::<Result<Vec<_>>>()?);
-                progress.done += group.len() as u64;
-                progress.tell(watch)?;
-            }
+            let one = |(site, form): &&(Site, Form)| {
+                site.clone().with(seen.as_deref()).write(compression, *form, writer)
+            };
+            moved.extend(progress.in_groups(batch, one, watch)?);
         }
         Ok(moved)
     }
@@ -112,12 +107,7 @@ impl<'a> Draft<'a> {
             relative: moved.and_then(|moved| moved.get(at)?.relative()),
         };
         let matrices = self.forms.iter().enumerate().map(matrix).collect();
-        let all = moved.map(|moved| {
-            moved.iter().fold(Squares::default(), |all, one| Squares {
-                before: all.before + one.before,
-                moved: all.moved + one.moved,
-            })
-        });
+        let all = moved.map(|moved| moved.iter().fold(Squares::default(), |all, one| all.plus(*one)));
         CompressionReport {
             plan,
             parameters: infos.clone().map(|info| info.elements() as u64).sum(),

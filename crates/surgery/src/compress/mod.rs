@@ -21,14 +21,14 @@ pub use quantize::{Levels, Quantize};
 pub use site::Site;
 pub use svd_activation::SvdActivation;
 
-use crate::merge::check_target_outside;
+use crate::output::check_target_outside;
+use crate::progress::in_groups;
 use crate::write::{Plan, Weights, WriteOptions, in_folder, shard_plan_of, summary, tensors, unchanged};
-use crate::{Error, Inputs, Progress, Result, Stage, Subject, Wanted, Watch};
+use crate::{Error, Inputs, Result, Stage, Subject, Wanted, Watch};
 use draft::Draft;
-use rankine_checkpoint::adapter::{Kind, Targets, modules_of};
+use rankine_checkpoint::adapter::Targets;
 use rankine_checkpoint::thin::is_thin;
 use rankine_kernels::gemm::{Matrix, matmul};
-use rayon::prelude::*;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -188,21 +188,11 @@ impl Compression<'_> {
         if is_thin(source) {
             return Err(Error::Thin { path: subject.path().to_owned() });
         }
-        let mut modules = modules_of(source);
-        modules.retain(|module| module.kind == Kind::Linear && !subject.is_head(&module.path));
-        let modules = self.targets.select_strictly(&modules)?;
+        let modules = self.targets.select_strictly(&subject.linear())?;
         let sites: Vec<Site> = modules.iter().filter_map(|module| Site::new(source, module)).collect();
         let mut draft = Draft::new(source, self.dense);
-        let mut progress = Progress { stage: Stage::Decomposing, done: 0, total: sites.len() as u64 };
-        // In groups, so that the caller hears of progress on its own thread.
-        for group in sites.chunks(rayon::current_num_threads()) {
-            let forms: Result<Vec<_>> = group.par_iter().map(|site| self.method.form(site)).collect();
-            for (site, form) in group.iter().zip(forms?) {
-                draft.add(site, form);
-            }
-            progress.done += group.len() as u64;
-            progress.tell(watch)?;
-        }
+        let forms = in_groups(Stage::Decomposing, &sites, |site| self.method.form(site), watch)?;
+        sites.iter().zip(forms).for_each(|(site, form)| draft.add(site, form));
         match draft.forms.is_empty() {
             true => Err(Error::NotSmaller { matrices: draft.left.len() }),
             false => Ok(draft),

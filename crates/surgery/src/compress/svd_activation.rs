@@ -7,7 +7,7 @@
 //! those of the whole model, not of one whose first blocks are compressed already.
 
 use super::{Compact, Compress, Extent, Form, Site};
-use crate::adapters::transposed;
+use crate::adapters::Product;
 use crate::{Result, Wanted};
 use rankine_linalg::{Metric, Pair};
 
@@ -37,12 +37,8 @@ impl Compress for SvdActivation {
         let metric = Metric::Moment(site.moment()?);
         let pair = metric.truncated(&site.by_outputs(matrix), sizes, rank);
         let Pair { left, right } = pair.map_err(|source| site.failed(source))?;
-        Ok(match site.is_transposed() {
-            false => Compact::Factors { left, right },
-            true => Compact::Factors {
-                left: transposed(&right, rank, inputs),
-                right: transposed(&left, outputs, rank),
-            },
-        })
+        let product = Product { b: left, a: right, rank, outputs, inputs };
+        let Product { b, a, .. } = if site.is_transposed() { product.turned() } else { product };
+        Ok(Compact::Factors { left: b, right: a })
     }
 }

@@ -19,16 +19,15 @@ mod rest;
 pub use layer::ExtractedModule;
 pub use rest::LeftTensor;
 
-use crate::adapters::{Keep, Part, assemble, in_groups};
+use crate::adapters::{Keep, Part, assemble};
 use crate::merged::{Squares, row_blocks};
-use crate::mitigate::pair_of;
+use crate::progress::in_groups;
 use crate::{Error, Inputs, Progress, Result, Stage, Subject, Wanted, Watch};
 use indexmap::IndexMap;
 use layer::{Cut, Layer};
-use rankine_checkpoint::adapter::{Kind, LayerKind, Targets, modules_of};
+use rankine_checkpoint::adapter::{LayerKind, Targets};
 use rankine_checkpoint::{Adapter, AdapterConfig, Pair, TensorInfo};
 use rankine_kernels::reduce;
-use rayon::prelude::*;
 use rest::Remainder;
 
 /// What is taken out of a fine-tune.
@@ -122,10 +121,8 @@ impl Extraction<'_> {
         self.ranks.check()?;
         base.check()?;
         tuned.check()?;
-        let pair = pair_of(base, tuned)?;
-        let mut modules = modules_of(base.tensors());
-        modules.retain(|module| module.kind == Kind::Linear && !base.is_head(&module.path));
-        let selected = self.targets.select_strictly(&modules)?;
+        let pair = base.pair(tuned)?;
+        let selected = self.targets.select_strictly(&base.linear())?;
         let moved = compare(pair, watch)?;
         let is_changed = |module: &&String| moved.contains_key(format!("{module}.weight").as_str());
         let layer = |module: &String| Layer::new([base.tensors(), tuned.tensors()], module);
@@ -147,6 +144,7 @@ impl Extraction<'_> {
         if layers.is_empty() {
             return Ok(cuts);
         }
+        let mut progress = Progress { stage: Stage::Recompressing, done: 0, total: layers.len() as u64 };
         for batch in wanted.batches(layers, Layer::inputs) {
             let modules: Vec<String> = batch.iter().map(|layer| layer.module().to_owned()).collect();
             let seen = match self.inputs {
@@ -155,7 +153,7 @@ impl Extraction<'_> {
                 None => return Err(Error::NoCalibration),
             };
             let cut = |layer: &Layer<'_>| layer.clone().with(seen.as_deref()).cut(self.ranks);
-            cuts.extend(in_groups(batch, cut, watch)?);
+            cuts.extend(progress.in_groups(batch, cut, watch)?);
         }
         Ok(cuts)
     }
@@ -200,18 +198,9 @@ impl Extraction<'_> {
 /// How far tensors moved; those that did not are not there.
 fn compare<'a>(pair: Pair<'a>, watch: &mut Watch) -> Result<IndexMap<&'a str, Squares>> {
     let tensors: Vec<(&str, &TensorInfo)> = pair.tensors().collect();
-    let mut progress = Progress { stage: Stage::Comparing, done: 0, total: tensors.len() as u64 };
-    let mut moved = IndexMap::new();
-    // In groups, so that the caller hears of progress on its own thread.
-    for group in tensors.chunks(rayon::current_num_threads()) {
-        let squares = group.par_iter().map(|(name, info)| distance(pair, name, info));
-        let squares = squares.collect::<Result<Vec<_>>>()?;
-        let pairs = group.iter().zip(squares).map(|((name, _), squares)| (*name, squares));
-        moved.extend(pairs.filter(|(_, squares)| squares.moved != 0.0));
-        progress.done += group.len() as u64;
-        progress.tell(watch)?;
-    }
-    Ok(moved)
+    let squares = in_groups(Stage::Comparing, &tensors, |(name, info)| distance(pair, name, info), watch)?;
+    let moved = tensors.into_iter().zip(squares).map(|((name, _), squares)| (name, squares));
+    Ok(moved.filter(|(_, squares)| squares.moved != 0.0).collect())
 }
 
 fn distance(pair: Pair<'_>, name: &str, info: &TensorInfo) -> Result<Squares> {

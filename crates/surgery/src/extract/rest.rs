@@ -63,9 +63,7 @@ impl Remainder {
             remainder.left.push(LeftTensor { name, relative, whole });
         }
         if remainder.bias == Bias::LoraOnly {
-            let biases = adapted.iter().map(|module| format!("{module}.bias"));
-            let mut biases: Vec<String> =
-                biases.filter(|name| pair.base().infos().contains_key(name)).collect();
+            let mut biases: Vec<String> = adapted.iter().map(|module| format!("{module}.bias")).collect();
             biases.sort();
             for name in biases {
                 remainder.replace(pair, &name, Origin::Bias)?;
@@ -81,8 +79,7 @@ impl Remainder {
         }
         self.saved.push(module.to_owned());
         let names = ["weight", "bias"].map(|parameter| format!("{module}.{parameter}"));
-        let there: HashSet<&str> = pair.tensors().map(|(name, _)| name).collect();
-        for name in names.iter().filter(|name| there.contains(name.as_str())) {
+        for name in &names {
             self.replace(pair, name, Origin::Module)?;
         }
         let embedding = ends::tied(pair.base().infos()).filter(|name| *name == names[0]);
@@ -95,6 +92,7 @@ impl Remainder {
         Ok(())
     }
 
+    /// Stores a tensor whole, where there is such a one.
     fn replace(&mut self, pair: Pair<'_>, name: &str, origin: Origin) -> Result<()> {
         let Some((_, info)) = pair.tensors().find(|(found, _)| *found == name) else { return Ok(()) };
         let (mut before, mut values) = (vec![0.0; info.elements()], vec![0.0; info.elements()]);

@@ -63,6 +63,11 @@ pub(crate) struct Squares {
 }
 
 impl Squares {
+    /// Of two parts together.
+    pub fn plus(self, other: Self) -> Self {
+        Self { before: self.before + other.before, moved: self.moved + other.moved }
+    }
+
     /// ‖W' − W‖ / ‖W‖; `None` where W is zeros.
     pub fn relative(self) -> Option<f64> {
         (self.before != 0.0).then(|| (self.moved / self.before).sqrt())

@@ -65,9 +65,7 @@ fn write_blocks(entries: &[Entry<'_>], writer: &GgufWriter, watch: &mut Watch) -
 
 fn added(sum: Option<Squares>, one: Option<Squares>) -> Option<Squares> {
     match (sum, one) {
-        (Some(sum), Some(one)) => {
-            Some(Squares { before: sum.before + one.before, moved: sum.moved + one.moved })
-        }
+        (Some(sum), Some(one)) => Some(sum.plus(one)),
         (sum, one) => sum.or(one),
     }
 }

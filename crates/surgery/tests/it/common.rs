@@ -6,6 +6,7 @@ use rankine_checkpoint::{Adapter, AdapterConfig, Checkpoint, Dtype, TensorInfo, 
 use rankine_random::Rng;
 use rankine_surgery::Progress;
 use rankine_testkit::fixtures;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,14 @@ pub fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+pub fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+pub fn minus(a: &[f32], b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 /// Tensors in memory, as f32.

@@ -1,6 +1,6 @@
 //! Corrections of compressed models: optimal in their norm, exact where they can be, and plain adapters.
 
-use crate::common::{Held, names, on, read};
+use crate::common::{Held, minus, names, on, read};
 use crate::shown::Shown;
 use rankine_checkpoint::adapter::{Initialisation, Selection, Targets};
 use rankine_checkpoint::{Adapter, Checkpoint, Existing};
@@ -48,10 +48,6 @@ impl Bench {
         let merged = Merged::new(self.compressed.tensors(), adapter).unwrap();
         minus(&read(self.model.tensors(), name), &read(&merged, name))
     }
-}
-
-fn minus(a: &[f32], b: &[f32]) -> Vec<f32> {
-    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 fn squares(values: &[f32]) -> f64 {

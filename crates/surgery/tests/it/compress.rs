@@ -1,6 +1,6 @@
 //! Matrices made smaller: what is written, how far it is from what was there, and what leaves nothing behind.
 
-use crate::common::{names, on, read};
+use crate::common::{json, names, on, read};
 use rankine_checkpoint::adapter::{Selection, Targets};
 use rankine_checkpoint::{Checkpoint, Dtype, ImageCheckpoint, open_tensors};
 use rankine_linalg::{Truncation, energy_rank, singular_values};
@@ -9,7 +9,6 @@ use rankine_surgery::{
 };
 use rankine_testkit::tiny::{self, TinyLlama, TinyType};
 use rankine_testkit::{assert_close, fixtures};
-use serde_json::Value;
 use std::ops::ControlFlow;
 use std::path::Path;
 use tempfile::TempDir;
@@ -30,10 +29,6 @@ fn compression(method: &dyn Compress, dense: bool) -> Compression<'_> {
 
 fn low_rank(extent: Extent) -> LowRank {
     LowRank { extent, svd: Truncation::Exact }
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Merged models on the disk.
 
-use crate::common::{Held, adapter, base, names, on, random_lora, read};
+use crate::common::{Held, adapter, base, json, names, on, random_lora, read};
 use rankine_checkpoint::{Adapter, Checkpoint, Dtype, Existing, Tensors};
 use rankine_surgery::{Merged, Progress, Stage, WriteOptions, merge, plan_merge, write_model};
 use rankine_testkit::tiny::{self, TinyLlama, TinyType};
@@ -16,10 +16,6 @@ fn merged(base: &Checkpoint, adapter: &Adapter, options: &WriteOptions) -> (Temp
     merge(base, adapter, &target, options, &mut on).unwrap();
     assert_eq!(names(root.path()), ["merged"]);
     (root, target)
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Ways of making matrices smaller that keep their shape, or look at inputs.
 
-use crate::common::{Held, names, on, read};
+use crate::common::{Held, minus, names, on, read};
 use crate::shown::Shown;
 use rankine_checkpoint::Checkpoint;
 use rankine_checkpoint::adapter::{Selection, Targets};
@@ -54,10 +54,6 @@ impl Bench {
 
 fn squares(values: impl IntoIterator<Item = f32>) -> f64 {
     values.into_iter().map(|x| f64::from(x).powi(2)).sum()
-}
-
-fn minus(a: &[f32], b: &[f32]) -> Vec<f32> {
-    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 fn magnitude(pattern: Pattern) -> Prune {

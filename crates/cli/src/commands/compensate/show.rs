@@ -2,7 +2,8 @@
 
 use super::{Compensate, Method};
 use crate::quality::{self, Quality};
-use rankine_report::{Cell, Column, Level, Page, Table, format};
+use crate::units;
+use rankine_report::{Cell, Column, Level, Page, Table};
 use rankine_surgery::{Compensated, CompensatedModule, Norms};
 use serde::Serialize;
 use std::path::Path;
@@ -111,9 +112,8 @@ fn table(modules: &[CompensatedModule]) -> Table {
     let names = [Column::text("module"), Column::text("shape"), Column::number("rank")];
     let kinds = ["output error before", "output error", "weight error before", "weight error"];
     let mut table = Table::new(names.into_iter().chain(kinds.map(Column::number)));
-    for CompensatedModule { module, shape: [outputs, inputs], rank, plain, activation } in modules {
-        let shape = format!("{outputs} × {inputs}");
-        let told = [Cell::text(module), Cell::text(shape), Cell::Count(*rank as u64)];
+    for CompensatedModule { module, shape, rank, plain, activation } in modules {
+        let told = [Cell::text(module), Cell::text(units::shape(shape)), Cell::Count(*rank as u64)];
         let errors = [activation, plain].into_iter().flat_map(|norms| errors(norms.relative()));
         table.row(told.into_iter().chain(errors));
     }
@@ -126,8 +126,5 @@ fn numbers(compensated: &Compensated) -> u64 {
 }
 
 fn errors(relative: Option<[f64; 2]>) -> [Cell; 2] {
-    match relative {
-        Some(errors) => errors.map(|error| Cell::text(format::percent(error))),
-        None => [Cell::Missing, Cell::Missing],
-    }
+    relative.map_or([Cell::Missing, Cell::Missing], |errors| errors.map(Cell::Percent))
 }

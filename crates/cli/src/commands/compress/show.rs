@@ -3,7 +3,8 @@
 use super::Compress;
 use super::way::Method;
 use crate::quality::{self, Quality};
-use rankine_report::{Cell, Column, Level, Page, Table, format};
+use crate::units;
+use rankine_report::{Cell, Column, Level, Page, Table};
 use rankine_surgery::{CompressedMatrix, CompressionReport};
 use serde::Serialize;
 use std::path::Path;
@@ -81,7 +82,7 @@ impl Compress {
             ("parameters", Cell::Count(report.plan.parameters)),
             ("weights before", Cell::Bytes(report.bytes)),
             ("weights", Cell::Bytes(report.plan.bytes)),
-            ("relative error", error(report.relative)),
+            ("relative error", report.relative.map(Cell::Percent).into()),
         ]);
         if let Some(Evaluation { data, original, compressed }) = evaluation {
             page.table(quality::table(data, &[("original", original), ("compressed", compressed)]));
@@ -89,12 +90,12 @@ impl Compress {
         let names = [Column::text("module"), Column::text("shape")];
         let numbers = [Column::number("rank"), Column::number("relative error")];
         let mut table = Table::new(names.into_iter().chain(numbers));
-        for CompressedMatrix { module, shape: [rows, columns], rank, relative } in &report.matrices {
+        for CompressedMatrix { module, shape, rank, relative } in &report.matrices {
             table.row([
                 Cell::text(module),
-                Cell::text(format!("{rows} × {columns}")),
+                Cell::text(units::shape(shape)),
                 rank.map_or(Cell::Missing, |rank| Cell::Count(rank as u64)),
-                error(*relative),
+                relative.map(Cell::Percent).into(),
             ]);
         }
         page.table(table);
@@ -114,8 +115,4 @@ impl Compress {
         }
         page
     }
-}
-
-fn error(relative: Option<f64>) -> Cell {
-    relative.map_or(Cell::Missing, |relative| Cell::text(format::percent(relative)))
 }

@@ -4,7 +4,7 @@ mod page;
 mod report;
 
 use crate::stages::Stages;
-use crate::{Context, Exit, model, tokenizers};
+use crate::{Context, Exit, disk, model, tokenizers};
 use anyhow::Context as _;
 use page::Scaled;
 use rankine_analyze::{MatrixChange, TensorChange};
@@ -95,9 +95,7 @@ impl Diff {
         };
         let found = found.with_context(|| format!("while comparing with `{}`", self.base))?;
         if let Some(file) = &self.html {
-            let html = self.full_page(&found).html();
-            rankine_checkpoint::write_file_atomically(file, html.as_bytes())
-                .with_context(|| format!("while writing `{}`", file.display()))?;
+            disk::write(file, self.full_page(&found).html().as_bytes())?;
         }
         match self.json {
             true => context.show_json(&self.report(&found))?,
@@ -115,10 +113,7 @@ impl Diff {
         let (subject, mut stages) = (Subject::from(&base), Stages::new(context));
         let mut found = self.found(pair, &|module| subject.is_head(module), &mut stages)?;
         if let (Some(mitigation), Some(output)) = (self.mitigation(), &self.output) {
-            let extra_files = match &tuned {
-                Opened::Texts(tuned) => rankine_run::tokenizer_companions(tuned)?,
-                _ => Vec::new(),
-            };
+            let extra_files = tokenizers::companions(&tuned)?;
             let options = WriteOptions { existing: self.existing(), extra_files, ..WriteOptions::default() };
             let watch = &mut |progress: Progress| stages.see(progress);
             let report = mitigation.run(subject, Subject::from(&tuned), output, &options, watch)?;

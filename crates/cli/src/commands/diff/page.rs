@@ -1,6 +1,7 @@
 //! What `rankine diff` found, on a page.
 
 use super::{Diff, Found};
+use crate::units;
 use rankine_analyze::{ChangeSum, MatrixChange, by_kind, by_layer, change_map, sweep};
 use rankine_report::{Axis, Cell, Column, Heat, Level, Lines, Page, Series, Style, Table, format};
 use rankine_surgery::Mitigated;
@@ -69,7 +70,7 @@ impl Diff {
         let numbers = ["norm of the change", "relative change"].map(Column::number);
         let mut table = Table::new(names.into_iter().chain(numbers));
         for change in found.changes.iter().filter(|change| change.is_changed()) {
-            let shape = change.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
+            let shape = units::shape(&change.shape);
             let norm = Cell::number(change.moved.sqrt(), 3);
             table.row([Cell::text(&change.name), Cell::text(shape), norm, percent(change.relative())]);
         }

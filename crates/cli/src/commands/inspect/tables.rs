@@ -1,5 +1,6 @@
 //! The tables of an inspected model.
 
+use crate::units;
 use rankine_analyze::inspect::{Group, ModelReport, Notable, TensorReport};
 use rankine_report::{Cell, Column, Table};
 
@@ -94,7 +95,6 @@ pub fn tensors(report: &ModelReport) -> Table {
 }
 
 fn row(tensor: &TensorReport) -> Vec<Cell> {
-    let shape: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
     let (numbers, spectrum) = (tensor.numbers.as_ref(), tensor.spectrum.as_ref());
     let zeros = numbers.map(|numbers| numbers.zeros as f64 / tensor.parameters.max(1) as f64);
     let noise = spectrum.and_then(|spectrum| spectrum.noise);
@@ -102,7 +102,7 @@ fn row(tensor: &TensorReport) -> Vec<Cell> {
     vec![
         Cell::text(&tensor.name),
         Cell::text(tensor.kind.word()),
-        Cell::text(shape.join(" × ")),
+        Cell::text(units::shape(&tensor.shape)),
         Cell::text(&tensor.dtype),
         Cell::Bytes(tensor.bytes),
         numbers.map(|numbers| numbers.deviation).into(),

@@ -1,7 +1,9 @@
 //! Files of numbers, as the questions read and write them.
 
+pub use crate::disk::write;
+
 use crate::errors::Failure;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use rankine_data::arrays::npz::{Npz, Writer};
 use rankine_data::arrays::{Array, Complex, Sparse, csv, matrix_market, npy};
 use rankine_solve::recovery::Factors;
@@ -105,10 +107,4 @@ pub fn write_array(path: &Path, array: &Array) -> Result<()> {
 /// Writes the entries of a matrix as `.mtx`.
 pub fn write_entries(path: &Path, matrix: &Sparse) -> Result<()> {
     write(path, &matrix_market::encode(matrix))
-}
-
-/// Writes a file, whole or not at all.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let written = rankine_checkpoint::write_file_atomically(path, bytes);
-    written.with_context(|| format!("while writing `{}`", path.display()))
 }

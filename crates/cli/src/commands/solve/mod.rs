@@ -24,9 +24,9 @@ use question::Asked;
 /// Solve matrix and transport problems, files in, files out
 ///
 /// Transport, completion, sensing, sparse recovery, regression, approximation and linear systems. Every question has several
-/// solvers, which its help lists; `compare` runs all of them, and `theory` has closed forms. Numbers are read from .npy, .npz, .csv and .mtx files and written
-/// likewise. Ctrl-C returns the best that was found so far, and writes it; a second one ends the program. Exit code 1 when the
-/// solver did not converge.
+/// solvers, which its help lists; `compare` runs all of them, and `theory` has closed forms. Numbers are read from .npy, .npz,
+/// .csv and .mtx files and written likewise. Ctrl-C returns the best that was found so far, and writes it; a second one ends the
+/// program. Exit code 1 when the solver did not converge.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Solve {

@@ -14,9 +14,10 @@ mod site;
 
 use super::assemble::{Part, assemble};
 use super::change::Change;
-use super::convert::{Conversion, in_groups};
+use super::convert::Conversion;
 use super::keep::Keep;
-use crate::{Error, Result, Watch};
+use crate::progress::in_groups;
+use crate::{Error, Result, Stage, Watch};
 use rankine_checkpoint::adapter::{Bias, Foreign, Origin, Replacement, modules_of};
 use rankine_checkpoint::{Adapter, Tensors};
 use site::Site;
@@ -108,7 +109,7 @@ impl OtherKind {
             .map(|module| Site::new(module, &self.files, base, self.formula.as_ref()))
             .collect::<Result<_>>()?;
         let compress = |site: &Site| finite(site, self.formula.change(site)?)?.compress(site.path, keep);
-        let pieces = in_groups(&sites, compress, watch)?;
+        let pieces = in_groups(Stage::Recompressing, &sites, compress, watch)?;
         let parts = sites.iter().zip(pieces).map(|(site, piece)| Part {
             path: site.path.to_owned(),
             kind: site.kind,

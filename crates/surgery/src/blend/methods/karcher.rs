@@ -8,7 +8,7 @@
 use crate::blend::card::{Base, Card, Parameter, Range};
 use crate::blend::recipe::Wrong;
 use crate::blend::settings::Settings;
-use crate::blend::sums::combine;
+use crate::blend::sums::{combine, scale};
 use crate::blend::{Blend, Operands};
 use rankine_kernels::reduce;
 
@@ -53,7 +53,7 @@ impl Blend for Karcher {
             return Ok(());
         }
         self.climb(&directed, out);
-        out.iter_mut().for_each(|x| *x = (mean * f64::from(*x)) as f32);
+        scale(out, mean);
         Ok(())
     }
 }
@@ -100,8 +100,4 @@ impl Karcher {
         terms.push((back, u));
         combine(&terms, step);
     }
-}
-
-fn scale(x: &mut [f32], factor: f64) {
-    x.iter_mut().for_each(|x| *x = (factor * f64::from(*x)) as f32);
 }

@@ -29,7 +29,7 @@ pub struct Fitting {
 #[derive(Serialize)]
 struct Answer {
     /// The most noise at which interpolation is best; negative where it never is.
-    interpolation_threshold: Option<f64>,
+    interpolation_threshold: f64,
     best: Vec<Best>,
 }
 
@@ -46,19 +46,18 @@ impl Fitting {
     pub fn run(&self, context: &Context) -> Result<Exit> {
         // The command line asks for two.
         let (a, b) = (self.powers[0], self.powers[1]);
-        let mut answer = Answer { interpolation_threshold: None, best: Vec::new() };
+        // The same for every noise.
+        let interpolation_threshold = PowerLaw::new(a, b, 0.0)?.interpolation_threshold();
+        let mut answer = Answer { interpolation_threshold, best: Vec::new() };
         for &noise in &self.noise {
             let law = PowerLaw::new(a, b, noise)?;
             let fitting_ratio = law.optimal_fitting_ratio();
             let relative_error = law.relative_error(fitting_ratio.sqrt());
-            answer.interpolation_threshold = Some(law.interpolation_threshold());
             answer.best.push(Best { noise, fitting_ratio, relative_error });
         }
         let mut page = Page::new("The best fit of kernel regression");
         page.lead(format!("Eigenvalues fall by the power {a}, energies by {b}"));
-        if let Some(threshold) = answer.interpolation_threshold {
-            page.facts(&[("interpolation is best up to the noise", number(threshold))]);
-        }
+        page.facts(&[("interpolation is best up to the noise", number(interpolation_threshold))]);
         let names = ["noise", "best fitting ratio", "its error over that of interpolation"];
         let mut table = Table::new(names.map(Column::number));
         for &Best { noise, fitting_ratio, relative_error } in &answer.best {
