@@ -6,8 +6,10 @@
 
 A case is CANDIDATESxSIZE: an orthonormal basis of random columns, of whose rows as many are drawn as there are columns. DPPy is
 given the vectors of the kernel (`eig_vecs` with all eigenvalues 1), so that it decomposes nothing, in its default mode
-(`GS`), which updates all candidates at every row drawn; ours proposes and rejects. Both are on one thread. Ours is the median of
-21 draws in a process of its own, DPPy's the median of --draws, in turn for --rounds; ratios are medians over the rounds.
+(`GS`), which updates all candidates at every row drawn; ours proposes and rejects; both are exact. Both are on one thread. Ours is the
+median of 21 draws in a process of its own, DPPy's the median of --draws, in turn for --rounds after a run that is not counted, each
+round in the other order; ratios are medians over the rounds. Memory is the peak of resident memory in MB: of our process, and of a
+copy of this one, of which `base` MB are there before. Without DPPy ours is measured alone.
 
 The last line is JSON.
 """
@@ -35,39 +37,51 @@ options = arguments()
 processes.limit(1)
 
 import numpy as np
-from dppy.finite_dpps import FiniteDPP
+
+finite = processes.rival("dppy.finite_dpps")
 
 
 def ours(path):
-    return processes.bench(options.bench, "dpp", path)["a draw"]
+    found = processes.bench(options.bench, "dpp", path)
+    return found["a draw"], found["peak"]
 
 
 def theirs(basis):
-    process = FiniteDPP("correlation", projection=True, K_eig_dec=(np.ones(basis.shape[1]), basis))
+    process = finite.FiniteDPP("correlation", projection=True, K_eig_dec=(np.ones(basis.shape[1]), basis))
     draw, seconds = np.random.RandomState(0), []
     for _ in range(options.draws):
         began = time.perf_counter()
         found = process.sample_exact(random_state=draw)
         seconds.append(time.perf_counter() - began)
         assert len(set(found)) == basis.shape[1]
-    return statistics.median(seconds)
+    return statistics.median(seconds), None
 
 
 def main():
     results = []
-    print("| case | DPPy, s a draw | rankine, s a draw | ours / theirs |\n| --- | ---: | ---: | ---: |")
+    base = processes.peak(lambda: None)
+    print("| case | DPPy, s a draw | MB | rankine, s a draw | MB | ours / theirs |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for case in options.cases:
         candidates, size = map(int, case.split("x"))
         basis = np.linalg.qr(np.random.default_rng(0).standard_normal((candidates, size)))[0]
         with tempfile.TemporaryDirectory() as folder:
             np.save(f"{folder}/basis.npy", basis)
-            rounds = [(ours(f"{folder}/basis.npy"), theirs(basis)) for _ in range(options.rounds)]
-        mine, other = (statistics.median(found[side] for found in rounds) for side in (0, 1))
-        ratio = statistics.median(found[0] / found[1] for found in rounds)
-        results.append({"case": case, "rankine": mine, "dppy": other, "ratio": ratio})
-        print(f"| {case} | {other:.5f} | {mine:.5f} | {ratio:.3f} |", flush=True)
-    versions = {"dppy": importlib.metadata.version("dppy"), "numpy": np.__version__}
-    print(json.dumps({"draws": options.draws, **versions, "results": results}))
+            programs = {"rankine": lambda: ours(f"{folder}/basis.npy")}
+            if finite:
+                programs["dppy"] = lambda: theirs(basis)
+            found = processes.in_turn(programs, options.rounds)
+        line = {"case": case} | {name: statistics.median(run[0] for run in runs) for name, runs in found.items()}
+        line["rankine_peak"] = found["rankine"][0][1]
+        if finite:
+            line["dppy_peak"] = processes.peak(programs["dppy"])
+            line["ratio"] = statistics.median(ours[0] / run[0] for ours, run in zip(found["rankine"], found["dppy"]))
+        results.append(line)
+        shown = {"dppy": ".5f", "dppy_peak": ".0f", "rankine": ".5f", "rankine_peak": ".0f", "ratio": ".3f"}
+        cells = [format(line[key], form) if line.get(key) is not None else "" for key, form in shown.items()]
+        print(f"| {case} | {' | '.join(cells)} |", flush=True)
+    versions = {"dppy": finite and importlib.metadata.version("dppy"), "numpy": np.__version__}
+    print(json.dumps({"draws": options.draws, "base": base, **versions, "results": results}))
 
 
 if __name__ == "__main__":

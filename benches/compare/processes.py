@@ -3,10 +3,12 @@
 Only the standard library: a process inherits the peak of the one that starts it, which should be small.
 """
 
+import importlib
 import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -38,10 +40,73 @@ def limit(threads):
 
 
 def bench(program, name, matrix):
-    """Figures of our benchmark of a matrix in a `.npy` file, by name."""
-    given = {**os.environ, "RANKINE_BENCH_MATRIX": str(matrix)}
-    done = subprocess.run([program, name, "--json"], env=given, capture_output=True, text=True, check=True)
-    return {figure["what"]: figure["value"] for figure in map(json.loads, done.stdout.splitlines())}
+    """Figures of our benchmark of a matrix in a `.npy` file, by name, and its peak of memory in MB as `peak`."""
+    os.environ["RANKINE_BENCH_MATRIX"] = str(matrix)
+    _, peak, output = measured([program, name, "--json"], fine=(0,))
+    return {**{figure["what"]: figure["value"] for figure in map(json.loads, output.splitlines())}, "peak": peak}
+
+
+def rival(name):
+    """A module, or `None` with a line on the other stream where it is not there."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        print(f"skipped: no {name} ({error})", file=sys.stderr)
+        return None
+
+
+def in_turn(programs, rounds):
+    """What every program gives in every round, after a call that is not counted; each round turns the order round."""
+    found = {name: [] for name in programs}
+    for call in programs.values():
+        call()
+    for round_ in range(rounds):
+        for name in list(programs)[:: -1 if round_ % 2 else 1]:
+            found[name].append(programs[name]())
+    return found
+
+
+def peak(call, limit=600):
+    """Largest resident memory, in MB, of a copy of this process that makes a call, with all that is here before; `None` where it
+    fails or takes longer."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(limit)
+        try:
+            call()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    _, status, usage = os.wait4(child, 0)
+    return usage.ru_maxrss * 1024 / MEGABYTE if status == 0 else None
+
+
+def measured(command, fine=(0, 1)):
+    """Wall clock, peak of resident memory in MB and output of one of our commands, through a small process of its own: one that is
+    started from here would begin with the peak of this one. 1: done, but not converged."""
+    done = subprocess.run([sys.executable, __file__, *map(str, command)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    found = json.loads(done.stdout)
+    if found["code"] not in fine:
+        sys.exit(found["errors"])
+    return found["seconds"], found["peak"], found["output"]
+
+
+def measure(words):
+    """The same, by the small process."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        began = time.perf_counter()
+        process = subprocess.Popen(words, stdout=output, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        streams = []
+        for stream in (output, errors):
+            stream.seek(0)
+            streams.append(stream.read().decode(errors="replace"))
+    found = {"seconds": seconds, "peak": usage.ru_maxrss * 1024 / MEGABYTE, "code": process.returncode}
+    return {**found, "output": streams[0], "errors": streams[1]}
 
 
 def run(command, threads):
@@ -132,3 +197,7 @@ def head():
 def tail(settings, lines):
     """The last line: everything as JSON."""
     print(json.dumps({**settings, "results": lines}))
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1:])))

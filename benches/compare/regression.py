@@ -8,8 +8,10 @@ Designs are normal numbers with columns scaled from 1 down to 1 / --condition, t
 LAPACK: scipy.linalg.lstsq with gelsd (an SVD, the default), gelsy (QR with pivots), numpy.linalg.lstsq (gelsd), and numpy's
 normal equations, which halve the digits. Times of theirs are of the call with arrays in memory, in the column-major order that
 LAPACK wants; of ours the `seconds` of the report, those of the solver, with the wall clock of the whole process, which reads
-the files, beside it. What is lost is ‖A·x − b‖ over the smallest there is, less 1; sketches lose what they were asked to. Programs
-run in turn; times are medians and ratios medians of ratios over the rounds.
+the files, beside it. What is lost is ‖A·x − b‖ over the smallest there is, less 1, the same measure for all: direct solvers and
+`sketch-and-precondition` go to rounding, sketches lose what they were asked to and are compared with that in mind. Programs run in
+turn after a run that is not counted, each round in the other order; times are medians and ratios medians of ratios. Memory is the
+peak of resident memory in MB: of our process, and of a copy of this one, of which `base` MB are there before.
 
 The last line is JSON.
 """
@@ -18,8 +20,6 @@ import argparse
 import functools
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 
@@ -55,23 +55,18 @@ def problem(rows, columns):
 
 
 def ours(solver, folder):
-    """Coefficients, seconds of the solver, and of the process."""
+    """Coefficients, seconds of the solver, of the process, and its memory."""
     files = ["--design", f"{folder}/design.npy", "--target", f"{folder}/target.npy", "--output", f"{folder}/x.npy"]
-    began = time.perf_counter()
-    command = [options.rankine, "solve", "regress", *files, "--solver", solver, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    wall = time.perf_counter() - began
-    # 1: done, but not converged, as a sketch never is.
-    if done.returncode not in (0, 1):
-        sys.exit(done.stderr)
-    return np.load(f"{folder}/x.npy"), json.loads(done.stdout)["seconds"], wall
+    # A sketch does not converge.
+    wall, peak, output = processes.measured([options.rankine, "solve", "regress", *files, "--solver", solver, "--json"])
+    return np.load(f"{folder}/x.npy"), json.loads(output)["seconds"], wall, peak
 
 
 def theirs(solve, design, target):
     began = time.perf_counter()
     found = solve(design, target)
     seconds = time.perf_counter() - began
-    return found, seconds, None
+    return found, seconds, None, None
 
 
 def normal(design, target):
@@ -92,8 +87,9 @@ THEIRS = {
 
 def main():
     results = []
-    print("| size | program | seconds | process | lost | over gelsd | over gelsy |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    base = processes.peak(lambda: None)
+    print("| size | program | seconds | process | lost | MB | over gelsd | over gelsy |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for size in options.sizes:
         design, target = problem(*map(int, size.split("x")))
         with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +97,9 @@ def main():
             np.save(f"{folder}/target.npy", target)
             programs = {f"rankine {name}": functools.partial(ours, name, folder) for name in options.solvers}
             programs |= {name: functools.partial(theirs, solve, design, target) for name, solve in THEIRS.items()}
-            rounds = [{name: run() for name, run in programs.items()} for _ in range(options.rounds)]
+            runs = processes.in_turn(programs, options.rounds)
+            peaks = {name: runs[name][0][3] or processes.peak(run) for name, run in programs.items()}
+        rounds = [dict(zip(runs, of_round)) for of_round in zip(*runs.values())]
         distances = {name: np.linalg.norm(design @ found[0] - target) for name, found in rounds[0].items()}
         least = min(distances.values())
         for name in programs:
@@ -113,11 +111,13 @@ def main():
                 for base in ("gelsd", "gelsy")
             }
             lost = float(distances[name] / least - 1)
-            results.append({"size": size, "program": name, "seconds": seconds, "wall": wall, "lost": lost, "over": over})
-            shown = f"{wall:.4f}" if walls else ""
-            print(f"| {size} | {name} | {seconds:.4f} | {shown} | {lost:.1e} | {over['gelsd']:.2f} | {over['gelsy']:.2f} |", flush=True)
+            line = {"size": size, "program": name, "seconds": seconds, "wall": wall, "lost": lost}
+            results.append({**line, "peak": peaks[name], "over": over})
+            shown, memory = f"{wall:.4f}" if walls else "", "" if peaks[name] is None else f"{peaks[name]:.0f}"
+            cells = [f"{seconds:.4f}", shown, f"{lost:.1e}", memory, f"{over['gelsd']:.2f}", f"{over['gelsy']:.2f}"]
+            print(f"| {size} | {name} | {' | '.join(cells)} |", flush=True)
     versions = {"numpy": np.__version__, "scipy": scipy.__version__}
-    print(json.dumps({"threads": options.threads, "condition": options.condition, **versions, "results": results}))
+    print(json.dumps({"threads": options.threads, "condition": options.condition, "base": base, **versions, "results": results}))
 
 
 if __name__ == "__main__":

@@ -7,13 +7,17 @@
 Matrices are in f32 with singular values that fall like 1 / (1 + i / 8). Exact: all triples, by `rankine-bench svd` (f64 inside,
 f32 outside), by LAPACK's gesdd in f64 (as accurate) and in f32, and by torch.linalg.svd in f32. Randomised: the first 16, with
 10 directions above the rank and 4 rounds of power iteration, by ours, torch.svd_lowrank and sklearn's randomized_svd; its error is
-‖A − A_r‖ / ‖A‖. Programs run in turn, each round's ours in a process of its own, whose figure is the median of five; times
-of theirs are of the call with the matrix in memory, after one that is not counted. Ratios are medians over the rounds.
+‖A − A_r‖ / ‖A‖, by which all are held to the same answer. Programs run in turn after a run that is not counted, each round in the
+other order, ours in a process of its own, whose figure is the median of five; times of theirs are of the call with the matrix in
+memory. Ratios are medians over the rounds. Memory is the peak of resident memory in MB: of our process, which makes both
+decompositions, and of a copy of this one, of which `base` MB are there before. What is not installed is left out.
 
 The last line is JSON.
 """
 
 import argparse
+import functools
+import importlib.metadata
 import json
 import statistics
 import tempfile
@@ -38,11 +42,10 @@ processes.limit(options.threads)
 
 import numpy as np
 import scipy.linalg
-import sklearn
-import torch
-from sklearn.utils.extmath import randomized_svd
 
-torch.set_num_threads(options.threads)
+torch, extmath = processes.rival("torch"), processes.rival("sklearn.utils.extmath")
+if torch:
+    torch.set_num_threads(options.threads)
 
 
 def falling(rows, columns):
@@ -58,10 +61,10 @@ def error(matrix, left, values, right):
 
 
 def ours(path):
-    """Figures of `rankine-bench svd` by name."""
+    """Seconds, error and memory of `rankine-bench svd` by kind."""
     found = processes.bench(options.bench, "svd", path)
     return {
-        kind: (found[name], found[f"{name}: error"])
+        kind: (found[name], found[f"{name}: error"], found["peak"])
         for kind, name in [("exact", "exact"), ("randomised", "randomised, 4 power iterations")]
     }
 
@@ -82,17 +85,21 @@ def torch_lowrank(matrix):
 
 
 def sklearn_randomized(matrix):
-    return randomized_svd(matrix, RANK, n_oversamples=OVERSAMPLING, n_iter=POWER_ITERATIONS, random_state=0)
+    return extmath.randomized_svd(matrix, RANK, n_oversamples=OVERSAMPLING, n_iter=POWER_ITERATIONS, random_state=0)
 
 
 THEIRS = {
     "exact": {
         "LAPACK gesdd, f64": lapack(np.float64),
         "LAPACK gesdd, f32": lapack(np.float32),
-        "torch.linalg.svd, f32": torch_exact,
     },
-    "randomised": {"torch.svd_lowrank": torch_lowrank, "sklearn randomized_svd": sklearn_randomized},
+    "randomised": {},
 }
+if torch:
+    THEIRS["exact"]["torch.linalg.svd, f32"] = torch_exact
+    THEIRS["randomised"]["torch.svd_lowrank"] = torch_lowrank
+if extmath:
+    THEIRS["randomised"]["sklearn randomized_svd"] = sklearn_randomized
 
 
 def timed(program, matrix):
@@ -103,30 +110,32 @@ def timed(program, matrix):
 
 def main():
     results = []
-    print("| shape | kind | program | seconds | error | ours / theirs |\n| --- | --- | --- | ---: | ---: | ---: |")
+    base = processes.peak(lambda: None)
+    print("| shape | kind | program | seconds | error | MB | ours / theirs |")
+    print("| --- | --- | --- | ---: | ---: | ---: | ---: |")
     for shape in options.shapes:
         matrix = falling(*map(int, shape.split("x")))
-        for programs in THEIRS.values():
-            for program in programs.values():
-                program(matrix)
-        rounds = []
+        programs = {(kind, name): program for kind, found in THEIRS.items() for name, program in found.items()}
         with tempfile.TemporaryDirectory() as folder:
             np.save(f"{folder}/matrix.npy", matrix)
-            for _ in range(options.rounds):
-                mine = ours(f"{folder}/matrix.npy")
-                rounds.append({(kind, "rankine"): figures for kind, figures in mine.items()})
-                for kind, programs in THEIRS.items():
-                    for name, program in programs.items():
-                        rounds[-1][kind, name] = timed(program, matrix)
-        for kind, name in rounds[0]:
-            seconds = statistics.median(found[kind, name][0] for found in rounds)
-            ratio = statistics.median(found[kind, "rankine"][0] / found[kind, name][0] for found in rounds)
-            wrong = rounds[0][kind, name][1]
-            results.append({"shape": shape, "kind": kind, "program": name, "seconds": seconds, "error": wrong, "ratio": ratio})
-            shown = "" if name == "rankine" else f"{ratio:.2f}"
-            print(f"| {shape} | {kind} | {name} | {seconds:.4f} | {wrong:.6f} | {shown} |", flush=True)
-    versions = {"numpy": np.__version__, "scipy": scipy.__version__, "torch": torch.__version__, "sklearn": sklearn.__version__}
-    print(json.dumps({"threads": options.threads, **versions, "results": results}))
+            # Ours makes both decompositions in one process.
+            calls = {"rankine": lambda: ours(f"{folder}/matrix.npy")}
+            calls |= {key: functools.partial(timed, program, matrix) for key, program in programs.items()}
+            found = processes.in_turn(calls, options.rounds)
+        mine = found.pop("rankine")
+        runs = {(kind, "rankine"): [figures[kind] for figures in mine] for kind in THEIRS}
+        for (kind, name), figures in {**runs, **found}.items():
+            seconds = statistics.median(run[0] for run in figures)
+            ratio = statistics.median(ours[0] / run[0] for ours, run in zip(runs[kind, "rankine"], figures))
+            wrong = figures[0][1]
+            peak = figures[0][2] if name == "rankine" else processes.peak(lambda: programs[kind, name](matrix))
+            line = {"shape": shape, "kind": kind, "program": name, "seconds": seconds, "error": wrong}
+            results.append({**line, "peak": peak, "ratio": ratio})
+            shown, memory = "" if name == "rankine" else f"{ratio:.2f}", "" if peak is None else f"{peak:.0f}"
+            print(f"| {shape} | {kind} | {name} | {seconds:.4f} | {wrong:.6f} | {memory} | {shown} |", flush=True)
+    packages = {"numpy": np, "scipy": scipy, "torch": torch, "scikit-learn": extmath}
+    versions = {name: importlib.metadata.version(name) for name, module in packages.items() if module}
+    print(json.dumps({"threads": options.threads, "base": base, **versions, "results": results}))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ test images as densities of 784 pixels with squared Euclidean and L1 costs of la
 
 Every program starts from nothing and stops by its own measure of the marginals at --tolerance (1e-9). What counts is the L1
 violation ‖P·1 − a‖₁ + ‖Pᵀ·1 − b‖₁ of the plan it returns, computed here; where that is above, a program that measures
-otherwise is run again at a tenth of its tolerance, up to three times. Times are medians over the rounds, taken in turn: of the call
-with arrays in memory for POT and RegOT, of the `seconds` of the report for ours, which are those of the solver; the wall clock
-of our whole process, which reads the cost and writes the plan, stands beside it. Lines that did not reach the tolerance in
---limit seconds or --sweeps sweeps are marked with their violation and are no time to compare with.
+otherwise is run again at a tenth of its tolerance, up to three times, which warms it up. Times are medians over the rounds after
+that, taken in turn, each round in the other order: of the call with arrays in memory for POT and RegOT, of the `seconds` of the
+report for ours, which are those of the solver; the wall clock of our whole process, which reads the cost and writes the plan, is
+in the JSON. Memory is the peak of resident memory in MB: of our process, and of a copy of this one that makes the call, of which
+`base` MB are there before it. Lines that did not reach the tolerance in --limit seconds or --sweeps sweeps are marked with their
+violation and are no time to compare with. What is not installed is left out.
 
 The last line is JSON.
 """
@@ -24,8 +26,6 @@ import importlib.metadata
 import json
 import pathlib
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -52,8 +52,8 @@ options = arguments()
 processes.limit(options.threads)
 
 import numpy as np
-import ot
-import regot
+
+ot, regot = processes.rival("ot"), processes.rival("regot")
 
 
 def random(size):
@@ -104,26 +104,23 @@ def ours(solver, problem, eta, tolerance):
         words = [word for name, path in files.items() for word in (f"--{name}", path)]
         words += ["--regularization", repr(1 / eta), "--solver", solver, "--tolerance", repr(tolerance)]
         command = [options.rankine, "solve", "transport", *words, "--output", f"{folder}/plan.npz", "--json"]
-        began = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True)
-        wall = time.perf_counter() - began
-        # 1: done, but not converged.
-        if done.returncode not in (0, 1):
-            sys.exit(done.stderr)
-        report = json.loads(done.stdout)
+        wall, peak, output = processes.measured(command)
+        report = json.loads(output)
         plan = np.load(f"{folder}/plan.npz")["plan"]
-    return report["seconds"], violation(plan, source, target), {"wall": wall, "steps": report["steps"]}
+    return report["seconds"], violation(plan, source, target), {"wall": wall, "steps": report["steps"], "peak": peak}
 
 
 PROGRAMS = {
     "rankine sinkhorn-newton-sparse": functools.partial(ours, "sinkhorn-newton-sparse"),
     "rankine sinkhorn-stabilized": functools.partial(ours, "sinkhorn-stabilized"),
     "rankine sinkhorn": functools.partial(ours, "sinkhorn"),
-    "regot sinkhorn_ssns": functools.partial(reg, "sinkhorn_ssns"),
-    "regot sinkhorn_splr": functools.partial(reg, "sinkhorn_splr"),
-    "POT sinkhorn_stabilized": functools.partial(pot, "sinkhorn_stabilized"),
-    "POT sinkhorn_log": functools.partial(pot, "sinkhorn_log"),
 }
+if regot:
+    PROGRAMS["regot sinkhorn_ssns"] = functools.partial(reg, "sinkhorn_ssns")
+    PROGRAMS["regot sinkhorn_splr"] = functools.partial(reg, "sinkhorn_splr")
+if ot:
+    PROGRAMS["POT sinkhorn_stabilized"] = functools.partial(pot, "sinkhorn_stabilized")
+    PROGRAMS["POT sinkhorn_log"] = functools.partial(pot, "sinkhorn_log")
 
 
 def reached(program, problem, eta):
@@ -144,33 +141,40 @@ def main():
         problems += [images(options.images, squared) for squared in (True, False)]
     programs = {name: run for name, run in PROGRAMS.items() if not options.only or name in options.only}
     results = []
-    print("| problem | eta | program | seconds | violation | steps |\n| --- | ---: | --- | ---: | ---: | ---: |")
+    base = processes.peak(lambda: None)
+    print("| problem | eta | program | seconds | violation | steps | MB |")
+    print("| --- | ---: | --- | ---: | ---: | ---: | ---: |")
     for problem in problems:
         for eta in options.etas:
             firsts = {name: reached(program, problem, eta) for name, program in programs.items()}
-            runs = {name: [run] for name, (_, run) in firsts.items()}
-            for _ in range(options.rounds - 1):
-                for name, (tolerance, run) in firsts.items():
-                    # What fails or takes long is not asked again.
-                    if run[1] <= 1.01 * options.tolerance and run[0] < options.limit / options.rounds:
-                        runs[name].append(programs[name](problem, eta, tolerance))
+            # What fails or takes long is not asked again.
+            asked = [name for name, (_, run) in firsts.items() if run[1] <= 1.01 * options.tolerance]
+            asked = [name for name in asked if firsts[name][1][0] < options.limit]
+            runs = {name: [] if name in asked else [run] for name, (_, run) in firsts.items()}
+            for round_ in range(options.rounds):
+                for name in asked[:: -1 if round_ % 2 else 1]:
+                    runs[name].append(programs[name](problem, eta, firsts[name][0]))
             for name, found in runs.items():
+                peak = found[0][2].get("peak")
+                if peak is None and name in asked:
+                    peak = processes.peak(lambda: programs[name](problem, eta, firsts[name][0]))
                 seconds = statistics.median(run[0] for run in found)
                 error, extra = found[0][1], found[0][2]
                 there = error <= 1.01 * options.tolerance
                 line = {"problem": problem[0], "eta": eta, "program": name, "seconds": seconds, "violation": error}
-                results.append({**line, "reached": there, "rounds": len(found), **extra})
-                mark = "" if there else " (not there)"
-                print(f"| {problem[0]} | {eta:g} | {name} | {seconds:.4f}{mark} | {error:.1e} | {extra.get('steps', '')} |")
+                results.append({**line, "reached": there, "rounds": len(found), **extra, "peak": peak})
+                mark, memory = "" if there else " (not there)", "" if peak is None else f"{peak:.0f}"
+                steps = extra.get("steps", "")
+                print(f"| {problem[0]} | {eta:g} | {name} | {seconds:.4f}{mark} | {error:.1e} | {steps} | {memory} |", flush=True)
             done = [line for line in results[-len(runs) :] if line["reached"]]
             sides = [
                 min((line["seconds"] for line in done if line["program"].startswith("rankine") == mine), default=None)
                 for mine in (True, False)
             ]
             if None not in sides:
-                print(f"| {problem[0]} | {eta:g} | **ours / best of theirs** | **{sides[0] / sides[1]:.2f}** | | |", flush=True)
-    versions = {"POT": ot.__version__, "regot": importlib.metadata.version("regot"), "numpy": np.__version__}
-    settings = {"threads": options.threads, "tolerance": options.tolerance, "sweeps": options.sweeps}
+                print(f"| {problem[0]} | {eta:g} | **ours / best of theirs** | **{sides[0] / sides[1]:.2f}** | | | |", flush=True)
+    versions = {"POT": ot and ot.__version__, "regot": regot and importlib.metadata.version("regot"), "numpy": np.__version__}
+    settings = {"threads": options.threads, "tolerance": options.tolerance, "sweeps": options.sweeps, "base": base}
     print(json.dumps({**settings, **versions, "results": results}))
 
 

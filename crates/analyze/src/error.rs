@@ -1,8 +1,5 @@
 //! What keeps a model from being looked into, and how to mend it.
 
-use rankine_checkpoint::Difference;
-use std::path::PathBuf;
-
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -21,16 +18,6 @@ pub enum Error {
         /// Why.
         source: rankine_linalg::Error,
     },
-    /// Two models that should have the same tensors.
-    #[error("`{}` and `{}` do not have the same tensors{difference}", first.display(), second.display())]
-    Unlike {
-        /// The one.
-        first: PathBuf,
-        /// The other.
-        second: PathBuf,
-        /// What they do not have alike.
-        difference: Box<Difference>,
-    },
     /// A setting outside its range.
     #[error("`{name}` should be {expected}; found {found}")]
     Setting {
@@ -40,6 +27,18 @@ pub enum Error {
         expected: &'static str,
         /// What was given.
         found: String,
+    },
+    /// A pattern that the name of no tensor fits.
+    #[error(
+        "`tensor` should be the name of a tensor of the model, or a pattern of names with `*`; found `{pattern}`"
+    )]
+    NoTensor {
+        /// What was given.
+        pattern: String,
+        /// A pattern that is like it, and that names fit.
+        instead: Option<String>,
+        /// Some of these names, or those that are most like what was given.
+        nearest: Vec<String>,
     },
     /// The network cannot be run on the data.
     #[error("the network does not run on the data: {source}")]
@@ -55,14 +54,21 @@ pub enum Error {
 impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Checkpoint(error) => return error.hint(),
-            Self::Decomposition { source, .. } => return source.hint(),
-            Self::Unlike { .. } => {
-                "both should be copies of one architecture, with the same sizes and vocabulary"
-            }
-            Self::Setting { .. } | Self::Network { .. } | Self::Interrupted => return None,
-        };
-        Some(hint.to_owned())
+        match self {
+            Self::Checkpoint(error) => error.hint(),
+            Self::Decomposition { source, .. } => source.hint(),
+            Self::NoTensor { instead, nearest, .. } => Some(meant(instead.as_deref(), nearest)),
+            Self::Setting { .. } | Self::Network { .. } | Self::Interrupted => None,
+        }
+    }
+}
+
+/// Which name or pattern was perhaps meant.
+fn meant(instead: Option<&str>, nearest: &[String]) -> String {
+    let names: Vec<String> = nearest.iter().map(|name| format!("`{name}`")).collect();
+    match instead {
+        Some(pattern) => format!("`{pattern}` fits {}", names.join(", ")),
+        None if names.is_empty() => "`--headers --all` shows the names of all tensors".to_owned(),
+        None => format!("the nearest names are {}", names.join(", ")),
     }
 }

@@ -10,6 +10,7 @@ mod diff;
 mod error;
 pub mod inspect;
 pub mod interaction;
+mod lists;
 mod progress;
 
 pub use alignment::{VectorAlignment, vector_alignment, vector_ratio};

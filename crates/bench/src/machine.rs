@@ -79,7 +79,12 @@ pub fn forget_peak() -> Result<()> {
 
 /// Most megabytes resident since the start or [`forget_peak`], mapped files included; `None` where the kernel does not tell.
 pub fn peak() -> Option<Figure> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    peak_of("self")
+}
+
+/// The same of a process that runs, by its number.
+pub fn peak_of(process: &str) -> Option<Figure> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(Figure::new("peak resident", kilobytes * 1.024 / 1e3, "MB"))

@@ -11,6 +11,7 @@ mod dpp;
 mod figure;
 mod generate;
 mod machine;
+mod memory;
 mod merge;
 mod methods;
 mod networks;
@@ -39,7 +40,7 @@ const fn bench(name: &'static str, about: &'static str, run: fn() -> Result<Vec<
     Bench { name, about, run }
 }
 
-const BENCHES: [Bench; 16] = [
+const BENCHES: [Bench; 17] = [
     bench(
         "limits",
         "the processor's rate of products, and the memory's of reading and copying",
@@ -52,6 +53,11 @@ const BENCHES: [Bench; 16] = [
     bench("attach", "PiSSA on every linear layer, exact and randomised", attach::run),
     bench("methods", "every method on every linear layer, one after the other", methods::run),
     bench("methods-case", "one case of `methods`: METHOD in the environment", methods::case),
+    bench(
+        "memory",
+        "`rankine train` with LoRA and with QLoRA: the most memory that is resident",
+        memory::run,
+    ),
     bench("merge", "an adapter into a sharded bf16 model of 1.6 GB", merge::run),
     bench("start", "`rankine --help`", start::run),
     bench("generate", "greedy generation of one text", generate::run),

@@ -4,17 +4,24 @@ use crate::{
     Result,
     figure::{Figure, median},
 };
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 const ROUNDS: usize = 31;
 
-/// `rankine --help` and `rankine methods`, the program beside this one.
-pub fn run() -> Result<Vec<Figure>> {
+/// The program beside this one.
+pub fn program() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("rankine");
-    if !program.is_file() {
-        return Err(format!("`{}` is not there: build it first", program.display()).into());
+    match program.is_file() {
+        true => Ok(program),
+        false => Err(format!("`{}` is not there: build it first", program.display()).into()),
     }
+}
+
+/// `rankine --help` and `rankine methods`.
+pub fn run() -> Result<Vec<Figure>> {
+    let program = program()?;
     let time = |word: &str| -> Result<f64> {
         let started = Instant::now();
         let status = Command::new(&program).arg(word).stdout(Stdio::null()).status()?;

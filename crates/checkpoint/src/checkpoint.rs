@@ -6,7 +6,7 @@ use crate::gguf::{Gguf, Vocabulary};
 use crate::pickle::Pickle;
 use crate::safetensors::Safetensors;
 use crate::thin::Thin;
-use crate::{Adapter, Config, Error, Result, Tensors, aliases, ends, mapping, vit_names};
+use crate::{Adapter, Config, Error, Result, Tensors, aliases, ends, mapping, module_names};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -169,7 +169,7 @@ impl Checkpoint {
     /// # Errors
     /// When it has other names, as one of the model without a head, and does not fit the model.
     pub fn settle(&self, adapter: Adapter) -> Result<Adapter> {
-        vit_names::settled(adapter, self.tensors())
+        module_names::settled(adapter, self.tensors())
     }
 
     /// The tensors of the file.

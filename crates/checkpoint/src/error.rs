@@ -3,7 +3,7 @@
 //! Faults of one format are enums beside its reader ([`safetensors::Fault`](crate::safetensors::Fault),
 //! [`config::Fault`](crate::config::Fault), …); the variants here say in which file they were found.
 
-use crate::{adapter, config, gguf, pickle, safetensors, thin, writer};
+use crate::{Dtype, adapter, config, gguf, pickle, safetensors, thin, writer};
 use std::path::{Path, PathBuf};
 
 /// Shorthand for results of this crate.
@@ -115,6 +115,20 @@ pub enum Error {
         /// The tensor's name.
         name: String,
     },
+    /// The numbers of a tensor were asked for whose type is not read.
+    #[error("tensor `{name}` is stored as `{}`, whose numbers are not read", dtype.name())]
+    Unread {
+        /// The tensor's name.
+        name: String,
+        /// Its type.
+        dtype: Dtype,
+    },
+    /// A folder holds an adapter where a model is wanted.
+    #[error("`{}`: this is an adapter, which is no model without its base", path.display())]
+    IsAdapter {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A safetensors file or its index is not what it says.
     #[error("`{}`: {fault}", path.display())]
     Safetensors {
@@ -198,6 +212,14 @@ impl Error {
             Self::Length { .. } => "give a buffer of the tensor's element count",
             Self::Rows { .. } => "ask for rows below the first side, with a buffer of rows · row length",
             Self::NotPlain { .. } => "read it dequantised, as f32",
+            Self::Unread { .. } => "convert the weights to F32, F16 or BF16 first",
+            Self::IsAdapter { path } => {
+                let folder = path.display();
+                return Some(format!(
+                    "`rankine adapter check {folder}` looks into the adapter, and `rankine diff BASE --adapter {folder}` at what it \
+                     does to its base"
+                ));
+            }
             Self::Safetensors { fault, .. } => return fault.hint(),
             Self::Thin { fault, .. } => return fault.hint(),
             Self::Config { fault, .. } => return fault.hint(),
@@ -220,7 +242,7 @@ impl Error {
     }
 
     /// A failed read or write of `path`; a full disk has its own variant.
-    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+    pub fn io(path: &Path, source: std::io::Error) -> Self {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         match source.kind() {
             StorageFull | QuotaExceeded => Self::DiskFull { path: path.to_owned() },

@@ -15,7 +15,9 @@ use crate::edit::Editable;
 use crate::pickle::Pickle;
 use crate::safetensors::Safetensors;
 use crate::thin::{self, Thin, ThinLayers};
-use crate::{Adapter, Dtype, Error, Result, TensorInfo, Tensors, aliases, mapping, torchvision, vit_names};
+use crate::{
+    Adapter, Dtype, Error, Result, TensorInfo, Tensors, aliases, mapping, module_names, torchvision,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -169,7 +171,7 @@ impl ImageCheckpoint {
     /// When it has other names, and does not fit the model.
     pub fn settle(&self, adapter: Adapter) -> Result<Adapter> {
         match self.network {
-            Network::Vit(_) => vit_names::settled(adapter, &self.tensors),
+            Network::Vit(_) => module_names::settled(adapter, &self.tensors),
             Network::MobileNetV2 | Network::ResNet => Ok(adapter),
         }
     }

@@ -21,6 +21,11 @@ pub struct Bare {
 }
 
 impl Bare {
+    /// Tensors that lie in memory; messages call the place `path`.
+    pub fn new(path: impl Into<PathBuf>, tensors: Box<dyn Tensors>) -> Self {
+        Self { path: path.into(), tensors }
+    }
+
     /// The file or the folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -37,7 +42,7 @@ impl Opened {
     /// no `config.json`, the tensors alone.
     ///
     /// # Errors
-    /// Those of the readers; that of [`Checkpoint::open`] where there are no weights at all.
+    /// Those of the readers; that of [`Checkpoint::open`] where there are no weights at all; [`Error::IsAdapter`] of an adapter.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         if let Some(images) = ImageCheckpoint::open(path)? {
@@ -48,11 +53,23 @@ impl Opened {
             // Such a folder or file has weights perhaps, though it is no model.
             Err(error @ Error::NoModel { .. }) => match open_tensors(path) {
                 Ok(tensors) => Ok(Self::Bare(Bare { path: path.to_owned(), tensors })),
+                Err(_) if path.join("adapter_config.json").is_file() => {
+                    Err(Error::IsAdapter { path: path.to_owned() })
+                }
                 Err(_) if path.is_dir() => Err(error),
                 Err(other) => Err(other),
             },
             Err(error) => Err(error),
         }
+    }
+
+    /// The tensors alone, whatever a configuration says of them.
+    ///
+    /// # Errors
+    /// Those of [`open_tensors`].
+    pub fn bare(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Ok(Self::Bare(Bare { path: path.to_owned(), tensors: open_tensors(path)? }))
     }
 
     /// All tensors.
@@ -92,6 +109,35 @@ mod tests {
             assert!(matches!(opened, Opened::Bare(_)));
             assert_eq!((opened.path(), opened.tensors().infos().is_empty()), (place.as_path(), false));
         }
+    }
+
+    #[test]
+    fn adapters_are_told_from_folders_without_a_model() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for name in ["adapter_config.json", "adapter_model.safetensors"] {
+            std::fs::write(folder.path().join(name), "{}").unwrap();
+        }
+        let error = Opened::open(folder.path()).err().unwrap();
+        assert!(matches!(error, Error::IsAdapter { .. }), "{error}");
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains("rankine adapter check") && hint.contains("rankine diff BASE --adapter"),
+            "{hint}"
+        );
+    }
+
+    /// Whoever only looks can pass over what a configuration says.
+    #[test]
+    fn packed_weights_open_bare() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let mut config = fixtures::json("models/llama_tied/config.json");
+        config["quantization_config"] = serde_json::json!({ "quant_method": "fp8" });
+        std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+        let file = fixtures::path("float8/model.safetensors");
+        std::fs::copy(&file, folder.path().join("model.safetensors")).unwrap();
+        assert!(matches!(Opened::open(folder.path()), Err(Error::Config { .. })));
+        let bare = Opened::bare(folder.path()).unwrap();
+        assert_eq!((bare.path(), bare.tensors().infos().len()), (folder.path(), 8));
     }
 
     #[test]

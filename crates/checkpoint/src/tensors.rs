@@ -1,41 +1,11 @@
 //! Named tensors of a container, read one at a time.
 
-use crate::convert::width;
-use crate::{Error, Result, gguf::Gguf, pickle::Pickle, safetensors::Safetensors, thin::Product};
+use crate::{Dtype, Error, Result, gguf::Gguf, pickle::Pickle, safetensors::Safetensors, thin::Product};
 use indexmap::IndexMap;
 use rankine_kernels::stored::Encoding;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
-
-/// How the numbers of a tensor are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the names are the formats' own")]
-pub enum Dtype {
-    F64,
-    F32,
-    F16,
-    Bf16,
-    I64,
-    I32,
-    I16,
-    I8,
-    U8,
-    Bool,
-    /// A ggml block format.
-    Quantized(rankine_kernels::dequantize::Format),
-}
-
-impl Dtype {
-    /// Bytes of so many numbers; of a block format, whole blocks of them.
-    pub fn bytes(self, elements: usize) -> usize {
-        match self {
-            Self::Quantized(format) => elements / format.block_elements() * format.block_bytes(),
-            plain => elements * width(plain).unwrap_or(0),
-        }
-    }
-}
 
 /// Name, shape and storage of one tensor.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,13 +1,21 @@
-//! Weight matching, for the commands that align models: its options, and what it found.
+//! Matching units, for the commands that align models: its options, and what it found.
 
+use crate::errors::Failure;
+use crate::stages::Stages;
+use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use rankine_checkpoint::Opened;
 use rankine_report::{Cell, Column, Table};
-use rankine_surgery::{Aligned, Alignment, UnitKind};
+use rankine_run::{Examiner, MidpointLosses, StraightThrough};
+use rankine_surgery::{Aligned, Alignment, Progress, Subject, UnitKind};
 use serde::Serialize;
 
 // The help of a command is its own: a comment of documentation on this would stand in its place.
 #[derive(clap::Args)]
 pub struct AlignmentArgs {
+    /// How it is found which units go together
+    #[arg(long, value_name = "WORD", default_value = "weights")]
+    method: Method,
     /// What may change places, with commas between: hidden units, attention heads, the residual stream
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_values = UnitKind::ALL.map(UnitKind::word), value_parser = kinds())]
     groups: Vec<UnitKind>,
@@ -20,6 +28,21 @@ pub struct AlignmentArgs {
     /// Seed of the orders
     #[arg(long, value_name = "N", default_value_t = Alignment::default().seed)]
     seed: u64,
+    /// For `straight-through`: learning rate; 0.01 when nothing is said
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f32>,
+}
+
+/// Ways to find which units go together.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Method {
+    /// The nearest weights; no data are read
+    Weights,
+    /// The most alike activations on the data
+    Activations,
+    /// The least loss on the data half-way between the two, by training from the nearest weights on
+    StraightThrough,
 }
 
 fn kinds() -> impl TypedValueParser<Value = UnitKind> {
@@ -28,10 +51,93 @@ fn kinds() -> impl TypedValueParser<Value = UnitKind> {
 }
 
 impl AlignmentArgs {
-    /// The same for the library.
-    pub fn alignment(&self) -> Alignment {
-        Alignment { kinds: self.groups.clone(), sweeps: self.sweeps, starts: self.starts, seed: self.seed }
+    /// The way, with its settings; those of others are errors. `steps` are those of `straight-through`.
+    ///
+    /// # Errors
+    /// When the method has no such settings.
+    pub fn matcher(&self, steps: Option<u32>) -> anyhow::Result<Matcher> {
+        let &Self { method, learning_rate, .. } = self;
+        if method != Method::StraightThrough && (steps.is_some() || learning_rate.is_some()) {
+            let message = format!("`{}` takes no steps and no learning rate", method.word());
+            return Err(Failure::with_hint(message, "name `--method straight-through`").into());
+        }
+        let usual = StraightThrough::default();
+        let steps = steps.map_or(usual.steps, |steps| steps as usize);
+        let learning_rate = learning_rate.unwrap_or(usual.learning_rate);
+        let search = StraightThrough { steps, learning_rate, ..usual };
+        let kinds = self.groups.clone();
+        let alignment = Alignment { kinds, sweeps: self.sweeps, starts: self.starts, seed: self.seed };
+        Ok(Matcher { method, search, alignment })
     }
+}
+
+impl Method {
+    /// Its word.
+    fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// Finds which units go together.
+pub struct Matcher {
+    method: Method,
+    search: StraightThrough,
+    alignment: Alignment,
+}
+
+impl Matcher {
+    /// An error where `model` would be run, and nobody knows what it computes, or where there are data to read and none are read
+    /// or the other way round.
+    pub fn check(&self, model: &Opened, has_data: bool) -> anyhow::Result<()> {
+        let (word, reads) = (self.method.word(), self.method != Method::Weights);
+        let (message, hint) = match (reads, has_data, model) {
+            (true, true, Opened::Bare(bare)) => (
+                format!("`{}` has no configuration: what it computes is not known", bare.path().display()),
+                "bring its `config.json`; `--method weights` needs none",
+            ),
+            (true, false, _) => (
+                format!("`{word}` needs data to run the models on"),
+                "give some of what they were trained on with `--data`; `--method weights` needs none",
+            ),
+            (false, true, _) => (
+                format!("`{word}` reads no data"),
+                "leave out `--data`, or name `--method activations` or `straight-through`",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Failure::with_hint(message, hint).into())
+    }
+
+    /// Which units of the second go with those of the first; `examiner` has the data, where the method reads any.
+    pub fn find(
+        &self,
+        (first, second): (Subject<'_>, Subject<'_>),
+        examiner: Option<&Examiner>,
+        stages: &mut Stages<'_>,
+    ) -> anyhow::Result<Found> {
+        let watch = &mut |progress: Progress| stages.see(progress);
+        let (alignment, models) = (&self.alignment, (first, second));
+        let (aligned, midpoint) = match (self.method, examiner) {
+            (Method::Activations, Some(examiner)) => {
+                (examiner.match_activations(alignment, models, watch)?, None)
+            }
+            (Method::StraightThrough, Some(examiner)) => {
+                let found = examiner.straight_through(&self.search, alignment, models, watch)?;
+                (found.aligned, Some(found.losses))
+            }
+            _ => (alignment.find(first, second, watch)?, None),
+        };
+        Ok(Found { method: self.method, aligned, midpoint })
+    }
+}
+
+/// What was found.
+pub struct Found {
+    method: Method,
+    /// The order of the second model's units.
+    pub aligned: Aligned,
+    /// Of `straight-through`.
+    midpoint: Option<MidpointLosses>,
 }
 
 /// A group in JSON.
@@ -45,19 +151,22 @@ pub struct MatchedGroup<'a> {
     objective_after: f64,
 }
 
-/// What weight matching found, in JSON.
+/// What matching found, in JSON.
 #[derive(Serialize)]
 pub struct Matching<'a> {
+    method: Method,
     sweeps: usize,
     distance_before: Option<f64>,
     distance_after: Option<f64>,
+    /// Losses half-way between the two.
+    midpoint: Option<MidpointLosses>,
     groups: Vec<MatchedGroup<'a>>,
     /// Tensors that keep the residual stream in its place, as nobody knows what they do with it.
     unknown: &'a [String],
 }
 
 impl<'a> Matching<'a> {
-    pub fn of(aligned: &'a Aligned) -> Self {
+    pub fn of(Found { method, aligned, midpoint }: &'a Found) -> Self {
         let group = |found: &'a rankine_surgery::AlignedGroup| MatchedGroup {
             name: &found.group.name,
             kind: found.group.kind.word(),
@@ -67,9 +176,11 @@ impl<'a> Matching<'a> {
             objective_after: found.after.inner,
         };
         Self {
+            method: *method,
             sweeps: aligned.sweeps,
             distance_before: aligned.before.distance(),
             distance_after: aligned.after.distance(),
+            midpoint: *midpoint,
             groups: aligned.groups.iter().map(group).collect(),
             unknown: aligned.spec.strangers(),
         }
@@ -77,13 +188,22 @@ impl<'a> Matching<'a> {
 }
 
 /// How far the two models are apart, before and after.
-pub fn facts(aligned: &Aligned) -> Vec<(&'static str, Cell)> {
+pub fn facts(Found { method, aligned, midpoint }: &Found) -> Vec<(&'static str, Cell)> {
     let distance = |distance: Option<f64>| distance.map_or(Cell::Missing, |value| Cell::number(value, 4));
     let mut facts = vec![
+        ("matched by", Cell::text(method.word())),
         ("distance before", distance(aligned.before.distance())),
         ("distance after", distance(aligned.after.distance())),
-        ("sweeps", Cell::Count(aligned.sweeps as u64)),
     ];
+    if *method != Method::Activations {
+        facts.push(("sweeps", Cell::Count(aligned.sweeps as u64)));
+    }
+    if let Some(MidpointLosses { naive, weights, best, step }) = *midpoint {
+        facts.push(("loss half-way, as they are", Cell::fixed(naive, 4)));
+        facts.push(("loss half-way, by weights", Cell::fixed(weights, 4)));
+        facts.push(("loss half-way, found", Cell::fixed(best, 4)));
+        facts.push(("found at step", Cell::Count(step as u64)));
+    }
     if let [first, rest @ ..] = aligned.spec.strangers() {
         let words = match rest.len() {
             0 => format!("left in its place: `{first}` is not known"),

@@ -45,6 +45,12 @@ impl Bar {
         self.0.set_position(done);
     }
 
+    /// So much was done before; the time that is left is told by what comes after it.
+    pub fn start_at(&self, done: u64) {
+        self.0.set_position(done);
+        self.0.reset_eta();
+    }
+
     /// Says something else.
     pub fn say(&self, what: String) {
         self.0.set_message(what);

@@ -4,6 +4,7 @@ use crate::stdout;
 use rankine_hub::Hub;
 use rankine_report::Page;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
@@ -37,13 +38,15 @@ pub struct Context {
     pub interactive: bool,
     /// Whether stderr may be coloured.
     pub color: bool,
+    /// Name and value of all settings of the command, on which what it writes depends.
+    pub settings: BTreeMap<String, String>,
 }
 
 impl Context {
     /// The surroundings as the process finds them.
-    pub fn new(quiet: bool) -> Self {
+    pub fn new(quiet: bool, settings: BTreeMap<String, String>) -> Self {
         let stderr = std::io::stderr();
-        Self { quiet, interactive: stderr.is_terminal(), color: wants_color(&stderr) }
+        Self { quiet, interactive: stderr.is_terminal(), color: wants_color(&stderr), settings }
     }
 
     /// The cache of models and its sources, as the environment says.

@@ -22,9 +22,16 @@ pub fn free(path: &Path) -> Option<u64> {
     available(&String::from_utf8(output.ok()?.stdout).ok()?)
 }
 
-/// An error where the disk of `output` has too little room for so many bytes.
+/// An error where the disk of `output` has too little room for so many bytes. What unfinished work left beside it is gone on with
+/// or thrown away, so that it counts as room.
 pub fn check_room(output: &Path, needed: u64) -> anyhow::Result<()> {
-    match free(output) {
+    check_left(output, free(output), needed)
+}
+
+/// The same where the room was asked for already.
+pub fn check_left(output: &Path, free: Option<u64>, needed: u64) -> anyhow::Result<()> {
+    let needed = needed.saturating_sub(rankine_surgery::unfinished_bytes(output));
+    match free {
         Some(free) if free < needed => {
             let (needed, free) = (format::bytes(needed), format::bytes(free));
             let message =

@@ -16,6 +16,13 @@ pub struct LineArgs {
     /// How many models are measured: the two, and others between them at equal distances
     #[arg(long, default_value_t = 11, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     steps: u16,
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+}
+
+// As above.
+#[derive(clap::Args)]
+pub struct MeasureArgs {
     /// Column of the texts that a classifier tells apart; `text` when absent
     #[arg(long, value_name = "NAME")]
     text_column: Option<String>,
@@ -33,7 +40,7 @@ pub struct LineArgs {
     reset_norms: bool,
 }
 
-impl LineArgs {
+impl MeasureArgs {
     /// What measures models like the one at `model`.
     pub fn examiner(&self, model: &Path, data: &Path) -> Result<Examiner> {
         let section = DataSection {
@@ -51,7 +58,9 @@ impl LineArgs {
         }
         Ok(examiner)
     }
+}
 
+impl LineArgs {
     /// Measures the models on the line.
     pub fn walk(
         &self,

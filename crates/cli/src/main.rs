@@ -19,6 +19,7 @@ mod memory;
 mod model;
 mod progress;
 mod quality;
+mod resume;
 mod sampling;
 mod settings;
 mod stages;
@@ -32,6 +33,7 @@ pub use context::{Context, Exit};
 use anyhow::Context as _;
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
 use rankine_kernels::cpu;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Fine-tune, inspect, merge and compress neural networks through the structure of their weights
@@ -70,13 +72,15 @@ Environment: RANKINE_CPU (baseline, avx2, avx512, avx512bf16 or amx: use no newe
 fn main() -> ExitCode {
     let stderr_color = context::wants_color(&std::io::stderr());
     let choice = if stderr_color { ColorChoice::Auto } else { ColorChoice::Never };
-    let parsed =
-        Cli::command().color(choice).try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
-    let cli = match parsed {
-        Ok(cli) => cli,
+    let mut program = Cli::command().color(choice);
+    let parsed = program
+        .try_get_matches_from_mut(std::env::args_os())
+        .and_then(|found| Ok((Cli::from_arg_matches(&found)?, resume::settings(&program, &found))));
+    let (cli, settings) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };
-    match run(cli) {
+    match run(cli, settings) {
         Ok(exit) => exit.into(),
         Err(error) if errors::is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -92,7 +96,7 @@ const CPU: &str = "RANKINE_CPU";
 /// Stack of a thread: that of a main thread on Linux.
 const STACK_BYTES: usize = 8 << 20;
 
-fn run(cli: Cli) -> anyhow::Result<Exit> {
+fn run(cli: Cli, settings: BTreeMap<String, String>) -> anyhow::Result<Exit> {
     rankine_kernels::memory::keep();
     let threads = cli.global.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES);
@@ -101,7 +105,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         limit_processor(&word).with_context(|| format!("while reading the environment variable `{CPU}`"))?;
     }
     // Inside the pool: work that is handed over from outside costs a sleep and two wake-ups, hundreds of times a token.
-    rayon::scope(|_| cli.command.run(&Context::new(cli.global.quiet)))
+    rayon::scope(|_| cli.command.run(&Context::new(cli.global.quiet, settings)))
 }
 
 fn limit_processor(word: &str) -> anyhow::Result<()> {

@@ -34,12 +34,30 @@ impl<'a> Stages<'a> {
                 Stage::Recompressing => bar::counting(self.context, "recompressing", total),
                 Stage::Blending => bar::bytes(self.context, "blending", total),
                 Stage::Writing => bar::bytes(self.context, "writing", total),
+                Stage::Resuming if done == 0 => {
+                    return self.note("nothing of an earlier run is finished; starting from the beginning");
+                }
+                Stage::Resuming => {
+                    return self.note(&format!("{done} of {total} files were finished before; going on"));
+                }
+                Stage::Discarding => {
+                    return self.note(&format!(
+                        "{done} finished files of an earlier run were thrown away; `--resume` goes on with them"
+                    ));
+                }
             };
+            bar.start_at(done);
             self.shown = Some((stage, bar));
         }
         if let Some((_, bar)) = &self.shown {
             bar.set_of(done, total);
         }
+        self.interrupt.flow()
+    }
+
+    /// A line that stays.
+    fn note(&self, line: &str) -> ControlFlow<()> {
+        self.context.say(format!("note: {line}"));
         self.interrupt.flow()
     }
 }

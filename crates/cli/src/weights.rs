@@ -1,7 +1,8 @@
 //! Where the weights of a model are written, and how.
 
-use crate::units;
-use rankine_checkpoint::{Dtype, Existing};
+use crate::resume::ResumeArgs;
+use crate::{Context, units};
+use rankine_checkpoint::{Dtype, Existing, Tensors};
 use rankine_report::{Cell, Column, Page, Table};
 use rankine_surgery::{Plan, WriteOptions};
 use serde::Serialize;
@@ -22,6 +23,8 @@ pub struct WeightsArgs {
     /// Replace the output if it exists
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    pub resume: ResumeArgs,
 }
 
 /// Types of weights, as words of the command line.
@@ -50,14 +53,25 @@ impl WeightsArgs {
     }
 
     /// All of it for the writer, with further files to write.
-    pub fn options(&self, extra_files: Vec<(String, Vec<u8>)>) -> WriteOptions {
+    pub fn options(&self, context: &Context, extra_files: Vec<(String, Vec<u8>)>) -> WriteOptions {
         WriteOptions {
             dtype: self.dtype.map(StoredType::dtype),
             shard_bytes: self.shard_size,
             existing: self.existing(),
             extra_files,
+            resume: Some(self.resume.resume(context)),
             ..WriteOptions::default()
         }
+    }
+}
+
+/// Says that weights of f64 become f32 where a command changes them; what it copies stays f64.
+pub fn tell_of_doubles(context: &Context, model: &dyn Tensors, options: &WriteOptions) {
+    let count = model.infos().values().filter(|info| info.dtype == Dtype::F64).count();
+    if 0 < count && options.dtype.is_none() {
+        context.say(format!(
+            "note: {count} tensors are f64: those that change are computed, and written, in f32"
+        ));
     }
 }
 

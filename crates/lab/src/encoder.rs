@@ -17,7 +17,7 @@ mod training;
 
 pub(crate) use bench::Bench;
 pub(crate) use page::{heat, show};
-pub(crate) use training::follow;
+pub(crate) use training::{Apart, follow};
 
 use crate::{
     Materials, Result, Scale,

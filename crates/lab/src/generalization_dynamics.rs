@@ -11,7 +11,7 @@ use crate::{
     Claim, Experiment, Materials, Result, Scale,
     findings::{self, Finding},
 };
-use rankine_linalg::product;
+use rankine_linalg::multiply;
 use rankine_random::Rng;
 use rankine_report::{Axis, Heat, Lines, Page, Series, Style, format};
 use rankine_solve::Mat;
@@ -104,19 +104,19 @@ fn simulate(size: usize, ratio: f64, start: f64, rng: &mut Rng) -> Vec<(f64, f64
         |rows, columns, deviation: f64| Mat::from_fn(rows, columns, |_, _| deviation * rng.normal_f64());
     let x = normal(size, samples, (size as f64).sqrt().recip());
     let (teacher, mut w) = (normal(1, size, 1.0), normal(1, size, start.sqrt()));
-    let y = product(teacher.as_ref(), x.as_ref()) + normal(1, samples, SIGNAL.sqrt().recip());
+    let y = multiply(teacher.as_ref(), x.as_ref()) + normal(1, samples, SIGNAL.sqrt().recip());
     // Errors are in units of the teacher's own variance.
     let unit = teacher.squared_norm_l2() / size as f64;
     let (mut errors, mut done) = (Vec::with_capacity(STEPS.len()), 0);
     for steps in STEPS {
         while done < steps {
-            let left = &y - product(w.as_ref(), x.as_ref());
-            let change = product(left.as_ref(), x.transpose());
+            let left = &y - multiply(w.as_ref(), x.as_ref());
+            let change = multiply(left.as_ref(), x.transpose());
             w = Mat::from_fn(1, size, |_, j| w[(0, j)] + RATE * change[(0, j)]);
             done += 1;
         }
         let test = (&w - &teacher).squared_norm_l2() / size as f64 / unit + SIGNAL.recip();
-        let train = (&y - product(w.as_ref(), x.as_ref())).squared_norm_l2() / samples as f64;
+        let train = (&y - multiply(w.as_ref(), x.as_ref())).squared_norm_l2() / samples as f64;
         errors.push((test, train));
     }
     errors

@@ -23,6 +23,7 @@ mod interaction_basis;
 mod intruder_dimensions;
 mod kronecker_sbl;
 mod language;
+mod linear_mode_connectivity;
 mod loldu;
 mod materials;
 mod matrix_sensing;
@@ -56,6 +57,7 @@ pub use images::Images;
 pub use interaction_basis::InteractionBasisExperiment;
 pub use intruder_dimensions::IntruderDimensionsExperiment;
 pub use kronecker_sbl::KroneckerSblExperiment;
+pub use linear_mode_connectivity::LinearModeConnectivityExperiment;
 pub use loldu::LolduExperiment;
 pub use materials::{Encoder, Language, Materials};
 pub use matrix_sensing::MatrixSensingExperiment;
@@ -110,6 +112,11 @@ pub trait Experiment: Sync {
     /// # Errors
     /// [`Error::Missing`] where the materials lack something; whatever reading or training can fail with.
     fn run(&self, scale: Scale, materials: &Materials<'_>, watch: &mut dyn FnMut(&str)) -> Result<Claim>;
+
+    /// Whether it has a use for [`Materials::ratings`].
+    fn reads_ratings(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! experiments {
@@ -125,6 +132,7 @@ experiments! {
     svfit::SvfitExperiment,
     sorsa::SorsaExperiment,
     pissa::PissaExperiment,
+    linear_mode_connectivity::LinearModeConnectivityExperiment,
     intruder_dimensions::IntruderDimensionsExperiment,
     salt::SaltExperiment,
     eva::EvaExperiment,

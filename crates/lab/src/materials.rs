@@ -12,6 +12,8 @@ pub struct Materials<'a> {
     pub language: Option<Language<'a>>,
     /// A text encoder with labelled texts to fine-tune it on.
     pub encoder: Option<Encoder>,
+    /// A file of ratings that [`rankine_data::arrays::Ratings`] reads: user, item and rating first in every line.
+    pub ratings: Option<PathBuf>,
 }
 
 /// A text encoder and texts for it.
@@ -49,6 +51,6 @@ impl Materials<'_> {
 
 impl Default for Materials<'_> {
     fn default() -> Self {
-        Self { fashion_mnist: Self::FASHION_MNIST.into(), language: None, encoder: None }
+        Self { fashion_mnist: Self::FASHION_MNIST.into(), language: None, encoder: None, ratings: None }
     }
 }

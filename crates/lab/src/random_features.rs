@@ -11,7 +11,7 @@ use crate::{
     Claim, Experiment, Images, Materials, Result, Scale,
     findings::{self, Finding},
 };
-use rankine_linalg::product;
+use rankine_linalg::multiply;
 use rankine_random::Rng;
 use rankine_report::{Axis, Cell, Column, Lines, Page, Series, Style, Table, format};
 use rankine_solve::Mat;
@@ -253,16 +253,16 @@ fn simulate(task: &Task, n: usize, k: usize, rng: &mut Rng) -> Result<[f64; RIDG
     let (values, modes) = (task.eigenvalues(), task.eigenvalues().len());
     let inputs = Mat::from_fn(n, modes, |_, _| rng.normal_f64());
     let mixing = Mat::from_fn(modes, k, |i, _| (values[i] / k as f64).sqrt() * rng.normal_f64());
-    let features = product(inputs.as_ref(), mixing.as_ref());
+    let features = multiply(inputs.as_ref(), mixing.as_ref());
     let target = Mat::from_fn(modes, 1, |i, _| task.energies()[i].sqrt());
-    let clean = product(inputs.as_ref(), target.as_ref());
+    let clean = multiply(inputs.as_ref(), target.as_ref());
     let y = Mat::from_fn(n, 1, |i, _| clean[(i, 0)] + NOISE.sqrt() * rng.normal_f64());
     let regression =
-        KernelRegression::new(product(features.as_ref(), features.transpose()).as_ref(), y.as_ref())?;
+        KernelRegression::new(multiply(features.as_ref(), features.transpose()).as_ref(), y.as_ref())?;
     let mut errors = [0.0; RIDGES.len()];
     for (error, ridge) in errors.iter_mut().zip(RIDGES) {
         let dual = regression.predicted(regression.vectors(), &regression.ridge(ridge)?);
-        let found = product(mixing.as_ref(), product(features.transpose(), dual.as_ref()).as_ref());
+        let found = multiply(mixing.as_ref(), multiply(features.transpose(), dual.as_ref()).as_ref());
         *error = (&found - &target).squared_norm_l2() + NOISE;
     }
     Ok(errors)
@@ -276,7 +276,7 @@ fn pictures(plan: &Plan, images: &Images, rng: &Rng) -> Result<Family> {
     let x = unit_rows(&chosen, &order);
     let sign = |row: usize| if chosen.labels[row].is_multiple_of(2) { 1.0 } else { -1.0 };
     let y = Mat::from_fn(order.len(), 1, |i, _| sign(order[i]));
-    let kernel = arc_cosine(&product(x.as_ref(), x.transpose()));
+    let kernel = arc_cosine(&multiply(x.as_ref(), x.transpose()));
     let task = Task::from_samples(&KernelRegression::new(kernel.as_ref(), y.as_ref())?, 0.0)?;
     let one = |width: usize, trial: usize| {
         let rng = rng.fork_index("width", width).fork_index("trial", trial);
@@ -296,13 +296,13 @@ fn fit_features(
     rng.fork("split").shuffle(&mut order);
     let directions = Mat::from_fn(x.ncols(), width, |_, _| weights.normal_f64());
     let scale = (2.0 / width as f64).sqrt();
-    let features = product(x.as_ref(), directions.as_ref()).map(|value| scale * value.max(0.0));
+    let features = multiply(x.as_ref(), directions.as_ref()).map(|value| scale * value.max(0.0));
     let (fitted, judged) = order.split_at(samples.min(order.len()));
     let rows = |of: &Mat<f64>, rows: &[usize]| Mat::from_fn(rows.len(), of.ncols(), |i, j| of[(rows[i], j)]);
     let (inputs, others) = (rows(&features, fitted), rows(&features, judged));
-    let kernel = product(inputs.as_ref(), inputs.transpose());
+    let kernel = multiply(inputs.as_ref(), inputs.transpose());
     let regression = KernelRegression::new(kernel.as_ref(), rows(y, fitted).as_ref())?;
-    let rotated = regression.rotated(product(others.as_ref(), inputs.transpose()).as_ref())?;
+    let rotated = regression.rotated(multiply(others.as_ref(), inputs.transpose()).as_ref())?;
     let targets = rows(y, judged);
     let mut errors = [0.0; RIDGES.len()];
     for (error, ridge) in errors.iter_mut().zip(RIDGES) {

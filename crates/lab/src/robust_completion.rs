@@ -4,12 +4,14 @@
 //! gradients; with accuracies in place of steps; by soft-impute and stochastic gradients. Then larger ranks and more entries are
 //! timed, and images of Fashion-MNIST completed from a part of their pixels. Shows: three steps give the errors of exact solves
 //! round by round, an accuracy is a floor; work and time grow like the rank, and like the known entries. At full scale also: on a
-//! grid of ranks and shares both find the same matrices.
+//! grid of ranks and shares both find the same matrices. With ratings: what is held out of them is predicted as well as by exact
+//! solves.
 //!
 //! Paper: [robust_completion]. Departure: the paper has no experiments.
 
 mod growth;
 mod images;
+mod ratings;
 
 use crate::{
     Claim, Experiment, Materials, Result, Scale,
@@ -19,7 +21,7 @@ use crate::{
 use images::Pixels;
 use rankine_report::{Axis, Heat};
 use rankine_solve::recovery::completion::{
-    Completion, Hidden, HiddenMatrix, Iterand, Regression, alternating::Alternating, sgd::Sgd,
+    Completion, Entries, Hidden, HiddenMatrix, Iterand, Regression, alternating::Alternating, sgd::Sgd,
     soft_impute::SoftImpute,
 };
 use rankine_solve::recovery::trajectory;
@@ -37,7 +39,12 @@ impl Experiment for RobustCompletionExperiment {
     fn run(&self, scale: Scale, materials: &Materials<'_>, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
         let plan = Plan::of(scale);
         let pixels = Pixels::read(materials, plan.images)?;
-        measure(&plan, &pixels, watch)
+        let ratings = materials.ratings.as_deref().map(ratings::read).transpose()?;
+        measure(&plan, (&pixels, ratings.as_ref()), watch)
+    }
+
+    fn reads_ratings(&self) -> bool {
+        true
     }
 }
 
@@ -52,6 +59,7 @@ struct Plan {
     images: usize,
     /// k for images.
     rank: usize,
+    ratings: ratings::Plan,
 }
 
 /// The prototype's matrix.
@@ -73,6 +81,7 @@ impl Plan {
                 grid: None,
                 images: 50,
                 rank: 10,
+                ratings: ratings::Plan { rank: 10, splits: 1 },
             },
             Scale::Full => Self {
                 matrix: HiddenMatrix { rows: 300, columns: 300, rank: 8, share: 0.2, ..MATRIX },
@@ -86,6 +95,7 @@ impl Plan {
                 grid: Some((vec![2, 4, 6, 8, 10, 12], vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6])),
                 images: 600,
                 rank: 40,
+                ratings: ratings::Plan { rank: 10, splits: 3 },
             },
         }
     }
@@ -106,16 +116,22 @@ fn accuracy_label(epsilon: f64) -> String {
     format!("CG to {epsilon:e}")
 }
 
-fn measure(plan: &Plan, pixels: &Pixels, watch: &mut dyn FnMut(&str)) -> Result<Claim> {
+fn measure(
+    plan: &Plan,
+    (pixels, ratings): (&Pixels, Option<&Entries>),
+    watch: &mut dyn FnMut(&str),
+) -> Result<Claim> {
     let hidden = plan.matrix.hide()?;
     let curves = curves(plan, &hidden, watch)?;
     let growth = plan.growth.measure(watch)?;
     let grid = plan.grid.as_ref().map(|grid| phases(grid, watch)).transpose()?;
     let found = pixels.complete(plan.rank, watch)?;
+    let judged = ratings.map(|ratings| plan.ratings.judge(ratings, watch)).transpose()?;
     let mut findings = findings(&curves);
     findings.extend(growth.findings());
     findings.extend(grid.as_ref().map(Phases::finding));
     findings.push(found.finding());
+    findings.extend(judged.iter().flat_map(ratings::Judged::findings));
     let mut claim = planted::claim(&STORY, &findings, &curves);
     let HiddenMatrix { rows, columns, rank, condition, share, .. } = plan.matrix;
     claim.page.section("Errors round by round").text(format!(
@@ -131,6 +147,17 @@ fn measure(plan: &Plan, pixels: &Pixels, watch: &mut dyn FnMut(&str)) -> Result<
         claim.numbers["grid"] = serde_json::json!(grid);
     }
     found.show(&mut claim.page);
+    match &judged {
+        Some(judged) => {
+            judged.show(&mut claim.page);
+            claim.numbers["ratings"] = serde_json::json!(judged);
+        }
+        None => {
+            claim.page.section("Ratings").text(
+                "not run: no ratings were given; `--full --data ratings.csv` does, with user, item and rating first in every line",
+            );
+        }
+    }
     claim.numbers["growth"] = serde_json::json!(growth);
     claim.numbers["images"] = serde_json::json!(found);
     Ok(claim)
@@ -295,8 +322,18 @@ mod tests {
             grid: Some((vec![2], vec![0.5])),
             images: 1,
             rank: 2,
+            ratings: ratings::Plan { rank: 2, splits: 2 },
         };
-        let claim = measure(&plan, &Pixels::planted(), &mut |_| {}).unwrap();
+        let ratings = HiddenMatrix { deviation: 0.2, ..plan.matrix }.hide().unwrap().entries;
+        let claim = measure(&plan, (&Pixels::planted(), Some(&ratings)), &mut |_| {}).unwrap();
+        let arms = claim.numbers["ratings"]["arms"].as_array().unwrap();
+        assert_eq!(arms.len(), 4);
+        assert!(arms.iter().all(|arm| arm["rmse"].as_f64().unwrap() > 0.1), "{arms:?}");
+        let alone = measure(&plan, (&Pixels::planted(), None), &mut |_| {}).unwrap();
+        assert!(
+            alone.numbers["ratings"].is_null()
+                && alone.page.terminal(120, false).contains("--data ratings.csv")
+        );
         assert_eq!(claim.numbers["curves"].as_array().unwrap().len(), 8);
         assert_eq!(claim.numbers["grid"]["exact"][0][0], 1.0);
         assert!(claim.page.html().contains("<svg") && !claim.page.terminal(120, false).contains("NaN"));

@@ -12,7 +12,7 @@ use crate::{
     Claim, Experiment, Images, Materials, Result, Scale,
     findings::{self, Finding},
 };
-use rankine_linalg::product;
+use rankine_linalg::multiply;
 use rankine_random::Rng;
 use rankine_report::{Axis, Level, Lines, Page, Series, Style, format};
 use rankine_solve::Mat;
@@ -265,7 +265,7 @@ fn kernel(left: &Mat<f64>, right: &Mat<f64>) -> Mat<f64> {
     let squares =
         |points: &Mat<f64>| (0..points.nrows()).map(|i| points.row(i).squared_norm_l2()).collect::<Vec<_>>();
     let (of_left, of_right) = (squares(left), squares(right));
-    let inner = product(left.as_ref(), right.transpose());
+    let inner = multiply(left.as_ref(), right.transpose());
     let width = left.ncols() as f64 / 2.0;
     Mat::from_fn(left.nrows(), right.nrows(), |i, j| {
         (-(of_left[i] + of_right[j] - 2.0 * inner[(i, j)]).max(0.0) / width).exp()

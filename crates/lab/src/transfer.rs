@@ -17,10 +17,12 @@ mod training;
 
 pub(crate) use crate::findings::Story;
 pub(crate) use network::Network;
-pub(crate) use page::{claim, mean_losses, percent, rate_words, show, size_words};
+pub(crate) use page::{claim, mean_losses, percent, rate_words, section, show, size_words};
 pub(crate) use start::{Finished, Start, leaves};
 pub(crate) use sweep::{Contest, Course, Run, Sweep};
-pub(crate) use training::{Batch, Rates, accuracy, classes, finite, follow, minimise, pretrain, train};
+pub(crate) use training::{
+    Batch, Rates, accuracy, classes, finite, follow, minimise, pretrain, score, train,
+};
 
 use crate::{Images, Materials, Result, Scale};
 use rankine_method::{Choice, Fields};
@@ -166,10 +168,10 @@ pub(crate) struct Data {
 }
 
 /// Classes of the pretraining: tops, coats and a dress.
-const OLD: [u8; 5] = [0, 2, 4, 6, 3];
+pub(crate) const OLD: [u8; 5] = [0, 2, 4, 6, 3];
 
 /// Classes of the transfer: trousers, shoes and bags.
-const NEW: [u8; 5] = [1, 5, 7, 8, 9];
+pub(crate) const NEW: [u8; 5] = [1, 5, 7, 8, 9];
 
 impl Data {
     /// Fashion-MNIST.

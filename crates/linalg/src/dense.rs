@@ -3,17 +3,24 @@
 //! Everything runs with [`Par::Seq`]: how work is cut between threads would change the last bits, and callers
 //! decompose many weights at once anyway.
 
-use crate::{Error, Result};
+use crate::going::{UNASKED, ask};
+pub(crate) use crate::hermitian::multiply;
+use crate::{Error, Going, Result};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{self as llt, LltError};
 use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
     apply_block_householder_sequence_on_the_left_in_place_with_conj as apply_householder,
+    apply_block_householder_sequence_transpose_on_the_left_in_place_scratch as apply_transpose_scratch,
+    apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj as apply_transpose,
 };
+use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::qr::no_pivoting::factor as qr;
 use faer::linalg::svd::{self, ComputeSvdVectors, SvdError, SvdParams};
-use faer::{Accum, Conj, Mat, MatRef, Par, Spec, unzip, zip};
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::{Accum, Conj, Mat, MatMut, MatRef, Par, Spec, unzip, zip};
 use std::borrow::Cow;
 
 /// Thin factors of a matrix; k = min(rows, columns), or less.
@@ -94,11 +101,6 @@ pub(crate) fn narrow(s: &[f64], scale: f64) -> Result<Vec<f32>> {
             if narrow.is_finite() { Ok(narrow) } else { Err(Error::Overflow { value: value * scale }) }
         })
         .collect()
-}
-
-/// The product of two matrices; [left.nrows, right.ncols].
-pub(crate) fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
-    crate::product(left, right)
 }
 
 /// A·Aᵀ; [a.nrows, a.nrows].
@@ -206,15 +208,86 @@ pub(crate) fn orthonormal_basis(a: Mat<f64>) -> Mat<f64> {
     q
 }
 
+/// Columns that are reflected, and those that follow them, between two questions in a large decomposition.
+const PANEL: usize = 128;
+
 /// The triangle R of A = Q · R; [min(rows, columns), columns].
-pub(crate) fn triangle(a: Mat<f64>) -> Mat<f64> {
-    let basis = Reflections::of(a).basis;
-    let (rows, columns) = basis.shape();
-    Mat::from_fn(
-        rows.min(columns),
-        columns,
-        |row, column| if row <= column { basis[(row, column)] } else { 0.0 },
-    )
+///
+/// # Errors
+/// When the work is to stop.
+pub(crate) fn triangle(mut a: Mat<f64>, going: &Going<'_>) -> Result<Mat<f64>> {
+    let (rows, columns) = a.shape();
+    let count = rows.min(columns);
+    if rows * columns * count <= UNASKED {
+        ask(going)?;
+        a = Reflections::of(a).basis;
+    } else {
+        for start in (0..count).step_by(PANEL) {
+            let rest = a.as_mut().submatrix_mut(start, start, rows - start, columns - start);
+            reflect(rest, PANEL.min(count - start), going)?;
+        }
+    }
+    Ok(Mat::from_fn(count, columns, |row, column| if row <= column { a[(row, column)] } else { 0.0 }))
+}
+
+/// Reflects the first columns of a matrix onto their triangle, and the others with them.
+fn reflect(a: MatMut<'_, f64>, width: usize, going: &Going<'_>) -> Result<()> {
+    ask(going)?;
+    let rows = a.nrows();
+    let (mut left, mut right) = a.split_at_col_mut(width);
+    let block = qr::recommended_block_size::<f64>(rows, width);
+    let mut coefficients = Mat::zeros(block, rows.min(width));
+    let scratch = qr::qr_in_place_scratch::<f64>(rows, width, block, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(scratch);
+    let (target, stack) = (left.as_mut(), MemStack::new(&mut memory));
+    qr::qr_in_place(target, coefficients.as_mut(), Par::Seq, stack, Default::default());
+    for start in (0..right.ncols()).step_by(PANEL) {
+        ask(going)?;
+        let others = PANEL.min(right.ncols() - start);
+        let mut memory = MemBuffer::new(apply_transpose_scratch::<f64>(rows, block, others));
+        let (target, stack) = (right.as_mut().subcols_mut(start, others), MemStack::new(&mut memory));
+        apply_transpose(left.as_ref(), coefficients.as_ref(), Conj::No, target, Par::Seq, stack);
+    }
+    Ok(())
+}
+
+/// L of P = L·Lᵀ in the lower triangle of p, of which alone it is read, and what is above it spoilt; the pivot that is not above
+/// zero, where there is one.
+///
+/// # Errors
+/// When the work is to stop.
+pub(crate) fn cholesky(mut p: MatMut<'_, f64>, going: &Going<'_>) -> Result<Option<usize>> {
+    let size = p.nrows();
+    // All at once where that is little.
+    let width = if size * size * size / 6 <= UNASKED { size.max(1) } else { PANEL };
+    for start in (0..size).step_by(width) {
+        ask(going)?;
+        let width = width.min(size - start);
+        let rest = p.as_mut().submatrix_mut(start, start, size - start, size - start);
+        let (mut corner, _, mut below, mut rest) = rest.split_at_mut(width, width);
+        let scratch = llt::cholesky_in_place_scratch::<f64>(width, Par::Seq, Default::default());
+        let mut memory = MemBuffer::new(scratch);
+        let stack = MemStack::new(&mut memory);
+        let found =
+            llt::cholesky_in_place(corner.as_mut(), Default::default(), Par::Seq, stack, Default::default());
+        if let Err(LltError::NonPositivePivot { index }) = found {
+            return Ok(Some(start + index));
+        }
+        if rest.ncols() == 0 {
+            break;
+        }
+        solve_lower_triangular_in_place(corner.as_ref(), below.as_mut().transpose_mut(), Par::Seq);
+        for from in (0..rest.ncols()).step_by(8 * PANEL) {
+            ask(going)?;
+            let columns = (8 * PANEL).min(rest.ncols() - from);
+            let below = below.as_ref();
+            let lower = below.subrows(from, below.nrows() - from);
+            let rows = lower.nrows();
+            let target = rest.as_mut().submatrix_mut(from, from, rows, columns);
+            matmul(target, Accum::Add, lower, below.subrows(from, columns).transpose(), -1.0, Par::Seq);
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -240,6 +313,24 @@ mod tests {
             let left = &a - multiply(scaled.as_ref(), v.transpose());
             assert!(left.norm_l2() < 1e-12 * a.norm_l2(), "{rows} × {columns}");
         }
+    }
+
+    /// By panels, as large ones are, and at once.
+    #[test]
+    fn panels_give_the_triangle_of_the_whole() {
+        let mut rng = Rng::new(2);
+        let a = Mat::from_fn(330, 300, |_, _| rng.normal_f64());
+        let mut panels = a.clone();
+        for start in (0..300).step_by(PANEL) {
+            let rest = panels.as_mut().submatrix_mut(start, start, 330 - start, 300 - start);
+            reflect(rest, PANEL.min(300 - start), &|| true).unwrap();
+        }
+        let r = Mat::from_fn(300, 300, |i, j| if i <= j { panels[(i, j)] } else { 0.0 });
+        let left = multiply(r.transpose(), r.as_ref()) - multiply(a.transpose(), a.as_ref());
+        assert!(left.norm_l2() < 1e-11 * a.squared_norm_l2(), "{}", left.norm_l2());
+        let whole = triangle(a.clone(), &|| true).unwrap();
+        assert!((0..300).all(|i| (r[(i, i)].abs() - whole[(i, i)].abs()).abs() < 1e-10), "the diagonals");
+        assert_eq!(triangle(a, &|| false), Err(Error::Interrupted));
     }
 
     #[test]

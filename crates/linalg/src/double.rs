@@ -5,23 +5,13 @@
 //! Parallelism inside would change the last bits with the number of threads; callers cut their work themselves.
 
 pub use crate::dense::Factors as Triples;
+pub use crate::hermitian::multiply;
 pub use faer::{Mat, MatRef};
 
-use crate::{Error, Result, dense};
+use crate::{Error, Going, Result, always, dense};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, Par};
-
-/// left · right; [left.nrows, right.ncols].
-pub fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
-    dense::multiply(left, right)
-}
-
-/// target += scale · left · right.
-pub fn add_product(target: MatMut<'_, f64>, scale: f64, left: MatRef<'_, f64>, right: MatRef<'_, f64>) {
-    matmul(target, Accum::Add, left, right, scale, Par::Seq);
-}
+use faer::{MatMut, Par};
 
 /// The thin SVD.
 ///
@@ -59,13 +49,20 @@ pub fn orthonormal_basis(a: Mat<f64>) -> Mat<f64> {
     dense::orthonormal_basis(a)
 }
 
+/// L of P = L·Lᵀ in the lower triangle of p, of which alone it is read, and what is above it spoilt; the first pivot that is not
+/// above zero, where there is one.
+///
+/// # Errors
+/// When `going` stops it.
+pub fn cholesky(p: MatMut<'_, f64>, going: &Going<'_>) -> Result<Option<usize>> {
+    dense::cholesky(p, going)
+}
+
 /// X with p·X = b, by Cholesky's decomposition of p, of which the lower triangle is read; `None` where p is not positive definite.
 pub fn solve_positive(mut p: Mat<f64>, mut b: Mat<f64>) -> Option<Mat<f64>> {
-    let scratch = llt::factor::cholesky_in_place_scratch::<f64>(p.nrows(), Par::Seq, Default::default());
-    let mut memory = MemBuffer::new(scratch);
-    let stack = MemStack::new(&mut memory);
-    llt::factor::cholesky_in_place(p.as_mut(), Default::default(), Par::Seq, stack, Default::default())
-        .ok()?;
+    if cholesky(p.as_mut(), &always) != Ok(None) {
+        return None;
+    }
     let mut memory =
         MemBuffer::new(llt::solve::solve_in_place_scratch::<f64>(p.nrows(), b.ncols(), Par::Seq));
     llt::solve::solve_in_place(p.as_ref(), b.as_mut(), Par::Seq, MemStack::new(&mut memory));
@@ -127,6 +124,9 @@ mod tests {
         near(&multiply(q.transpose(), q.as_ref()), &Mat::identity(3, 3));
         let negative = Mat::from_fn(2, 2, |i, j| if i == j { -1.0 } else { 0.0 });
         assert_eq!(solve_positive(negative, Mat::identity(2, 2)), None);
+        let mut indefinite = Mat::from_fn(3, 3, |i, j| if i == j { [2.0, 1.0, -1.0][i] } else { 0.0 });
+        assert_eq!(cholesky(indefinite.as_mut(), &|| true), Ok(Some(2)));
+        assert_eq!(cholesky(indefinite.as_mut(), &|| false), Err(Error::Interrupted));
     }
 
     #[test]

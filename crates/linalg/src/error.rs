@@ -143,6 +143,9 @@ pub enum Error {
         /// Points that were wanted.
         wanted: usize,
     },
+    /// Whoever asked for it broke it off.
+    #[error("broken off")]
+    Interrupted,
 }
 
 impl Error {
@@ -170,7 +173,8 @@ impl Error {
             | Self::Empty { .. }
             | Self::Array { .. }
             | Self::Axes { .. }
-            | Self::Scale { .. } => None,
+            | Self::Scale { .. }
+            | Self::Interrupted => None,
         }
     }
 }

@@ -9,8 +9,9 @@
 //! the transform is not cut to the picked rows, which would save a factor of log N / log m at most.
 
 use crate::choice::distinct;
+use crate::going::ask;
 use crate::sketch::{Sketch, columns_of, copy};
-use crate::{Error, Result};
+use crate::{Error, Going, Result};
 use faer::{Mat, MatRef};
 use rankine_kernels::hadamard;
 use rankine_random::Rng;
@@ -59,17 +60,19 @@ impl Sketch for Srht {
         self.mixing.signs.len()
     }
 
-    fn apply(&self, parts: &[MatRef<'_, f64>]) -> Result<Mat<f64>> {
+    fn apply(&self, parts: &[MatRef<'_, f64>], going: &Going<'_>) -> Result<Mat<f64>> {
         let columns = columns_of(parts, self.columns())?;
         let mut sketched = Mat::zeros(self.rows(), columns.len());
         let scale = (self.rows() as f64).sqrt().recip();
         let targets = sketched.par_col_iter_mut().zip(columns);
-        targets.for_each_init(Vec::new, |buffer, (target, column)| {
+        targets.try_for_each_init(Vec::new, |buffer, (target, column)| {
+            ask(going)?;
             self.mixing.transform(buffer, |start| copy(column, start));
             for (target, &row) in target.iter_mut().zip(&self.picked) {
                 *target = scale * buffer[row];
             }
-        });
+            Ok::<_, Error>(())
+        })?;
         Ok(sketched)
     }
 }

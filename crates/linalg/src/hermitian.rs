@@ -67,7 +67,7 @@ fn decompose<T: ComplexField<Real = f64>>(
 }
 
 /// The product of two matrices, each of which may be a conjugate view, on the calling thread; [left.nrows, right.ncols].
-pub fn product<T: ComplexField>(
+pub fn multiply<T: ComplexField>(
     left: MatRef<'_, impl Conjugate<Canonical = T>>,
     right: MatRef<'_, impl Conjugate<Canonical = T>>,
 ) -> Mat<T> {

@@ -10,6 +10,9 @@
 //! Least squares, sketches and point processes take faer's matrices in double precision, and run on all threads of the
 //! pool of their caller.
 //!
+//! What takes long there is asked between its parts whether it goes on ([`Going`]); decompositions of small square matrices,
+//! such as the SVD of a triangle, are not.
+//!
 //! Results depend on the input and the seed only: work is cut by sizes alone, and sums are made in an order that
 //! the shapes decide. No autodiff and no files here.
 
@@ -23,6 +26,7 @@ pub mod double;
 mod dpp;
 mod error;
 mod estimate;
+mod going;
 mod gram;
 mod growing;
 mod hadamard;
@@ -53,10 +57,11 @@ pub use assignment::{Aim, assignment};
 pub use dpp::{ProjectionDpp, dpp_by_rejection, greedy_rows};
 pub use error::{Error, Result};
 pub use estimate::{ErrorEstimate, orthonormality_defect};
+pub use going::{Going, always};
 pub use gram::gram_singular_values;
 pub use growing::GrowingQr;
 pub use hadamard::{Srht, TensorSrht, walsh_hadamard};
-pub use hermitian::{Eigen, eigh, eigvalsh, product};
+pub use hermitian::{Eigen, eigh, eigvalsh, multiply};
 pub use incremental::IncrementalPca;
 pub use kronecker::{kronecker, kronecker_apply, outer};
 pub use ldu::{Ldu, ldu};

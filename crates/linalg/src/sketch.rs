@@ -10,8 +10,9 @@
 //! whose block construction spreads the s entries of a column over s ranges of rows.
 
 use crate::choice::Weighted;
+use crate::going::ask;
 use crate::hadamard::signs;
-use crate::{Error, Result};
+use crate::{Error, Going, Result};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, ColRef, Mat, MatRef, Par};
 use rankine_random::Rng;
@@ -28,8 +29,8 @@ pub trait Sketch: Send + Sync {
     /// S·[A B …], the parts side by side; parts: [n, _].
     ///
     /// # Errors
-    /// When a part has not n rows.
-    fn apply(&self, parts: &[MatRef<'_, f64>]) -> Result<Mat<f64>>;
+    /// When a part has not n rows, or `going` stops it.
+    fn apply(&self, parts: &[MatRef<'_, f64>], going: &Going<'_>) -> Result<Mat<f64>>;
 }
 
 /// The columns of matrices side by side.
@@ -83,12 +84,13 @@ impl Gaussian {
     }
 
     /// Some rows of S·[A B …].
-    fn panel(&self, parts: &[MatRef<'_, f64>], first: usize) -> Mat<f64> {
+    fn panel(&self, parts: &[MatRef<'_, f64>], first: usize, going: &Going<'_>) -> Result<Mat<f64>> {
         let rows = PANEL[0].min(self.rows - first);
         let scale = (self.rows as f64).sqrt().recip();
         let mut panel = Mat::zeros(rows, parts.iter().map(|part| part.ncols()).sum());
         let rng = self.rng.fork_index("row", first);
         for start in (0..self.columns).step_by(PANEL[1]) {
+            ask(going)?;
             let width = PANEL[1].min(self.columns - start);
             let mut rng = rng.fork_index("column", start);
             let drawn = Mat::from_fn(rows, width, |_, _| scale * rng.normal_f64());
@@ -99,7 +101,7 @@ impl Gaussian {
                 at += part.ncols();
             }
         }
-        panel
+        Ok(panel)
     }
 }
 
@@ -112,10 +114,11 @@ impl Sketch for Gaussian {
         self.columns
     }
 
-    fn apply(&self, parts: &[MatRef<'_, f64>]) -> Result<Mat<f64>> {
+    fn apply(&self, parts: &[MatRef<'_, f64>], going: &Going<'_>) -> Result<Mat<f64>> {
         let columns = columns_of(parts, self.columns)?.len();
         let starts: Vec<usize> = (0..self.rows).step_by(PANEL[0]).collect();
-        let panels: Vec<Mat<f64>> = starts.par_iter().map(|&first| self.panel(parts, first)).collect();
+        let panels = starts.par_iter().map(|&first| self.panel(parts, first, going));
+        let panels: Vec<Mat<f64>> = panels.collect::<Result<_>>()?;
         let mut sketched = Mat::zeros(self.rows, columns);
         for (&first, panel) in starts.iter().zip(&panels) {
             sketched.subrows_mut(first, panel.nrows()).copy_from(panel);
@@ -183,10 +186,12 @@ impl Sketch for Sparse {
         self.places.len() / self.nonzeros
     }
 
-    fn apply(&self, parts: &[MatRef<'_, f64>]) -> Result<Mat<f64>> {
+    fn apply(&self, parts: &[MatRef<'_, f64>], going: &Going<'_>) -> Result<Mat<f64>> {
         let columns = columns_of(parts, self.columns())?;
         let mut sketched = Mat::zeros(self.rows, columns.len());
-        sketched.par_col_iter_mut().zip(columns).for_each_init(Vec::new, |buffer, (mut target, column)| {
+        let targets = sketched.par_col_iter_mut().zip(columns);
+        targets.try_for_each_init(Vec::new, |buffer, (mut target, column)| {
+            ask(going)?;
             buffer.clear();
             buffer.resize(self.rows, 0.0);
             match column.try_as_col_major() {
@@ -194,7 +199,8 @@ impl Sketch for Sparse {
                 None => self.scatter(column.iter(), buffer),
             }
             target.copy_from(ColRef::from_slice(buffer));
-        });
+            Ok::<_, Error>(())
+        })?;
         Ok(sketched)
     }
 }
@@ -232,7 +238,7 @@ impl Sketch for RowSample {
         self.columns
     }
 
-    fn apply(&self, parts: &[MatRef<'_, f64>]) -> Result<Mat<f64>> {
+    fn apply(&self, parts: &[MatRef<'_, f64>], _: &Going<'_>) -> Result<Mat<f64>> {
         let columns = columns_of(parts, self.columns)?;
         Ok(Mat::from_fn(self.picked.len(), columns.len(), |row, column| {
             self.factors[row] * columns[column][self.picked[row]]

@@ -67,7 +67,23 @@ pub(crate) fn taken<'m>(
     match missing {
         None => Ok(parameters),
         Some(name) if method.takes(Kind::Bias) => Err(Error::NoBias { place: format!("`{name}`") }),
-        Some(name) => Err(Error::NotAdaptable { name: name.clone() }),
+        Some(name) => {
+            let mut weights = model.parameters().into_iter().filter(|found| found.kind() != Kind::Bias);
+            let found = weights.find(|found| found.module() == *name).map(Parameter::kind);
+            Err(Error::NotAdaptable { name: name.clone(), method: method.card().name, found })
+        }
+    }
+}
+
+/// An error where one of these parameters is a convolution of `modules` in groups: each group sees channels of its own, and
+/// nothing that is known of inputs is known of the weight's.
+pub(crate) fn check_groups(parameters: &[&Parameter], modules: &[String]) -> Result<()> {
+    let is_grouped = |parameter: &&&Parameter| {
+        1 < parameter.groups() && modules.iter().any(|name| name == parameter.module())
+    };
+    match parameters.iter().find(is_grouped) {
+        None => Ok(()),
+        Some(found) => Err(Error::Grouped { path: found.path().to_owned(), groups: found.groups() }),
     }
 }
 

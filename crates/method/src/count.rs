@@ -2,7 +2,7 @@
 
 use crate::{
     Method, Result, Site,
-    attach::{constants, site, taken},
+    attach::{check_groups, constants, site, taken},
 };
 use rankine_nn::Model;
 
@@ -28,6 +28,9 @@ pub struct Counted {
 /// As [`attach`](crate::attach): what cannot be taken over, ranks that a weight cannot have, settings outside their range.
 pub fn count(model: &dyn Model, method: &dyn Method, modules: &[String]) -> Result<Vec<Counted>> {
     let parameters = taken(model, method, modules)?;
+    if method.needs().any() {
+        check_groups(&parameters, modules)?;
+    }
     let weights = constants(&parameters)?;
     let sites: Vec<Site<'_>> =
         parameters.iter().zip(&weights).map(|(parameter, weight)| site(parameter, weight)).collect();

@@ -18,6 +18,7 @@ use crate::{
     Attached, Card, Error, Export, Method, Result, Site,
     lora::{Init, factor_numbers, factor_plan, scale},
 };
+use rankine_checkpoint::layer_and_role;
 use rankine_nn::{
     Model, Place, Weight,
     weight::{Dense, Gated, counts},
@@ -167,7 +168,8 @@ impl Diffora {
         }
         let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, candidate) in candidates.iter().enumerate() {
-            let layer = if self.select == Select::PerLayer { place(&candidate.module).0 } else { "" };
+            let layer =
+                if self.select == Select::PerLayer { layer_and_role(&candidate.module).0 } else { "" };
             groups.entry(layer.to_owned()).or_default().push(index);
         }
         for mut members in groups.into_values() {
@@ -202,21 +204,6 @@ impl Diffora {
 /// Whether a leaf is a gate.
 pub fn is_gate(place: &Place) -> bool {
     place.name.ends_with("/gate")
-}
-
-/// The layer of a module, and what it is there: `model.layers.3.mlp.up_proj` is `mlp.up_proj` of `model.layers.3`. A module
-/// outside of all layers is itself, and its layer is empty.
-pub fn place(module: &str) -> (&str, &str) {
-    let mut end = 0;
-    for part in module.split('.') {
-        end += part.len();
-        if part.parse::<usize>().is_ok() {
-            let (layer, role) = module.split_at(end);
-            return (layer, role.strip_prefix('.').unwrap_or(role));
-        }
-        end += 1;
-    }
-    ("", module)
 }
 
 /// The modules of a model that stand behind gates, none of them picked.

@@ -1,5 +1,8 @@
 //! What can go wrong when a method takes over a model.
 
+use crate::Choice;
+use rankine_nn::Kind;
+
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -52,12 +55,14 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A module that a method cannot take over.
-    #[error(
-        "`{name}` is nothing this method takes over: an embedding, a head that is the embedding, or a convolution"
-    )]
+    #[error("`{method}` does not take over `{name}`: it is {}", called(*found))]
     NotAdaptable {
         /// Its name.
         name: String,
+        /// The method.
+        method: &'static str,
+        /// What its weight is; `None` where it has none of its own.
+        found: Option<Kind>,
     },
     /// A method trains biases, and there is none.
     #[error("{place} has no bias, and this method trains nothing else")]
@@ -85,9 +90,19 @@ pub enum Error {
         /// The weight.
         path: String,
     },
+    /// A method starts from the inputs of a weight, and these are not the same for all of it.
+    #[error(
+        "`{path}` is a convolution in {groups} groups with inputs of their own; this method starts from those of a whole weight"
+    )]
+    Grouped {
+        /// The weight.
+        path: String,
+        /// Its groups.
+        groups: usize,
+    },
     /// Too few inputs of a weight were seen.
     #[error(
-        "`{path}`: {components} directions of variance need more than {components} tokens; {rows} were seen"
+        "`{path}`: {components} directions of variance need more than {components} inputs; {rows} were seen"
     )]
     TooFewRows {
         /// The weight.
@@ -145,9 +160,12 @@ impl Error {
                 shape[0].min(shape[1])
             )),
             Self::Module { known, .. } => Some(format!("there are: {}", known.join(", "))),
-            Self::NotAdaptable { name } => Some(format!(
-                "leave `{name}` out of the targets; convolutions are taken over by `lora`, `flora` and `pela`, an embedding is \
-                 trained as a whole with `targets.whole = [\"embed_tokens\"]`"
+            Self::NotAdaptable { name, found: Some(Kind::Convolution), .. } => Some(format!(
+                "leave `{name}` out of the targets; convolutions are taken over by: {}",
+                of_convolutions().join(", ")
+            )),
+            Self::NotAdaptable { name, .. } => Some(format!(
+                "leave `{name}` out of the targets; an embedding is trained as a whole with `targets.whole = [\"embed_tokens\"]`"
             )),
             Self::NoBias { .. } => Some(
                 "models of the llama family have none, but for some maps of qwen2; choose another method, such as `lora`"
@@ -162,8 +180,11 @@ impl Error {
                 "give data to calibrate on (`--data FILE`), and leave weights that they do not reach out of the targets"
                     .to_owned(),
             ),
+            Self::Grouped { .. } => {
+                Some("leave it out of the targets; `lora` and `flora` take it over without its inputs".to_owned())
+            }
             Self::TooFewRows { .. } => {
-                Some("give a longer calibration text, or choose a lower rank or rho".to_owned())
+                Some("give a longer calibration text or more images, or choose a lower rank or rho".to_owned())
             }
             Self::Inputs { .. } => {
                 Some("a model that makes such numbers is damaged: fetch or save it again".to_owned())
@@ -182,4 +203,22 @@ impl Error {
             Self::Write(_) => None,
         }
     }
+}
+
+fn called(kind: Option<Kind>) -> &'static str {
+    match kind {
+        Some(Kind::Linear | Kind::Head) => "a linear map",
+        Some(Kind::Convolution) => "a convolution",
+        Some(Kind::Embedding) => "an embedding",
+        Some(Kind::Norm) => "a norm",
+        Some(Kind::Bias) => "a bias",
+        None => "no weight of its own, as a head that is the embedding",
+    }
+}
+
+/// Names of the methods that take over convolutions.
+fn of_convolutions() -> Vec<&'static str> {
+    let mut all = Choice::all();
+    all.retain(|choice| choice.method().takes(Kind::Convolution));
+    all.iter().map(|choice| choice.card().name).collect()
 }

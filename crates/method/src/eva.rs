@@ -6,9 +6,11 @@
 //!
 //! Trains a and b: r_l·(out + in) numbers. The components are found batch by batch until those that are taken have a
 //! cosine of at least τ with those of the batch before, in `max_batches` at most. A weight of rank 0 is left alone.
-//! With `adjust_scaling_factors` α_l = α·r_l/r, so that s is the same everywhere.
+//! With `adjust_scaling_factors` α_l = α·r_l/r, so that s is the same everywhere. A convolution is taken over as the matrix
+//! [out, in·height·width]; its inputs are what lies under its kernel, at every place.
 //! Paper: [eva] §3; defaults are those of peft. Departures: the data are gone through once, where peft begins again until
-//! all have converged; directions without variance are never taken; a weight takes no more than its smaller side.
+//! all have converged; directions without variance are never taken; a weight takes no more than its smaller side; peft takes
+//! over no convolutions.
 
 use crate::{
     Card, Error, Export, Method, Result, Site,
@@ -16,7 +18,7 @@ use crate::{
     lora::factor_plan,
     pissa::Decomposition,
 };
-use rankine_nn::{Weight, weight};
+use rankine_nn::{Kind, Weight, weight};
 use rankine_random::Rng;
 use rankine_tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -125,6 +127,10 @@ impl Method for Eva {
         }
     }
 
+    fn takes(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Linear | Kind::Head | Kind::Convolution)
+    }
+
     fn needs(&self) -> Needs {
         let principal = Principal {
             components: self.components(),
@@ -164,7 +170,7 @@ impl Method for Eva {
             }
         }
         let (a, b) = (Tensor::new(a, &[rank, inputs])?, Tensor::zeros(&[outputs, rank]));
-        let weight = weight::LowRank::new(site.weight.clone(), &a, &b, self.scale(rank));
-        Ok(Box::new(weight.with_dropout(self.dropout)))
+        let weight = weight::LowRank::new(site.matrix()?, &a, &b, self.scale(rank));
+        Ok(Box::new(weight.with_dropout(self.dropout).folded(&site.weight.shape())))
     }
 }

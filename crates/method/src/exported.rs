@@ -16,6 +16,8 @@ pub enum Export {
     Quantized,
     /// The weight, with whatever else its module has.
     Whole,
+    /// The same, and beside it the whole model, in which the weight is the product of two.
+    Thin,
     /// The biases, beside a LoRA that changes nothing.
     Biases,
 }
@@ -34,6 +36,7 @@ impl Export {
                 "LoRA of the same rank on the quantised model, written beside it (`keep_residual`)"
             }
             Self::Whole => "whole modules (`modules_to_save`)",
+            Self::Thin => "whole modules (`modules_to_save`), and the model with its thin layers (`thin/`)",
             Self::Biases => "biases (`bias = \"all\"`)",
         }
     }
@@ -47,7 +50,7 @@ impl Export {
             Self::Dora => Some(factors + outputs),
             Self::Doubled => Some(2 * factors),
             Self::Wider => None,
-            Self::Whole | Self::Biases => Some(outputs * inputs),
+            Self::Whole | Self::Thin | Self::Biases => Some(outputs * inputs),
         }
     }
 }

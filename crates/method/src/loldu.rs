@@ -7,7 +7,8 @@
 //! columns of W alone, so that attaching costs O(r²·(out + in)) and one product: no SVD. What was learnt,
 //! s·b·diag(z − z₀)·a, is a LoRA of rank r exactly. It does not depend on z₀, and neither does the gradient, so that starts
 //! differ in what weight decay pulls to, and in rounding. Entries of L are at most 1, those of U are not bounded: a small
-//! pivot makes a row of a large, the weight sensitive to its number, and the start inexact where z₀ is far from d.
+//! pivot makes a row of a large, the weight sensitive to its number, and the start inexact where z₀ is far from d. A
+//! convolution is taken over as the matrix [out, in·height·width].
 //!
 //! Paper: [loldu]. Departures: the base is computed from the z₀ that is trained, whatever the start; the released code
 //! keeps the pivots in it for `s_uniform`, `s_normal`, `ones` and `zeros`, which damages the model (`legacy_residual` does
@@ -19,7 +20,7 @@ use crate::{
     lora::{factor_plan, scale},
 };
 use rankine_linalg::{Ldu, ldu};
-use rankine_nn::{Leaf, Leaves, Weight, weight};
+use rankine_nn::{Kind, Leaf, Leaves, Weight, weight};
 use rankine_random::Rng;
 use rankine_tensor::{Tensor, Var};
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,10 @@ impl Method for Loldu {
         }
     }
 
+    fn takes(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Linear | Kind::Head | Kind::Convolution)
+    }
+
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
         if !(0.0..1.0).contains(&self.min_pivot) {
             let found = self.min_pivot.to_string();
@@ -102,7 +107,7 @@ impl Method for Loldu {
 
     fn attach(&self, site: &Site<'_>, rank: usize, mut rng: Rng) -> Result<Box<dyn Weight>> {
         let [outputs, inputs] = site.sizes()?;
-        let original = site.weight.tensor();
+        let original = site.matrix()?.tensor();
         let factors = original
             .read(|w| ldu(w, outputs, inputs, rank))
             .map_err(|source| Error::Decomposition { path: site.path.to_owned(), source })?;
@@ -122,7 +127,7 @@ impl Method for Loldu {
                 z.update(|z| z.copy_from_slice(&start));
             }
         });
-        Ok(Box::new(weight))
+        Ok(Box::new(weight.folded(&site.weight.shape())))
     }
 }
 

@@ -84,7 +84,7 @@ impl Method for Pela {
                       plus perturbation·mean((max|b·a - W| - epsilon)^2) in the loss",
             exact: false,
             trains: &["a", "b"],
-            export: Export::Whole,
+            export: Export::Thin,
         }
     }
 

@@ -4,19 +4,19 @@
 //!
 //! Trains r numbers. With `ratio` δ = σ_r ∘ z, so that a step moves every value in proportion to it. With `direct` s itself
 //! is trained beside the residual W − U_r·diag(σ_r)·V_rᵀ; weight decay would then shrink the weight towards the residual,
-//! where with the other two it pulls back to W. Attaching costs one SVD a weight, and its values once
-//! more where the energy chooses r; signs are fixed, so that values belong
-//! to a basis that can be made again. What was learnt is a LoRA of rank r exactly.
+//! where with the other two it pulls back to W. Attaching costs one SVD a weight, and its values once more where the energy
+//! chooses r; signs are fixed, so that values belong to a basis that can be made again. What was learnt is a LoRA of rank r
+//! exactly. A convolution is taken over as the matrix [out, in·height·width].
 //! Paper: [svfit]. Unconfirmed there and decided here: energy is Σ σ² (`energy_power = 1`: Σ σ), δ is trained by default,
 //! values may become negative, and every linear layer is a target unless the recipe says otherwise.
 
 use crate::{
     Card, Error, Export, Method, Result, Site,
-    lora::{check_dropout, uniform_plan},
+    lora::{check_dropout, check_dropped, uniform_plan},
     pissa::principal,
 };
 use rankine_linalg::{Truncation, energy_rank, singular_values};
-use rankine_nn::{Leaf, Weight, weight};
+use rankine_nn::{Kind, Leaf, Weight, weight};
 use rankine_random::Rng;
 use rankine_tensor::{Tensor, Var};
 use rayon::prelude::*;
@@ -71,8 +71,13 @@ impl Method for Svfit {
         }
     }
 
+    fn takes(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Linear | Kind::Head | Kind::Convolution)
+    }
+
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
         check_dropout(self.dropout)?;
+        check_dropped(self.dropout, sites)?;
         let setting = |name, expected, found| Err(Error::Setting { name, expected, found });
         if !(self.energy > 0.0 && self.energy <= 1.0) {
             return setting("energy", "above 0, and at most 1", self.energy.to_string());
@@ -98,19 +103,19 @@ impl Method for Svfit {
         let core = |core: Vec<f32>| Ok::<_, Error>(Leaf::Trained(Var::new(core, &[rank])?));
         let weight = match self.param {
             Parametrisation::Delta => {
-                weight::LowRank::with_core(site.weight.clone(), v, u(found.u)?, core(vec![0.0; rank])?, 1.0)
+                weight::LowRank::with_core(site.matrix()?, v, u(found.u)?, core(vec![0.0; rank])?, 1.0)
             }
             Parametrisation::Ratio => {
                 let scaled = found.u.chunks_exact(rank).flat_map(|row| row.iter().zip(&found.s));
                 let scaled = u(scaled.map(|(u, s)| u * s).collect())?;
-                weight::LowRank::with_core(site.weight.clone(), v, scaled, core(vec![0.0; rank])?, 1.0)
+                weight::LowRank::with_core(site.matrix()?, v, scaled, core(vec![0.0; rank])?, 1.0)
             }
             Parametrisation::Direct => {
-                let original = site.weight.tensor();
+                let original = site.matrix()?.tensor();
                 weight::LowRank::core_taken_out(&original, v, u(found.u)?, core(found.s)?, 1.0)?
             }
         };
-        Ok(Box::new(weight.with_dropout(self.dropout)))
+        Ok(Box::new(weight.with_dropout(self.dropout).folded(&site.weight.shape())))
     }
 }
 

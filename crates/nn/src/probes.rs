@@ -174,9 +174,7 @@ impl Probes {
         let direction = Tensor::new(seed.direction.to_vec(), &[1, width])?;
         let mut along = ops::linear(&y, &direction)?;
         if let Some(rng) = seed.signs {
-            let mut rng = rng.clone();
-            let signs = (0..count).map(|_| if rng.bits() & 1 == 0 { 1.0 } else { -1.0 }).collect();
-            along = along.mul(&Tensor::new(signs, &[count, 1])?)?;
+            along = along.mul(&Tensor::new(rng.clone().signs(count), &[count, 1])?)?;
         }
         // What depends on none of the layers has no gradient.
         let gradients = along.is_tracked().then(|| along.sum().backward()).transpose()?;

@@ -85,6 +85,11 @@ impl Rng {
         (0..count).map(|_| (self.uniform() * 2.0 - 1.0) * bound).collect()
     }
 
+    /// `count` numbers that are 1 or −1, each as likely.
+    pub fn signs(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| if self.bits() & 1 == 0 { 1.0 } else { -1.0 }).collect()
+    }
+
     /// Permutes `items` uniformly.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         items.shuffle(&mut self.stream);
@@ -130,6 +135,15 @@ mod tests {
         let variance = draws.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / 1e5;
         assert!(mean.abs() < 0.03, "{mean}");
         assert!((variance - 4.0).abs() < 0.1, "{variance}");
+    }
+
+    #[test]
+    fn signs_are_as_often_up_as_down() {
+        let signs = Rng::new(1).signs(10_000);
+        assert!(signs.iter().all(|sign| sign.abs() == 1.0));
+        let sum: f32 = signs.iter().sum();
+        assert!(sum.abs() < 400.0 && sum != 0.0, "{sum}");
+        assert_eq!(Rng::new(1).signs(7), signs[..7]);
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl Writer<'_> {
 }
 
 fn table(table: &Table) -> String {
+    let table = &table.measured();
     let columns = 0..table.width();
     let row = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
     let mut lines: Vec<String> =

@@ -7,7 +7,8 @@ use crate::{format, spark, text};
 /// A sparkline is shown in at most so many letters.
 const MOST_BLOCKS: usize = 24;
 
-/// Rows under named columns. A short row is filled up with [`Cell::Missing`]; a long one gets columns without a name.
+/// Rows under named columns. A short row is filled up with [`Cell::Missing`]; a long one gets columns without a name. Columns in
+/// which everything is missing are in JSON only.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     /// What the table shows.
@@ -106,6 +107,25 @@ impl Table {
 
     pub(crate) fn align(&self, index: usize) -> Align {
         self.columns.get(index).map(|column| column.align).unwrap_or_default()
+    }
+
+    /// The table without the columns of which no row has a value: what people are shown. One without rows keeps its heads, and
+    /// where nothing at all was measured nothing is left out.
+    pub(crate) fn measured(&self) -> Self {
+        let columns: Vec<usize> = (0..self.width()).collect();
+        let has_value =
+            |&column: &usize| (0..self.rows.len()).any(|row| *self.cell(row, column) != Cell::Missing);
+        let kept: Vec<usize> = columns.into_iter().filter(has_value).collect();
+        if kept.is_empty() || kept.len() == self.width() {
+            return self.clone();
+        }
+        let column = |&at: &usize| self.columns.get(at).cloned().unwrap_or_default();
+        let cells = |row: usize| kept.iter().map(|&column| self.cell(row, column).clone()).collect();
+        Self {
+            caption: self.caption.clone(),
+            columns: kept.iter().map(column).collect(),
+            rows: (0..self.rows.len()).map(cells).collect(),
+        }
     }
 
     /// The value at a place.
@@ -277,6 +297,29 @@ mod tests {
         assert_eq!(key(Cell::from(f64::NAN)).as_deref(), Some(""));
         assert_eq!(key(Cell::Missing).as_deref(), Some(""));
         assert_eq!((key(Cell::text("12")), key(Cell::Spark(vec![1.0]))), (None, None));
+    }
+
+    #[test]
+    fn columns_without_a_value_are_left_out() {
+        let mut table = Table::new(["a", "b", "c"].map(Column::number)).caption("t");
+        assert_eq!(table.measured(), table, "heads alone stay");
+        table.row([Cell::Count(1), Cell::Missing]).row([Cell::Missing, Cell::Missing, Cell::Count(2)]);
+        let shown = table.measured();
+        assert_eq!((shown.width(), shown.head(0), shown.head(1)), (2, "a".to_owned(), "c".to_owned()));
+        assert_eq!(
+            (shown.shown(0, 0), shown.shown(0, 1), shown.shown(1, 1)),
+            ("1".to_owned(), "–".to_owned(), "2".to_owned())
+        );
+        assert_eq!(shown.caption.as_deref(), Some("t"));
+        let mut nothing = Table::new([Column::number("a")]);
+        nothing.row([Cell::Missing]);
+        assert_eq!(nothing.measured(), nothing);
+        let mut page = crate::Page::new("t");
+        page.table(table);
+        let (terminal, html, markdown) = (page.terminal(80, false), page.html(), page.markdown("t").text);
+        assert!(terminal.contains("a   c\n") && markdown.contains("| a | c |"), "{terminal}{markdown}");
+        assert!(html.contains("class=\"number\">a<") && !html.contains("class=\"number\">b<"));
+        assert_eq!(page.json()["sections"][0]["blocks"][0]["columns"][1]["name"], "b");
     }
 
     #[test]

@@ -5,13 +5,15 @@
 //! takes over.
 
 use crate::{
-    Error, Recipe, Result, TargetSection,
+    DataSection, Error, Recipe, Result, TargetSection,
     loading::{open_adapter, tokenizer, warning},
     page::Described,
     run::{Job, Notice, Watch, batched, checksum},
 };
 use rankine_checkpoint::{Adapter, AdapterConfig, Checkpoint, Config};
-use rankine_data::{LabelColumns, LabelSummary, LabelledTexts, Tokenizer, encode_labelled, split_stratified};
+use rankine_data::{
+    LabelColumns, LabelSummary, LabelledExample, LabelledTexts, Tokenizer, encode_labelled, split_stratified,
+};
 use rankine_nn::{
     Classifier,
     models::{Storage, load_classifier as load_model, missing_head},
@@ -35,10 +37,9 @@ pub(crate) fn job<'a>(
 ) -> Result<Job<'a, Classify>> {
     let section = &recipe.data;
     let texts = LabelledTexts::read(&section.path, &section.label_columns())?;
-    let labels = texts.names()?;
-    let names = head_classes(checkpoint)?.unwrap_or(labels);
-    let max_length = section.max_length.min(checkpoint.config().context);
-    let (examples, summary) = encode_labelled(&texts, &tokenizer(checkpoint)?, &names, max_length)?;
+    // Of one class there is nothing to learn, whatever a head can tell.
+    texts.names()?;
+    let Encoded { examples, summary, names } = encoded(checkpoint, &texts, section)?;
     let (train, validation) = split_stratified(examples, section.share(), recipe.seed)?;
     let _ = watch(Notice::Labelled(&summary, train.len(), validation.len()));
     let whole = give_head(checkpoint, &names, &recipe.targets.whole, recipe.seed);
@@ -54,6 +55,32 @@ pub(crate) fn job<'a>(
         targets: TargetSection { whole, ..recipe.targets.clone() },
         classes: names,
     })
+}
+
+/// Labelled texts as a model reads them.
+struct Encoded {
+    examples: Vec<LabelledExample>,
+    summary: LabelSummary,
+    /// Names of the classes they are counted by: those of the model's head, else their own.
+    names: Vec<String>,
+}
+
+fn encoded(checkpoint: &Checkpoint, texts: &LabelledTexts, section: &DataSection) -> Result<Encoded> {
+    let names = match head_classes(checkpoint)? {
+        Some(names) => names,
+        None => texts.names()?,
+    };
+    let max_length = section.max_length.min(checkpoint.config().context);
+    let (examples, summary) = encode_labelled(texts, &tokenizer(checkpoint)?, &names, max_length)?;
+    Ok(Encoded { examples, summary, names })
+}
+
+/// Labelled texts as examples for a model; a head that it lacks is thought of.
+pub(crate) fn examples(checkpoint: &mut Checkpoint, section: &DataSection) -> Result<Vec<LabelledExample>> {
+    let texts = LabelledTexts::read(&section.path, &section.label_columns())?;
+    let Encoded { examples, names, .. } = encoded(checkpoint, &texts, section)?;
+    give_head(checkpoint, &names, &[], 0);
+    Ok(examples)
 }
 
 type Named = (String, Vec<usize>, Vec<f32>);
@@ -271,7 +298,7 @@ fn described(data: &LabelSummary) -> Described {
     Described { unit: "nats per example", facts }
 }
 
-impl crate::DataSection {
+impl DataSection {
     /// The columns that hold texts and labels.
     pub(crate) fn label_columns(&self) -> LabelColumns {
         LabelColumns::named(self.text_column.clone(), self.second_column.clone(), self.label_column.clone())

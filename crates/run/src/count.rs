@@ -9,8 +9,8 @@ use crate::{
     targeted::load_targeted,
 };
 use indexmap::IndexMap;
-use rankine_checkpoint::{Checkpoint, ImageCheckpoint};
-use rankine_method::{Choice, Counted, count as count_weights, diffora::place};
+use rankine_checkpoint::{Checkpoint, ImageCheckpoint, layer_and_role};
+use rankine_method::{Choice, Counted, count as count_weights};
 use rankine_nn::{models::Storage, weight::counts};
 use rankine_train::{Classify, ClassifyImages, NextToken};
 use serde::Serialize;
@@ -107,7 +107,7 @@ fn groups(weights: &[Counted]) -> Vec<Group> {
 /// The name of a weight's module behind the number of its layer; all of it where nothing is.
 fn role(path: &str) -> String {
     let module = path.rsplit_once('.').map_or(path, |(module, _)| module);
-    let (_, role) = place(module);
+    let (_, role) = layer_and_role(module);
     if role.is_empty() { module.to_owned() } else { role.to_owned() }
 }
 

@@ -6,14 +6,11 @@
 
 use crate::{
     DataSection, Error, Result,
-    classify::{give_head, head_classes, tells_classes},
     kind::{ModelFiles, Runnable},
-    loading::{load, tokenizer},
+    language,
+    reading::Reading,
 };
-use rankine_checkpoint::{Checkpoint, ImageCheckpoint};
-use rankine_data::{
-    Batches, Batching, Content, Dataset, Encoding, LabelledTexts, Record, encode, encode_labelled,
-};
+use rankine_data::{Batches, Batching, Example, Format, Summary};
 use rankine_method::{Calibration, Needs, Shown, calibrate};
 use rankine_nn::models::Storage;
 use rankine_random::Rng;
@@ -30,40 +27,25 @@ const BATCH: usize = 4;
 /// # Errors
 /// When model or data cannot be read, a classifier of images has no head, or a plain text is shorter than one window.
 pub fn inputs(model: &Path, data: &DataSection, samples: usize) -> Result<Box<dyn Inputs>> {
-    if let Some(images) = ImageCheckpoint::open(model)? {
-        let loaded = crate::load_images(images, None, Storage::File)?;
-        let images = loaded.read(&data.path)?.samples();
-        return Ok(Box::new(Reader::<ClassifyImages>::new(loaded.model, images, samples)?));
-    }
-    let checkpoint = Checkpoint::open(model)?;
-    if data.label_column.is_some() || tells_classes(&checkpoint)? {
-        return labelled(checkpoint, data, samples);
-    }
-    let dataset = Dataset::read(&data.path, data.format, data.columns()?)?;
-    let loaded = load(model, None, Storage::File)?;
-    let max_length = data.max_length.min(loaded.model.context());
-    let encoding = Encoding { max_length, train_on_prompt: true, ..Encoding::default() };
-    let (examples, _) = encode(&dataset, &loaded.tokenizer, &encoding)?;
-    let tokens: usize = examples.iter().map(|example| example.tokens.len()).sum();
-    let is_text = matches!(dataset.records.as_slice(), [Record { content: Content::Text(_), .. }]);
-    if is_text && examples.iter().all(|example| example.tokens.len() < max_length) {
-        return Err(Error::ShortCalibration { path: data.path.clone(), tokens, window: max_length });
-    }
-    Ok(Box::new(Reader::<NextToken>::new(loaded.model, examples, samples)?))
+    let data = &DataSection { train_on_prompt: true, ..data.clone() };
+    Ok(match Reading::new(model, data)? {
+        Reading::Language(files) => {
+            let (examples, summary) = language::examples(&files, data)?;
+            check_length(&examples, &summary, data.max_length.min(files.config().context))?;
+            Box::new(Reader::<NextToken>::new(&files, examples, samples)?)
+        }
+        Reading::Texts(files) => Box::new(Reader::<Classify>::open(files, data, samples)?),
+        Reading::Images(files) => Box::new(Reader::<ClassifyImages>::open(files, data, samples)?),
+    })
 }
 
-/// Of texts with labels; a head that the model lacks is only thought of.
-fn labelled(mut checkpoint: Checkpoint, data: &DataSection, samples: usize) -> Result<Box<dyn Inputs>> {
-    let texts = LabelledTexts::read(&data.path, &data.label_columns())?;
-    let names = match head_classes(&checkpoint)? {
-        Some(names) => names,
-        None => texts.names()?,
-    };
-    let max_length = data.max_length.min(checkpoint.config().context);
-    let (examples, _) = encode_labelled(&texts, &tokenizer(&checkpoint)?, &names, max_length)?;
-    give_head(&mut checkpoint, &names, &[], 0);
-    let model = Classify::load(&checkpoint, ModelFiles::tensors(&checkpoint), Storage::File)?;
-    Ok(Box::new(Reader::<Classify>::new(model, examples, samples)?))
+/// An error where all there is to read is one text, and it is shorter than a window.
+fn check_length(examples: &[Example], summary: &Summary, window: usize) -> Result<()> {
+    let is_text = summary.format == Format::Text && summary.records == 1;
+    match is_text && examples.iter().all(|example| example.tokens.len() < window) {
+        true => Err(Error::ShortCalibration { path: summary.path.clone(), tokens: summary.tokens, window }),
+        false => Ok(()),
+    }
 }
 
 /// A model and what it reads.
@@ -74,9 +56,15 @@ struct Reader<T: Runnable> {
 }
 
 impl<T: Runnable> Reader<T> {
-    fn new(model: Box<T::Model>, mut examples: Vec<T::Sample>, samples: usize) -> Result<Self> {
+    fn open(mut files: T::Files, data: &DataSection, samples: usize) -> Result<Self> {
+        let examples = T::examples(&mut files, data)?;
+        Self::new(&files, examples, samples)
+    }
+
+    fn new(files: &T::Files, mut examples: Vec<T::Sample>, samples: usize) -> Result<Self> {
         examples.truncate(samples);
         let batches = Batches::new(examples, Batching::Examples(BATCH), 0)?;
+        let model = T::load(files, ModelFiles::tensors(files), Storage::File)?;
         Ok(Self { model: Mutex::new(model), batches })
     }
 

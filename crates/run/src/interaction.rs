@@ -8,19 +8,16 @@
 
 use crate::{
     DataSection, Error, Result, TargetSection,
-    classify::{head_classes, tells_classes},
     kind::{ModelFiles, Runnable},
-    loading::{load, tokenizer},
+    reading::Reading,
 };
 use rankine_analyze::Watch;
 use rankine_analyze::interaction::{
     Derived, Interaction, Layer, Map, Network, Of, Question, Settings, Sources, analyse,
 };
-use rankine_checkpoint::{Checkpoint, ImageCheckpoint, Tensors, adapter::modules_of};
+use rankine_checkpoint::{Tensors, adapter::modules_of};
 use rankine_data::images::ImageBatch;
-use rankine_data::{
-    Batch, Batches, Batching, Dataset, Encoding, LabelledBatch, LabelledTexts, encode, encode_labelled,
-};
+use rankine_data::{Batch, Batches, Batching, LabelledBatch};
 use rankine_nn::models::Storage;
 use rankine_nn::{Origin, Parameter, Pass, Probes, Seed, Tokens};
 use rankine_random::Rng;
@@ -58,28 +55,14 @@ pub fn interaction(
         let (expected, found) = ("1 or more", "0".to_owned());
         return Err(Error::Setting { key: "sources", expected, found });
     }
-    if let Some(images) = ImageCheckpoint::open(model)? {
-        let chosen = shown.chosen(images.tensors())?;
-        let loaded = crate::load_images(images, None, Storage::File)?;
-        let images = loaded.read(&data.path)?.samples();
-        return Reader::<ClassifyImages>::new(loaded.model, images, shown, chosen)?.analyse(settings, watch);
+    let data = &DataSection { train_on_prompt: true, ..data.clone() };
+    match Reading::with_head(model, data)? {
+        Reading::Language(files) => Reader::<NextToken>::open(files, data, shown)?.analyse(settings, watch),
+        Reading::Texts(files) => Reader::<Classify>::open(files, data, shown)?.analyse(settings, watch),
+        Reading::Images(files) => {
+            Reader::<ClassifyImages>::open(files, data, shown)?.analyse(settings, watch)
+        }
     }
-    let checkpoint = Checkpoint::open(model)?;
-    let chosen = shown.chosen(ModelFiles::tensors(&checkpoint))?;
-    if data.label_column.is_some() || tells_classes(&checkpoint)? {
-        let texts = LabelledTexts::read(&data.path, &data.label_columns())?;
-        let names = head_classes(&checkpoint)?.ok_or_else(|| Error::NoHead { path: model.to_owned() })?;
-        let max_length = data.max_length.min(checkpoint.config().context);
-        let (examples, _) = encode_labelled(&texts, &tokenizer(&checkpoint)?, &names, max_length)?;
-        let model = Classify::load(&checkpoint, ModelFiles::tensors(&checkpoint), Storage::File)?;
-        return Reader::<Classify>::new(model, examples, shown, chosen)?.analyse(settings, watch);
-    }
-    let dataset = Dataset::read(&data.path, data.format, data.columns()?)?;
-    let loaded = load(model, None, Storage::File)?;
-    let max_length = data.max_length.min(loaded.model.context());
-    let encoding = Encoding { max_length, train_on_prompt: true, ..Encoding::default() };
-    let (examples, _) = encode(&dataset, &loaded.tokenizer, &encoding)?;
-    Reader::<NextToken>::new(loaded.model, examples, shown, chosen)?.analyse(settings, watch)
 }
 
 impl Shown {
@@ -106,15 +89,11 @@ impl Directions {
         let exact = classes <= sources;
         let one = |source: usize| match exact {
             true => (0..classes).map(|class| f32::from(u8::from(class == source))).collect(),
-            false => signs(classes, &mut rng.fork_index("source", source)),
+            false => rng.fork_index("source", source).signs(classes),
         };
         let count = if exact { classes } else { sources };
         Self { vectors: (0..count).map(one).collect(), exact, signed: false }
     }
-}
-
-fn signs(count: usize, rng: &mut Rng) -> Vec<f32> {
-    (0..count).map(|_| if rng.bits() & 1 == 0 { 1.0 } else { -1.0 }).collect()
 }
 
 /// A task whose models can be derived.
@@ -158,7 +137,7 @@ impl Derivable for NextToken {
     /// Sums of logits, as directions of that.
     fn directions(model: &Self::Model, sources: usize, rng: &Rng) -> rankine_nn::Result<Directions> {
         let vocabulary = model.vocabulary();
-        let drawn = (0..sources).flat_map(|source| signs(vocabulary, &mut rng.fork_index("source", source)));
+        let drawn = (0..sources).flat_map(|source| rng.fork_index("source", source).signs(vocabulary));
         let drawn = Tensor::new(drawn.collect(), &[sources, vocabulary])?;
         let vectors = untaped(|| Ok::<_, rankine_nn::Error>(drawn.matmul(&model.head().weight.dense()?)?))?;
         let width = vectors.matrix("head")?[1].max(1);
@@ -177,12 +156,11 @@ struct Reader<T: Derivable> {
 }
 
 impl<T: Derivable> Reader<T> {
-    fn new(
-        mut model: Box<T::Model>,
-        mut examples: Vec<T::Sample>,
-        shown: &Shown,
-        chosen: Option<Vec<String>>,
-    ) -> Result<Self> {
+    fn open(mut files: T::Files, data: &DataSection, shown: &Shown) -> Result<Self> {
+        // Before the data are read: a wrong name is told at once.
+        let chosen = shown.chosen(ModelFiles::tensors(&files))?;
+        let mut examples = T::examples(&mut files, data)?;
+        let mut model = T::load(&files, ModelFiles::tensors(&files), Storage::File)?;
         examples.truncate(shown.samples);
         let batches = Batches::new(examples, Batching::Examples(shown.batch), 0)?;
         let rng = Rng::new(shown.seed).fork("interaction");

@@ -1,9 +1,8 @@
 //! The tasks of a run: how their models are read, seen as plain models, and shown data.
 
-use crate::{Result, TaskName, classify, loading::tokenizer_companions};
+use crate::{DataSection, Result, TaskName, classify, images, language, loading::tokenizer_companions};
 use rankine_checkpoint::{
-    Adapter, Checkpoint, Dtype, Existing, ImageCheckpoint, Tensors, ThinLayers,
-    vit_names::{self, of_transformers},
+    Adapter, Checkpoint, Dtype, Existing, ImageCheckpoint, Tensors, ThinLayers, module_names::of_transformers,
 };
 use rankine_data::{Batch, IGNORE, LabelledBatch, images::ImageBatch};
 use rankine_method::Shown;
@@ -94,6 +93,13 @@ pub(crate) trait Runnable: Task {
         storage: Storage,
     ) -> rankine_nn::Result<Box<Self::Model>>;
 
+    /// Data as examples for these models, counted by the classes of their head; a model of texts without a head for labels gets
+    /// one that is thought of.
+    ///
+    /// # Errors
+    /// When the data cannot be read, are of other classes, or a model of images has no head.
+    fn examples(files: &mut Self::Files, data: &DataSection) -> Result<Vec<Self::Sample>>;
+
     /// Says in an adapter what it is for.
     fn finish(adapter: &mut Adapter);
 
@@ -118,6 +124,10 @@ impl Runnable for NextToken {
         storage: Storage,
     ) -> rankine_nn::Result<Box<Self::Model>> {
         models::load(files.config(), tensors, storage)
+    }
+
+    fn examples(files: &mut Checkpoint, data: &DataSection) -> Result<Vec<Self::Sample>> {
+        Ok(language::examples(files, data)?.0)
     }
 
     /// It is so by itself.
@@ -152,6 +162,10 @@ impl Runnable for Classify {
         storage: Storage,
     ) -> rankine_nn::Result<Box<Self::Model>> {
         models::load_classifier(files.config(), tensors, storage)
+    }
+
+    fn examples(files: &mut Checkpoint, data: &DataSection) -> Result<Vec<Self::Sample>> {
+        classify::examples(files, data)
     }
 
     fn finish(adapter: &mut Adapter) {
@@ -194,12 +208,14 @@ impl Runnable for ClassifyImages {
         model
     }
 
+    fn examples(files: &mut ImageCheckpoint, data: &DataSection) -> Result<Vec<Self::Sample>> {
+        images::examples(files, &data.path)
+    }
+
     /// peft has no word for it; modules are called as in transformers.
     fn finish(adapter: &mut Adapter) {
         adapter.config.task = None;
-        if vit_names::is_old(adapter) {
-            adapter.rename(of_transformers);
-        }
+        adapter.rename(of_transformers);
     }
 
     /// All of an image is looked at for its class.

@@ -1,24 +1,28 @@
 //! The data of a language model's run.
 
 use crate::{
-    Recipe, Result,
+    DataSection, Recipe, Result,
     loading::tokenizer,
     page::Described,
     run::{Job, Notice, Watch, batched, checksum},
 };
 use rankine_checkpoint::Checkpoint;
-use rankine_data::{Batches, Dataset, Encoding, Summary, encode, split};
+use rankine_data::{Batches, Dataset, Encoding, Example, Summary, encode, split};
 use rankine_report::Cell;
 use rankine_train::NextToken;
 
-/// What is learnt from, and what is held out.
-fn batches(recipe: &Recipe, checkpoint: &Checkpoint) -> Result<(Batches, Option<Batches>, Summary)> {
-    let section = &recipe.data;
+/// Data as examples for a model, cut at what it can see.
+pub(crate) fn examples(checkpoint: &Checkpoint, section: &DataSection) -> Result<(Vec<Example>, Summary)> {
     let dataset = Dataset::read(&section.path, section.format, section.columns()?)?;
     let max_length = section.max_length.min(checkpoint.config().context);
     let encoding = Encoding { max_length, train_on_prompt: section.train_on_prompt, ..Encoding::default() };
-    let (examples, summary) = encode(&dataset, &tokenizer(checkpoint)?, &encoding)?;
-    let (train, validation) = split(examples, section.share(), recipe.seed)?;
+    Ok(encode(&dataset, &tokenizer(checkpoint)?, &encoding)?)
+}
+
+/// What is learnt from, and what is held out.
+fn batches(recipe: &Recipe, checkpoint: &Checkpoint) -> Result<(Batches, Option<Batches>, Summary)> {
+    let (examples, summary) = examples(checkpoint, &recipe.data)?;
+    let (train, validation) = split(examples, recipe.data.share(), recipe.seed)?;
     let (train, validation) = batched(recipe, train, validation)?;
     Ok((train, validation, summary))
 }

@@ -34,10 +34,12 @@ mod interaction;
 mod kind;
 mod language;
 mod loading;
+mod matching;
 mod metrics;
 mod packed;
 mod page;
 mod path;
+mod reading;
 mod recipe;
 mod residual;
 mod run;
@@ -61,8 +63,8 @@ pub use loading::{
     Loaded, check_base, gguf_vocabulary, load, load_model, module_names, open_adapter, tokenizer,
     tokenizer_companions, warning,
 };
+pub use matching::{Guided, MidpointLosses, StraightThrough};
 pub use metrics::Metrics;
 pub use path::{Examiner, PathPoint, barrier};
 pub use recipe::{DataSection, DistillSection, Modules, Recipe, TargetSection, TaskName, TrainSection};
 pub use run::{Notice, Outcome, Source, fine_tune};
-pub use thin::write_thin;

@@ -2,9 +2,9 @@
 
 use crate::{Metrics, Recipe, Result, search};
 use indexmap::IndexMap;
-use rankine_checkpoint::Adapter;
+use rankine_checkpoint::{Adapter, layer_and_role};
 use rankine_linalg::{LowRank, effective_rank};
-use rankine_method::diffora::{Candidate, place};
+use rankine_method::diffora::Candidate;
 use rankine_report::{Axis, Cell, Column, Heat, Lines, Page, Series, Style, Table};
 
 /// Most singular values shown of one update.
@@ -87,7 +87,7 @@ fn spectra(page: &mut Page, adapter: &Adapter) -> Result<()> {
             Cell::number(largest, 3),
             Cell::fixed(effective_rank(&s), 1),
         ]);
-        let (layer, role) = place(module);
+        let (layer, role) = layer_and_role(module);
         let (layers, rows) = groups.entry(role.to_owned()).or_default();
         layers.push(layer.rsplit('.').next().unwrap_or(layer).to_owned());
         rows.push(s.iter().take(SHOWN).map(|&s| f64::from(s)).collect());

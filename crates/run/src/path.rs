@@ -4,14 +4,9 @@
 //!
 //! L is the mean −ln p on some data. Every model is made in memory, one after the other; the two ends are those of the files.
 
-use crate::{
-    DataSection, Error, Result,
-    classify::{head_classes, tells_classes},
-    kind::Runnable,
-    loading::tokenizer,
-};
-use rankine_checkpoint::{Checkpoint, ImageCheckpoint, Network, Pair, Tensors};
-use rankine_data::{Batches, Batching, Dataset, Encoding, LabelledTexts, encode, encode_labelled};
+use crate::{DataSection, Error, Result, kind::Runnable, matching::Guide, reading::Reading};
+use rankine_checkpoint::{Network, Pair, Tensors};
+use rankine_data::{Batches, Batching};
 use rankine_nn::models::{ResNet, Storage};
 use rankine_surgery::{Interpolated, Progress, Stage, Watch};
 use rankine_tensor::Tensor;
@@ -32,8 +27,8 @@ pub struct PathPoint {
 
 /// Data, and what it takes to score any model of one architecture on them.
 pub struct Examiner {
-    held: Box<dyn Examine>,
-    resets_norms: bool,
+    pub(crate) held: Box<dyn Examine>,
+    pub(crate) resets_norms: bool,
 }
 
 impl Examiner {
@@ -98,7 +93,7 @@ pub fn barrier(points: &[PathPoint]) -> f64 {
 }
 
 /// Scores models of a kind.
-trait Examine {
+pub(crate) trait Examine: Guide {
     fn examples(&self) -> usize;
 
     /// Whether the statistics of norms can be counted anew.
@@ -116,37 +111,32 @@ trait Examine {
 }
 
 /// What models are read from, and what they are shown.
-struct Held<T: Runnable> {
-    files: T::Files,
-    task: T,
-    batches: Batches<T::Sample>,
+pub(crate) struct Held<T: Runnable> {
+    pub files: T::Files,
+    pub task: T,
+    pub batches: Batches<T::Sample>,
 }
 
 /// A small residual network.
-struct Residual(Held<ClassifyImages>);
+pub(crate) struct Residual(pub Held<ClassifyImages>);
 
 fn open(model: &Path, data: &DataSection, batching: Batching) -> Result<Box<dyn Examine>> {
-    if let (Some(files), Some(same)) = (ImageCheckpoint::open(model)?, ImageCheckpoint::open(model)?) {
-        let images = crate::load_images(same, None, Storage::File)?.read(&data.path)?.samples();
-        let batches = Batches::new(images, batching, 0)?;
-        let is_residual = *files.network() == Network::ResNet;
-        let held = Held { files, task: ClassifyImages::default(), batches };
-        return Ok(if is_residual { Box::new(Residual(held)) } else { Box::new(held) });
+    Ok(match Reading::with_head(model, data)? {
+        Reading::Language(files) => Box::new(Held::new(files, NextToken, data, batching)?),
+        Reading::Texts(files) => Box::new(Held::new(files, Classify, data, batching)?),
+        Reading::Images(files) => {
+            let is_residual = *files.network() == Network::ResNet;
+            let held = Held::new(files, ClassifyImages::default(), data, batching)?;
+            if is_residual { Box::new(Residual(held)) } else { Box::new(held) }
+        }
+    })
+}
+
+impl<T: Runnable> Held<T> {
+    fn new(mut files: T::Files, task: T, data: &DataSection, batching: Batching) -> Result<Self> {
+        let batches = Batches::new(T::examples(&mut files, data)?, batching, 0)?;
+        Ok(Self { files, task, batches })
     }
-    let files = Checkpoint::open(model)?;
-    let max_length = data.max_length.min(files.config().context);
-    if data.label_column.is_some() || data.text_column.is_some() || tells_classes(&files)? {
-        let names = head_classes(&files)?.ok_or_else(|| Error::NoHead { path: model.to_owned() })?;
-        let texts = LabelledTexts::read(&data.path, &data.label_columns())?;
-        let (examples, _) = encode_labelled(&texts, &tokenizer(&files)?, &names, max_length)?;
-        let batches = Batches::new(examples, batching, 0)?;
-        return Ok(Box::new(Held { files, task: Classify, batches }));
-    }
-    let dataset = Dataset::read(&data.path, data.format, data.columns()?)?;
-    let encoding = Encoding { max_length, train_on_prompt: data.train_on_prompt, ..Encoding::default() };
-    let (examples, _) = encode(&dataset, &tokenizer(&files)?, &encoding)?;
-    let batches = Batches::new(examples, batching, 0)?;
-    Ok(Box::new(Held { files, task: NextToken, batches }))
 }
 
 impl<T: Runnable> Examine for Held<T> {

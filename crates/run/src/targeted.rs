@@ -11,8 +11,9 @@ use crate::{
 use rankine_checkpoint::{
     Checkpoint, ImageCheckpoint, Tensors,
     adapter::{self, ModuleName, modules_of},
+    layer_and_role,
 };
-use rankine_method::{Choice, Error, Method, check_rank, diffora::place};
+use rankine_method::{Choice, Error, Method, check_rank};
 use rankine_nn::{Kind, Model, models::Storage};
 
 /// The model, and the modules that `method` is to take over; their weights in the type that it rounds them to.
@@ -57,7 +58,7 @@ pub(crate) fn check(method: &Choice, targets: &TargetSection, tensors: &dyn Tens
 /// When a matrix that is no part of the head cannot have the rank.
 pub(crate) fn check_texts(method: &Choice, targets: &TargetSection, model: &Checkpoint) -> Result<()> {
     // The head is outside of the layers, and trained whole.
-    check_body(method, targets, model.tensors(), |module| place(module).0.is_empty())
+    check_body(method, targets, model.tensors(), |module| layer_and_role(module).0.is_empty())
 }
 
 /// The same of a model of images.

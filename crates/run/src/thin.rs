@@ -7,7 +7,7 @@
 
 use crate::{Result, kind::ModelFiles};
 use indexmap::IndexMap;
-use rankine_checkpoint::{Checkpoint, Dtype, TensorInfo, Tensors, ThinLayers};
+use rankine_checkpoint::{Dtype, TensorInfo, Tensors, ThinLayers};
 use rankine_nn::{
     Model, Parameter,
     weight::{Factored, counts},
@@ -20,6 +20,9 @@ use std::{
     ops::{ControlFlow, Range},
     path::Path,
 };
+
+#[cfg(test)]
+mod tests;
 
 /// Name of its folder in a run's folder.
 pub(crate) const FOLDER: &str = "thin";
@@ -38,15 +41,10 @@ pub(crate) fn is_there(model: &dyn Model) -> bool {
     model.parameters().into_iter().any(|parameter| factored(parameter).is_some() && trained(parameter))
 }
 
-/// Writes `model`, which was made of the one in `checkpoint`, as a folder of its own, in the place of what is there.
+/// Writes `model`, which was made of `original`, as a folder of its own, in the place of what is there.
 ///
 /// # Errors
 /// When a weight cannot be built, or writing fails; nothing is left behind then.
-pub fn write_thin(model: &dyn Model, checkpoint: &Checkpoint, folder: &Path) -> Result<()> {
-    write(model, checkpoint, folder)
-}
-
-/// The same of a model for any task.
 pub(crate) fn write(model: &dyn Model, original: &dyn ModelFiles, folder: &Path) -> Result<()> {
     let (thin, layers) = Thin::of(model, original.tensors())?;
     original.write(&thin, Some(layers), folder, &mut |_| ControlFlow::Continue(()))

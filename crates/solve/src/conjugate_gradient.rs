@@ -1,21 +1,63 @@
-//! Conjugate gradients with a preconditioner, for what solves a linear system on the way to something else.
+//! Conjugate gradients: the directions that every loop of theirs goes along, and a solve on the way to something else.
 //!
-//!     A·x = b        A symmetric, positive definite, or semidefinite with b in its range
+//!     p ← z + (w/w₋)·p,   x ← x + (w/c)·p        z = M⁻¹·r, w = rᵀz, c = pᵀA·p
+//!     A·x = b                                    A symmetric, positive definite, or semidefinite with b in its range
 //!
-//! A and the preconditioner are functions that write their product into the second slice. Memory: 4 vectors, kept between solves.
+//! Of least squares, A = BᵀB, r = Bᵀ(b − B·x) and c = ‖B·p‖². A and the preconditioner are functions that write their product into
+//! the second slice. Memory of a solve: 4 vectors, kept between solves.
 
 use crate::vectors::{add, dot, scale_and_add};
 
+/// A direction, conjugate to those before it.
+#[derive(Clone, Debug)]
+pub(crate) struct Directions {
+    /// p; [n].
+    pub direction: Vec<f64>,
+    /// w of its residual; ∞ before the first.
+    pub weight: f64,
+}
+
+impl Directions {
+    /// Before the first, of so many numbers.
+    pub fn new(size: usize) -> Self {
+        Self { direction: vec![0.0; size], weight: f64::INFINITY }
+    }
+
+    /// Forgets those before.
+    fn begin(&mut self, size: usize) {
+        self.direction.clear();
+        self.direction.resize(size, 0.0);
+        self.weight = f64::INFINITY;
+    }
+
+    /// The next one, of a residual that has become `conditioned` and weighs so much.
+    pub fn turn(&mut self, weight: f64, conditioned: &[f64]) {
+        scale_and_add(&mut self.direction, weight / self.weight, conditioned);
+        self.weight = weight;
+    }
+
+    /// How far it leads, where the matrix curves by `curvature` along it.
+    pub fn length(&self, curvature: f64) -> f64 {
+        self.weight / curvature
+    }
+}
+
 /// The vectors.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct ConjugateGradient {
     /// b − A·x.
     residual: Vec<f64>,
     /// What the preconditioner makes of it.
     conditioned: Vec<f64>,
-    direction: Vec<f64>,
+    along: Directions,
     /// A·direction.
     product: Vec<f64>,
+}
+
+impl Default for ConjugateGradient {
+    fn default() -> Self {
+        Self { residual: Vec::new(), conditioned: Vec::new(), along: Directions::new(0), product: Vec::new() }
+    }
 }
 
 impl ConjugateGradient {
@@ -30,31 +72,27 @@ impl ConjugateGradient {
         (tolerance, steps): (f64, usize),
     ) -> usize {
         x.fill(0.0);
-        let Self { residual, conditioned, direction, product } = self;
-        for vector in [&mut *residual, &mut *conditioned, &mut *direction, &mut *product] {
+        let Self { residual, conditioned, along, product } = self;
+        for vector in [&mut *residual, &mut *conditioned, &mut *product] {
             vector.resize(b.len(), 0.0);
         }
         residual.copy_from_slice(b);
-        direction.fill(0.0);
+        along.begin(b.len());
         let enough = tolerance * tolerance * dot(b, b);
-        let mut last = f64::INFINITY;
         for step in 0..steps {
             if dot(residual, residual) <= enough {
                 return step;
             }
             condition(residual, conditioned);
-            let length = dot(residual, conditioned);
-            let keep = length / last;
-            scale_and_add(direction, keep, conditioned);
-            apply(direction, product);
-            let curvature = dot(direction, product);
-            if !(curvature > 0.0 && length.is_finite()) {
+            along.turn(dot(residual, conditioned), conditioned);
+            apply(&along.direction, product);
+            let curvature = dot(&along.direction, product);
+            if !(curvature > 0.0 && along.weight.is_finite()) {
                 return step;
             }
-            let along = length / curvature;
-            add(x, along, direction);
-            add(residual, -along, product);
-            last = length;
+            let length = along.length(curvature);
+            add(x, length, &along.direction);
+            add(residual, -length, product);
         }
         steps
     }

@@ -240,6 +240,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What ends a step that the watch has broken off.
+    pub(crate) const INTERRUPTED: Self = Self::Linalg(rankine_linalg::Error::Interrupted);
+
+    /// Whether it is the watch that has broken off. No solve ends in it: its outcome is [`Interrupted`](crate::Outcome::Interrupted).
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Linalg(rankine_linalg::Error::Interrupted))
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -34,7 +34,7 @@ pub enum Outcome {
     StepLimit,
     /// No step improves the iterate any more, and the residual is above the tolerance.
     Stalled,
-    /// The caller broke it off; the solution is the last iterate.
+    /// The caller broke it off; the solution is the last iterate, or what there was to start from.
     Interrupted,
     /// The iterate has become infinite or not a number; the solution is the last finite one.
     NotFinite,

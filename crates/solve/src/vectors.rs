@@ -3,20 +3,26 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, ColMut, ColRef, MatRef, Par};
 
-/// Sums that are kept side by side, so that the loop fills the registers.
-const LANES: usize = 8;
+/// Vectors this long are added up in eight sums instead of four.
+const LONG: usize = 32;
 
-/// Σ a·b; a, b: [n].
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+/// Σ a·b, of which a may be kept in single precision; a, b: [n].
+pub(crate) fn dot<E: Copy + Into<f64>>(a: &[E], b: &[f64]) -> f64 {
+    if a.len() < LONG { in_lanes::<E, 4>(a, b) } else { in_lanes::<E, 8>(a, b) }
+}
+
+/// Sums side by side, so that additions do not wait for each other and the loop fills the registers.
+fn in_lanes<E: Copy + Into<f64>, const LANES: usize>(a: &[E], b: &[f64]) -> f64 {
     let mut sums = [0.0; LANES];
     let (wide_a, wide_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f64 = wide_a.remainder().iter().zip(wide_b.remainder()).map(|(a, b)| a * b).sum();
+    let rest: f64 = wide_a.remainder().iter().zip(wide_b.remainder()).map(|(&a, b)| a.into() * b).sum();
     for (a, b) in wide_a.zip(wide_b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
+        for ((sum, &a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a.into() * b;
         }
     }
-    sums.iter().sum::<f64>() + rest
+    let (low, high) = sums.split_at(LANES / 2);
+    low.iter().zip(high).map(|(low, high)| low + high).sum::<f64>() + rest
 }
 
 /// √Σ a².
@@ -46,10 +52,12 @@ mod tests {
 
     #[test]
     fn sums_take_every_entry_whatever_the_length() {
-        for length in [0, 1, 7, 8, 9, 31] {
+        for length in [0, 1, 3, 4, 7, 8, 9, 31, 32, 39, 64] {
             let a: Vec<f64> = (0..length).map(|i| i as f64).collect();
             let wanted: f64 = a.iter().map(|a| a * a).sum();
             assert_eq!(dot(&a, &a), wanted, "{length}");
+            let single: Vec<f32> = a.iter().map(|&a| a as f32).collect();
+            assert_eq!(dot(&single, &a), wanted, "{length}");
         }
     }
 }

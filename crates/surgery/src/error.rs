@@ -61,6 +61,36 @@ pub enum Error {
     /// The caller wanted no more.
     #[error("interrupted")]
     Interrupted,
+    /// Work broke off of which something is kept ([`WriteOptions::resume`](crate::WriteOptions::resume)).
+    #[error("{source}")]
+    Unfinished {
+        /// Where the finished files are.
+        folder: PathBuf,
+        /// How many they are.
+        files: usize,
+        /// Why it broke off.
+        source: Box<Error>,
+    },
+    /// Work that is to be gone on with was begun otherwise.
+    #[error("what is finished in `{}` does not go with this{}", folder.display(), differences(changes))]
+    BegunOtherwise {
+        /// Where the finished files are.
+        folder: PathBuf,
+        /// What is not as it was.
+        changes: Vec<crate::Changed>,
+    },
+    /// Another process writes the same output.
+    #[error("another process is writing to `{}`", folder.display())]
+    Busy {
+        /// The folder under way.
+        folder: PathBuf,
+    },
+    /// Something else is where an output is to be constructed.
+    #[error("`{}` is in the way, and is nothing that this program left", folder.display())]
+    PartialIsForeign {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The part that an initialisation took out of a weight could not be found again.
     #[error("`{name}`: {source}")]
     Decomposition {
@@ -214,6 +244,14 @@ pub enum Error {
         /// The folder or file.
         path: PathBuf,
     },
+    /// A model of convolutions, where linear layers are wanted.
+    #[error("`{}` has no linear layers but its head; its {convolutions} convolutions are not taken here", path.display())]
+    NoLinear {
+        /// The folder or file.
+        path: PathBuf,
+        /// How many there are.
+        convolutions: usize,
+    },
     /// A compression that leaves everything as it is.
     #[error("none of {matrices} matrices would become smaller")]
     NotSmaller {
@@ -309,6 +347,18 @@ pub enum Error {
         /// The type asked for.
         dtype: Dtype,
     },
+}
+
+/// How many differences are named.
+const NAMED: usize = 5;
+
+/// A line for each of the first few.
+fn differences(changes: &[crate::Changed]) -> String {
+    let mut lines: String = changes.iter().take(NAMED).map(|change| format!("\n  {change}")).collect();
+    if NAMED < changes.len() {
+        lines += &format!("\n  and {} more", changes.len() - NAMED);
+    }
+    lines
 }
 
 /// A line for every tensor.

@@ -18,10 +18,13 @@ mod base;
 mod blend;
 mod compensate;
 mod compress;
+mod counterparts;
 mod error;
 mod extract;
+mod fingerprint;
 mod inputs;
 mod interpolate;
+mod journal;
 mod merge;
 mod merged;
 mod mitigate;
@@ -30,6 +33,7 @@ mod progress;
 mod quantize;
 mod rewrite;
 mod subject;
+mod unfinished;
 mod whole;
 mod write;
 
@@ -38,7 +42,8 @@ pub use adapters::{
     OtherKind, Recompressed, Share, combine, convert, export,
 };
 pub use align::{
-    Aligned, AlignedGroup, Alignment, Group, Overlap, PermutationSpec, Permutations, Permuted, UnitKind,
+    Aligned, AlignedGroup, Alignment, Correlations, Group, Overlap, PermutationSpec, Permutations, Permuted,
+    ReadUnits, UnitKind, UnitOrders,
 };
 pub use blend::{
     BlendRecipe, BlendReport, BlendedGroup, BlendedTensor, Blending, Ingredient, ModelRead, RecipeFault,
@@ -51,6 +56,7 @@ pub use compress::{
 };
 pub use error::{Error, Result};
 pub use extract::{ExtractReport, ExtractedModule, Extraction, LeftTensor, Ranks, Rest};
+pub use fingerprint::Changed;
 pub use inputs::{Inputs, Seen, Wanted};
 pub use interpolate::Interpolated;
 pub use merge::{MergeReport, TensorChange, merge, merge_images, plan_merge, plan_merge_images};
@@ -62,6 +68,7 @@ pub use quantize::{
     GgufReport, GgufSource, GgufTarget, GgufTensor, Quantization, Types, merge_gguf, plan_merge_gguf,
 };
 pub use rewrite::{plan_rewrite, rewrite};
-pub use subject::Subject;
+pub use subject::{Subject, pair};
+pub use unfinished::{Resume, unfinished_bytes};
 pub use whole::{plan_whole, write_whole};
 pub use write::{Plan, WriteOptions, write_image_model, write_model};

@@ -1,7 +1,7 @@
 //! Whether an output may be replaced: it is not what is being read, and it is something that we could have written.
 
 use crate::write::WriteOptions;
-use crate::{Error, Result};
+use crate::{Error, Result, unfinished};
 use rankine_checkpoint::{Existing, OutputFolder};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(crate) fn check_outside<'a>(target: &Path, inputs: impl IntoIterator<Item = 
 pub(crate) fn check_target(target: &Path, options: &WriteOptions) -> Result<()> {
     check(target, options.existing, options.read())?;
     drop(OutputFolder::create(target, options.existing)?);
-    Ok(())
+    unfinished::check(target, options)
 }
 
 /// As [`check_target`], and `target` lies outside of everything that is read.

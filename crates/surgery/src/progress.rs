@@ -11,7 +11,7 @@ pub enum Stage {
     Calibrating,
     /// Comparing two models; counted in tensors, or in blocks of their rows.
     Comparing,
-    /// Finding which units of two models go together; counted in groups of units, again and again.
+    /// Finding which units of two models go together; counted in groups of units, again and again, or in steps of a training.
     Matching,
     /// Decomposing weights: to recompute what an initialisation took out of the base, or to choose ranks; counted in weights.
     Decomposing,
@@ -23,6 +23,10 @@ pub enum Stage {
     Compensating,
     /// Blending tensors that are made all at once; counted in bytes.
     Blending,
+    /// Going on with finished files of work that broke off; counted in files, and told once.
+    Resuming,
+    /// Throwing away what such work finished; likewise.
+    Discarding,
     /// Making and writing the weights; counted in bytes.
     Writing,
     /// Decomposing an adapter's changes; counted in modules.
@@ -40,7 +44,8 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// Hears of progress; breaking off ends the work, of which nothing is left behind.
+/// Hears of progress; breaking off ends the work, of which nothing is left behind, but for finished files with
+/// [`WriteOptions::resume`](crate::WriteOptions::resume).
 pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
 
 impl Progress {

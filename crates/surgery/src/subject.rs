@@ -3,10 +3,24 @@
 use crate::output::check_target_outside;
 use crate::write::{WriteOptions, configured, first_dtype};
 use crate::{Error, Result, base};
-use rankine_checkpoint::adapter::{Kind, ModuleName, modules_of};
+use rankine_checkpoint::adapter::{Kind, ModuleName, Targets, modules_of};
 use rankine_checkpoint::{Bare, Checkpoint, Difference, ImageCheckpoint, Opened, Pair, ShardPlan, Tensors};
 use serde_json::Value;
 use std::path::Path;
+
+/// A model and one that was made of it, read from these places.
+///
+/// # Errors
+/// [`Error::Unlike`] when they do not have the same tensors.
+pub fn pair<'a>([base, tuned]: [&'a dyn Tensors; 2], places: [&Path; 2]) -> Result<Pair<'a>> {
+    Pair::of(base, tuned).map_err(|difference| unlike(places, difference))
+}
+
+/// That two models should have the same tensors.
+pub(crate) fn unlike(places: [&Path; 2], difference: Difference) -> Error {
+    let [first, second] = places.map(Path::to_owned);
+    Error::Unlike { first, second, difference: Box::new(difference) }
+}
 
 /// A model that is read from files.
 #[derive(Clone, Copy)]
@@ -94,18 +108,31 @@ impl<'a> Subject<'a> {
         modules
     }
 
+    /// The targeted ones of the linear layers.
+    ///
+    /// # Errors
+    /// [`Error::NoLinear`] when there are convolutions and none of these, and when a target is not there.
+    pub(crate) fn targeted(self, targets: &Targets) -> Result<Vec<String>> {
+        let linear = self.linear();
+        let is_convolution = |module: &&ModuleName| module.kind == Kind::Convolution;
+        let convolutions = modules_of(self.tensors()).iter().filter(is_convolution).count();
+        if linear.is_empty() && 0 < convolutions {
+            return Err(Error::NoLinear { path: self.path().to_owned(), convolutions });
+        }
+        Ok(targets.select_strictly(&linear)?)
+    }
+
     /// This model and one that was made of it.
     ///
     /// # Errors
     /// [`Error::Unlike`] when they do not have the same tensors.
     pub fn pair(self, tuned: Self) -> Result<Pair<'a>> {
-        Pair::of(self.tensors(), tuned.tensors()).map_err(|difference| self.unlike(tuned, difference))
+        pair([self.tensors(), tuned.tensors()], [self.path(), tuned.path()])
     }
 
     /// That the other should have the same tensors.
     pub(crate) fn unlike(self, other: Self, difference: Difference) -> Error {
-        let [first, second] = [self, other].map(|model| model.path().to_owned());
-        Error::Unlike { first, second, difference: Box::new(difference) }
+        unlike([self.path(), other.path()], difference)
     }
 
     /// What peft calls the task of an adapter for this model; `None` where it needs no word for it.

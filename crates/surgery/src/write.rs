@@ -1,14 +1,16 @@
 //! A model as a folder that transformers loads: `model.safetensors` or shards, `config.json`, the tokenizer.
 //!
 //! Weights go from source to file a block of rows at a time, the blocks of all tensors shared by all threads. A tensor
-//! that is stored as it was read is copied byte for byte. The folder appears when it is complete.
+//! that is stored as it was read is copied byte for byte. One file is written after the other, and the folder appears when it
+//! is complete; what becomes of finished files before that stands in `unfinished.rs`.
 
 use crate::merged::{Squares, row_blocks};
-use crate::{Error, Progress, Result, Stage, Watch, output};
+use crate::unfinished::{Unfinished, broken_off};
+use crate::{Error, Progress, Result, Resume, Stage, Watch, output};
 use indexmap::IndexMap;
+use rankine_checkpoint::writer::TensorsWriter;
 use rankine_checkpoint::{
-    Config, Dtype, Existing, ImageCheckpoint, ModelWriter, OutputFolder, ShardPlan, TensorInfo, Tensors,
-    ThinLayers,
+    Config, Dtype, Existing, ImageCheckpoint, OutputFolder, ShardPlan, TensorInfo, Tensors, ThinLayers,
 };
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -23,7 +25,8 @@ const BLOCKS_BETWEEN_REPORTS: usize = 16;
 #[derive(Clone, Debug, PartialEq)]
 pub struct WriteOptions {
     /// Type of all weights: F32, F16 or Bf16. `None` keeps each as it is; a model with quantised weights becomes f32,
-    /// the type that holds all of them exactly.
+    /// the type that holds all of them exactly, and so does a weight of f64 that is computed and not copied: everything is
+    /// computed in f32.
     pub dtype: Option<Dtype>,
     /// Most bytes of weights in a file; a larger tensor has a file to itself.
     pub shard_bytes: u64,
@@ -38,6 +41,8 @@ pub struct WriteOptions {
     pub extra_files: Vec<(String, Vec<u8>)>,
     /// Layers of which the factors are written: `config.json` says so.
     pub thin: Option<ThinLayers>,
+    /// How work goes on that broke off; without it nothing is left behind.
+    pub resume: Option<Resume>,
 }
 
 impl Default for WriteOptions {
@@ -51,6 +56,7 @@ impl Default for WriteOptions {
             companions: Vec::new(),
             extra_files: Vec::new(),
             thin: None,
+            resume: None,
         }
     }
 }
@@ -78,7 +84,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// When `target` exists and may not be replaced, a weight cannot be read, writing fails, or `watch` breaks off; nothing
-/// is left behind then.
+/// is left behind then, but for finished files with [`WriteOptions::resume`].
 pub fn write_model(
     source: &dyn Tensors,
     config: &Config,
@@ -111,7 +117,9 @@ pub(crate) fn write_unchanged(
     options: &WriteOptions,
     watch: &mut Watch,
 ) -> Result<Plan> {
-    let weights = Weights { source, copied: &|_| false, fill: &unchanged(source) };
+    // Numbers of other types are the same after a way through f32.
+    let copied = |name: &str| is_stored_double(source, name);
+    let weights = Weights { source, copied: &copied, fill: &unchanged(source) };
     weights.write(files, target, options, watch).map(|written| written.plan)
 }
 
@@ -131,6 +139,12 @@ type Fill<'a> = dyn Fn(&str, Range<usize>, &mut [f32]) -> Result<Squares> + Sync
 /// Name and content of the files that tell what a model is whose weights are written so.
 pub(crate) type Files<'a> = dyn Fn(&ShardPlan) -> Vec<(&'static str, Value)> + 'a;
 
+/// The tensors of a file, in order.
+pub(crate) type Shard = IndexMap<String, TensorInfo>;
+
+/// How far tensors moved.
+pub(crate) type Moved = IndexMap<String, Squares>;
+
 /// Weights and how rows of them are made.
 pub(crate) struct Weights<'a> {
     pub source: &'a dyn Tensors,
@@ -143,7 +157,7 @@ pub(crate) struct Weights<'a> {
 pub(crate) struct Written {
     pub plan: Plan,
     /// How far each tensor moved.
-    pub moved: IndexMap<String, Squares>,
+    pub moved: Moved,
 }
 
 /// Some rows of a tensor.
@@ -162,24 +176,24 @@ impl Weights<'_> {
         options: &WriteOptions,
         watch: &mut Watch,
     ) -> Result<Written> {
-        let plan = shard_plan(self.source, options)?;
-        let moved = in_folder((&plan, files(&plan)), target, options, |writer| {
-            self.write_blocks(writer, tensors(&plan), watch)
+        let plan = shard_plan_of(&self.infos(), options)?;
+        let files = (&plan, files(&plan));
+        let moved = in_folder(files, target, options, watch, |writer, shard, progress, watch| {
+            self.write_blocks(writer, shard.iter(), progress, watch)
         })?;
         Ok(Written { plan: summary(&plan), moved })
     }
 
-    /// Some tensors of a plan, a block of rows at a time.
+    /// Some tensors of a file, a block of rows at a time.
     pub fn write_blocks<'p>(
         &self,
-        writer: &ModelWriter,
+        writer: &TensorsWriter,
         tensors: impl Iterator<Item = (&'p String, &'p TensorInfo)>,
+        progress: &mut Progress,
         watch: &mut Watch,
-    ) -> Result<IndexMap<String, Squares>> {
+    ) -> Result<Moved> {
         let blocks = self.blocks(tensors);
-        let mut moved: IndexMap<String, Squares> = IndexMap::new();
-        let total = blocks.iter().map(Block::stored_bytes).sum();
-        let mut progress = Progress { stage: Stage::Writing, done: 0, total };
+        let mut moved = Moved::new();
         let fill = self.fill;
         // In groups, so that the caller hears of progress on its own thread.
         for group in blocks.chunks(BLOCKS_BETWEEN_REPORTS * rayon::current_num_threads()) {
@@ -196,45 +210,89 @@ impl Weights<'_> {
         Ok(moved)
     }
 
+    /// The tensors in the types of what is written.
+    fn infos(&self) -> IndexMap<String, TensorInfo> {
+        let written = |(name, info): (&String, &TensorInfo)| {
+            let kept = info.dtype != Dtype::F64 || ((self.copied)(name) && self.source.raw(name).is_ok());
+            (name.clone(), if kept { info.clone() } else { computed(info) })
+        };
+        self.source.infos().iter().map(written).collect()
+    }
+
     fn blocks<'p>(&self, tensors: impl Iterator<Item = (&'p String, &'p TensorInfo)>) -> Vec<Block<'p>> {
         let of_tensor = |(name, info): (&'p String, &'p TensorInfo)| {
             let same = self.source.infos().get(name).is_some_and(|stored| stored.dtype == info.dtype);
             let plain = !is_weight(info.dtype) || (self.copied)(name);
-            let copied = same && plain && matches!(self.source.raw(name), Ok(Cow::Borrowed(_)));
-            let blocks = row_blocks(info.rows(), info.row_elements()).into_iter();
-            blocks.map(move |rows| Block { name, info, rows, copied })
+            let (copied, blocks) = match (same && plain).then(|| self.source.raw(name)) {
+                Some(Ok(Cow::Borrowed(_))) => (true, row_blocks(info.rows(), info.row_elements())),
+                // f64 does not go through f32; bytes that have to be made are made once.
+                Some(Ok(Cow::Owned(_))) if info.dtype == Dtype::F64 => {
+                    (true, std::iter::once(0..info.rows()).collect())
+                }
+                _ => (false, row_blocks(info.rows(), info.row_elements())),
+            };
+            blocks.into_iter().map(move |rows| Block { name, info, rows, copied })
         };
         tensors.flat_map(of_tensor).collect()
     }
 }
 
-/// Makes the folder `target`, with the files that tell what the model is; `write` gives all weights of the plan. The folder
-/// appears when it is complete.
-pub(crate) fn in_folder<T>(
+/// All tensors of a plan.
+fn tensors(plan: &ShardPlan) -> impl Iterator<Item = (&String, &TensorInfo)> {
+    plan.files().flat_map(|(_, shard)| shard)
+}
+
+/// Makes the folder `target`, with the files that tell what the model is; `write` gives the weights of each file, adds to the
+/// bytes done, and says how far they moved. It is not asked for files that are finished already.
+pub(crate) fn in_folder(
     (plan, files): (&ShardPlan, Vec<(&'static str, Value)>),
     target: &Path,
     options: &WriteOptions,
-    write: impl FnOnce(&ModelWriter) -> Result<T>,
-) -> Result<T> {
+    watch: &mut Watch,
+    write: impl FnMut(&TensorsWriter, &Shard, &mut Progress, &mut Watch) -> Result<Moved>,
+) -> Result<Moved> {
     output::check(target, options.existing, options.read())?;
-    let folder = OutputFolder::create(target, options.existing)?;
+    let mut unfinished = Unfinished::begin(target, plan, options, watch)?;
+    let written = fill_folder(&mut unfinished, (plan, files), options, watch, write);
+    // Once more: writing took its time.
+    let checked =
+        written.and_then(|moved| output::check(target, options.existing, options.read()).map(|()| moved));
+    match checked {
+        Ok(moved) => unfinished.finish().map(|()| moved),
+        Err(error) => Err(broken_off(error, unfinished.kept())),
+    }
+}
+
+fn fill_folder(
+    unfinished: &mut Unfinished,
+    (plan, files): (&ShardPlan, Vec<(&'static str, Value)>),
+    options: &WriteOptions,
+    watch: &mut Watch,
+    mut write: impl FnMut(&TensorsWriter, &Shard, &mut Progress, &mut Watch) -> Result<Moved>,
+) -> Result<Moved> {
     let files = match &options.thin {
         Some(layers) => layers.mark(files),
         None => files,
     };
-    write_companions(&folder, &files, options)?;
-    let writer = ModelWriter::create(&folder, plan)?;
-    let written = write(&writer)?;
-    writer.finish()?;
-    // Once more: writing took its time.
-    output::check(target, options.existing, options.read())?;
-    folder.finish()?;
-    Ok(written)
-}
-
-/// All tensors of a plan.
-pub(crate) fn tensors(plan: &ShardPlan) -> impl Iterator<Item = (&String, &TensorInfo)> {
-    plan.files().flat_map(|(_, shard)| shard)
+    write_companions(&unfinished.folder, &files, options)?;
+    plan.write_index(&unfinished.folder)?;
+    let mut progress = Progress { stage: Stage::Writing, done: 0, total: plan.bytes() };
+    let (mut all, mut end) = (Moved::new(), 0);
+    for (name, shard) in plan.files() {
+        end += bytes_of(shard);
+        if let Some(moved) = unfinished.finished(&name) {
+            all.extend(moved.iter().map(|(name, squares)| (name.clone(), *squares)));
+            progress.done = end;
+            continue;
+        }
+        let writer = unfinished.open(&name, shard)?;
+        let moved = write(&writer, shard, &mut progress, watch)?;
+        unfinished.close(&name, writer, &moved)?;
+        all.extend(moved);
+        progress.done = end;
+        progress.tell(watch)?;
+    }
+    Ok(all)
 }
 
 impl Block<'_> {
@@ -251,11 +309,13 @@ impl Block<'_> {
         &self,
         source: &dyn Tensors,
         fill: &Fill,
-        writer: &ModelWriter,
+        writer: &TensorsWriter,
         buffer: &mut Vec<f32>,
     ) -> Result<Squares> {
         let &Self { name, info, ref rows, copied } = self;
-        let (start, end) = (rows.start * self.row_bytes(), rows.end * self.row_bytes());
+        let start = rows.start * self.row_bytes();
+        // Rows of numbers of less than eight bits may end within a byte.
+        let end = if rows.end == info.rows() { info.bytes as usize } else { rows.end * self.row_bytes() };
         if copied && let Some(bytes) = source.raw(name)?.get(start..end) {
             writer.write_raw_part(name, start, bytes)?;
             source.release(name, rows.clone());
@@ -272,7 +332,21 @@ impl Block<'_> {
 
 /// Whether numbers of this type are weights, and not counts or masks.
 pub(crate) fn is_weight(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::Quantized(_))
+    dtype.is_float() || matches!(dtype, Dtype::Quantized(_))
+}
+
+/// A tensor of this shape whose numbers are computed, which is done in f32.
+pub(crate) fn computed(info: &TensorInfo) -> TensorInfo {
+    match info.dtype {
+        Dtype::F64 => TensorInfo { dtype: Dtype::F32, bytes: info.bytes / 2, ..info.clone() },
+        _ => info.clone(),
+    }
+}
+
+/// Whether the tensor holds f64 as files do.
+pub(crate) fn is_stored_double(source: &dyn Tensors, name: &str) -> bool {
+    let is_double = source.infos().get(name).is_some_and(|info| info.dtype == Dtype::F64);
+    is_double && matches!(source.encoded(name), Ok(Some((Dtype::F64, _))))
 }
 
 /// The one type that all weights get, if they are to get one.
@@ -285,8 +359,8 @@ fn common_dtype(infos: &IndexMap<String, TensorInfo>, options: &WriteOptions) ->
 fn stored_dtype(found: Dtype, common: Option<Dtype>) -> Dtype {
     match common {
         Some(dtype) if is_weight(found) => dtype,
-        // Weights are computed in f32.
-        _ if found == Dtype::F64 => Dtype::F32,
+        // Which holds all floats of eight bits.
+        _ if found.is_float8() => Dtype::Bf16,
         _ => found,
     }
 }
@@ -315,20 +389,28 @@ pub(crate) fn shard_plan_of(
 }
 
 pub(crate) fn summary(plan: &ShardPlan) -> Plan {
-    let bytes = |shard: &IndexMap<String, TensorInfo>| shard.values().map(|info| info.bytes).sum();
     let parameters =
         plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.elements() as u64).sum();
     Plan {
         bytes: plan.bytes(),
         parameters,
-        files: plan.files().map(|(name, shard)| (name, bytes(shard))).collect(),
+        files: plan.files().map(|(name, shard)| (name, bytes_of(shard))).collect(),
     }
+}
+
+fn bytes_of(shard: &Shard) -> u64 {
+    shard.values().map(|info| info.bytes).sum()
 }
 
 /// The configuration with the type in which the weights are written: the common one, else what it said, else that of
 /// the first tensor.
 fn stored_config(source: &dyn Tensors, plan: &ShardPlan, config: &Config, options: &WriteOptions) -> Config {
-    let kept = || config.dtype.map(|dtype| stored_dtype(dtype, None)).or_else(|| first_dtype(plan));
+    let kept = || {
+        let mut written = tensors(plan).map(|(_, info)| info.dtype);
+        // Where all that was f64 is computed, nothing is any more.
+        let is_there = |dtype: &Dtype| *dtype != Dtype::F64 || written.any(|found| found == Dtype::F64);
+        config.dtype.map(|dtype| stored_dtype(dtype, None)).filter(is_there).or_else(|| first_dtype(plan))
+    };
     Config { dtype: common_dtype(source.infos(), options).or_else(kept), ..config.clone() }
 }
 

@@ -4,9 +4,8 @@
 //!
 //! Both models are read a block of rows at a time, the blocks of all tensors shared by all threads.
 
-use super::place::place;
 use crate::{Progress, Result, Watch};
-use rankine_checkpoint::Pair;
+use rankine_checkpoint::{Layer, Pair, Place};
 use rankine_kernels::reduce;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -24,9 +23,9 @@ pub struct TensorChange {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Number of its layer; `None` outside of all layers.
-    pub layer: Option<usize>,
-    /// What it is in its layer, such as `mlp.up_proj`.
+    /// Its layer; `None` outside of all layers.
+    pub layer: Option<Layer>,
+    /// What it is in its layer, such as `mlp.up_proj`; outside of all layers its own name.
     pub kind: String,
     /// ‖W₀‖².
     pub before: f64,
@@ -63,9 +62,16 @@ struct Block<'a> {
 pub fn changes(pair: Pair<'_>, watch: &mut Watch) -> Result<Vec<TensorChange>> {
     let (mut found, mut blocks) = (Vec::new(), Vec::new());
     for (index, (name, info)) in pair.tensors().enumerate() {
-        let (layer, kind) = place(name);
-        let (name_kept, kind, shape) = (name.to_owned(), kind.to_owned(), info.shape.clone());
-        found.push(TensorChange { name: name_kept, shape, layer, kind, before: 0.0, moved: 0.0 });
+        let place = Place::of_tensor(name);
+        let alone = name.strip_suffix(".weight").unwrap_or(name);
+        found.push(TensorChange {
+            name: name.to_owned(),
+            shape: info.shape.clone(),
+            layer: place.map(Place::to_layer),
+            kind: place.map_or(alone, |place| place.role).to_owned(),
+            before: 0.0,
+            moved: 0.0,
+        });
         let (height, width) = (info.rows(), info.row_elements());
         if let Some(rows) = BLOCK.checked_div(width) {
             let step = rows.max(1);

@@ -4,7 +4,6 @@
 //! The two are a [`Pair`](rankine_checkpoint::Pair); where the tuned model is a base with an adapter, nothing here knows of it.
 
 mod changes;
-mod place;
 mod spectra;
 mod sums;
 

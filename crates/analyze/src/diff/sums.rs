@@ -2,8 +2,9 @@
 
 use super::changes::TensorChange;
 use super::spectra::MatrixChange;
+use crate::lists;
 use indexmap::IndexMap;
-use std::collections::BTreeMap;
+use rankine_checkpoint::Layer;
 
 /// Several tensors together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -21,8 +22,8 @@ pub struct ChangeSum {
 /// How far tensors moved, by layer and kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChangeMap {
-    /// The layers, ascending.
-    pub layers: Vec<usize>,
+    /// Names of the layers in the order of the model: their numbers where there is one list of them.
+    pub layers: Vec<String>,
     /// The kinds, as they are met.
     pub kinds: Vec<String>,
     /// √(Σ ‖W − W₀‖² / Σ ‖W₀‖²); NaN where there is nothing. Rows are layers.
@@ -61,29 +62,37 @@ pub fn by_kind(changes: &[TensorChange]) -> IndexMap<&str, ChangeSum> {
     sums
 }
 
-/// By layer; what is outside of all layers comes first.
-pub fn by_layer(changes: &[TensorChange]) -> BTreeMap<Option<usize>, ChangeSum> {
-    let mut sums: BTreeMap<Option<usize>, ChangeSum> = BTreeMap::new();
-    changes.iter().for_each(|change| sums.entry(change.layer).or_default().add(change));
-    sums
+/// By layer, in the order of the model; what is outside of all layers comes first.
+pub fn by_layer(changes: &[TensorChange]) -> IndexMap<Option<Layer>, ChangeSum> {
+    let mut outside: Option<ChangeSum> = None;
+    let mut layers: IndexMap<Layer, ChangeSum> = IndexMap::new();
+    for change in changes {
+        match &change.layer {
+            Some(layer) => layers.entry(layer.clone()).or_default().add(change),
+            None => outside.get_or_insert_default().add(change),
+        }
+    }
+    let layers = lists::sorted(layers).into_iter().map(|(layer, sum)| (Some(layer), sum));
+    outside.map(|sum| (None, sum)).into_iter().chain(layers).collect()
 }
 
 /// By layer and kind, of the tensors that are in a layer.
 pub fn change_map(changes: &[TensorChange]) -> ChangeMap {
-    let mut sums: BTreeMap<usize, IndexMap<&str, ChangeSum>> = BTreeMap::new();
+    let mut sums: IndexMap<Layer, IndexMap<&str, ChangeSum>> = IndexMap::new();
     let mut kinds: IndexMap<&str, ()> = IndexMap::new();
     for change in changes {
-        let Some(layer) = change.layer else { continue };
+        let Some(layer) = &change.layer else { continue };
         kinds.insert(change.kind.as_str(), ());
-        sums.entry(layer).or_default().entry(change.kind.as_str()).or_default().add(change);
+        sums.entry(layer.clone()).or_default().entry(change.kind.as_str()).or_default().add(change);
     }
+    let sums = lists::sorted(sums);
     let row = |sums: &IndexMap<&str, ChangeSum>| -> Vec<f64> {
         let value = |kind: &&str| sums.get(*kind).and_then(|sum| sum.relative()).unwrap_or(f64::NAN);
         kinds.keys().map(value).collect()
     };
     ChangeMap {
         values: sums.values().map(row).collect(),
-        layers: sums.keys().copied().collect(),
+        layers: lists::names(sums.keys()),
         kinds: kinds.keys().map(|&kind| kind.to_owned()).collect(),
     }
 }

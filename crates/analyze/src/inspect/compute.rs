@@ -6,8 +6,7 @@
 //! The attention's own products grow with the text and are not counted.
 
 use super::TensorReport;
-use super::place::Part;
-use rankine_checkpoint::{Opened, ends};
+use rankine_checkpoint::{Opened, Part, ends};
 use serde::Serialize;
 
 /// Bytes of a number in the cache that is told: 16 bits.

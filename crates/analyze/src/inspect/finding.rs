@@ -1,8 +1,8 @@
 //! What is worth saying of a model.
 
-use super::headers::is_whole;
 use super::map::FEWEST;
 use super::summary::{deviations, median};
+use super::types::{is_whole, of_types};
 use super::{Part, TensorReport};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -81,6 +81,18 @@ pub enum Finding {
         /// Of how many there is an exponent.
         of: usize,
     },
+    /// Tensors whose numbers are not read, or are whole and of no spectrum.
+    NotAnalysed {
+        /// The type of their numbers.
+        dtype: String,
+        /// The tensors.
+        tensors: Vec<String>,
+    },
+    /// Scales of 8-bit weights, which are looked at as they are stored.
+    Scales {
+        /// The scales.
+        tensors: Vec<String>,
+    },
 }
 
 impl Finding {
@@ -131,6 +143,14 @@ impl fmt::Display for Finding {
                 )?;
                 out.write_str(&few(tensors))
             }
+            Self::NotAnalysed { dtype, tensors } => {
+                write!(out, "not analysed: dtype {dtype}, of {}", few(tensors))
+            }
+            Self::Scales { tensors } => write!(
+                out,
+                "weights of 8 bits are looked at as they are stored: their scales are not applied, {}",
+                few(tensors)
+            ),
         }
     }
 }
@@ -167,6 +187,7 @@ pub(super) fn findings(tensors: &[TensorReport]) -> Vec<Finding> {
     let (steep, flat) = (those(&|alpha| high < alpha), those(&|alpha| alpha < low));
     found.extend((!steep.is_empty()).then_some(Finding::SteepTails { tensors: steep, of }));
     found.extend((!flat.is_empty()).then_some(Finding::FlatTails { tensors: flat, of }));
+    found.extend(of_types(tensors));
     found.sort_by_key(|finding| !finding.is_warning());
     found
 }

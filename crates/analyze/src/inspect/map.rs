@@ -2,6 +2,7 @@
 
 use super::summary::deviations;
 use super::{ModelReport, Part, Spectrum, TensorReport};
+use crate::lists;
 use indexmap::{IndexMap, IndexSet};
 
 /// A kind with fewer matrices has no like.
@@ -57,12 +58,8 @@ impl ModelReport {
                 cells[row * columns.len() + column].get_or_insert(tensor);
             }
         }
-        let lists: IndexSet<&str> = layers.iter().map(|layer| layer.list.as_str()).collect();
-        let name = |layer: &&super::Layer| match lists.len() {
-            1 => layer.index.to_string(),
-            _ => layer.to_string(),
-        };
-        LayerMap { rows: layers.iter().map(name).collect(), columns: columns.into_iter().collect(), cells }
+        let rows = lists::names(layers.iter().copied());
+        LayerMap { rows, columns: columns.into_iter().collect(), cells }
     }
 
     /// The tensors that differ most from others of their kind, at most `count`, the most different first.

@@ -8,28 +8,32 @@ mod finding;
 mod headers;
 mod map;
 mod numbers;
+mod pattern;
 mod place;
 mod power_law;
 mod spectrum;
 mod summary;
+mod types;
 
 pub use compute::Compute;
 pub use finding::{Finding, USUAL_ALPHA};
 pub use map::{LayerMap, Notable};
 pub use numbers::Numbers;
-pub use place::{Layer, Part};
 pub use power_law::Tail;
+pub use rankine_checkpoint::{Layer, Part};
 pub use spectrum::{Bulk, SHARES, Spectrum};
 pub use summary::{Group, Storage};
 
 use crate::{Error, Result, Watch, progress::on_all_threads};
-use headers::{architecture, described, is_like, is_whole};
+use headers::{architecture, described};
 use indexmap::IndexMap;
-use rankine_checkpoint::{Opened, Tensors};
+use pattern::{fits_none, is_like};
+use rankine_checkpoint::{Dtype, Opened, Tensors};
 use rankine_random::Rng;
 use serde::Serialize;
 use spectrum::Extent;
 use std::cmp::Reverse;
+use types::is_whole;
 
 /// Which singular values are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,7 +107,7 @@ pub struct TensorReport {
     pub layer: Option<Layer>,
     /// What tells it from the others of its layer: its kind, or else the rest of its name.
     pub slot: String,
-    /// What its numbers are like; `None` where headers alone were read.
+    /// What its numbers are like; `None` where headers alone were read, or the type is one whose numbers are not.
     pub numbers: Option<Numbers>,
     /// Of a matrix or convolution of finite floats, taken as [out, rest], with two rows and columns at least and a norm that
     /// a float of 32 bits can hold.
@@ -123,8 +127,7 @@ impl Inspection {
         if let Some(pattern) =
             self.patterns.iter().find(|pattern| !all.iter().any(|tensor| fits(tensor, pattern)))
         {
-            let expected = "the name of a tensor of the model, or a pattern of names with `*`";
-            return Err(Error::Setting { name: "tensor", expected, found: format!("`{pattern}`") });
+            return Err(fits_none(pattern, all.iter().map(|tensor| tensor.name.as_str())));
         }
         let chosen = |tensor: &TensorReport| {
             self.patterns.is_empty() || self.patterns.iter().any(|pattern| fits(tensor, pattern))
@@ -146,15 +149,20 @@ impl Inspection {
         let source = model.tensors();
         let measured = on_all_threads(&order, |&at| self.measure(source, &tensors[at]), watch)?;
         for (at, (numbers, spectrum)) in order.into_iter().zip(measured) {
-            tensors[at].numbers = Some(numbers);
+            tensors[at].numbers = numbers;
             tensors[at].spectrum = spectrum;
         }
         Ok(ModelReport::of(architecture, compute, tensors))
     }
 
-    fn measure(&self, source: &dyn Tensors, tensor: &TensorReport) -> Result<(Numbers, Option<Spectrum>)> {
+    fn measure(
+        &self,
+        source: &dyn Tensors,
+        tensor: &TensorReport,
+    ) -> Result<(Option<Numbers>, Option<Spectrum>)> {
         let name = &tensor.name;
-        let Some(info) = source.infos().get(name) else { return Ok((Numbers::of(&[], 0), None)) };
+        let info = source.infos().get(name).filter(|info| !matches!(info.dtype, Dtype::Unread(_)));
+        let Some(info) = info else { return Ok((None, None)) };
         let mut values = vec![0.0; info.elements()];
         source.read_into(name, &mut values)?;
         source.release(name, 0..info.rows());
@@ -163,7 +171,7 @@ impl Inspection {
         let short = rows.min(columns);
         let is_matrix = 2 <= info.shape.len() && 2 <= short && !is_whole(&tensor.dtype);
         if !is_matrix || 0 < numbers.not_finite || numbers.is_vast() {
-            return Ok((numbers, None));
+            return Ok((Some(numbers), None));
         }
         let extent = match self.spectra {
             Spectra::Exact => Extent::All,
@@ -174,7 +182,7 @@ impl Inspection {
         let mut rng = Rng::new(self.seed).fork("inspect").fork(name);
         let spectrum = Spectrum::of(&values, [rows, columns], numbers.norm.powi(2), extent, &mut rng);
         let failed = |source| Error::Decomposition { name: name.clone(), source };
-        Ok((numbers, Some(spectrum.map_err(failed)?)))
+        Ok((Some(numbers), Some(spectrum.map_err(failed)?)))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Tensors taken together: by kind, by layer, by type of their numbers.
 
 use super::TensorReport;
-use super::place::{Layer, Part};
+use crate::lists;
 use indexmap::IndexMap;
+use rankine_checkpoint::{Layer, Part};
 use serde::Serialize;
 
 /// A median absolute deviation times this is the standard deviation of a normal law.
@@ -75,13 +76,7 @@ pub(super) fn by_kind(tensors: &[TensorReport]) -> IndexMap<Part, Group> {
 
 /// By layer; lists in the order of the model, each from its first layer to its last.
 pub(super) fn by_layer(tensors: &[TensorReport]) -> IndexMap<Layer, Group> {
-    let mut layers = grouped(tensors, |tensor| tensor.layer.clone());
-    let mut lists: IndexMap<String, usize> = IndexMap::new();
-    for layer in layers.keys() {
-        let next = lists.len();
-        lists.entry(layer.list.clone()).or_insert(next);
-    }
-    layers.sort_by_cached_key(|layer, _| (lists.get(&layer.list).copied(), layer.index));
+    let layers = lists::sorted(grouped(tensors, |tensor| tensor.layer.clone()));
     layers.into_iter().map(|(layer, members)| (layer, Group::of(&members))).collect()
 }
 

@@ -12,6 +12,8 @@ pub enum Coordinates {
     /// By how much they influence the outputs.
     #[default]
     Interaction,
+    /// By how much they influence the features of the next layer.
+    Local,
     /// By their variance.
     Principal,
     /// The units themselves, by their variance.
@@ -21,7 +23,7 @@ pub enum Coordinates {
 /// Coordinates of a layer, the most important first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Basis {
-    /// What each matters: Λ of the interaction basis, else a variance; descending, [h].
+    /// What each matters: Λ of an interaction basis, else a variance; descending, [h].
     pub importance: Vec<f64>,
     /// C; [d, h].
     pub forward: Mat<f64>,
@@ -30,7 +32,8 @@ pub struct Basis {
 }
 
 impl Basis {
-    /// Coordinates of activations with this covariance and these gradients; covariance and K: [d, d], both symmetric.
+    /// Coordinates of activations with this covariance and these gradients, of the outputs or of the next layer; covariance and
+    /// K: [d, d], both symmetric.
     ///
     /// # Errors
     /// When an entry is not finite.
@@ -41,7 +44,9 @@ impl Basis {
         tolerance: f64,
     ) -> Result<Self> {
         match coordinates {
-            Coordinates::Interaction => Self::interaction((covariance, gradients), width, tolerance),
+            Coordinates::Interaction | Coordinates::Local => {
+                Self::interaction((covariance, gradients), width, tolerance)
+            }
             Coordinates::Principal => Self::principal(covariance, width, tolerance),
             Coordinates::Neurons => Ok(Self::neurons(covariance, width)),
         }

@@ -1,5 +1,6 @@
 //! What was found in every layer by itself: ranks, the basis, what does nothing.
 
+use super::local::localise;
 use super::measure::{Measured, check, groups, measure};
 use super::{Basis, Coordinates, Degeneracy, Layer, Network, Settings, Synchronised, rank};
 use crate::{Error, Progress, Result, Watch};
@@ -49,7 +50,7 @@ impl LayerFindings {
         let interaction = Basis::interaction((&covariance, &k), width, tolerance)?;
         let importance = interaction.importance.clone();
         let basis = match settings.coordinates {
-            Coordinates::Interaction => interaction,
+            Coordinates::Interaction | Coordinates::Local => interaction,
             other => Basis::new(other, (&covariance, &k), width, tolerance)?,
         };
         let about_zero = rank(&eigenvalues(&measured.activations.second(), width)?, tolerance);
@@ -107,6 +108,9 @@ pub fn layers(
             found.map_err(|source| Error::Decomposition { name: measured.layer.name.clone(), source })
         };
         found.extend(measured.par_iter().with_max_len(1).map(of).collect::<Result<Vec<_>>>()?);
+    }
+    if settings.coordinates == Coordinates::Local {
+        localise(network, &mut found, settings, watch)?;
     }
     Ok(found)
 }

@@ -18,7 +18,7 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    fn new(layer: Layer, factor: f64) -> Self {
+    pub fn new(layer: Layer, factor: f64) -> Self {
         Self {
             activations: Moments::new(layer.width),
             firing: Firing::new(layer.width),
@@ -45,7 +45,7 @@ impl Measured {
         mean
     }
 
-    fn see(&mut self, derived: &super::Derived, is_first: bool) -> rankine_linalg::Result<()> {
+    pub fn see(&mut self, derived: &super::Derived, is_first: bool) -> rankine_linalg::Result<()> {
         let width = self.layer.width.max(1);
         if is_first {
             self.activations.see(&derived.activations)?;

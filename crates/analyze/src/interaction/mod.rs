@@ -20,13 +20,14 @@
 //! Paper: [interaction] §3 and §4, with the basis of the authors' code (`jacobian` formula, to the outputs, gradients at the
 //! point itself). Departures: means are moved into the bias and the constant direction is left out, where the code keeps it
 //! first; thresholds are relative to the largest eigenvalue; weights of the graph are the shares of Ê of a pair of layers;
-//! modules are Louvain's. The basis towards the next layer (LIB) is not here.
+//! modules are Louvain's. The basis towards the next layer is in `interaction/local.rs`.
 
 mod basis;
 mod degeneracy;
 mod edges;
 mod firing;
 mod layers;
+mod local;
 mod measure;
 mod modules;
 mod moments;

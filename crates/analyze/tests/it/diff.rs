@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use rankine_analyze::{
     ChangeSum, Error, Progress, TensorChange, by_kind, by_layer, change_map, changes, spectra, sweep,
 };
-use rankine_checkpoint::{Dtype, Pair, TensorInfo, Tensors};
+use rankine_checkpoint::{Dtype, Layer, Pair, TensorInfo, Tensors};
 use rankine_random::Rng;
 use rankine_testkit::assert_close;
 use std::borrow::Cow;
@@ -84,7 +84,8 @@ fn every_tensor_is_told_how_far_it_moved() {
     assert!(found.iter().map(|change| &change.name).eq(base.infos.keys()));
     let moved: Vec<&TensorChange> = found.iter().filter(|change| change.is_changed()).collect();
     assert_eq!(moved.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), [norm, up]);
-    assert_eq!((moved[1].layer, moved[1].kind.as_str()), (Some(1), "mlp.up_proj"));
+    let layer = |index| Some(Layer { list: "model.layers".to_owned(), index });
+    assert_eq!((&moved[1].layer, moved[1].kind.as_str()), (&layer(1), "mlp.up_proj"));
     assert_close!([moved[0].relative().unwrap()], [0.25]);
     let squares: f64 = base.values[up].iter().map(|x| f64::from(x * x)).sum();
     let expected = ((SIDE * SIDE / 2) as f64 * 0.25 / squares).sqrt();
@@ -95,12 +96,36 @@ fn every_tensor_is_told_how_far_it_moved() {
     assert_eq!((kinds["mlp.up_proj"].tensors, kinds["mlp.up_proj"].changed), (2, 1));
     assert_eq!(kinds["self_attn.q_proj"].relative(), Some(0.0));
     let layers = by_layer(&found);
-    assert_eq!((layers[&None].tensors, layers[&Some(1)].changed), (1, 1));
+    assert_eq!((layers[&None::<Layer>].tensors, layers[&layer(1)].changed), (1, 1));
     let all: f64 = layers.values().map(|sum| sum.moved).sum();
     assert_close!([all], [sum.moved], relative = 1e-12);
     let map = change_map(&found);
-    assert_eq!((map.layers.as_slice(), map.kinds.len()), ([0, 1].as_slice(), 3));
+    assert_eq!(map.layers, ["0", "1"]);
+    assert_eq!(map.kinds.len(), 3);
     assert_eq!(map.values[1][1], moved[1].relative().unwrap());
+}
+
+/// Blocks are counted from 0 in every stage of a ResNet.
+#[test]
+fn stages_are_told_apart() {
+    let (mut base, mut tuned) = (Held::default(), Held::default());
+    for name in ["conv1.weight", "layer1.0.conv1.weight", "layer2.0.conv1.weight", "layer2.1.conv1.weight"] {
+        base.insert(name, &[1, 1, 1, 1], vec![1.0]);
+        tuned.insert(name, &[1, 1, 1, 1], vec![1.0]);
+    }
+    tuned.change("layer2.0.conv1.weight", |_| 0.5);
+    let map = change_map(&found(&base, &tuned));
+    assert_eq!(
+        (map.layers.join(" "), map.kinds.join(" ")),
+        ("layer1.0 layer2.0 layer2.1".to_owned(), "conv1".to_owned())
+    );
+    assert_eq!(map.values, [[0.0], [0.5], [0.0]]);
+    let layers = by_layer(&found(&base, &tuned));
+    assert_eq!(
+        layers.values().map(|sum| (sum.tensors, sum.changed)).collect::<Vec<_>>(),
+        [(1, 0), (1, 0), (1, 1), (1, 0)]
+    );
+    assert_eq!(layers.keys().next(), Some(&None));
 }
 
 #[test]

@@ -192,10 +192,66 @@ fn patterns_choose_and_headers_read_nothing() {
     assert!(!headers.tensors.iter().any(read) && headers.findings.is_empty());
     assert_eq!(headers.compute, inspected(&inspection("*norm*"), &model).compute);
     let error = inspection("q_proj").headers(&model).unwrap_err();
-    assert!(matches!(error, Error::Setting { name: "tensor", .. }), "{error}");
+    assert!(
+        matches!(&error, Error::NoTensor { instead: Some(pattern), .. } if pattern == "*q_proj*"),
+        "{error}"
+    );
     let none = Inspection { spectra: Spectra::Leading(0), ..Inspection::default() };
     let error = none.run(&model, &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(error, Error::Setting { name: "rank", .. }), "{error}");
+}
+
+#[test]
+fn floats_of_eight_bits_are_measured_and_other_types_listed() {
+    let report = report(&fixtures::path("float8/model.safetensors"));
+    // Of E4M3 two codes are NaN; of E5M2 six are, and two are infinite.
+    for (name, dtype, not_finite, largest) in
+        [("e4m3.weight", "F8_E4M3", 2, 448.0), ("e5m2.weight", "F8_E5M2", 8, 57344.0)]
+    {
+        let found = tensor(&report, name);
+        let numbers = found.numbers.as_ref().unwrap();
+        assert_eq!((found.dtype.as_str(), found.bytes, found.parameters), (dtype, 256, 256));
+        assert_eq!((numbers.not_finite, numbers.largest), (not_finite, largest));
+    }
+    let counts = tensor(&report, "counts");
+    assert_eq!((counts.shape.as_slice(), counts.bytes, &counts.numbers), (&[3][..], 6, &None));
+    assert!(tensor(&report, "mask").numbers.as_ref().is_some_and(|numbers| numbers.zeros == 12));
+    let left = |dtype: &str, name: &str| Finding::NotAnalysed {
+        dtype: dtype.to_owned(),
+        tensors: vec![name.to_owned()],
+    };
+    let scales = Finding::Scales { tensors: vec!["e4m3.weight_scale_inv".to_owned()] };
+    for expected in [left("U16", "counts"), left("I8", "codes.weight"), left("BOOL", "mask"), scales] {
+        assert!(report.findings.contains(&expected), "{expected} not in {:?}", report.findings);
+    }
+    assert_eq!(left("U16", "counts").to_string(), "not analysed: dtype U16, of `counts`");
+}
+
+#[test]
+fn a_spectrum_is_that_of_the_numbers_whatever_their_type() {
+    let codes: Vec<u8> = (0..20).map(|at| 0x28 + at * 7 % 32 + 128 * (at % 3 % 2)).collect();
+    let folder = TempDir::new().unwrap();
+    let info = |dtype| TensorInfo { shape: vec![4, 5], dtype, bytes: 0 };
+    let written = |name: &str, infos: &IndexMap<String, TensorInfo>, write: &dyn Fn(&TensorsWriter)| {
+        let path = folder.path().join(name);
+        let writer = TensorsWriter::create(&path, infos).unwrap();
+        write(&writer);
+        writer.finish().unwrap();
+        Opened::open(&path).unwrap()
+    };
+    let of = |dtype| IndexMap::from([("x.weight".to_owned(), info(dtype))]);
+    let narrow = written("narrow.safetensors", &of(Dtype::F8E4M3), &|writer: &TensorsWriter| {
+        writer.write_raw("x.weight", &codes).unwrap()
+    });
+    let mut values = vec![0.0; 20];
+    narrow.tensors().read_into("x.weight", &mut values).unwrap();
+    let wide = written("wide.safetensors", &of(Dtype::F32), &|writer: &TensorsWriter| {
+        writer.write("x.weight", &values).unwrap()
+    });
+    let spectrum =
+        |model: &Opened| inspected(&Inspection::default(), model).tensors[0].spectrum.clone().unwrap();
+    assert_eq!(spectrum(&narrow), spectrum(&wide));
+    assert!(1.0 < spectrum(&wide).spectral_norm);
 }
 
 #[test]

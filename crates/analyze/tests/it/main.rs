@@ -9,6 +9,10 @@ mod inspect;
 #[cfg(test)]
 mod interaction;
 #[cfg(test)]
+mod local_basis;
+#[cfg(test)]
 mod modules;
+#[cfg(test)]
+mod power_law;
 #[cfg(test)]
 mod written_out;

@@ -134,6 +134,11 @@ impl Initialisation {
         ("loftq", Self::Loftq),
     ];
 
+    /// Those that have names, as a configuration has them.
+    pub(super) fn words() -> Vec<&'static str> {
+        Self::NAMED.into_iter().map(|(name, _)| name).chain(["pissa_niter_N"]).collect()
+    }
+
     /// Whether the base weights were altered before training, so that the factors do not fit the original ones.
     pub fn alters_base(self) -> bool {
         match self {

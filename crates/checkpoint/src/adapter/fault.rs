@@ -1,5 +1,6 @@
 //! What makes an adapter unusable.
 
+use super::Initialisation;
 use super::keys::{PREFIX, parse};
 use crate::error::nearest_hint;
 use crate::fields::WrongValue;
@@ -109,7 +110,11 @@ impl Fault {
             }
             Self::Feature { .. } => "merge it in Python with peft's `merge_and_unload`, where peft can",
             Self::Initialisation { .. } => {
-                "if the base weights were not altered by it, set the key to true: the factors are in the file"
+                return Some(format!(
+                    "known are true, false, {}; if the base weights were not altered by it, set the key to true: the factors \
+                     are in the file",
+                    Initialisation::words().join(", ")
+                ));
             }
             Self::Targets(fault) => return fault.hint(),
             Self::Mismatch(mismatch) => return Some(mismatch.hint()),

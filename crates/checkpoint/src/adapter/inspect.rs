@@ -6,7 +6,7 @@
 use super::keys::{self, Part};
 use super::notes::{self, Note};
 use super::{Adapter, AdapterConfig, Fault, Finding, LayerKind, Mismatch, modules_of};
-use crate::{Dtype, Error, Result, TensorInfo, Tensors, names, open_tensors, vit_names::Named};
+use crate::{Dtype, Error, Result, TensorInfo, Tensors, module_names::Named, names, open_tensors};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -173,7 +173,7 @@ fn not_finite(tensors: &dyn Tensors) -> Result<Vec<Finding>> {
     let (mut findings, mut block) = (Vec::new(), Vec::new());
     for (key, info) in tensors.infos() {
         let (rows, width) = (info.rows(), info.row_elements());
-        if !matches!(info.dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16) || width == 0 {
+        if !info.dtype.is_float() || width == 0 {
             continue;
         }
         let (mut count, mut first) = (0, None);

@@ -32,3 +32,5 @@ pub use model::{Adapter, LayerKind, LowRank, NewRows, Origin, Replacement};
 pub use notes::{Note, Reader};
 pub use targets::{Exclusion, Kind, ModuleName, Selection, Targets, modules_of};
 pub use types::CONVERTIBLE;
+
+pub(crate) use targets::is_suffix;

@@ -4,7 +4,7 @@
 //! nothing but factors.
 
 use super::{Bias, Initialisation, Inspection, LayerKind, Selection};
-use crate::{Dtype, Tensors, vit_names};
+use crate::{Dtype, Tensors, module_names};
 
 /// Something to know about an adapter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ fn transformers(inspection: &Inspection, base: &dyn Tensors) -> Vec<String> {
     }
     let modules = inspection.modules.iter().map(|module| module.path.as_str());
     let names = modules.chain(inspection.whole.iter().map(String::as_str));
-    notes.extend(vit_names::note(names).map(str::to_owned));
+    notes.extend(module_names::note(names).map(str::to_owned));
     let ends = inspection
         .modules
         .iter()

@@ -4,8 +4,12 @@ use super::{Adapter, Selection, Targets};
 
 impl Adapter {
     /// Gives modules other names: in the changes, the whole tensors, and the configuration, which names the adapted modules one
-    /// by one from then on.
+    /// by one from then on. Where all names stay, so does the configuration.
     pub fn rename(&mut self, name: impl Fn(&str) -> String) {
+        let mut names = self.low_rank.keys().chain(self.replaced.keys()).chain(self.new_rows.keys());
+        if names.all(|old| name(old) == *old) {
+            return;
+        }
         self.low_rank = self.low_rank.drain(..).map(|(path, change)| (name(&path), change)).collect();
         self.replaced = self.replaced.drain(..).map(|(path, value)| (name(&path), value)).collect();
         self.new_rows = self.new_rows.drain(..).map(|(path, rows)| (name(&path), rows)).collect();

@@ -38,16 +38,16 @@ pub enum Fault {
         /// The name.
         name: String,
     },
-    /// A number format that is not read.
-    #[error("tensor `{name}` is stored as `{found}`, which is not supported")]
+    /// A number format that safetensors does not have.
+    #[error("tensor `{name}` is stored as `{found}`, which is no type of safetensors")]
     Dtype {
         /// The tensor.
         name: String,
         /// Its format.
         found: String,
     },
-    /// A shape whose element count does not fit the machine.
-    #[error("tensor `{name}`: shape {shape:?} is too large")]
+    /// A shape whose bytes do not fit the machine, or whose numbers of less than eight bits fill no whole bytes.
+    #[error("tensor `{name}`: shape {shape:?} is too large, or fills no whole bytes")]
     Shape {
         /// The tensor.
         name: String,

@@ -8,7 +8,6 @@
 //! cover the data without gap or overlap.
 
 use super::Fault;
-use crate::convert::width;
 use crate::{Dtype, TensorInfo};
 use indexmap::IndexMap;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -93,11 +92,11 @@ struct Described {
 impl Described {
     fn verify(self, name: String) -> Result<Place, Fault> {
         let Self { dtype, shape, data_offsets: (begin, end) } = self;
-        let Some(dtype) = by_name(&dtype) else { return Err(Fault::Dtype { name, found: dtype }) };
-        let width = width(dtype).unwrap_or(1) as u64;
-        let bytes = shape.iter().try_fold(width, |product, &side| product.checked_mul(side));
-        let sides = shape.iter().map(|&side| usize::try_from(side)).collect();
-        let (Some(expected), Ok(sides)) = (bytes, sides) else {
+        let Some(dtype) = Dtype::by_name(&dtype) else { return Err(Fault::Dtype { name, found: dtype }) };
+        let sides: Result<Vec<usize>, _> = shape.iter().map(|&side| usize::try_from(side)).collect();
+        let Ok(sides) = sides else { return Err(Fault::Shape { name, shape }) };
+        let elements = sides.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
+        let Some(expected) = elements.and_then(|elements| dtype.plain_bytes(elements)) else {
             return Err(Fault::Shape { name, shape });
         };
         let Some(found) = end.checked_sub(begin) else { return Err(Fault::Backwards { name, begin, end }) };
@@ -106,39 +105,6 @@ impl Described {
         }
         Ok(Place { name, info: TensorInfo { shape: sides, dtype, bytes: found }, begin, end })
     }
-}
-
-fn by_name(name: &str) -> Option<Dtype> {
-    Some(match name {
-        "F64" => Dtype::F64,
-        "F32" => Dtype::F32,
-        "F16" => Dtype::F16,
-        "BF16" => Dtype::Bf16,
-        "I64" => Dtype::I64,
-        "I32" => Dtype::I32,
-        "I16" => Dtype::I16,
-        "I8" => Dtype::I8,
-        "U8" => Dtype::U8,
-        "BOOL" => Dtype::Bool,
-        _ => return None,
-    })
-}
-
-/// The format's own name of `dtype`; `None` for ggml's block formats.
-pub(crate) fn name_of(dtype: Dtype) -> Option<&'static str> {
-    Some(match dtype {
-        Dtype::F64 => "F64",
-        Dtype::F32 => "F32",
-        Dtype::F16 => "F16",
-        Dtype::Bf16 => "BF16",
-        Dtype::I64 => "I64",
-        Dtype::I32 => "I32",
-        Dtype::I16 => "I16",
-        Dtype::I8 => "I8",
-        Dtype::U8 => "U8",
-        Dtype::Bool => "BOOL",
-        Dtype::Quantized(_) => return None,
-    })
 }
 
 /// The header's JSON object. serde's own maps would let a repeated name silently win.

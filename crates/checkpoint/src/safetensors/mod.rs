@@ -9,7 +9,6 @@ mod header;
 mod tests;
 
 pub use fault::Fault;
-pub(crate) use header::name_of;
 
 use crate::edit::Editable;
 use crate::{Dtype, Error, Result, TensorInfo, Tensors, convert, mapping};

@@ -173,8 +173,8 @@ impl Product {
                 if [inner, outer] == [rank; 2]
                     && ones.iter().all(|&side| side == 1)
                     && !rest.is_empty()
-                    && a.is_float()
-                    && b.is_float() =>
+                    && a.dtype.is_float()
+                    && b.dtype.is_float() =>
             {
                 let shape: Vec<usize> = std::iter::once(rows).chain(rest).copied().collect();
                 let overflow = || Fault::Size { name: name.to_owned(), shape: shape.clone() };
@@ -188,13 +188,6 @@ impl Product {
                 found: Box::new([b.shape.clone(), a.shape.clone()]),
             }),
         }
-    }
-}
-
-impl TensorInfo {
-    /// Whether its numbers are floats, one by one.
-    fn is_float(&self) -> bool {
-        matches!(self.dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16)
     }
 }
 

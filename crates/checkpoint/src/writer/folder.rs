@@ -16,12 +16,12 @@ pub enum Existing {
 }
 
 /// A folder under construction: files go to a temporary sibling of the target until [`finish`](Self::finish).
-/// Dropped before that, it leaves nothing behind.
+/// Dropped before that, it leaves nothing behind, unless it is to be [kept](Self::keep).
 #[derive(Debug)]
 pub struct OutputFolder {
     target: PathBuf,
     existing: Existing,
-    temporary: TempDir,
+    temporary: Temporary,
     // Dropped after the folder inside it.
     parents: MadeParents,
 }
@@ -29,8 +29,7 @@ pub struct OutputFolder {
 impl OutputFolder {
     /// Begins `target`; its parent folders are made where absent.
     pub fn create(target: &Path, existing: Existing) -> Result<Self> {
-        let name =
-            target.file_name().and_then(|name| name.to_str()).ok_or_else(|| fault(target, Fault::Path))?;
+        let name = name_of(target)?;
         refuse_existing(target, existing)?;
         let parent = parent_of(target);
         let parents = MadeParents::make(target, parent)?;
@@ -41,7 +40,29 @@ impl OutputFolder {
             builder.permissions(permissions);
         }
         let temporary = builder.tempdir_in(parent).map_err(|source| Error::io(parent, source))?;
+        let temporary = Temporary { path: temporary.keep(), kept: false };
         Ok(Self { target: target.to_owned(), existing, temporary, parents })
+    }
+
+    /// As [`create`](Self::create), in the folder [`partial`](Self::partial), which may be there from before, with what is in
+    /// it. Two of them at once would write into each other: the caller sees to it that there is one.
+    pub fn reopen(target: &Path, existing: Existing) -> Result<Self> {
+        let path = Self::partial(target)?;
+        refuse_existing(target, existing)?;
+        let parents = MadeParents::make(target, parent_of(target))?;
+        std::fs::create_dir_all(&path).map_err(|source| Error::io(&path, source))?;
+        let temporary = Temporary { path, kept: false };
+        Ok(Self { target: target.to_owned(), existing, temporary, parents })
+    }
+
+    /// Where [`reopen`](Self::reopen) constructs `target`: the hidden sibling `.NAME.partial`.
+    pub fn partial(target: &Path) -> Result<PathBuf> {
+        Ok(target.with_file_name(format!(".{}.partial", name_of(target)?)))
+    }
+
+    /// From now on the folder stays when this is dropped unfinished.
+    pub fn keep(&mut self) {
+        self.temporary.kept = true;
     }
 
     /// Where the finished folder will be.
@@ -55,7 +76,7 @@ impl OutputFolder {
         if components.peek().is_none() || !components.all(|part| matches!(part, Component::Normal(_))) {
             return Err(fault(&self.target, Fault::Name { name: name.to_owned() }));
         }
-        let path = self.temporary.path().join(name);
+        let path = self.temporary.path.join(name);
         let parent = parent_of(&path);
         std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
         Ok(path)
@@ -85,11 +106,11 @@ impl OutputFolder {
     /// Gives the folder its name. What was there under this name is removed only after that.
     pub fn finish(self) -> Result<()> {
         // The first of them is dropped last.
-        let Self { parents: _parents, target, existing, temporary } = self;
+        let Self { parents: _parents, target, existing, mut temporary } = self;
         refuse_existing(&target, existing)?;
         let io = |source| Error::io(&target, source);
         let displaced = displace(&target)?;
-        if let Err(error) = std::fs::rename(temporary.path(), &target) {
+        if let Err(error) = std::fs::rename(&temporary.path, &target) {
             if let Some(displaced) = displaced {
                 // Put back what was there; the first error is the one to report.
                 let _ = std::fs::rename(displaced.path().join("old"), &target);
@@ -97,10 +118,26 @@ impl OutputFolder {
             return Err(io(error));
         }
         // Renamed away: there is nothing left for the guard to remove.
-        let _ = temporary.keep();
+        temporary.kept = true;
         match displaced {
             Some(displaced) => displaced.close().map_err(io),
             None => Ok(()),
+        }
+    }
+}
+
+/// A folder that is removed when this is dropped, unless it is to be kept.
+#[derive(Debug)]
+struct Temporary {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Nobody can be told that something stays.
+            let _ = std::fs::remove_dir_all(&self.path);
         }
     }
 }
@@ -168,6 +205,11 @@ pub fn write_file_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     Ok(())
+}
+
+/// The last part of a path at which a folder can be made.
+fn name_of(target: &Path) -> Result<&str> {
+    target.file_name().and_then(|name| name.to_str()).ok_or_else(|| fault(target, Fault::Path))
 }
 
 /// The folder of `path`; a bare name lies in the current one.

@@ -58,7 +58,12 @@ impl ShardPlan {
         self.bytes
     }
 
-    /// `model.safetensors.index.json`; `None` for a single file.
+    /// Writes `model.safetensors.index.json`, which tells the shards of each tensor; a single file has none.
+    pub fn write_index(&self, folder: &OutputFolder) -> Result<()> {
+        self.index().map_or(Ok(()), |index| folder.write_json(INDEX, &index))
+    }
+
+    /// `None` for a single file.
     fn index(&self) -> Option<serde_json::Value> {
         if self.shards.len() == 1 {
             return None;
@@ -90,9 +95,7 @@ impl ModelWriter {
             file_of.extend(shard.keys().map(|tensor| (tensor.clone(), files.len())));
             files.push(TensorsWriter::create(&folder.path(&name)?, shard)?);
         }
-        if let Some(index) = plan.index() {
-            folder.write_json(INDEX, &index)?;
-        }
+        plan.write_index(folder)?;
         Ok(Self { files, file_of })
     }
 

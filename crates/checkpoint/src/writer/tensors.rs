@@ -3,8 +3,7 @@
 
 use super::Fault;
 use crate::convert::{self, Unstorable};
-use crate::safetensors::name_of;
-use crate::{Error, Result, TensorInfo};
+use crate::{Dtype, Error, Result, TensorInfo};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use std::fs::File;
@@ -42,7 +41,7 @@ impl TensorsWriter {
             let bytes = stored_bytes(name, info).map_err(|fault| output(path, fault))?;
             tensors.push((name.clone(), TensorInfo { bytes, ..info.clone() }));
         }
-        tensors.sort_by_key(|(_, info)| std::cmp::Reverse(convert::width(info.dtype)));
+        tensors.sort_by_key(|(_, info)| std::cmp::Reverse(info.dtype.plain_bytes(8)));
         let (header, mut plan) = header(tensors);
         plan.values_mut().for_each(|(_, offset)| *offset += header.len() as u64);
         let file = File::create(path).map_err(|source| Error::io(path, source))?;
@@ -54,6 +53,11 @@ impl TensorsWriter {
         file.write_all(header).map_err(|source| Error::io(path, source))?;
         let written = vec![0; plan.len()];
         Ok(Self { path: path.to_owned(), plan, state: Mutex::new(State { file, written }) })
+    }
+
+    /// Whether a tensor of this name was planned.
+    pub fn has(&self, name: &str) -> bool {
+        self.plan.contains_key(name)
     }
 
     /// Converts `values` to the planned dtype (F32, F16, BF16; nearest, ties to even) and writes them.
@@ -154,12 +158,12 @@ fn output(path: &Path, fault: Fault) -> Error {
 /// shape × width, where both are known and fit.
 pub(super) fn stored_bytes(name: &str, info: &TensorInfo) -> Result<u64, Fault> {
     let TensorInfo { shape, dtype, .. } = info;
-    let Some(width) = convert::width(*dtype) else {
+    if let Dtype::Quantized(_) = dtype {
         return Err(Fault::Dtype { name: name.to_owned(), dtype: *dtype });
-    };
-    let bytes = shape.iter().try_fold(width, |bytes, &side| bytes.checked_mul(side));
+    }
+    let elements = shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
     let too_large = || Fault::Shape { name: name.to_owned(), shape: shape.clone() };
-    bytes.map(|bytes| bytes as u64).ok_or_else(too_large)
+    elements.and_then(|elements| dtype.plain_bytes(elements)).ok_or_else(too_large)
 }
 
 /// Tensors, each with the offset of its first byte in the file.
@@ -173,8 +177,7 @@ fn header(tensors: Vec<(String, TensorInfo)>) -> (Vec<u8>, Plan) {
     for (name, info) in tensors {
         let begin = end;
         end = end.saturating_add(info.bytes);
-        let entry =
-            json!({ "dtype": name_of(info.dtype), "shape": info.shape, "data_offsets": [begin, end] });
+        let entry = json!({ "dtype": info.dtype.name(), "shape": info.shape, "data_offsets": [begin, end] });
         json.insert(name.clone(), entry);
         plan.insert(name, (info, begin));
     }

@@ -158,6 +158,27 @@ fn a_dropped_folder_leaves_nothing() {
 }
 
 #[test]
+fn a_folder_that_is_kept_can_be_gone_on_with() {
+    let root = TempDir::new().unwrap();
+    let target = root.path().join("out");
+    let begin = || OutputFolder::reopen(&target, Existing::Refuse).unwrap();
+    let mut folder = begin();
+    folder.write_file("a", b"half").unwrap();
+    folder.keep();
+    drop(folder);
+    assert_eq!(names(root.path()), [".out.partial"]);
+    assert_eq!(OutputFolder::partial(&target).unwrap(), root.path().join(".out.partial"));
+    let folder = begin();
+    folder.write_file("b", b"rest").unwrap();
+    folder.finish().unwrap();
+    assert_eq!(names(root.path()), ["out"]);
+    assert_eq!(names(&target), ["a", "b"]);
+    // Unless it is to be kept it goes.
+    drop(OutputFolder::reopen(&root.path().join("deep/other"), Existing::Refuse).unwrap());
+    assert_eq!(names(root.path()), ["out"]);
+}
+
+#[test]
 fn parents_made_for_a_dropped_folder_go_with_it() {
     let root = TempDir::new().unwrap();
     std::fs::create_dir(root.path().join("old")).unwrap();

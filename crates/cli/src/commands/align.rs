@@ -1,14 +1,15 @@
 //! `rankine align`: models with their units in the order of another's.
 
-use crate::alignment::{self, AlignmentArgs, Matching};
+use crate::alignment::{self, AlignmentArgs, Found, Matching};
 use crate::errors::Failure;
+use crate::line::MeasureArgs;
 use crate::stages::Stages;
 use crate::weights::WeightsArgs;
 use crate::{Context, Exit, model, tokenizers};
 use anyhow::Context as _;
-use rankine_checkpoint::Opened;
+use rankine_checkpoint::{Existing, Opened, OutputFolder};
 use rankine_report::{Cell, Page};
-use rankine_surgery::{Aligned, Plan, Progress, Subject};
+use rankine_surgery::{Plan, Progress, Subject, WriteOptions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,9 @@ use std::path::{Path, PathBuf};
 ///
 /// Networks that learnt the same from different starts have their hidden units, attention heads and channels in different orders.
 /// Weight matching finds, from the weights alone, the order that brings a model nearest to the first; what it computes does not
-/// change. Aligned models can often be averaged, where the average of others is no good. Of several, each is aligned to the first.
+/// change. Aligned models can often be averaged, where the average of others is no good. With --data, `activations` finds the
+/// order in which the two give the same, and `straight-through` trains for the least loss half-way between them. Of several, each
+/// is aligned to the first, and all are written or none.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Align {
@@ -27,6 +30,14 @@ pub struct Align {
     models: Vec<String>,
     #[command(flatten)]
     matching: AlignmentArgs,
+    /// For `straight-through`: batches to learn from; 300 when nothing is said
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
+    /// For `activations`, `straight-through`: the data to run the models on, as of `rankine evaluate`
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    measure: MeasureArgs,
     #[command(flatten)]
     weights: WeightsArgs,
     /// Find the order, and write nothing
@@ -42,6 +53,8 @@ Examples:
   rankine align ./first ./second --output aligned
   rankine align ./first ./second --groups mlp,heads --dry-run
   rankine align ./a ./b ./c --starts 5 --output aligned        writes aligned/b and aligned/c
+  rankine align ./first ./second --method activations --data digits --output aligned
+  rankine align ./first ./second --method straight-through --data train.jsonl --steps 500 --output aligned
   rankine align ./first.safetensors ./second.safetensors --output aligned --json";
 
 /// One aligned model in JSON.
@@ -56,26 +69,42 @@ struct Report<'a> {
     matching: Matching<'a>,
 }
 
-/// One aligned model.
-struct Done {
-    model: String,
+/// One model that is aligned.
+struct Second {
+    name: String,
+    opened: Opened,
     output: PathBuf,
-    aligned: Aligned,
+    options: WriteOptions,
+}
+
+/// One aligned model.
+struct Done<'a> {
+    second: &'a Second,
+    found: Found,
     plan: Plan,
 }
 
 impl Align {
-    /// Aligns, one model after the other.
+    /// Finds all orders, then writes.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let outputs = self.outputs()?;
-        let first = Opened::open(model::find(context, &self.first)?)?;
+        let path = model::find(context, &self.first)?;
+        let first = Opened::open(&path)?;
+        let matcher = self.matching.matcher(self.steps)?;
+        matcher.check(&first, self.data.is_some())?;
+        let seconds = self.seconds(context, &first)?;
+        let data = self.data.as_deref();
+        let examiner = data.map(|data| self.measure.examiner(&path, data)).transpose()?;
         let mut stages = Stages::new(context);
-        let mut done = Vec::with_capacity(outputs.len());
-        for (model, output) in self.models.iter().zip(outputs) {
-            let aligned = self.align(context, &first, (model, &output), &mut stages);
-            let aligned = aligned.with_context(|| format!("while aligning `{model}` to `{}`", self.first))?;
-            let (aligned, plan) = aligned;
-            done.push(Done { model: model.clone(), output, aligned, plan });
+        let mut done = Vec::with_capacity(seconds.len());
+        for second in &seconds {
+            let models = (Subject::from(&first), Subject::from(&second.opened));
+            let found = matcher.find(models, examiner.as_ref(), &mut stages);
+            let found = found.with_context(|| self.aligning(second))?;
+            let plan = found.aligned.plan(models.1, &second.options)?;
+            done.push(Done { second, found, plan });
+        }
+        if !self.dry_run {
+            self.write(&done, &mut stages)?;
         }
         drop(stages);
         match self.json {
@@ -83,6 +112,31 @@ impl Align {
             false => done.iter().try_for_each(|done| context.show(&self.page(done)))?,
         }
         Ok(Exit::Done)
+    }
+
+    /// The models with their outputs, of which nothing stands in the way.
+    fn seconds(&self, context: &Context, first: &Opened) -> anyhow::Result<Vec<Second>> {
+        if 1 < self.models.len() && self.weights.resume.is_asked() {
+            let message = "`--resume` goes on with one model: several are written together or not at all";
+            return Err(Failure::with_hint(message, "start it without `--resume`").into());
+        }
+        let mut seconds = Vec::with_capacity(self.models.len());
+        for (name, output) in self.models.iter().zip(self.outputs()?) {
+            let opened = Opened::open(model::find(context, name)?)?;
+            let mut options = self.weights.options(context, tokenizers::companions(&opened)?);
+            options.inputs.push(first.path().to_owned());
+            options.inputs.extend(self.data.clone());
+            if self.data.is_some() {
+                tokenizers::warn(context, first, &opened)?;
+            }
+            let second = Second { name: name.clone(), opened, output, options };
+            if !self.dry_run {
+                let checked = Subject::from(&second.opened).check_output(&second.output, &second.options);
+                checked.with_context(|| self.aligning(&second))?;
+            }
+            seconds.push(second);
+        }
+        Ok(seconds)
     }
 
     /// Where each model goes: several into folders of their names.
@@ -104,42 +158,67 @@ impl Align {
         Ok(outputs)
     }
 
-    fn align(
-        &self,
-        context: &Context,
-        first: &Opened,
-        (model, output): (&str, &Path),
-        stages: &mut Stages<'_>,
-    ) -> anyhow::Result<(Aligned, Plan)> {
-        let second = Opened::open(model::find(context, model)?)?;
-        let options = self.weights.options(tokenizers::companions(&second)?);
-        let alignment = self.matching.alignment();
-        let (first, second) = (Subject::from(first), Subject::from(&second));
+    /// Writes a model; several under other names, and gives them their own when all are there.
+    fn write(&self, done: &[Done<'_>], stages: &mut Stages<'_>) -> anyhow::Result<()> {
         let watch = &mut |progress: Progress| stages.see(progress);
-        Ok(match self.dry_run {
-            true => alignment.plan(first, second, &options, watch)?,
-            false => alignment.run(first, second, output, &options, watch)?,
-        })
+        if let [one] = done {
+            let Second { opened, output, options, .. } = one.second;
+            let written = one.found.aligned.write(Subject::from(opened), output, options, watch);
+            return written.map(drop).with_context(|| self.aligning(one.second));
+        }
+        let mut staged = Staged(Vec::with_capacity(done.len()));
+        for one in done {
+            let Second { opened, output, options, .. } = one.second;
+            let folder = OutputFolder::create(output, options.existing)?;
+            let inside = folder.path("model.safetensors")?;
+            staged.0.push(folder);
+            // In the place of the folder that is under construction.
+            let options = WriteOptions { existing: Existing::Replace, resume: None, ..options.clone() };
+            let target = inside.parent().unwrap_or(output);
+            let written = one.found.aligned.write(Subject::from(opened), target, &options, watch);
+            written.with_context(|| self.aligning(one.second))?;
+        }
+        Ok(staged.finish()?)
     }
 
-    fn report<'a>(&self, done: &'a Done) -> Report<'a> {
+    fn aligning(&self, second: &Second) -> String {
+        format!("while aligning `{}` to `{}`", second.name, self.first)
+    }
+
+    fn report<'a>(&self, Done { second, found, plan }: &'a Done<'_>) -> Report<'a> {
         Report {
-            model: &done.model,
-            output: &done.output,
+            model: &second.name,
+            output: &second.output,
             dry_run: self.dry_run,
-            parameters: done.plan.parameters,
-            bytes: done.plan.bytes,
-            matching: Matching::of(&done.aligned),
+            parameters: plan.parameters,
+            bytes: plan.bytes,
+            matching: Matching::of(found),
         }
     }
 
-    fn page(&self, done: &Done) -> Page {
+    fn page(&self, Done { second, found, plan }: &Done<'_>) -> Page {
         let title = if self.dry_run { "Would write" } else { "Aligned into" };
-        let mut page = Page::new(format!("{title} {}", done.output.display()));
-        let mut facts = alignment::facts(&done.aligned);
-        facts.push(("parameters", Cell::Count(done.plan.parameters)));
-        facts.push(("weights", Cell::Bytes(done.plan.bytes)));
-        page.facts(&facts).table(alignment::table(&done.aligned));
+        let mut page = Page::new(format!("{title} {}", second.output.display()));
+        let mut facts = alignment::facts(found);
+        facts.push(("parameters", Cell::Count(plan.parameters)));
+        facts.push(("weights", Cell::Bytes(plan.bytes)));
+        page.facts(&facts).table(alignment::table(&found.aligned));
         page
+    }
+}
+
+/// Models that wait for each other. Dropped before all have their names they go, the last first: the first made the folder that
+/// all lie in.
+struct Staged(Vec<OutputFolder>);
+
+impl Staged {
+    fn finish(mut self) -> rankine_checkpoint::Result<()> {
+        std::mem::take(&mut self.0).into_iter().try_for_each(OutputFolder::finish)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
     }
 }

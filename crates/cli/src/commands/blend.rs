@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 ///
 /// A recipe says which models, and how: mergekit's YAML, or the same keys in TOML. Methods: linear, slerp, nuslerp, multislerp,
 /// karcher, task_arithmetic, ties, dare_linear, dare_ties, breadcrumbs, breadcrumbs_ties, della, della_linear, model_stock and
-/// passthrough as in mergekit; wise_ft between a model and its fine-tune; signature for patches against damaged inputs. Models
-/// are known names, repositories or folders, and `model+adapter` merges a LoRA first. Weights are streamed: memory is some rows a
-/// thread, or one tensor of each model where a method needs norms or ranks.
+/// passthrough as in mergekit; wise_ft between a model and its fine-tune, fisher the same by what is known of every number; signature
+/// for patches against damaged inputs. Models are known names, repositories or folders, and `model+adapter` merges a LoRA first.
+/// Weights are streamed: memory is some rows a thread, or one tensor of each model where a method needs norms or ranks.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Blend {
@@ -86,13 +86,13 @@ impl Blend {
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
         let blend = Blending::new(&recipe, &ingredients, self.seed, watch).with_context(blending)?;
-        let options = self.weights.options(extra_files);
+        let options = self.weights.options(context, extra_files);
         let plan = blend.plan(&options).with_context(blending)?;
         let free = disk::free(&self.weights.output);
         let report = match self.dry_run {
             true => plan,
             false => {
-                disk::check_room(&self.weights.output, plan.plan.bytes)?;
+                disk::check_left(&self.weights.output, free, plan.plan.bytes)?;
                 blend.run(&self.weights.output, &options, watch).with_context(blending)?
             }
         };

@@ -6,14 +6,14 @@ use crate::calibration::CalibrationArgs;
 use crate::errors::Failure;
 use crate::quality::{Quality, quality};
 use crate::stages::Stages;
-use crate::weights::WeightsArgs;
-use crate::{Context, Exit, model};
+use crate::weights::{self, WeightsArgs};
+use crate::{Context, Exit, disk, model, tokenizers};
 use anyhow::Context as _;
-use rankine_checkpoint::vit_names;
-use rankine_checkpoint::{Adapter, Opened};
+use rankine_checkpoint::{Adapter, Opened, module_names};
 use rankine_run::{Modules, TargetSection};
 use rankine_surgery::{
     AdapterOutput, Compensated, Compensation, Correction, Inputs, Progress, Subject, merge, merge_images,
+    plan_rewrite,
 };
 use serde::Serialize;
 use show::Evaluation;
@@ -89,8 +89,12 @@ impl Compensate {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let paths = [model::find(context, &self.model)?, model::find(context, &self.compressed)?];
         let (model, compressed) = (Opened::open(&paths[0])?, Opened::open(&paths[1])?);
+        tokenizers::warn(context, &model, &compressed)?;
         let output = self.output(&paths);
         output.check()?;
+        if self.merge {
+            self.check_merge(context, &compressed)?;
+        }
         let inputs = self.inputs(&paths[0])?;
         let [original, before] = [self.quality(context, &paths[0])?, self.quality(context, &paths[1])?];
         let compensated = self.compensated(context, [&model, &compressed], inputs.as_ref())?;
@@ -98,7 +102,10 @@ impl Compensate {
         drop(inputs);
         match self.merge {
             true => self.merged(context, &compressed, &compensated.adapter, output.inputs)?,
-            false => output.write(&compensated.adapter)?,
+            false => {
+                self.weights.resume.note_one_file(context);
+                output.write(&compensated.adapter)?;
+            }
         }
         let evaluation = match (original, before, &self.eval) {
             (Some(original), Some(compressed), Some(data)) => {
@@ -153,11 +160,21 @@ impl Compensate {
         let watch = &mut |progress: Progress| stages.see(progress);
         let found = compensation.run(Subject::from(model), Subject::from(compressed), watch);
         let mut compensated = found.with_context(|| format!("while compensating `{}`", self.compressed))?;
-        // peft calls modules as transformers does now.
-        if !self.merge && vit_names::is_old(&compensated.adapter) {
-            compensated.adapter.rename(vit_names::of_transformers);
+        if !self.merge {
+            // peft calls modules as transformers does now.
+            compensated.adapter.rename(module_names::of_transformers);
         }
         Ok(compensated)
+    }
+
+    /// Whether the merged model can be written, before the work is done: it has the tensors of the compressed one.
+    fn check_merge(&self, context: &Context, compressed: &Opened) -> anyhow::Result<()> {
+        if matches!(compressed, Opened::Bare(_)) {
+            return Err(self.no_model());
+        }
+        let options = self.weights.options(context, Vec::new());
+        let plan = plan_rewrite(Subject::from(compressed), &options)?;
+        disk::check_room(&self.weights.output, plan.bytes)
     }
 
     /// Writes the compressed model with the corrections in its weights.
@@ -171,21 +188,24 @@ impl Compensate {
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
         let target = &self.weights.output;
-        let mut options = self.weights.options(Vec::new());
+        let mut options = self.weights.options(context, Vec::new());
         options.inputs.extend(inputs);
+        weights::tell_of_doubles(context, compressed.tensors(), &options);
         let written = match compressed {
             Opened::Texts(model) => {
                 options.extra_files = rankine_run::tokenizer_companions(model)?;
                 merge(model, adapter, target, &options, watch)
             }
             Opened::Images(model) => merge_images(model, adapter, target, &options, watch),
-            Opened::Bare(_) => {
-                let message =
-                    format!("`{}` has no configuration, so it is no model to write", self.compressed);
-                return Err(Failure::with_hint(message, "leave out `--merge`").into());
-            }
+            Opened::Bare(_) => return Err(self.no_model()),
         };
         written.with_context(|| format!("while merging into `{}`", self.compressed))?;
         Ok(())
+    }
+
+    /// That a model cannot be written of weights alone.
+    fn no_model(&self) -> anyhow::Error {
+        let message = format!("`{}` has no configuration, so it is no model to write", self.compressed);
+        Failure::with_hint(message, "leave out `--merge`").into()
     }
 }

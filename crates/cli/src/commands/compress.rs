@@ -6,8 +6,8 @@ mod way;
 use crate::calibration::CalibrationArgs;
 use crate::quality::quality;
 use crate::stages::Stages;
-use crate::weights::WeightsArgs;
-use crate::{Context, Exit, model, tokenizers};
+use crate::weights::{self, WeightsArgs};
+use crate::{Context, Exit, disk, model, tokenizers};
 use anyhow::Context as _;
 use rankine_checkpoint::Opened;
 use rankine_run::{Modules, TargetSection};
@@ -67,10 +67,12 @@ impl Compress {
         let way = self.way.way(self.calibration.path().is_some())?;
         let path = model::find(context, &self.model)?;
         let model = Opened::open(&path)?;
-        let options = self.options(&model)?;
+        let options = self.options(context, &model)?;
+        weights::tell_of_doubles(context, model.tensors(), &options);
         if !self.dry_run {
             // Before anything is measured.
             Subject::from(&model).check_output(&self.weights.output, &options)?;
+            self.check_room(&model, &options)?;
         }
         let before = self.eval.as_ref().map(|data| quality(context, &path, None, data)).transpose()?;
         let inputs = self.calibration.inputs(&path)?;
@@ -114,9 +116,18 @@ impl Compress {
         report.with_context(|| format!("while compressing `{}`", self.model))
     }
 
+    /// An error where the disk has too little room for matrices of the old shapes; how large factors are shows later.
+    fn check_room(&self, model: &Opened, options: &WriteOptions) -> anyhow::Result<()> {
+        if self.way.method.makes_factors() && !self.dense {
+            return Ok(());
+        }
+        let plan = rankine_surgery::plan_rewrite(Subject::from(model), options)?;
+        disk::check_room(&self.weights.output, plan.bytes)
+    }
+
     /// How the result is written.
-    fn options(&self, model: &Opened) -> anyhow::Result<WriteOptions> {
-        let mut options = self.weights.options(tokenizers::companions(model)?);
+    fn options(&self, context: &Context, model: &Opened) -> anyhow::Result<WriteOptions> {
+        let mut options = self.weights.options(context, tokenizers::companions(model)?);
         options.inputs.extend(self.data().map(Path::to_owned));
         Ok(options)
     }

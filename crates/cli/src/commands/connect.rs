@@ -6,10 +6,10 @@ use crate::stages::Stages;
 use crate::{Context, Exit, disk, model, tokenizers};
 use anyhow::Context as _;
 use rankine_analyze::{VectorAlignment, vector_alignment, vector_ratio};
-use rankine_checkpoint::{Opened, Pair, Tensors};
+use rankine_checkpoint::{Opened, Tensors};
 use rankine_report::{Axis, Bars, Cell, Column, Group, Page, Table};
 use rankine_run::{PathPoint, barrier};
-use rankine_surgery::{Aligned, Progress, Stage, Subject};
+use rankine_surgery::{Progress, Stage, Subject};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 ///
 /// Loss and accuracy along the line between the two, and how well the singular vectors of their matrices go together: R = 1 for a
 /// model and itself, near 0 for independent ones. With --align both also after the units of the second were brought into the
-/// order of the first by weight matching, which takes barriers away by making the vectors of large singular values agree.
+/// order of the first: by weight matching, which takes barriers away by making the vectors of large singular values agree, or by
+/// what the two do on the data, which need not.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Connect {
@@ -33,6 +34,9 @@ pub struct Connect {
     align: bool,
     #[command(flatten)]
     matching: AlignmentArgs,
+    /// For `straight-through`: batches to learn from; 300 when nothing is said
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    search_steps: Option<u32>,
     #[command(flatten)]
     line: LineArgs,
     /// Write a page with the plots here
@@ -47,6 +51,7 @@ const EXAMPLES: &str = "\
 Examples:
   rankine connect ./first ./second --data digits --align
   rankine connect ./first ./second --data digits --align --starts 5 --steps 25 --html connect.html
+  rankine connect ./first ./second --data digits --align --method activations
   rankine connect smollm2-135m ./tuned --data held_out.jsonl --json";
 
 /// Singular values count from this share of the largest of their matrix on: all of them, and the large ones.
@@ -86,7 +91,7 @@ struct Report<'a> {
 /// What was found.
 struct Found {
     naive: Measured,
-    aligned: Option<(Measured, Aligned)>,
+    aligned: Option<(Measured, alignment::Found)>,
 }
 
 impl Connect {
@@ -110,17 +115,15 @@ impl Connect {
         tokenizers::warn(context, &first, &second)?;
         let (ours, theirs) = (Subject::from(&first), Subject::from(&second));
         let pair = ours.pair(theirs)?;
-        let examiner = self.line.examiner(&paths[0], &self.data)?;
+        let matcher = self.matching.matcher(self.search_steps)?;
+        let examiner = self.line.measure.examiner(&paths[0], &self.data)?;
         let mut stages = Stages::new(context);
         // The order is found first: models that cannot be aligned are refused before the data are read several times.
         let aligned = match self.align {
-            true => {
-                let watch = &mut |progress: Progress| stages.see(progress);
-                Some(self.matching.alignment().find(ours, theirs, watch)?)
-            }
+            true => Some(matcher.find((ours, theirs), Some(&examiner), &mut stages)?),
             false => None,
         };
-        let permuted = aligned.as_ref().map(|aligned| aligned.applied(theirs));
+        let permuted = aligned.as_ref().map(|found| found.aligned.applied(theirs));
         let others: Vec<&dyn Tensors> = [theirs.tensors()]
             .into_iter()
             .chain(permuted.as_ref().map(|model| model as &dyn Tensors))
@@ -134,10 +137,7 @@ impl Connect {
         let Some((aligned, permuted)) = aligned.zip(permuted.as_ref()) else {
             return Ok(Found { naive, aligned: None });
         };
-        let pair = Pair::of(ours.tensors(), permuted).map_err(|difference| {
-            let [first, second] = [ours, theirs].map(|model| model.path().to_owned());
-            rankine_surgery::Error::Unlike { first, second, difference: Box::new(difference) }
-        })?;
+        let pair = rankine_surgery::pair([ours.tensors(), permuted], [ours.path(), theirs.path()])?;
         let points = self.line.walk(&examiner, pair, &mut stages)?;
         let measured = Measured { points, vectors: vectors.next().unwrap_or_default() };
         Ok(Found { naive, aligned: Some((measured, aligned)) })
@@ -150,7 +150,7 @@ impl Connect {
             data: &self.data,
             naive: found.naive.line(),
             aligned: found.aligned.as_ref().map(|(measured, _)| measured.line()),
-            matching: found.aligned.as_ref().map(|(_, aligned)| Matching::of(aligned)),
+            matching: found.aligned.as_ref().map(|(_, found)| Matching::of(found)),
         }
     }
 
@@ -162,11 +162,11 @@ impl Connect {
             ("measured on", Cell::text(self.data.display().to_string())),
             ("barrier", Cell::fixed(barrier(&found.naive.points), 4)),
         ];
-        if let Some((after, aligned)) = &found.aligned {
+        if let Some((after, matched)) = &found.aligned {
             lines.push(("aligned", after.points.as_slice()));
             measured.push(("aligned", after));
             facts.push(("barrier when aligned", Cell::fixed(barrier(&after.points), 4)));
-            facts.extend(alignment::facts(aligned));
+            facts.extend(alignment::facts(matched));
         }
         page.facts(&facts).table(line::table(&lines));
         for plot in line::plots(&lines) {
@@ -177,8 +177,8 @@ impl Connect {
              at least so large a share of the largest: 1 for the same vectors, 0 for unrelated ones.",
         );
         page.table(vectors_table(&measured)).plot(vectors_plot(&measured));
-        if let Some((_, aligned)) = &found.aligned {
-            page.section("What changed places").table(alignment::table(aligned));
+        if let Some((_, matched)) = &found.aligned {
+            page.section("What changed places").table(alignment::table(&matched.aligned));
         }
         page
     }

@@ -2,6 +2,7 @@
 
 use crate::errors::Failure;
 use crate::gguf::{self, Source};
+use crate::resume::ResumeArgs;
 use crate::stages::Stages;
 use crate::weights::{self, StoredType, WeightsReport};
 use crate::{Context, Exit, disk, model, tokenizers, units};
@@ -33,6 +34,8 @@ pub struct Convert {
     /// Replace the output if it exists
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    resume: ResumeArgs,
     /// Say what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -63,6 +66,7 @@ impl Convert {
     }
 
     fn run_gguf(&self, context: &Context, path: PathBuf) -> anyhow::Result<()> {
+        self.resume.note_one_file(context);
         let source = Source::open(context, &path)?;
         let types = self.dtype.map_or(Types::Kept, |dtype| Types::One(dtype.dtype()));
         let quantization = Quantization { types, output: None, embedding: None };
@@ -82,6 +86,7 @@ impl Convert {
             existing: self.existing(),
             inputs: vec![path.to_owned()],
             extra_files: tokenizers::companions(&model)?,
+            resume: Some(self.resume.resume(context)),
             ..WriteOptions::default()
         };
         let subject = Subject::from(&model);

@@ -4,7 +4,7 @@ use crate::calibration::CalibrationArgs;
 use crate::stages::Stages;
 use crate::{Context, Exit, model, tokenizers};
 use anyhow::Context as _;
-use rankine_checkpoint::{Existing, Opened, vit_names};
+use rankine_checkpoint::{Existing, Opened, module_names};
 use rankine_report::{Cell, Column, Level, Page, Table, format};
 use rankine_run::{Modules, TargetSection};
 use rankine_surgery::{
@@ -131,9 +131,7 @@ impl Extract {
             extraction.run(Subject::from(&base), Subject::from(&tuned), watch).with_context(extracting)?;
         drop(stages);
         // peft calls modules as transformers does now.
-        if vit_names::is_old(&report.adapter) {
-            report.adapter.rename(vit_names::of_transformers);
-        }
+        report.adapter.rename(module_names::of_transformers);
         if !self.dry_run {
             output.write(&report.adapter).with_context(extracting)?;
         }

@@ -8,8 +8,9 @@ use crate::{Context, Exit, bar, disk, model};
 use anyhow::Context as _;
 use rankine_analyze::Progress;
 use rankine_analyze::inspect::{Inspection, ModelReport, Spectra};
-use rankine_checkpoint::Opened;
-use std::path::PathBuf;
+use rankine_checkpoint::config::Fault;
+use rankine_checkpoint::{Error, Opened};
+use std::path::{Path, PathBuf};
 
 /// Look into the weights of a model
 ///
@@ -56,7 +57,7 @@ Examples:
 impl Inspect {
     /// Measures, and tells.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let opened = Opened::open(model::find(context, &self.model)?)?;
+        let opened = open(&model::find(context, &self.model)?)?;
         let report = self.report(context, &opened);
         let report = report.with_context(|| format!("while inspecting `{}`", self.model))?;
         if let Some(path) = &self.html {
@@ -84,5 +85,13 @@ impl Inspect {
             bar.set_of(done, total);
             interrupt.flow()
         })
+    }
+}
+
+/// A model whose weights are packed is not run, but its tensors can be looked at.
+fn open(path: &Path) -> rankine_checkpoint::Result<Opened> {
+    match Opened::open(path) {
+        Err(Error::Config { fault: Fault::Quantization { .. }, .. }) => Opened::bare(path),
+        opened => opened,
     }
 }

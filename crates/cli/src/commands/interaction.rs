@@ -78,6 +78,7 @@ Examples:
   rankine interaction ./vit --data digits --html interaction.html
   rankine interaction ./classifier --data reviews.csv --label-column stars --samples 200
   rankine interaction smollm2-135m --data book.txt --target 'model.layers.[0-3].mlp.*'
+  rankine interaction ./vit --data digits --basis local --features 32
   rankine interaction ./resnet --data digits --basis neurons --features 32 --json";
 
 /// Coordinates of a layer.
@@ -85,6 +86,8 @@ Examples:
 enum Basis {
     /// Directions by how much they matter for the outputs
     Interaction,
+    /// Directions by how much they matter for the features of the next layer
+    Local,
     /// Principal directions, by their variance
     Pca,
     /// The units as they are, by their variance
@@ -95,6 +98,7 @@ impl Basis {
     fn coordinates(self) -> Coordinates {
         match self {
             Self::Interaction => Coordinates::Interaction,
+            Self::Local => Coordinates::Local,
             Self::Pca => Coordinates::Principal,
             Self::Neurons => Coordinates::Neurons,
         }

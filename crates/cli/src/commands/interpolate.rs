@@ -1,8 +1,9 @@
 //! `rankine interpolate`: the models on the line between two others.
 
 use crate::line::{self, LineArgs};
+use crate::resume::ResumeArgs;
 use crate::stages::Stages;
-use crate::{Context, Exit, disk, model, tokenizers};
+use crate::{Context, Exit, disk, model, tokenizers, weights};
 use anyhow::Context as _;
 use rankine_checkpoint::{Existing, Opened};
 use rankine_report::{Cell, Page};
@@ -38,6 +39,8 @@ pub struct Interpolate {
     /// Replace the output if it exists
     #[arg(long, requires = "output")]
     force: bool,
+    #[command(flatten)]
+    resume: ResumeArgs,
     /// Write a page with the plots here
     #[arg(long, value_name = "FILE", requires = "eval")]
     html: Option<PathBuf>,
@@ -75,18 +78,19 @@ impl Interpolate {
         let between = || format!("while going from `{}` to `{}`", self.first, self.second);
         let pair = Subject::from(&first).pair(Subject::from(&second)).with_context(between)?;
         let output = match &self.output {
-            Some(output) => Some((output.as_path(), self.options(&first, &second)?)),
+            Some(output) => Some((output.as_path(), self.options(context, &first, &second)?)),
             None => None,
         };
         if let Some((output, options)) = &output {
             // Before the data are read many times; which of the measured models it will be does not matter.
             let model = Interpolated::new(pair, self.at.unwrap_or_default());
             model.check(Subject::from(&first), output, options)?;
+            weights::tell_of_doubles(context, first.tensors(), options);
         }
         let mut stages = Stages::new(context);
         let points = match &self.eval {
             Some(data) => {
-                let examiner = self.line.examiner(&paths[0], data)?;
+                let examiner = self.line.measure.examiner(&paths[0], data)?;
                 self.line.walk(&examiner, pair, &mut stages).with_context(between)?
             }
             None => Vec::new(),
@@ -114,11 +118,14 @@ impl Interpolate {
     }
 
     /// How a model is written.
-    fn options(&self, first: &Opened, second: &Opened) -> anyhow::Result<WriteOptions> {
+    fn options(&self, context: &Context, first: &Opened, second: &Opened) -> anyhow::Result<WriteOptions> {
+        // Which model is written may depend on the data.
+        let read = [second.path()].into_iter().chain(self.eval.as_deref());
         Ok(WriteOptions {
             existing: if self.force { Existing::Replace } else { Existing::Refuse },
-            inputs: vec![second.path().to_owned()],
+            inputs: read.map(Path::to_owned).collect(),
             extra_files: tokenizers::companions(first)?,
+            resume: Some(self.resume.resume(context)),
             ..WriteOptions::default()
         })
     }

@@ -97,7 +97,8 @@ impl Merge {
         if let Some(Requantize::Same) = self.requantize {
             return self.run_gguf(context, &base, &adapter);
         }
-        let options = self.weights.options(rankine_run::tokenizer_companions(&base)?);
+        let options = self.weights.options(context, rankine_run::tokenizer_companions(&base)?);
+        weights::tell_of_doubles(context, base.tensors(), &options);
         let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
         if self.dry_run {
             let plan = rankine_surgery::plan_merge(&base, &adapter, &options).with_context(merging)?;
@@ -116,6 +117,7 @@ impl Merge {
 
     /// A GGUF base that stays one.
     fn run_gguf(&self, context: &Context, base: &Checkpoint, adapter: &Adapter) -> anyhow::Result<Exit> {
+        self.weights.resume.note_one_file(context);
         let output = &self.weights.output;
         let merging = || format!("while merging into `{}`", self.model);
         let plan = rankine_surgery::plan_merge_gguf(base, adapter).with_context(merging)?;
@@ -150,7 +152,8 @@ impl Merge {
         let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
         let adapter = rankine_run::open_image_adapter(&mut base, folder)?;
         rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
-        let options = self.weights.options(Vec::new());
+        let options = self.weights.options(context, Vec::new());
+        weights::tell_of_doubles(context, base.tensors(), &options);
         if self.dry_run {
             let plan = rankine_surgery::plan_merge_images(&base, &adapter, &options).with_context(merging)?;
             self.show_plan(context, "Would write", &plan)?;
@@ -175,7 +178,7 @@ impl Merge {
     }
 
     fn multiply_out(&self, context: &Context, thin: Subject<'_>) -> anyhow::Result<Exit> {
-        let options = self.weights.options(Vec::new());
+        let options = self.weights.options(context, Vec::new());
         let multiplying = || format!("while multiplying out the factors of `{}`", self.model);
         if self.dry_run {
             let plan = rankine_surgery::plan_whole(thin, &options).with_context(multiplying)?;

@@ -3,6 +3,7 @@
 use crate::{Context, Exit, model, settings::settings};
 use anyhow::{Context as _, Result};
 use rankine_method::{Card, Choice};
+use rankine_nn::Kind;
 use rankine_report::{Cell, Column, Level, Page, Table};
 use rankine_run::{Count, Group, Modules, TargetSection};
 use serde::Serialize;
@@ -124,6 +125,7 @@ fn one(defaults: &Choice, counted: Option<&Counted>) -> Result<Page> {
     page.lead(card.summary);
     page.facts(&[
         ("exact at the start", Cell::text(if card.exact { "yes" } else { "no" })),
+        ("takes over", Cell::text(taken(settings))),
         ("trained", Cell::text(card.trains.join(", "))),
         ("written as", Cell::text(card.export.words())),
         ("paper", Cell::text(card.paper)),
@@ -134,6 +136,18 @@ fn one(defaults: &Choice, counted: Option<&Counted>) -> Result<Page> {
         show_count(&mut page, counted);
     }
     Ok(page)
+}
+
+/// What it takes over.
+fn taken(method: &Choice) -> String {
+    let kinds = [
+        (Kind::Linear, "linear maps"),
+        (Kind::Head, "heads"),
+        (Kind::Convolution, "convolutions"),
+        (Kind::Bias, "biases"),
+    ];
+    let taken = kinds.into_iter().filter(|(kind, _)| method.method().takes(*kind));
+    taken.map(|(_, words)| words).collect::<Vec<_>>().join(", ")
 }
 
 fn show_count(page: &mut Page, Counted { model, count, share, adapter_bytes, .. }: &Counted) {

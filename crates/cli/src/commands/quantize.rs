@@ -15,6 +15,7 @@ use std::path::PathBuf;
 /// template inside, norms in f32. A GGUF file, of any family, keeps metadata, order and alignment. Types are those of llama-quantize:
 /// the head is q6_k beside smaller blocks, rows that do not divide into blocks of 256 get blocks of 32. Blocks are bit for bit those
 /// of ggml's reference quantisers; the error of every tensor is told. Quantising what was quantised already adds up both errors.
+/// The file appears when it is whole: work that breaks off starts over.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Quantize {

@@ -1,5 +1,6 @@
 //! `rankine reproduce`: the experiment that shows a paper's claim.
 
+use crate::errors::Failure;
 use crate::{Context, Exit, disk, model};
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   rankine reproduce pissa
   rankine reproduce pissa --full --model smollm2-135m --data alpaca.json --html pissa.html
-  rankine reproduce svfit --full --model all-minilm-l6-v2 --data mails.jsonl --runs runs.json")]
+  rankine reproduce svfit --full --model all-minilm-l6-v2 --data mails.jsonl --runs runs.json
+  rankine reproduce robust_completion --full --data ratings.csv")]
 pub struct Reproduce {
     /// Key of the paper: see `rankine papers`
     paper: String,
@@ -30,8 +32,9 @@ pub struct Reproduce {
     /// A language model or a text encoder to show the claim on as well, where the paper is about such
     #[arg(long)]
     model: Option<String>,
-    /// What it learns: conversations or texts; of an encoder texts with labels, in fields `text` and `label`
-    #[arg(long, value_name = "FILE", requires = "model")]
+    /// What it learns: conversations or texts; of an encoder texts with labels, in fields `text` and `label`; of
+    /// `robust_completion`, which has no model, ratings
+    #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Keep finished runs of the encoder here, for other papers and for later: what is there is not run again
     #[arg(long, value_name = "FILE", requires = "data")]
@@ -52,6 +55,11 @@ impl Reproduce {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let experiment = experiment(&self.paper)?;
         let scale = if self.full { Scale::Full } else { Scale::Quick };
+        let ratings = self.data.clone().filter(|_| experiment.reads_ratings());
+        if self.data.is_some() && self.model.is_none() && ratings.is_none() {
+            let message = format!("`{}` has no use for `--data` without a model that learns it", self.paper);
+            return Err(Failure::with_hint(message, "give the model with `--model`").into());
+        }
         let path = self.model.as_ref().map(|spec| model::find(context, spec)).transpose()?;
         let folder = path.clone().unwrap_or_default();
         let load = move || {
@@ -66,7 +74,7 @@ impl Reproduce {
                 false => language = Some(Language { name, load: &load, data: self.data }),
             }
         }
-        let materials = Materials { fashion_mnist: self.fashion_mnist, language, encoder };
+        let materials = Materials { fashion_mnist: self.fashion_mnist, language, encoder, ratings };
         let claim = experiment.run(scale, &materials, &mut |line| context.say(line))?;
         if let Some(file) = &self.html {
             write(file, &claim.page.html())?;

@@ -1,8 +1,10 @@
 //! Models aligned, walked between and connected.
 
-use crate::common::{done, json, nll, refused_with_hint};
+use crate::common::{done, json, nll, refused, refused_with_hint};
+use rankine_testkit::fixtures;
 use rankine_testkit::tiny::{self, TinyLlama};
 use serde_json::Value;
+use std::path::Path;
 
 fn folder_with_models() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -44,6 +46,98 @@ fn models_are_aligned_and_stay_the_same_model() {
         "`starts` should be",
     );
     assert!(!folder.join("x").exists());
+}
+
+#[test]
+fn several_models_are_written_together_or_not_at_all() {
+    let root = folder_with_models();
+    let folder = root.path();
+    let names = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let several = ["align", "./a", "./b", "./c", "--groups", "mlp", "--output", "several"];
+    // The last of the outputs cannot be written where a file stands in its way.
+    std::fs::create_dir(folder.join("several")).unwrap();
+    std::fs::write(folder.join("several/c"), "here").unwrap();
+    refused_with_hint(folder, &several, "exists already");
+    assert_eq!(names(&folder.join("several")), ["c"]);
+    std::fs::remove_dir_all(folder.join("several")).unwrap();
+    let other = ["align", "./a", "./b", "./other", "--output", "several"];
+    refused_with_hint(folder, &other, "do not have the same tensors");
+    refused_with_hint(folder, &[&several[..], &["--resume"]].concat(), "together or not at all");
+    let left = names(folder);
+    assert!(left.iter().all(|name| name != "several" && !name.starts_with('.')), "{left:?}");
+    done(folder, &several);
+    assert_eq!(names(&folder.join("several")), ["b", "c"]);
+    // Both are replaced.
+    let kept = folder.join("several/b/kept");
+    std::fs::write(&kept, "").unwrap();
+    done(folder, &[&several[..], &["--force"]].concat());
+    assert_eq!((names(&folder.join("several")).len(), kept.exists()), (2, false));
+}
+
+#[test]
+fn language_models_are_matched_by_what_they_do_on_data() {
+    let root = folder_with_models();
+    let folder = root.path();
+    let align = ["align", "./a", "./b", "--data", "data.json", "--output"];
+    let by = |method: &[&str], output: &str| json(folder, &[&align[..], &[output], method].concat());
+    let report = by(&["--method", "activations"], "seen");
+    assert_eq!((&report[0]["method"], &report[0]["midpoint"]), (&"activations".into(), &Value::Null));
+    let moved: u64 =
+        report[0]["groups"].as_array().unwrap().iter().map(|group| group["moved"].as_u64().unwrap()).sum();
+    assert!(0 < moved, "{report}");
+    let search = ["--method", "straight-through", "--steps", "4", "--learning-rate", "0.1"];
+    let report = by(&search, "trained");
+    let middle = |key: &str| report[0]["midpoint"][key].as_f64().unwrap();
+    assert!(middle("best") <= middle("weights") && middle("best") <= middle("naive"), "{report}");
+    for output in ["./seen", "./trained"] {
+        assert!((nll(folder, &[output]) - nll(folder, &["./b"])).abs() < 1e-4, "{output}");
+    }
+    let shown = done(folder, &[&align[..], &["again"], &search, &["--dry-run"]].concat());
+    assert!(shown.contains("loss half-way, found") && !folder.join("again").exists(), "{shown}");
+    let connect = ["connect", "./a", "./b", "--data", "data.json", "--steps", "3", "--align"];
+    let connected =
+        json(folder, &[&connect[..], &["--method", "straight-through", "--search-steps", "2"]].concat());
+    let middle = connected["matching"]["midpoint"]["best"].as_f64().unwrap();
+    assert!((connected["aligned"]["points"][1]["nll"].as_f64().unwrap() - middle).abs() < 1e-9);
+    let without = ["align", "./a", "./b", "--output", "x", "--method", "activations"];
+    refused_with_hint(folder, &without, "`activations` needs data");
+    let idle = ["align", "./a", "./b", "--output", "x", "--data", "data.json"];
+    refused_with_hint(folder, &idle, "`weights` reads no data");
+    let steps = ["align", "./a", "./b", "--output", "x", "--steps", "3"];
+    refused_with_hint(folder, &steps, "`weights` takes no steps");
+    refused(folder, &[&align[..], &["x"], &search[..2], &["--steps", "0"]].concat(), "0 is not in 1..");
+    let fast = [&align[..], &["x"], &search[..2], &["--learning-rate", "inf"]].concat();
+    refused_with_hint(folder, &fast, "`learning rate` should be above 0");
+    assert!(!folder.join("x").exists());
+}
+
+#[test]
+fn image_models_are_matched_by_what_they_do_on_data() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    std::fs::create_dir(folder.join("vit")).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(fixtures::path("images/vit").join(file), folder.join("vit").join(file)).unwrap();
+    }
+    tiny::idx_images(folder, 12, 12, 3);
+    let data = ["--data", "train-images-idx3-ubyte", "--output", "aligned", "--force"];
+    for method in [&["activations"][..], &["straight-through", "--steps", "2"]] {
+        // A model and itself: every unit stays.
+        let align = [&["align", "./vit", "./vit", "--method"][..], method, &data].concat();
+        let report = json(folder, &align);
+        let groups = report[0]["groups"].as_array().unwrap();
+        assert!(groups.len() == 5 && groups.iter().all(|group| group["moved"] == 0), "{report}");
+        assert_eq!(report[0]["distance_after"], 0.0);
+    }
+    std::fs::copy(folder.join("vit/model.safetensors"), folder.join("bare.safetensors")).unwrap();
+    let bare = ["align", "./bare.safetensors", "./bare.safetensors", "--method", "activations"];
+    refused_with_hint(folder, &[&bare[..], &data].concat(), "has no configuration");
 }
 
 #[test]

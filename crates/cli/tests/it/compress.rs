@@ -1,7 +1,7 @@
 //! A model made smaller, and every command on what came of it.
 
-use crate::common::{done, folder_with_model, json, nll, refused_with_hint};
-use rankine_testkit::tiny;
+use crate::common::{done, folder_with_model, json, nll, refused, refused_with_hint};
+use rankine_testkit::{fixtures, tiny};
 use serde_json::Value;
 
 #[test]
@@ -70,6 +70,15 @@ fn settings_belong_to_their_method() {
     let dense = done(folder, &["compress", "./model", "--rank", "2", "--dense", "--output", "dense"]);
     assert!(dense.contains("self_attn.q_proj") && !dense.contains("stored as factors"), "{dense}");
     done(folder, &["generate", "./dense", "--raw", "--prompt", "x", "--max-tokens", "1"]);
+}
+
+#[test]
+fn a_model_of_convolutions_is_told_what_takes_them() {
+    let root = tempfile::tempdir().unwrap();
+    let resnet = fixtures::path("images/resnet");
+    let compress = ["compress", resnet.to_str().unwrap(), "--output", "x"];
+    refused_with_hint(root.path(), &compress, "no linear layers but its head");
+    refused(root.path(), &compress, "rankine train --method pela --target");
 }
 
 #[test]

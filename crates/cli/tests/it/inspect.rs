@@ -1,6 +1,7 @@
 //! A model looked into.
 
-use crate::common::{done, folder_with_model, run, words};
+use crate::common::{done, folder_with_model, json, refused, refused_with_hint};
+use rankine_testkit::fixtures;
 use serde_json::Value;
 use std::path::Path;
 
@@ -45,11 +46,37 @@ fn headers_are_read_of_damaged_weights_too() {
     let headers = inspect(folder, &["--headers"]);
     assert!(headers.contains("parameters") && !headers.contains("not finite"), "{headers}");
     assert!(inspect(folder, &[]).contains("numbers that are not finite: 1"));
-    for (arguments, why) in
-        [(["--tensor", "q_prj"], "`tensor` should be"), (["--rank", "0"], "`rank` should be")]
-    {
-        let output = run(folder, &[&["inspect", "./model"][..], &arguments].concat());
-        let said = words(&output.stderr);
-        assert!(output.status.code() == Some(2) && said.contains(why), "{said}");
+    for (arguments, why) in [
+        (["--tensor", "q_prj"], "`tensor` should be"),
+        (["--tensor", "q_proj"], "hint: `*q_proj*` fits `model.layers.0.self_attn.q_proj.weight`"),
+        (["--rank", "0"], "`rank` should be"),
+    ] {
+        refused(folder, &[&["inspect", "./model"][..], &arguments].concat(), why);
     }
+}
+
+#[test]
+fn types_that_are_not_read_keep_nothing_from_being_shown() {
+    let root = tempfile::tempdir().unwrap();
+    let path = fixtures::path("float8/model.safetensors");
+    let path = path.to_str().unwrap();
+    let said = done(root.path(), &["inspect", path, "--all", "--html", "page.html"]);
+    for part in ["F8_E4M3", "not analysed: dtype U16, of `counts`", "their scales are not applied"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let html = std::fs::read_to_string(root.path().join("page.html")).unwrap();
+    assert!(html.contains("dtype U16, of <code>counts</code>"), "{html}");
+    let headers = done(root.path(), &["inspect", path, "--headers", "--all"]);
+    assert!(headers.contains("U16") && headers.contains("size"), "{headers}");
+    assert!(!headers.contains('–') && !headers.contains("spectral norm"), "{headers}");
+    let report = json(root.path(), &["inspect", path]);
+    assert!(report["tensors"].as_array().unwrap().iter().any(|tensor| tensor["dtype"] == "U16"), "{report}");
+}
+
+#[test]
+fn an_adapter_is_told_from_a_model() {
+    let root = tempfile::tempdir().unwrap();
+    let path = fixtures::path("adapters/plain");
+    refused_with_hint(root.path(), &["inspect", path.to_str().unwrap()], "this is an adapter");
+    refused(root.path(), &["inspect", path.to_str().unwrap()], "rankine diff BASE --adapter");
 }

@@ -43,9 +43,12 @@ fn an_image_classifier_acts_on_its_classes() {
     let folder = root.path();
     tiny::idx_images(folder, 6, 12, 3);
     let vit = fixtures::path("images/vit").display().to_string();
-    let data = [vit.as_str(), "--data", "train-images-idx3-ubyte", "--basis", "pca", "--edge-batches", "1"];
-    let report: Value =
-        serde_json::from_str(&interaction(folder, &[&data[..], &["--json"]].concat())).unwrap();
-    let last = report["edges"].as_array().unwrap().last().unwrap();
-    assert_eq!((&last["to"], last["strengths"].as_array().unwrap().len()), (&"outputs".into(), 3));
+    for basis in ["pca", "local"] {
+        let data =
+            [vit.as_str(), "--data", "train-images-idx3-ubyte", "--basis", basis, "--edge-batches", "1"];
+        let report: Value =
+            serde_json::from_str(&interaction(folder, &[&data[..], &["--json"]].concat())).unwrap();
+        let last = report["edges"].as_array().unwrap().last().unwrap();
+        assert_eq!((&last["to"], last["strengths"].as_array().unwrap().len()), (&"outputs".into(), 3));
+    }
 }

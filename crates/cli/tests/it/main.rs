@@ -5,6 +5,10 @@ mod adapters;
 #[cfg(test)]
 mod align;
 #[cfg(test)]
+mod bad_adapters;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod blend;
 #[cfg(test)]
 mod common;
@@ -28,6 +32,8 @@ mod interaction;
 mod methods;
 #[cfg(test)]
 mod quantize;
+#[cfg(test)]
+mod resume;
 #[cfg(test)]
 mod solve;
 #[cfg(test)]

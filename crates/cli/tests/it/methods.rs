@@ -1,6 +1,6 @@
 //! What a method would train of a model.
 
-use crate::common::{folder_with_model, json, run, words};
+use crate::common::{done, folder_with_model, json, run, words};
 
 #[test]
 fn what_is_counted_is_what_is_attached() {
@@ -39,6 +39,35 @@ fn a_page_has_a_line_for_every_role() {
     }
     let counted = json(folder, &["methods", "eva", "--model", "./model", "--rank", "4"]);
     assert_eq!(counted["count"]["averages"], true);
+}
+
+#[test]
+fn every_method_has_a_page_with_all_of_it() {
+    let folder = folder_with_model();
+    let folder = folder.path();
+    let all = json(folder, &["methods"]);
+    for method in all.as_array().unwrap() {
+        let word = |key: &str| method[key].as_str().unwrap();
+        let (name, said) = (word("name"), done(folder, &["methods", word("name")]));
+        let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(word("summary")), "{name}: {said}");
+        let leaves = method["trains"].as_array().unwrap().iter().map(|leaf| leaf.as_str().unwrap());
+        let (trained, settings) = (leaves.collect::<Vec<_>>().join(", "), format!("[method.{name}]"));
+        let parts = [word("formula"), word("paper"), trained.as_str(), settings.as_str()];
+        for part in parts.into_iter().chain(["takes over", "written as", "exact at the start"]) {
+            assert!(!part.is_empty() && said.contains(part), "{name}: `{part}`: {said}");
+        }
+        done(folder, &["papers", word("paper")]);
+        for key in method["defaults"][name].as_object().unwrap().keys() {
+            assert!(said.contains(&format!("{key} = ")), "{name}: `{key}`: {said}");
+        }
+        // The model has no biases.
+        if name != "bitfit" {
+            let count = json(folder, &["methods", name, "--model", "./model"])["count"].take();
+            assert!(0 < count["trained"].as_u64().unwrap(), "{name}: {count}");
+            assert_eq!(count["adapter_bytes"].is_null(), word("export") == "wider", "{name}: {count}");
+        }
+    }
 }
 
 #[test]

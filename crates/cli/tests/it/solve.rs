@@ -125,6 +125,53 @@ fn ratings_are_completed_and_keep_their_names() {
     refused(folder, &["complete", "ratings.csv", "--rank", "40"], "`rank` is 40");
     std::fs::write(folder.join("bad.csv"), "u,i,3\nu,j,good\n").unwrap();
     refused(folder, &["complete", "bad.csv"], "`bad.csv`: line 2, column 3: `good` is no number");
+    std::fs::write(folder.join("bad.csv"), "user,item,rating\nu,i,3\n\nu,j,2\nu,i,4\n").unwrap();
+    refused(folder, &["complete", "bad.csv"], "`bad.csv`: lines 2 and 5: what `u` gives `i` is given twice");
+    std::fs::write(folder.join("bad.csv"), "u,i,3\nu,j,nan\n").unwrap();
+    refused(folder, &["complete", "bad.csv"], "line 2: what `u` gives `j` is no finite number");
+}
+
+/// MovieLens 100k, 1M and later, and a table that R wrote: names that are not contiguous are kept.
+#[test]
+fn files_of_ratings_are_read_as_they_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let places = || (0..12).flat_map(|user| (0..10).map(move |item| (user, item)));
+    let written = |head: &str, line: &dyn Fn(usize, usize, usize) -> String| -> String {
+        let lines = places().filter(|(user, item)| (user + item) % 4 != 3);
+        head.to_owned()
+            + &lines.map(|(i, j)| line(7 * i + 3, 1000 - 31 * j, (i + 1) * (j + 2))).collect::<String>()
+    };
+    let head = "\"\",\"s\",\"d\",\"studage\",\"y\"\n";
+    for (name, text, columns) in [
+        ("u.data", written("", &|u, i, r| format!("{u}\t{i}\t{r}\t881250949\n")), None),
+        (
+            "ratings.csv",
+            written("userId,movieId,rating,timestamp\n", &|u, i, r| format!("{u},{i},{r}.0,9\n")),
+            None,
+        ),
+        ("ratings.dat", written("", &|u, i, r| format!("{u}::{i}::{r}::978300760\n")), None),
+        (
+            "InstEval.csv",
+            written(head, &|u, i, r| format!("\"1\",\"{u}\",\"{i}\",\"2\",{r}\n")),
+            Some("s,d,y"),
+        ),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
+        let mut arguments = vec!["complete", name, "--rank", "1", "--ridge", "0", "--output", "factors.npz"];
+        arguments.extend(columns.into_iter().flat_map(|columns| ["--columns", columns]));
+        let answer = json(folder, 0, &arguments);
+        assert!(
+            answer["problem"].as_str().unwrap().starts_with("90 entries of 12 rows and 10 columns"),
+            "{answer}"
+        );
+        let mut factors = Npz::open(&folder.join("factors.npz")).unwrap();
+        assert_eq!(factors.names(), ["left", "right", "users", "items"]);
+        let (left, right) = (factors.array("left").unwrap(), factors.array("right").unwrap());
+        // Not among the ratings: user 3, the first, and item 907, the ninth that is met.
+        let found = left.values[0] * right.values[8];
+        assert!((found - 5.0).abs() < 1e-3, "{name}: {found}");
+    }
 }
 
 #[test]
@@ -220,10 +267,11 @@ fn an_answer_is_a_start() {
     std::fs::write(folder.join("c.csv"), "1\n2\n").unwrap();
     std::fs::write(folder.join("design.csv"), "1,0\n1,1\n1,2\n").unwrap();
     std::fs::write(folder.join("t.csv"), "0.6\n0.4\n").unwrap();
+    std::fs::write(folder.join("grid.csv"), "0,3\n2,1\n5,4\n").unwrap();
     std::fs::write(folder.join("y.csv"), "0\n3\n2\n").unwrap();
     let smooth =
         ["--source", "a.csv", "--target", "t.csv", "--regularization", "0.05", "--solver", "sinkhorn"];
-    let questions: [(&str, &[&str], &str); 6] = [
+    let questions: [(&str, &[&str], &str); 7] = [
         ("transport", &[&["--cost", "C.csv"][..], &smooth].concat(), "npz"),
         ("complete", &["--random", "rows=40", "columns=30", "rank=2", "share=0.6", "--rank", "2"], "npz"),
         ("sense", &["--random", "rows=6", "columns=5", "count=150", "--rank", "2"], "npz"),
@@ -232,6 +280,11 @@ fn an_answer_is_a_start() {
             "regress",
             &["--design", "design.csv", "--target", "y.csv", "--solver", "conjugate-gradients"],
             "csv",
+        ),
+        (
+            "regress-kronecker",
+            &["--factors", "design.csv", "A.csv", "--target", "grid.csv", "--solver", "conjugate-gradients"],
+            "npz",
         ),
         ("linear", &["--matrix", "A.csv", "--right", "c.csv", "--solver", "cg"], "npy"),
     ];
@@ -258,6 +311,12 @@ fn an_answer_is_a_start() {
     let product = ["sense", "--random", "--rank", "2", "--start", "linear.npy"];
     refused(folder, &product, "`linear.npy` does not hold all of a solution");
     refused(folder, &["approximate", "--start", "linear.npy"], "nothing of this question is started");
+    let other = ["regress-kronecker", "--factors", "A.csv", "A.csv", "--target", "A.csv"];
+    // Both have four coefficients: a fit of the one is a start of the other, by a direct solver as well.
+    json(folder, 0, &[&other[..], &["--start", "regress-kronecker.npz"]].concat());
+    let short = ["regress-kronecker", "--factors", "c.csv", "A.csv", "--target", "A.csv"];
+    let wrong = "`coefficients` of `regress-kronecker.npz` has the shape [4]; expected [2]";
+    refused(folder, &[&short[..], &["--start", "regress-kronecker.npz"]].concat(), wrong);
 }
 
 #[test]
@@ -273,6 +332,8 @@ fn a_design_may_be_a_product() {
     assert_eq!(answer["problem"], "2 by 1 times 3 by 2");
     let found = npy::read(&folder.join("x.npy")).unwrap().values;
     assert!(found.iter().zip([2.0, -1.0]).all(|(x, y)| (x - y).abs() < 1e-12), "{found:?}");
+    let steps = ["--solver", "conjugate-gradients", "--start", "x.npy"];
+    assert_eq!(json(folder, 0, &[&problem[..], &steps].concat())["steps"], 1);
     refused(
         folder,
         &["regress-kronecker", "--factors", "A.csv", "A.csv", "--target", "y.csv"],

@@ -15,6 +15,8 @@ pub struct Ratings {
     pub items: Vec<String>,
     /// The values; [users, items].
     pub matrix: Sparse,
+    /// Line of the file, from 1, of every value.
+    pub lines: Vec<u32>,
 }
 
 /// Names met so far, each with its number.
@@ -60,7 +62,8 @@ impl Ratings {
         if fields.get(value).is_some_and(named) {
             lines.next();
         }
-        let (mut users, mut items, mut entries) = (Numbered::default(), Numbered::default(), Vec::new());
+        let (mut users, mut items) = (Numbered::default(), Numbered::default());
+        let (mut entries, mut places) = (Vec::new(), Vec::new());
         let needed = 1 + user.max(item).max(value);
         for (line, text) in lines {
             separator.split(text, &mut fields);
@@ -75,12 +78,13 @@ impl Ratings {
             }
             let rating = number(fields[value], line, value + 1)?;
             entries.push((users.of(fields[user]), items.of(fields[item]), rating));
+            places.push(line as u32);
         }
         if entries.is_empty() {
             return Err(Fault::Empty);
         }
         let matrix = Sparse { rows: users.names.len(), columns: items.names.len(), entries };
-        Ok(Self { users: users.names, items: items.names, matrix })
+        Ok(Self { users: users.names, items: items.names, matrix, lines: places })
     }
 }
 

@@ -233,7 +233,7 @@ fn ratings_keep_the_names_of_users_and_items() {
         "u 7::m::3::1\nx::m::4.5::2\nu 7::9::1::5\n",
         "\"u 7\";\"m\";3\n\"x\";\"m\";4.5\n\"u 7\";\"9\";1\n",
     ] {
-        let Ratings { users, items, matrix } = Ratings::parse(text, None).unwrap();
+        let Ratings { users, items, matrix, .. } = Ratings::parse(text, None).unwrap();
         assert_eq!(
             (users, items),
             (vec!["u 7".to_owned(), "x".into()], vec!["m".to_owned(), "9".into()]),
@@ -244,6 +244,12 @@ fn ratings_keep_the_names_of_users_and_items() {
     let table = ",s,d,y\n1,a,b,5\n2,a,c,2\n";
     let columns = ["s", "d", "4"].map(str::to_owned);
     assert_eq!(Ratings::parse(table, Some(&columns)).unwrap().items, ["b", "c"]);
+    // As R writes a table: names between quotes, numbers of the rows in front; empty lines and remarks count as lines.
+    let exported = "\"\",\"s\",\"d\",\"dept\",\"y\"\n\n\"1\",\"17\",\"1002\",\"2\",5\n# moved\n\"2\",\"17\",\"9\",\"6\",2\n";
+    let Ratings { users, items, matrix, lines } =
+        Ratings::parse(exported, Some(&["s", "d", "y"].map(str::to_owned))).unwrap();
+    assert_eq!((users, items), (vec!["17".to_owned()], vec!["1002".to_owned(), "9".into()]));
+    assert_eq!((matrix.entries, lines), (vec![(0, 0, 5.0), (0, 1, 2.0)], vec![3, 5]));
     // A comma between quotes is part of the name, and a quote within a name is one.
     let quoted = "user,item,rating\n\"u, 7\",5\" disk,3\nx,\"a \"\"b\"\", c\",1\n";
     let Ratings { users, items, .. } = Ratings::parse(quoted, None).unwrap();

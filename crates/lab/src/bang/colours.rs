@@ -103,7 +103,8 @@ impl Plan {
         let mut model = Mlp::build(&self.setting, width, classes, &rng.fork("start"))?;
         let rates = Rates { hidden: self.setting.head_rate, head: self.setting.head_rate };
         let steps = (self.setting.steps, self.setting.batch);
-        transfer::train(&mut model, &seen(images, patches), &rng.fork(name), steps, rates)?;
+        let losses = transfer::train(&mut model, &seen(images, patches), &rng.fork(name), steps, rates)?;
+        transfer::finite(&losses, rates)?;
         weights::numbers(&model)
     }
 }
@@ -149,6 +150,15 @@ fn seen(images: &Images, patches: &Range<usize>) -> Images {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Error, transfer::testing};
+
+    #[test]
+    fn a_training_that_leaves_the_numbers_is_an_error() {
+        let setting = Setting { head_rate: f32::NAN, ..testing::setting() };
+        let plan = Plan { setting, flips: vec![0.5] };
+        let found = plan.run(&testing::data().new, &mut |_| {});
+        assert!(matches!(found, Err(Error::NotFinite { step: 2, .. })), "{found:?}");
+    }
 
     #[test]
     fn patches_have_the_colour_of_the_class_or_any() {

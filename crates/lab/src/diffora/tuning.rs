@@ -137,7 +137,7 @@ fn search(bench: &Bench<'_>, method: &Diffora, (seed, rate): (u64, f32)) -> Resu
     let feed = Alternating { lower: &lower, upper: &upper, turns, accumulation: 1 };
     let inner = bench.optimizer(&head, rate);
     let mut optimizer = InTurn { inner, turns, is_upper: is_gate, upper_rate: method.gate_rate };
-    encoder::follow(model.as_mut(), (&Classify, &feed), &mut optimizer, schedule, seed)?;
+    encoder::follow::<Classify>(model.as_mut(), (&Classify, &feed), &mut optimizer, schedule, seed)?;
     let mut found = candidates(model.as_ref());
     method.pick(&mut found)?;
     Ok(found)

@@ -2,7 +2,7 @@
 
 use super::{
     Setting, Tuned, Tuning, kept,
-    training::{HeadApart, follow},
+    training::{Apart, follow},
 };
 use crate::{
     Encoder, Error, Materials, Result, Scale,
@@ -154,7 +154,8 @@ impl<'a> Bench<'a> {
         let Attached { sites, trained } = self.attached(model.as_mut(), &arm.treatment, &batches, &rng)?;
         let mut optimizer = self.optimizer(&head, rate);
         let schedule = self.schedule(rate);
-        let losses = follow(model.as_mut(), (&Classify, &batches), &mut optimizer, schedule, seed)?;
+        let losses =
+            follow::<Classify>(model.as_mut(), (&Classify, &batches), &mut optimizer, schedule, seed)?;
         let window = self.setting.window.min(losses.len());
         let (early, late) = (mean(&losses[..window]), mean(&losses[losses.len() - window..]));
         let score = Classify.score(model.as_ref(), &mut self.held_out.sequential(), &mut |_| {})?;
@@ -164,8 +165,8 @@ impl<'a> Bench<'a> {
     }
 
     /// AdamW at `rate`, and at the rate of the head for that.
-    pub(crate) fn optimizer<'m>(&self, head: &'m [String], rate: f32) -> HeadApart<'m> {
-        HeadApart::new(head, self.setting.head_rate / rate)
+    pub(crate) fn optimizer<'m>(&self, head: &'m [String], rate: f32) -> Apart<'m> {
+        Apart::new(head, self.setting.head_rate / rate)
     }
 
     /// From `rate` along a line to 0.

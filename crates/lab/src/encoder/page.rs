@@ -5,7 +5,7 @@ use crate::{
     Claim,
     transfer::{self, mean, rate_words},
 };
-use rankine_method::diffora::place;
+use rankine_checkpoint::layer_and_role;
 use rankine_report::{Axis, Cell, Column, Heat, Level, Table, format};
 
 /// Adds what was measured to a claim, or how to have it measured.
@@ -79,7 +79,7 @@ pub(crate) fn heat<'a>(title: &str, value: &str, numbers: impl Iterator<Item = (
     let (mut layers, mut roles): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     let mut places = Vec::new();
     for (path, number) in numbers {
-        let (layer, role) = place(path);
+        let (layer, role) = layer_and_role(path);
         places.push((index(&mut layers, layer), index(&mut roles, role), number));
     }
     let mut values = vec![vec![f64::NAN; roles.len()]; layers.len()];

@@ -1,16 +1,15 @@
-//! The loop, with a learning rate of its own for the head.
+//! The loop, with a learning rate of its own for some modules.
 
 use crate::Result;
-use rankine_data::LabelledExample;
-use rankine_nn::{Classifier, Place};
+use rankine_nn::Place;
 use rankine_tensor::Var;
 use rankine_train::{AdamW, Data, Event, Feed, Optimizer, Plan, Schedule, Task};
 use std::ops::ControlFlow;
 
 /// The loss of every step of a task, up to one that is no number.
-pub(crate) fn follow<T: Task<Model = dyn Classifier, Sample = LabelledExample>>(
-    model: &mut (dyn Classifier + 'static),
-    (task, train): (&T, &dyn Feed<LabelledExample>),
+pub(crate) fn follow<T: Task>(
+    model: &mut T::Model,
+    (task, train): (&T, &dyn Feed<T::Sample>),
     optimizer: &mut dyn Optimizer,
     schedule: Schedule,
     seed: u64,
@@ -33,26 +32,25 @@ pub(crate) fn follow<T: Task<Model = dyn Classifier, Sample = LabelledExample>>(
     Ok(losses)
 }
 
-/// AdamW with a learning rate of its own for the head: that of the step, times a factor.
-pub(crate) struct HeadApart<'m> {
+/// AdamW with a learning rate of its own for some modules: that of the step, times a factor.
+pub(crate) struct Apart<'m> {
     inner: AdamW,
-    /// Modules.
-    head: &'m [String],
+    modules: &'m [String],
     factor: f32,
 }
 
-impl<'m> HeadApart<'m> {
-    pub(super) fn new(head: &'m [String], factor: f32) -> Self {
-        Self { inner: AdamW::default(), head, factor }
+impl<'m> Apart<'m> {
+    pub(crate) fn new(modules: &'m [String], factor: f32) -> Self {
+        Self { inner: AdamW::default(), modules, factor }
     }
 }
 
-impl Optimizer for HeadApart<'_> {
+impl Optimizer for Apart<'_> {
     fn update(&mut self, place: &Place, variable: &mut Var, gradient: &[f32], step: u64, learning_rate: f32) {
         let is_within = |module: &String| {
             place.name.strip_prefix(module.as_str()).is_some_and(|rest| rest.starts_with('.'))
         };
-        let factor = if self.head.iter().any(is_within) { self.factor } else { 1.0 };
+        let factor = if self.modules.iter().any(is_within) { self.factor } else { 1.0 };
         self.inner.update(place, variable, gradient, step, learning_rate * factor);
     }
 

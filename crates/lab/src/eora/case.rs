@@ -9,9 +9,9 @@ use crate::{
     language::{self, Grammar, Held, Tiny, nll},
     transfer::mean,
 };
+use rankine_checkpoint::layer_and_role;
 use rankine_data::{Batches, Batching};
 use rankine_linalg::Pair;
-use rankine_method::diffora::place;
 use rankine_nn::LanguageModel;
 use rankine_random::Rng;
 use rankine_surgery::{Correction, Site};
@@ -122,7 +122,7 @@ pub(super) fn tiny(plan: &Plan, watch: &mut dyn FnMut(&str)) -> Result<Measured>
 const LENGTH: usize = 256;
 
 /// Texts of a given model, at most: those that show the inputs, and those that are scored.
-const FEW: [usize; 2] = [12, 4];
+const FEW: [usize; 2] = [64, 8];
 
 pub(super) fn given(
     (language, data): (&Language<'_>, &Path),
@@ -156,10 +156,10 @@ pub(super) fn given(
 
 /// The modules of every second layer.
 fn every_second(mut modules: Vec<String>) -> Vec<String> {
-    let mut layers: Vec<String> = modules.iter().map(|module| place(module).0.to_owned()).collect();
+    let mut layers: Vec<String> = modules.iter().map(|module| layer_and_role(module).0.to_owned()).collect();
     layers.dedup();
     let kept: Vec<&String> = layers.iter().step_by(2).collect();
-    modules.retain(|module| kept.iter().any(|layer| *layer == place(module).0));
+    modules.retain(|module| kept.iter().any(|layer| *layer == layer_and_role(module).0));
     modules
 }
 

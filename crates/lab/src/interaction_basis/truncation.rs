@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Images, Result,
     findings::Finding,
-    transfer::{Rates, classes, train},
+    transfer::{Rates, classes, finite, train},
 };
 use rankine_analyze::interaction::{Coordinates, LayerFindings, Settings, layers};
 use rankine_nn::models::Mlp;
@@ -66,7 +66,8 @@ impl Trained {
         let sizes = [&[images.width], training.hidden.as_slice(), &[classes(images)]].concat();
         let mut model = Mlp::new(&sizes, &rng.fork("network"))?;
         let rates = Rates { hidden: 1e-3, head: 1e-3 };
-        train(&mut model, images, &rng.fork("training"), (training.steps, 128), rates)?;
+        let losses = train(&mut model, images, &rng.fork("training"), (training.steps, 128), rates)?;
+        finite(&losses, rates)?;
         let rows: Vec<usize> = (0..images.labels.len().min(training.shown)).collect();
         let batches = rows.chunks(ROWS).map(|rows| Ok(images.batch(rows)?.0)).collect::<Result<Vec<_>>>()?;
         let looked = |links: Vec<Link>, coordinates| -> Result<Vec<LayerFindings>> {
@@ -225,5 +226,20 @@ pub(super) fn show(networks: &[Trained], page: &mut Page) {
     page.table(table);
     for cut in networks.first().iter().flat_map(|network| &network.cuts) {
         page.plot(cut.plot()).plot(cut.spectra());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn a_training_that_leaves_the_numbers_is_an_error() {
+        let images =
+            Images { pixels: vec![f32::NAN; 4 * 30], width: 4, labels: (0..30).map(|at| at % 2).collect() };
+        let training = Training { hidden: Vec::new(), steps: 2, shown: 30, kept: vec![1] };
+        let found = Trained::measure(&training, [&images, &images], &Rng::new(1));
+        assert!(matches!(found, Err(Error::NotFinite { step: 1, .. })), "{found:?}");
     }
 }

@@ -10,13 +10,12 @@ use crate::{
     transfer::mean,
 };
 use rankine_analyze::{ChangeSum, MatrixChange, Progress, changes, spectra, sweep};
-use rankine_checkpoint::Pair;
 use rankine_data::Batches;
 use rankine_method::attach;
 use rankine_nn::LanguageModel;
 use rankine_random::Rng;
 use rankine_train::{Schedule, Shape};
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, path::Path};
 
 /// k: how many leading triples of every matrix are looked at.
 pub(super) const TOP: usize = 10;
@@ -207,11 +206,7 @@ struct Look {
 }
 
 fn look([base, tuned]: [&Held; 2], label: &str) -> Result<Look> {
-    let pair = Pair::of(base, tuned).map_err(|difference| rankine_analyze::Error::Unlike {
-        first: "base".into(),
-        second: label.into(),
-        difference: Box::new(difference),
-    })?;
+    let pair = rankine_surgery::pair([base, tuned], [Path::new("base"), Path::new(label)])?;
     let moved = changes(pair, &mut on)?;
     let relative = ChangeSum::of(&moved).relative().unwrap_or(0.0);
     Ok(Look { relative, matrices: spectra(pair, &moved, TOP, &mut on)? })

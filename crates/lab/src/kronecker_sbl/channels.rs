@@ -2,7 +2,7 @@
 
 use super::{AM, KOMP, KSBL, SVD};
 use crate::{Result, findings::Finding};
-use rankine_linalg::{eigh, product};
+use rankine_linalg::{eigh, multiply};
 use rankine_random::Rng;
 use rankine_report::{Axis, Level, Lines, Page, Series, Style, format};
 use rankine_solve::kronecker::{
@@ -179,11 +179,11 @@ fn symbol_error(
 
 /// uᴴ·H·v for the first singular pair of the estimate; none where one of them is 0.
 fn gain(found: &Mat<c64>, real: &Mat<c64>) -> Result<Option<c64>> {
-    let eigen = eigh(product(found.adjoint(), found.as_ref()).as_ref())?;
+    let eigen = eigh(multiply(found.adjoint(), found.as_ref()).as_ref())?;
     let v = eigen.vectors.get(.., eigen.values.len() - 1..);
-    let u = product(found.as_ref(), v);
+    let u = multiply(found.as_ref(), v);
     let length = u.norm_l2();
-    let through = product(u.adjoint(), product(real.as_ref(), v).as_ref());
+    let through = multiply(u.adjoint(), multiply(real.as_ref(), v).as_ref());
     let gain = through[(0, 0)] / length;
     Ok((gain.is_finite() && 0.0 < gain.norm()).then_some(gain))
 }

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use rankine_checkpoint::{Dtype, Error, Result, TensorInfo, Tensors, nearest};
 use rankine_nn::{Kind, Model, Parameter, weight::Dense};
 use rankine_tensor::{Tensor, untaped};
-use std::{borrow::Cow, path::PathBuf};
+use std::{borrow::Cow, ops::Range, path::PathBuf};
 
 /// Some tensors, as f32.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +86,14 @@ impl Tensors for Held {
         Ok(())
     }
 
+    fn read_rows(&self, name: &str, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        let (info, values) = self.values(name)?;
+        info.check_rows(name, &rows, out.len())?;
+        let width = info.row_elements();
+        out.copy_from_slice(&values[rows.start * width..rows.end * width]);
+        Ok(())
+    }
+
     fn raw(&self, name: &str) -> Result<Cow<'_, [u8]>> {
         let (_, values) = self.values(name)?;
         Ok(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>().into())
@@ -112,6 +120,8 @@ mod tests {
         let mut read = vec![0.0; 32 * 16];
         held.read_into(name, &mut read).unwrap();
         assert_eq!((read.as_slice(), shape), (values, [32, 16]));
+        held.read_rows(name, 3..5, &mut read[..32]).unwrap();
+        assert_eq!(read[..32], values[48..80]);
         assert_ne!(
             held.matrix("model.layers.0.mlp.up_proj.weight"),
             other.matrix("model.layers.0.mlp.up_proj.weight")

@@ -118,8 +118,8 @@ impl Teacher<'_> {
         let batches = rows.take(self.steps).map(|rows| self.images.batch(&rows));
         let rates = Rates { hidden: rate, head: rate };
         let loss = |student: &Mlp, batch: &Batch| way.loss(student, self.network, batch);
-        transfer::minimise(&mut student, batches, &mut AdamW::default(), rates, &loss)?;
-        Ok(student)
+        let losses = transfer::minimise(&mut student, batches, &mut AdamW::default(), rates, &loss)?;
+        transfer::finite(&losses, rates).map(|()| student)
     }
 
     /// The network with thin layers, all of it trained.
@@ -152,5 +152,29 @@ impl Teacher<'_> {
             }
         }
         Ok(f64::from(largest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Error, transfer::testing};
+
+    #[test]
+    fn a_training_that_leaves_the_numbers_is_an_error() {
+        let (setting, data, rng) = (testing::setting(), testing::data().new, Rng::new(1));
+        let network = Mlp::build(&setting, data.train.width, 3, &rng).unwrap();
+        let teacher = Teacher {
+            network: &network,
+            setting: &setting,
+            images: &data.train,
+            test: &data.test,
+            steps: 3,
+            rates: &[f32::NAN],
+            seed: 0,
+            rng: &rng,
+        };
+        let found = teacher.student(&Way::LABELS, 2.0).map(|(_, recovered)| recovered);
+        assert!(matches!(found, Err(Error::NotFinite { step: 2, .. })), "{found:?}");
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     Claim, Error, Materials, Result, Scale,
     encoder::{self, Bench, Tuning},
     findings::Finding,
-    transfer::{Arm, FULL, mean},
+    transfer::{Arm, FULL, Rates, finite, mean},
 };
 use rankine_data::LabelledBatch;
 use rankine_nn::{Classifier, Kind, Pass};
@@ -128,7 +128,14 @@ fn brought_back(bench: &Bench<'_>, thin: &Arm) -> Result<BroughtBack> {
     let task =
         Distill { task: Classify, teacher: teacher.as_ref(), features: 1.0, own: 0.0, blocks: Vec::new() };
     let schedule = Schedule { steps, ..bench.schedule(RATE) };
-    encoder::follow(student.as_mut(), (&task, &batches), &mut AdamW::default(), schedule, seed)?;
+    let losses = encoder::follow::<Distill<'_, Classify>>(
+        student.as_mut(),
+        (&task, &batches),
+        &mut AdamW::default(),
+        schedule,
+        seed,
+    )?;
+    finite(&losses, Rates { hidden: RATE, head: RATE })?;
     let after = likeness(bench, student.as_ref(), teacher.as_ref())?;
     let mut values = Vec::new();
     for parameter in student.parameters() {

@@ -6,10 +6,10 @@
 
 use super::mean;
 use crate::{Error, Language, Result, Scale};
+use rankine_checkpoint::{Place, layer_and_role};
 use rankine_linalg::{Svd, singular_values, svd};
 use rankine_method::{
-    Method, Site, diffora::place, loftq::Loftq, pissa::Decomposition, qlora::Qlora, qpissa::Qpissa,
-    quantized::Settings,
+    Method, Site, loftq::Loftq, pissa::Decomposition, qlora::Qlora, qpissa::Qpissa, quantized::Settings,
 };
 use rankine_nn::{Kind, Model};
 use rankine_random::Rng;
@@ -57,7 +57,7 @@ impl Measured {
 
     /// What it is in its layer, where it is in one.
     fn kind(&self) -> &str {
-        let (_, role) = place(&self.name);
+        let (_, role) = layer_and_role(&self.name);
         if role.is_empty() { &self.name } else { role }
     }
 }
@@ -161,10 +161,10 @@ pub(super) fn run(
 
 /// Linear layers of the middle block; of the first and the last one too where everything is run.
 fn layers(model: &dyn Model, scale: Scale) -> Result<Vec<(String, Tensor)>> {
-    let block = |path: &str| path.split('.').find_map(|word| word.parse::<usize>().ok());
     let parameters = model.parameters().into_iter().filter(|parameter| parameter.kind() == Kind::Linear);
-    let linear: Vec<(usize, &str)> =
-        parameters.filter_map(|parameter| Some((block(parameter.path())?, parameter.path()))).collect();
+    let linear: Vec<(usize, &str)> = parameters
+        .filter_map(|parameter| Some((Place::of(parameter.module())?.index, parameter.path())))
+        .collect();
     let last = linear.iter().map(|(block, _)| *block).max().unwrap_or(0);
     let wanted = match scale {
         Scale::Quick => vec![last / 2],

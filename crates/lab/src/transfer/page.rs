@@ -10,10 +10,15 @@ use rankine_report::{Axis, Cell, Column, Lines, Page, Series, Style, Table, form
 /// The claim with its page; it holds where every finding does.
 pub(crate) fn claim(story: &Story<'_>, findings: &[Finding], sweep: &Sweep) -> Claim {
     let (holds, mut page) = (findings::hold(findings), findings::page(story, findings));
-    page.section("Transfer between classes of Fashion-MNIST").text(setting_words(sweep));
-    show(sweep, &mut page);
+    section(sweep, &mut page);
     let numbers = serde_json::json!({ "holds": holds, "findings": findings, "transfer": sweep });
     Claim { statement: story.statement.to_owned(), holds, page, numbers }
+}
+
+/// The section of a sweep of this setting.
+pub(crate) fn section(sweep: &Sweep, page: &mut Page) {
+    page.section("Transfer between classes of Fashion-MNIST").text(setting_words(sweep));
+    show(sweep, page);
 }
 
 /// Tables and plots of a sweep.

@@ -96,16 +96,24 @@ pub(crate) fn minimise<N: Network>(
 
 /// Share of images classified rightly.
 pub(crate) fn accuracy<N: Network>(model: &N, images: &Images) -> Result<f64> {
-    let mut right = 0;
+    let [_, accuracy] = score(model, images)?;
+    Ok(accuracy)
+}
+
+/// Mean −ln p of the class, and the share of images classified rightly.
+pub(crate) fn score<N: Network>(model: &N, images: &Images) -> Result<[f64; 2]> {
+    let (mut loss, mut right) = (0.0, 0);
     let rows: Vec<usize> = (0..images.labels.len()).collect();
     for rows in rows.chunks(1024) {
         let (x, targets) = images.batch(rows)?;
         let (hidden, head) =
             untaped(|| model.hidden(&x, &Pass::quiet()).and_then(|h| Ok((h, model.head().weight.dense()?))))?;
         let scored = ops::score(&hidden, &head, &targets)?;
+        loss += scored.losses.iter().copied().map(f64::from).sum::<f64>();
         right += scored.greedy.iter().zip(targets.iter()).filter(|(found, target)| found == target).count();
     }
-    Ok(right as f64 / rows.len().max(1) as f64)
+    let count = rows.len().max(1) as f64;
+    Ok([loss / count, right as f64 / count])
 }
 
 /// One more than the largest label.

@@ -3,7 +3,7 @@
 use faer::{Mat, MatRef, c64};
 use proptest::prelude::*;
 use rankine_linalg::{
-    Error, GrowingQr, eigh, kronecker, kronecker_apply, nonnegative_least_squares, outer, product,
+    Error, GrowingQr, eigh, kronecker, kronecker_apply, multiply, nonnegative_least_squares, outer,
 };
 use rankine_random::Rng;
 
@@ -32,7 +32,7 @@ proptest! {
         let views: Vec<_> = factors.iter().map(Mat::as_ref).collect();
         let formed = kronecker(&views);
         let x = complex(formed.ncols(), 1, &mut rng);
-        let expected = product(formed.as_ref(), x.as_ref());
+        let expected = multiply(formed.as_ref(), x.as_ref());
         let found = kronecker_apply(&views, &column(x.as_ref(), 0)).unwrap();
         prop_assert_eq!(found.len(), formed.nrows());
         let apart = found.iter().zip(column(expected.as_ref(), 0)).map(|(x, y)| (x - y).norm());
@@ -68,7 +68,7 @@ proptest! {
         let again = kronecker_apply(&[inverse.as_ref()], &y).unwrap();
         let left: Vec<c64> =
             kronecker_apply(&[a.as_ref()], &x).unwrap().iter().zip(&y).map(|(f, y)| f - y).collect();
-        let normal = product(a.adjoint(), MatRef::from_column_major_slice(&left, rows, 1));
+        let normal = multiply(a.adjoint(), MatRef::from_column_major_slice(&left, rows, 1));
         prop_assert!(normal.norm_l2() < 1e-10 * (1.0 + a.norm_l2()));
         prop_assert!(x.iter().zip(&again).all(|(x, y)| (x - y).norm() < 1e-10 * (1.0 + x.norm())));
     }
@@ -83,9 +83,9 @@ fn eigenvectors_are_unitary_and_rebuild_the_matrix() {
         let eigen = eigh(a.as_ref()).unwrap();
         assert!(eigen.values.is_sorted());
         let scaled = Mat::from_fn(size, size, |i, j| eigen.vectors[(i, j)] * eigen.values[j]);
-        let rebuilt = product(scaled.as_ref(), eigen.vectors.adjoint());
+        let rebuilt = multiply(scaled.as_ref(), eigen.vectors.adjoint());
         assert!((rebuilt - &a).norm_l2() < 1e-12 * a.norm_l2(), "{size}");
-        let unit = product(eigen.vectors.adjoint(), eigen.vectors.as_ref());
+        let unit = multiply(eigen.vectors.adjoint(), eigen.vectors.as_ref());
         assert!((unit - Mat::<c64>::identity(size, size)).norm_l2() < 1e-12, "{size}");
     }
     assert!(matches!(eigh(real(2, 3, &mut rng).as_ref()), Err(Error::Length { .. })));

@@ -3,8 +3,8 @@
 use crate::points::fixture;
 use faer::{Mat, MatRef};
 use rankine_linalg::{
-    Error, Gaussian, RowSample, Sketch, Sparse, Srht, TensorSrht, leverage_scores, tall_gram, tall_product,
-    tall_transposed, tall_triangle, walsh_hadamard,
+    Error, Gaussian, RowSample, Sketch, Sparse, Srht, TensorSrht, always, leverage_scores, tall_gram,
+    tall_product, tall_transposed, tall_triangle, walsh_hadamard,
 };
 use rankine_random::Rng;
 use serde_json::Value;
@@ -60,11 +60,11 @@ fn transforms_are_those_of_scipy() {
 #[test]
 fn leverage_scores_are_those_of_numpy() {
     for case in fixture("leverages") {
-        let scores = leverage_scores(matrix(&case, "a").as_ref()).unwrap();
+        let scores = leverage_scores(matrix(&case, "a").as_ref(), &always).unwrap();
         assert!(apart(&scores, &numbers(&case, "scores")) < 1e-10, "{scores:?}");
     }
-    assert_eq!(leverage_scores(Mat::<f64>::zeros(3, 2).as_ref()).unwrap(), [0.0; 3]);
-    let wide = leverage_scores(random(3, 5, 1).as_ref()).unwrap();
+    assert_eq!(leverage_scores(Mat::<f64>::zeros(3, 2).as_ref(), &always).unwrap(), [0.0; 3]);
+    let wide = leverage_scores(random(3, 5, 1).as_ref(), &always).unwrap();
     assert!(apart(&wide, &[1.0; 3]) < 1e-12);
 }
 
@@ -72,7 +72,8 @@ fn leverage_scores_are_those_of_numpy() {
 fn least_squares_are_in_the_triangle() {
     for case in fixture("squares") {
         let (a, b) = (matrix(&case, "a"), numbers(&case, "b"));
-        let r = tall_triangle(&[a.as_ref(), MatRef::from_column_major_slice(&b, b.len(), 1)]).unwrap();
+        let r =
+            tall_triangle(&[a.as_ref(), MatRef::from_column_major_slice(&b, b.len(), 1)], &always).unwrap();
         let columns = a.ncols();
         let mut x: Vec<f64> = (0..columns).map(|row| r[(row, columns)]).collect();
         for row in (0..columns).rev() {
@@ -91,8 +92,8 @@ fn products_of_tall_matrices_are_products_whatever_the_threads() {
     let x: Vec<f64> = (0..19).map(|i| f64::from(i) - 7.0).collect();
     let y: Vec<f64> = (0..9001).map(|i| f64::from(i % 11)).collect();
     let all = || {
-        let (gram, cross) = tall_gram(a.as_ref(), b.as_ref()).unwrap();
-        let triangle = tall_triangle(&[a.as_ref(), b.as_ref()]).unwrap();
+        let (gram, cross) = tall_gram(a.as_ref(), b.as_ref(), &always).unwrap();
+        let triangle = tall_triangle(&[a.as_ref(), b.as_ref()], &always).unwrap();
         (
             gram,
             cross,
@@ -115,7 +116,7 @@ fn products_of_tall_matrices_are_products_whatever_the_threads() {
     assert!((column(&forth) - &a * column(&x)).norm_max() < 1e-11);
     assert!((column(&back) - a.transpose() * column(&y)).norm_max() < 1e-9);
     assert!(tall_product(a.as_ref(), &y).is_err() && tall_transposed(a.as_ref(), &x).is_err());
-    assert!(tall_triangle(&[a.as_ref(), random(3, 1, 1).as_ref()]).is_err());
+    assert!(tall_triangle(&[a.as_ref(), random(3, 1, 1).as_ref()], &always).is_err());
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn sketches_keep_lengths_on_average() {
     let mut ratios: Vec<(&str, Vec<f64>)> = Vec::new();
     for draw in 0..1000 {
         for (place, (name, sketch)) in sketches(24, 8, &Rng::new(draw)).into_iter().enumerate() {
-            let ratio = sketch.apply(&[x.as_ref()]).unwrap().squared_norm_l2() / wanted;
+            let ratio = sketch.apply(&[x.as_ref()], &always).unwrap().squared_norm_l2() / wanted;
             if ratios.len() == place {
                 ratios.push((name, Vec::new()));
             }
@@ -149,14 +150,17 @@ fn sketches_are_linear_maps_of_their_size_whatever_the_threads() {
     let turned = Mat::from_fn(5, 700, |row, column| both[(column, row)]);
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     for (name, sketch) in sketches(700, 40, &Rng::new(8)) {
-        let apart = pool(1).install(|| sketch.apply(&[a.as_ref(), b.as_ref()]).unwrap());
+        let apart = pool(1).install(|| sketch.apply(&[a.as_ref(), b.as_ref()], &always).unwrap());
         assert_eq!((apart.shape(), sketch.rows(), sketch.columns()), ((40, 5), 40, 700), "{name}");
-        assert!(pool(3).install(|| sketch.apply(&[both.as_ref()]).unwrap()) == apart, "{name}");
-        assert!(sketch.apply(&[turned.transpose()]).unwrap() == apart, "{name}: rows beside each other");
-        let sum = sketch.apply(&[(a.col(0) + a.col(1)).as_mat()]).unwrap();
+        assert!(pool(3).install(|| sketch.apply(&[both.as_ref()], &always).unwrap()) == apart, "{name}");
+        assert!(
+            sketch.apply(&[turned.transpose()], &always).unwrap() == apart,
+            "{name}: rows beside each other"
+        );
+        let sum = sketch.apply(&[(a.col(0) + a.col(1)).as_mat()], &always).unwrap();
         assert!((sum.col(0) - apart.col(0) - apart.col(1)).norm_max() < 1e-12, "{name}");
         assert!(matches!(
-            sketch.apply(&[random(9, 1, 1).as_ref()]),
+            sketch.apply(&[random(9, 1, 1).as_ref()], &always),
             Err(Error::Rows { found: 9, expected: 700 })
         ));
     }
@@ -165,7 +169,7 @@ fn sketches_are_linear_maps_of_their_size_whatever_the_threads() {
 #[test]
 fn the_whole_hadamard_sketch_keeps_every_product() {
     let a = random(20, 3, 9);
-    let sketched = Srht::new(20, 32, &Rng::new(1)).unwrap().apply(&[a.as_ref()]).unwrap();
+    let sketched = Srht::new(20, 32, &Rng::new(1)).unwrap().apply(&[a.as_ref()], &always).unwrap();
     assert!((sketched.transpose() * &sketched - a.transpose() * &a).norm_max() < 1e-12);
     assert!(matches!(Srht::new(20, 33, &Rng::new(1)), Err(Error::Count { most: 32, .. })));
     assert!(Srht::new(0, 1, &Rng::new(1)).is_err() && Sparse::new(5, 3, 4, &Rng::new(1)).is_err());
@@ -190,4 +194,25 @@ fn the_tensor_sketch_is_that_of_the_product() {
     let sketched = whole.apply(first.as_ref(), second.as_ref()).unwrap();
     assert!((sketched.transpose() * &sketched - product.transpose() * &product).norm_max() < 1e-12);
     assert!(sketch.apply_vector(&[1.0; 29]).is_err() && TensorSrht::new([5, 6], 65, &Rng::new(2)).is_err());
+}
+
+#[test]
+fn what_is_told_to_stop_stops() {
+    let (a, never) = (random(3000, 6, 1), || false);
+    assert_eq!(tall_triangle(&[a.as_ref()], &never), Err(Error::Interrupted));
+    assert_eq!(tall_gram(a.as_ref(), a.as_ref(), &never), Err(Error::Interrupted));
+    assert_eq!(leverage_scores(a.as_ref(), &never), Err(Error::Interrupted));
+    let rng = Rng::new(1);
+    let sketches: [Box<dyn Sketch>; 3] = [
+        Box::new(Srht::new(3000, 20, &rng).unwrap()),
+        Box::new(Gaussian::new(3000, 20, &rng).unwrap()),
+        Box::new(Sparse::new(3000, 20, 1, &rng).unwrap()),
+    ];
+    for sketch in sketches {
+        assert_eq!(sketch.apply(&[a.as_ref()], &never), Err(Error::Interrupted));
+    }
+    // Blocks of rows, and the stack of their triangles.
+    let tall = random(70_000, 3, 2);
+    let (triangle, gram) = (tall_triangle(&[tall.as_ref()], &always).unwrap(), tall.transpose() * &tall);
+    assert!((triangle.transpose() * &triangle - &gram).norm_max() < 1e-8);
 }

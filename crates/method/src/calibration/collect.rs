@@ -1,14 +1,16 @@
 //! The calibration pass: the inputs of weights are watched while the caller runs the model.
 //!
 //! What the weights are applied to is kept until a forward pass is over, as training keeps it; then the rows that count go
-//! into the collectors, many weights at once. Weights whose inputs were equal in the first batch (q, k and v; gate and up)
-//! have one collector. One whose directions have converged is not looked at again, unless it gets more of the ranks.
+//! into the collectors, many weights at once. Those of a convolution are what lies under its kernel, unfolded only then; one
+//! in groups is refused, since each group sees channels of its own. Weights whose inputs were equal in the first batch (q, k
+//! and v; gate and up) have one collector. One whose directions have converged is not looked at again, unless it gets more
+//! of the ranks.
 
-use super::{Calibration, Collector, Needs, allocate};
-use crate::{Error, Result};
+use super::{Calibration, Collector, Needs, allocate, input::Input};
+use crate::{Error, Result, attach::check_groups};
 use rankine_nn::{
     Model, Parameter,
-    weight::{Observe, Watched},
+    weight::{Observe, Patches, Watched},
 };
 use rankine_random::Rng;
 use rankine_tensor::Tensor;
@@ -31,7 +33,8 @@ pub enum Shown {
 /// It ends when the needs are met, or `forward` says that the data are over. The weights are as before, whatever happens.
 ///
 /// # Errors
-/// What `forward` returns; [`Error::Inputs`] when an input is not finite.
+/// What `forward` returns; [`Error::Inputs`] when an input is not finite; [`Error::Grouped`] when one of the weights is a
+/// convolution in groups.
 pub fn calibrate<M, E>(
     model: &mut M,
     modules: &[String],
@@ -46,6 +49,7 @@ where
     if !needs.any() {
         return Ok(Calibration::default());
     }
+    check_groups(&model.parameters(), modules)?;
     let watchers = watch(model.parameters_mut(), modules);
     let mut pass = Pass { needs, rng, watchers, groups: Vec::new(), batches: 0 };
     let outcome = pass.run(&mut || forward(&*model));
@@ -74,21 +78,26 @@ struct Watcher {
 
 /// Inputs of the forward pass that is under way.
 #[derive(Default)]
-struct Slot(Mutex<Vec<Tensor>>);
+struct Slot(Mutex<Vec<Input>>);
 
 impl Slot {
-    fn lock(&self) -> MutexGuard<'_, Vec<Tensor>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Input>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self) -> Vec<Tensor> {
+    fn take(&self) -> Vec<Input> {
         std::mem::take(&mut *self.lock())
     }
 }
 
 impl Observe for Slot {
     fn see(&self, x: &Tensor) {
-        self.lock().push(x.detach());
+        self.lock().push(Input::Rows(x.detach()));
+    }
+
+    fn see_patches(&self, patches: &Patches) -> rankine_nn::Result<()> {
+        self.lock().push(Input::Patches(patches.detach()));
+        Ok(())
     }
 }
 
@@ -119,7 +128,7 @@ impl Pass<'_> {
     fn run<E: From<Error>>(&mut self, show: &mut dyn FnMut() -> Result<Shown, E>) -> Result<(), E> {
         while self.batches < self.needs.batches {
             let shown = show()?;
-            let inputs: Vec<Vec<Tensor>> = self.watchers.iter().map(|watcher| watcher.slot.take()).collect();
+            let inputs: Vec<Vec<Input>> = self.watchers.iter().map(|watcher| watcher.slot.take()).collect();
             let marks = match &shown {
                 Shown::Nothing => break,
                 Shown::All => None,
@@ -139,7 +148,7 @@ impl Pass<'_> {
         self.needs.second_moment || self.needs.magnitude || self.needs.square
     }
 
-    fn see(&mut self, inputs: &[Vec<Tensor>], marks: Option<&[bool]>) -> Result<()> {
+    fn see(&mut self, inputs: &[Vec<Input>], marks: Option<&[bool]>) -> Result<()> {
         if self.groups.is_empty() {
             self.groups = self.grouped(inputs);
         }
@@ -147,18 +156,18 @@ impl Pass<'_> {
         let wanted = |group: &&mut Group| wants_all || !group.has_converged();
         self.groups.par_iter_mut().with_max_len(1).filter(wanted).try_for_each(|group| {
             let first = group.members[0];
-            let found = group.collector.see(&counted(&inputs[first], marks));
+            let found = group.collector.see(&counted(&inputs[first], marks)?);
             found.map_err(|source| Error::Inputs { path: watchers[first].path.clone(), source })
         })?;
         self.share();
         Ok(())
     }
 
-    fn grouped(&self, inputs: &[Vec<Tensor>]) -> Vec<Group> {
+    fn grouped(&self, inputs: &[Vec<Input>]) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         let rank = self.needs.principal.map_or(0, |principal| principal.components);
         for (index, seen) in inputs.iter().enumerate() {
-            let Some(columns) = seen.first().and_then(|x| x.shape().last().copied()) else {
+            let Some(columns) = seen.first().and_then(Input::columns) else {
                 continue;
             };
             match groups.iter_mut().find(|group| are_equal(&inputs[group.members[0]], seen)) {
@@ -208,16 +217,15 @@ impl Pass<'_> {
     }
 }
 
-fn are_equal(a: &[Tensor], b: &[Tensor]) -> bool {
-    let equal = |(a, b): (&Tensor, &Tensor)| a.shape() == b.shape() && a.read(|a| b.read(|b| a == b));
-    a.len() == b.len() && a.iter().zip(b).all(equal)
+fn are_equal(a: &[Input], b: &[Input]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_equal(b))
 }
 
 /// The rows that count, one after the other.
-fn counted(inputs: &[Tensor], marks: Option<&[bool]>) -> Vec<f32> {
+fn counted(inputs: &[Input], marks: Option<&[bool]>) -> Result<Vec<f32>> {
     let mut rows = Vec::new();
-    for x in inputs {
-        let columns = x.shape().last().copied().unwrap_or(1).max(1);
+    for input in inputs {
+        let (x, columns) = (input.rows()?, input.columns().unwrap_or(1).max(1));
         x.read(|values| match marks.filter(|marks| marks.len() * columns == values.len()) {
             None => rows.extend_from_slice(values),
             Some(marks) => {
@@ -226,5 +234,5 @@ fn counted(inputs: &[Tensor], marks: Option<&[bool]>) -> Vec<f32> {
             }
         });
     }
-    rows
+    Ok(rows)
 }

@@ -7,6 +7,7 @@ mod allocate;
 mod collect;
 mod collector;
 mod informed;
+mod input;
 mod tracked;
 
 pub use allocate::allocate;

@@ -1,7 +1,7 @@
 //! The laws for convolutions, for every method that takes them over.
 
 use crate::laws::choices;
-use crate::support::{distance, disturb, leaf, named, set, slopes};
+use crate::support::{distance, disturb, leaf, named, set, slopes, statistics};
 use rankine_checkpoint::{
     Adapter, ImageCheckpoint,
     adapter::{LayerKind, Selection},
@@ -23,7 +23,8 @@ const SHAPES: [[usize; 4]; 3] = [[16, 5, 3, 3], [4, 3, 5, 2], [5, 6, 1, 1]];
 
 fn attached(choice: &Choice, original: &Tensor) -> Option<Box<dyn Weight>> {
     let weight = &original.clone().into();
-    let site = Site { path: "w.weight", kind: Kind::Convolution, weight, statistics: None };
+    let seen = statistics(choice.method(), original.elements() / original.shape()[0]);
+    let site = Site { path: "w.weight", kind: Kind::Convolution, weight, statistics: Some(&seen) };
     let rank = match choice.method().plan(&[site]) {
         Ok(ranks) if ranks[0] == 0 => return None,
         Ok(ranks) => ranks[0],
@@ -52,7 +53,10 @@ fn every(check: impl Fn(&Choice, &Tensor, Box<dyn Weight>)) {
             }
         }
     }
-    for (name, shape) in ["full", "lora", "flora"].into_iter().flat_map(|name| SHAPES.map(|s| (name, s))) {
+    for (name, shape) in ["full", "lora", "eva", "flora", "svfit", "loldu"]
+        .into_iter()
+        .flat_map(|name| SHAPES.map(|s| (name, s)))
+    {
         assert!(names.contains(&(name, shape)), "{name} was not tried with {shape:?}");
     }
 }

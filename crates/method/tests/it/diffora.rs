@@ -6,7 +6,7 @@ use crate::support::{
 };
 use rankine_method::{
     Base, Choice, Error, Site,
-    diffora::{Candidate, Diffora, Select, candidates, is_gate, place, settle},
+    diffora::{Candidate, Diffora, Select, candidates, is_gate, settle},
     export,
 };
 use rankine_nn::{
@@ -163,16 +163,7 @@ fn a_budget_of_numbers_is_kept() {
 }
 
 #[test]
-fn layers_are_told_by_the_first_number() {
-    let cases = [
-        ("model.layers.3.mlp.up_proj", ("model.layers.3", "mlp.up_proj")),
-        ("layers.0", ("layers.0", "")),
-        ("h.11.attn.2.c", ("h.11", "attn.2.c")),
-        ("lm_head", ("", "lm_head")),
-    ];
-    for (module, expected) in cases {
-        assert_eq!(place(module), expected);
-    }
+fn gates_are_told_by_their_names() {
     let leaf = |name: &str| Place { index: 0, name: format!("layers.0.weight/{name}"), kind: Kind::Linear };
     assert!(is_gate(&leaf("gate")) && !is_gate(&leaf("a")));
 }

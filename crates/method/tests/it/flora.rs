@@ -215,5 +215,10 @@ fn what_it_cannot_do_is_said() {
     let mut model = LeNet::new(10, &Rng::new(1)).unwrap();
     let modules = ["conv2".to_owned()];
     let error = attach(&mut model, named("pissa", "").method(), &modules, &Rng::new(2), &mut |_, _| ());
-    assert!(matches!(error, Err(Error::NotAdaptable { name, .. }) if name == "conv2"));
+    let error = error.unwrap_err();
+    assert_eq!(error.to_string(), "`pissa` does not take over `conv2`: it is a convolution");
+    assert!(
+        error.hint().unwrap().ends_with("taken over by: full, lora, eva, flora, svfit, loldu, pela"),
+        "{error}"
+    );
 }

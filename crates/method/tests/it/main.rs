@@ -31,6 +31,8 @@ mod quantized;
 #[cfg(test)]
 mod salt;
 #[cfg(test)]
+mod seen_convolutions;
+#[cfg(test)]
 mod sorsa;
 #[cfg(test)]
 mod support;

@@ -23,7 +23,7 @@ use rankine_tensor::{
     Tensor,
     ops::{Convolution, Heads, Span},
 };
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// Query, key, value and output of a block's attention.
 const ATTENTION: [&str; 4] = [
@@ -121,6 +121,37 @@ impl Vit {
         let x = Tensor::concat(&[cls, rows], 1)?.add(&self.positions.weight.dense()?)?;
         Ok(x.reshape(&[count * (1 + patches), d])?)
     }
+
+    /// State of every patch after the last block and norm; images: [n, c, h, w] → [n·patches, d].
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when the images are not of the model's size.
+    pub fn patch_states<'m>(&'m self, images: &Tensor, pass: &mut Pass<'m>) -> Result<Tensor> {
+        self.states(images, 1..1 + self.config.patches(), pass)
+    }
+
+    /// State of some rows of every image after the last block and norm; [n, c, h, w] → [n·wanted, d].
+    fn states<'m>(&'m self, images: &Tensor, wanted: Range<usize>, pass: &mut Pass<'m>) -> Result<Tensor> {
+        let config::Vit { image_size, channels, hidden_size, .. } = self.config;
+        let shape = images.shape();
+        if shape.len() != 4 || shape[1..] != [channels, image_size, image_size] {
+            let found = format!("{shape:?}");
+            return Err(Error::Setting { name: "images", expected: "images of the model's size", found });
+        }
+        let mut x = self.embed(images)?;
+        let (count, rows) = (shape[0], 1 + self.config.patches());
+        let span = |image: usize| {
+            let rows = image * rows..(image + 1) * rows;
+            Span { queries: rows.clone(), keys: rows }
+        };
+        let spans: Arc<[Span]> = (0..count).map(span).collect();
+        for block in &self.blocks {
+            let spans = spans.clone();
+            x = pass.block(x, move |x, pass| block.forward(x, &spans, pass))?;
+        }
+        let wanted_rows = x.reshape(&[count, rows, hidden_size])?.narrow(1, wanted.start, wanted.len())?;
+        self.norm.forward(&wanted_rows.reshape(&[count * wanted.len(), hidden_size])?)
+    }
 }
 
 fn path(layer: usize, module: &str) -> String {
@@ -163,25 +194,8 @@ impl Model for Vit {
 
 impl ImageClassifier for Vit {
     fn logits<'m>(&'m self, images: &Tensor, pass: &mut Pass<'m>) -> Result<Tensor> {
-        let config::Vit { image_size, channels, hidden_size, .. } = self.config;
-        let shape = images.shape();
-        if shape.len() != 4 || shape[1..] != [channels, image_size, image_size] {
-            let found = format!("{shape:?}");
-            return Err(Error::Setting { name: "images", expected: "images of the model's size", found });
-        }
-        let mut x = self.embed(images)?;
-        let (count, rows) = (shape[0], 1 + self.config.patches());
-        let span = |image: usize| {
-            let rows = image * rows..(image + 1) * rows;
-            Span { queries: rows.clone(), keys: rows }
-        };
-        let spans: Arc<[Span]> = (0..count).map(span).collect();
-        for block in &self.blocks {
-            let spans = spans.clone();
-            x = pass.block(x, move |x, pass| block.forward(x, &spans, pass))?;
-        }
-        let cls = x.reshape(&[count, rows, hidden_size])?.narrow(1, 0, 1)?.reshape(&[count, hidden_size])?;
-        self.head.forward(&self.norm.forward(&cls)?, pass)
+        let cls = self.states(images, 0..1, pass)?;
+        self.head.forward(&cls, pass)
     }
 
     fn classes(&self) -> usize {

@@ -2,16 +2,17 @@
 //!
 //!     y = x·wᵀ as before, and the observer sees every x        w: [out, in]  x: [t, in]
 //!
-//! For calibration: put on for some forward passes, then taken off. It changes no number.
+//! For calibration: put on for some forward passes, then taken off. It changes no number. A convolution multiplies its taps
+//! with what lies under its kernel: the observer sees these [`Patches`].
 
 use super::{
-    Leaves, Scope, Weight,
+    Leaves, Patches, Scope, Weight,
     around::{self, handed_on},
 };
 use crate::Result;
 use rankine_tensor::{
     Tensor,
-    ops::{self, Activation},
+    ops::{self, Activation, Convolution},
 };
 use std::sync::Arc;
 
@@ -19,6 +20,15 @@ use std::sync::Arc;
 pub trait Observe: Send + Sync {
     /// The weight is applied to x; [t, in].
     fn see(&self, x: &Tensor);
+
+    /// The weight's taps, [out, c, r, s], are applied to these; where it has groups, `patches` are those of all channels.
+    ///
+    /// # Errors
+    /// When they cannot be unfolded.
+    fn see_patches(&self, patches: &Patches) -> Result<()> {
+        self.see(&patches.rows()?);
+        Ok(())
+    }
 }
 
 /// A weight with an observer in front of it.
@@ -54,6 +64,19 @@ impl Weight for Watched {
     fn affine(&self, x: &Tensor, bias: &Tensor, activation: Activation, scope: Scope<'_>) -> Result<Tensor> {
         self.observer.see(x);
         self.inner.affine(x, bias, activation, scope)
+    }
+
+    fn convolve(
+        &self,
+        x: &Tensor,
+        factor: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        layout: &Convolution,
+    ) -> Result<Tensor> {
+        if let Some(patches) = Patches::new(x, &self.inner.constant()?.shape(), layout) {
+            self.observer.see_patches(&patches)?;
+        }
+        self.inner.convolve(x, factor, bias, layout)
     }
 
     fn losses(&self, x: &Tensor, targets: &Arc<[u32]>) -> Result<Tensor> {

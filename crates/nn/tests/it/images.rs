@@ -134,6 +134,34 @@ fn what_was_counted_is_what_a_batch_gave() {
     assert!(matches!(error, Error::Setting { name: "statistics", .. }), "{error}");
 }
 
+#[test]
+fn states_of_patches_are_those_of_their_image() {
+    let vit = vit();
+    let config::Vit { hidden_size: d, channels, image_size, .. } = *vit.config();
+    let size = channels * image_size * image_size;
+    let values = Rng::new(4).normals(2 * size, 1.0);
+    let images = |count: usize, values: &[f32]| {
+        Tensor::new(values.to_vec(), &[count, channels, image_size, image_size]).unwrap()
+    };
+    let states = |images: &Tensor| vit.patch_states(images, &mut Pass::quiet()).unwrap().to_vec();
+    let both = states(&images(2, &values));
+    let rows = vit.config().patches() * d;
+    assert_eq!(both.len(), 2 * rows);
+    assert_close!(states(&images(1, &values[size..])), both[rows..], absolute = 1e-5);
+    // The last norm stands behind: without its factors and terms every state has mean 0 and variance 1.
+    let last: Vec<&Parameter> =
+        vit.parameters().into_iter().filter(|parameter| parameter.module() == "vit.layernorm").collect();
+    let [factors, terms] = [0, 1].map(|at| last[at].weight.dense().unwrap().to_vec());
+    for state in both.chunks(d) {
+        let normal =
+            state.iter().zip(&factors).zip(&terms).map(|((state, factor), term)| (state - term) / factor);
+        let normal: Vec<f32> = normal.collect();
+        let (sum, squares) = (normal.iter().sum::<f32>(), normal.iter().map(|x| x * x).sum::<f32>());
+        assert!(sum.abs() < 1e-3 * d as f32 && (squares / d as f32 - 1.0).abs() < 1e-2, "{sum} {squares}");
+    }
+    assert!(vit.patch_states(&Tensor::zeros(&[1, channels, 4, 4]), &mut Pass::quiet()).is_err());
+}
+
 /// Batches of different sizes count by their images.
 #[test]
 fn statistics_of_parts_are_those_of_the_whole() {

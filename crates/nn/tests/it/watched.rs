@@ -3,10 +3,14 @@
 use crate::support::{fixture, logits};
 use rankine_nn::{
     Factors, Model, Scope, Tokens, Weight,
-    weight::{LowRank, Observe, Watched, counts},
+    weight::{Dense, LowRank, Observe, Patches, Watched, counts},
 };
 use rankine_random::Rng;
-use rankine_tensor::{Tensor, ops::Activation};
+use rankine_tensor::{
+    Tensor,
+    ops::{self, Activation, Convolution},
+};
+use rankine_testkit::assert_close;
 use std::sync::{Arc, Mutex};
 
 #[derive(Default)]
@@ -71,4 +75,34 @@ fn a_watched_model_is_the_model() {
     assert_eq!(logits(&model, &tokens), before);
     // Two layers of seven maps, and the head.
     assert_eq!(seen.0.lock().unwrap().len(), 15);
+}
+
+#[test]
+fn a_convolution_is_a_product_with_what_lies_under_its_kernel() {
+    let maps = random("maps", &[2, 3, 6, 7]);
+    for (taps, stride, padding, [i, j]) in [
+        ([5, 3, 3, 3], [1, 1], [1, 1], [6, 7]),
+        ([5, 3, 3, 2], [2, 1], [1, 0], [3, 6]),
+        ([5, 3, 1, 1], [2, 3], [0, 0], [3, 3]),
+        ([5, 3, 6, 7], [4, 4], [0, 0], [1, 1]),
+    ] {
+        let (weight, layout) =
+            (random("taps", &taps), Convolution { stride, padding, ..Convolution::default() });
+        let (mut watched, seen): (Box<dyn Weight>, _) =
+            (Box::new(Dense::frozen(weight.clone())), Arc::new(Seen::default()));
+        Watched::put_on(&mut watched, seen.clone());
+        let found = watched.convolve(&maps, None, None, &layout).unwrap();
+        assert_eq!(found.shape(), [2, 5, i, j]);
+        let columns = weight.elements() / 5;
+        let seen = seen.0.lock().unwrap();
+        assert_eq!(seen.len(), 1);
+        let rows = Tensor::new(seen[0].clone(), &[2 * i * j, columns]).unwrap();
+        let product = ops::linear(&rows, &weight.reshape(&[5, columns]).unwrap()).unwrap();
+        // [n, i·j, k] → [n, k, i, j]
+        let expected = product.reshape(&[2, i * j, 5]).unwrap().permute(&[0, 2, 1]).unwrap();
+        assert_close!(found.to_vec(), expected.to_vec(), absolute = 1e-5, "{layout:?}");
+    }
+    let large = Convolution::default();
+    assert!(Patches::new(&maps, &[5, 3, 7, 1], &large).is_none(), "the kernel is larger than the maps");
+    assert!(Patches::new(&maps, &[5, 21], &large).is_none(), "no taps");
 }

@@ -57,6 +57,17 @@ impl Markup {
         self
     }
 
+    /// A text in which backticks stand round code.
+    pub fn prose(&mut self, mut text: &str) -> &mut Self {
+        while let Some((before, rest)) = text.split_once('`')
+            && let Some((code, after)) = rest.split_once('`')
+        {
+            self.text(before).element("code", &[], code);
+            text = after;
+        }
+        self.text(text)
+    }
+
     /// Markup of ours, as it is.
     pub fn raw(&mut self, markup: &'static str) -> &mut Self {
         self.out.push_str(markup);
@@ -117,6 +128,20 @@ fn escape(text: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn backticks_round_code_become_a_tag() {
+        for (text, expected) in [
+            ("see `a<b>` and `c`.", "see <code>a&lt;b&gt;</code> and <code>c</code>."),
+            ("one ` alone", "one ` alone"),
+            ("`a` and ` alone", "<code>a</code> and ` alone"),
+            ("plain & simple", "plain &amp; simple"),
+        ] {
+            let mut out = Markup::new();
+            out.prose(text);
+            assert_eq!(out.finish(), expected);
+        }
+    }
 
     #[test]
     fn texts_and_attributes_are_escaped_and_tags_closed() {

@@ -98,7 +98,7 @@ fn show_section(out: &mut Markup, index: usize, section: &Section, drawings: &mu
 fn show_block(out: &mut Markup, block: &Block, drawings: &mut usize) {
     match block {
         Block::Text(words) => {
-            out.element("p", &[], words);
+            out.open("p", &[]).prose(words).close();
         }
         Block::Facts(facts) => show_facts(out, facts),
         Block::Table(content) => table::show(out, content),
@@ -130,7 +130,7 @@ fn show_facts(out: &mut Markup, facts: &[(String, Cell)]) {
 
 fn show_note(out: &mut Markup, level: Level, words: &str) {
     out.open("p", &[("class", &format!("remark {}", level.word())), ("role", "note")]);
-    out.element("strong", &[], &format!("{}:", level.word())).text(" ").text(words);
+    out.element("strong", &[], &format!("{}:", level.word())).text(" ").prose(words);
     out.close();
 }
 

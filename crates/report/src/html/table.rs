@@ -11,6 +11,7 @@ const LONG: usize = 28;
 const MANY_ROWS: usize = 21;
 
 pub(super) fn show(out: &mut Markup, table: &Table) {
+    let table = &table.measured();
     let caption = table.caption.as_deref();
     let label = caption.unwrap_or("Table");
     let frame = if table.rows.len() < MANY_ROWS { "scroll" } else { "scroll tall" };

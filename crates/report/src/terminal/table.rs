@@ -16,6 +16,7 @@ const NAME: usize = 44;
 const NARROWEST_WORDS: usize = 10;
 
 pub(super) fn show(table: &Table, width: usize, paint: Paint) -> Vec<String> {
+    let table = &table.measured();
     let mut lines: Vec<String> = Vec::new();
     if let Some(caption) = &table.caption {
         lines.extend(

@@ -7,7 +7,7 @@ use crate::{
     loading::{open_adapter, warning},
 };
 use rankine_checkpoint::{Adapter, ImageCheckpoint};
-use rankine_data::images::{LabelledImages, Preparation, Resize};
+use rankine_data::images::{LabelledImage, LabelledImages, Preparation, Resize};
 use rankine_nn::{
     ImageClassifier,
     models::{Storage, load_image_classifier},
@@ -66,17 +66,7 @@ impl LoadedImages {
     /// # Errors
     /// When they cannot be read, or are of other classes.
     pub fn read(&self, path: &Path) -> Result<LabelledImages> {
-        let mut images = LabelledImages::read(path, &self.preparation)?;
-        let (known, head) = (self.classes.as_deref(), self.model.classes());
-        match (named(known, head, &images.classes), known) {
-            (Some(names), _) => images.name_classes(&names, path)?,
-            (None, Some(known)) => images.name_classes(known, path)?,
-            (None, None) => {
-                let (path, found) = (path.to_owned(), images.classes.len());
-                return Err(Error::ImageClasses { path, found, head });
-            }
-        }
-        Ok(images)
+        read(path, &self.preparation, (self.classes.as_deref(), self.model.classes()))
     }
 
     /// Colours, height and width of an image as the model sees it; 32 by 32 pixels where it takes any.
@@ -88,6 +78,32 @@ impl LoadedImages {
         };
         [channels.unwrap_or(3), height, width]
     }
+}
+
+/// Labelled images, counted by classes that are known by name or by their number.
+fn read(
+    path: &Path,
+    preparation: &Preparation,
+    (known, head): (Option<&[String]>, usize),
+) -> Result<LabelledImages> {
+    let mut images = LabelledImages::read(path, preparation)?;
+    match (named(known, head, &images.classes), known) {
+        (Some(names), _) => images.name_classes(&names, path)?,
+        (None, Some(known)) => images.name_classes(known, path)?,
+        (None, None) => {
+            let (path, found) = (path.to_owned(), images.classes.len());
+            return Err(Error::ImageClasses { path, found, head });
+        }
+    }
+    Ok(images)
+}
+
+/// Labelled images as examples for a network, which has a head for their classes.
+pub(crate) fn examples(checkpoint: &ImageCheckpoint, path: &Path) -> Result<Vec<LabelledImage>> {
+    let Some(head) = checkpoint.head_classes() else {
+        return Err(Error::NoHead { path: checkpoint.path().to_owned() });
+    };
+    Ok(read(path, &preparation(checkpoint)?, (checkpoint.classes(), head))?.samples())
 }
 
 /// The adapter in `folder` under the names of the model's files. The model gets the head that it brings: room for its tensors,

@@ -9,8 +9,8 @@
 
 mod loaded;
 
-pub(crate) use loaded::fit_head;
 pub use loaded::{LoadedImages, load_images, open_image_adapter};
+pub(crate) use loaded::{examples, fit_head};
 
 use crate::{
     Error, Recipe, Result, TargetSection, TaskName,

@@ -1,7 +1,8 @@
 //! What the report says of a search.
 
 use indexmap::IndexSet;
-use rankine_method::diffora::{Candidate, place};
+use rankine_checkpoint::layer_and_role;
+use rankine_method::diffora::Candidate;
 use rankine_report::{Axis, Cell, Column, Heat, Page, Table};
 
 /// Which modules were picked, and the gates that this was decided by.
@@ -38,7 +39,7 @@ fn heat(title: &str, value: &str, candidates: &[Candidate], of: impl Fn(&Candida
     let (mut layers, mut roles) = (IndexSet::new(), IndexSet::new());
     let mut places = Vec::new();
     for candidate in candidates {
-        let (layer, role) = place(&candidate.module);
+        let (layer, role) = layer_and_role(&candidate.module);
         places.push((layers.insert_full(layer).0, roles.insert_full(role).0));
     }
     let mut values = vec![vec![f64::NAN; roles.len()]; layers.len()];

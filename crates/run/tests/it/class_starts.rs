@@ -141,12 +141,14 @@ fn a_start_on_its_base_is_the_network() {
     let data = DataSection::new(tiny::idx_images(folder.path(), 48, 12, 3));
     let with_data = Start { data: Some(data), ..start("eva") };
     let targets = TargetSection { modules: Modules::named("layer.*"), ..TargetSection::default() };
-    let convolutions = Start { targets, ..start("lora") };
+    let convolutions = Start { targets: targets.clone(), ..start("lora") };
+    let seen = Start { targets, ..with_data.clone() };
     for (name, start, taken_out) in [
         ("vit", start("lora"), false),
         ("vit", start("pissa"), true),
         ("vit", with_data, false),
         ("resnet", convolutions, false),
+        ("resnet", seen, false),
     ] {
         let model = fixtures::path(&format!("images/{name}"));
         let method = start.method.method().card().name;

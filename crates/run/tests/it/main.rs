@@ -13,11 +13,15 @@ mod distill;
 #[cfg(test)]
 mod early;
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod images;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]
 mod interaction;
+#[cfg(test)]
+mod matching;
 #[cfg(test)]
 mod path;
 #[cfg(test)]

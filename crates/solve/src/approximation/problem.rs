@@ -4,7 +4,7 @@ use super::{Design, Space};
 use crate::regression::triangle::Triangle;
 use crate::{Error, Result};
 use faer::MatRef;
-use rankine_linalg::tall_triangle;
+use rankine_linalg::{always, tall_triangle};
 
 /// A function of a point.
 type Function = Box<dyn Fn(&[f64]) -> f64 + Send + Sync>;
@@ -72,7 +72,7 @@ impl LeastSquaresInSpace {
             target.push((weight / count as f64).sqrt() * value);
         }
         let column = MatRef::from_column_major_slice(&target, count, 1);
-        let whole = tall_triangle(&[design.rows.as_ref(), column])?;
+        let whole = tall_triangle(&[design.rows.as_ref(), column], &always)?;
         let triangle = Triangle::new("the basis at the points drawn", whole.as_ref(), size, count)?;
         let distance = if size < whole.nrows() { whole[(size, size)].abs() } else { 0.0 };
         Ok(Approximation { coefficients: triangle.last_column(whole.as_ref()), design, draws, distance })

@@ -12,9 +12,10 @@ use super::design::{Design, christoffel};
 use super::repeated_dpp::repeated;
 use super::strategy::Strategy;
 use crate::regression::triangle::Triangle;
+use crate::vectors::dot;
 use crate::{Error, Result};
 use faer::Mat;
-use rankine_linalg::{eigvalsh, tall_triangle};
+use rankine_linalg::{always, eigvalsh, tall_triangle};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -68,14 +69,15 @@ fn thinned(space: &dyn Space, design: Design, least: f64) -> Result<Design> {
     // Σ w·φ·φᵀ/n of the points that are left, and its inverse.
     let mut sum = design.gram();
     let mut inverse = inverse(&design)?;
+    let rows: Vec<Vec<f64>> = (0..count).map(|row| design.rows.row(row).iter().copied().collect()).collect();
     let mut kept: Vec<usize> = (0..count).collect();
     while size < kept.len() {
-        let images: Vec<Vec<f64>> = kept.iter().map(|&row| image(&inverse, &design.rows, row)).collect();
-        let leverage = |place: usize| dot(&images[place], &design.rows, kept[place]);
+        let images: Vec<Vec<f64>> = kept.iter().map(|&row| image(&inverse, &rows[row])).collect();
+        let leverage = |place: usize| dot(&images[place], &rows[kept[place]]);
         let spare = (0..kept.len()).map(|place| (place, leverage(place))).min_by(|a, b| a.1.total_cmp(&b.1));
         let Some((place, leverage)) = spare.filter(|(_, leverage)| *leverage < 1.0) else { break };
         let mut smaller = sum.clone();
-        rank_one(&mut smaller, -1.0, |i| design.rows[(kept[place], i)]);
+        rank_one(&mut smaller, -1.0, |i| rows[kept[place]][i]);
         let scale = count as f64 / (kept.len() - 1) as f64;
         if eigvalsh(smaller.as_ref())?[0] * scale < least {
             break;
@@ -90,7 +92,7 @@ fn thinned(space: &dyn Space, design: Design, least: f64) -> Result<Design> {
 /// G⁻¹ = R⁻¹·R⁻ᵀ.
 fn inverse(design: &Design) -> Result<Mat<f64>> {
     let (count, size) = design.rows.shape();
-    let whole = tall_triangle(&[design.rows.as_ref()])?;
+    let whole = tall_triangle(&[design.rows.as_ref()], &always)?;
     let triangle = Triangle::new("the basis at the points drawn", whole.as_ref(), size, count)?;
     let columns: Vec<Vec<f64>> = (0..size)
         .map(|column| {
@@ -105,15 +107,8 @@ fn inverse(design: &Design) -> Result<Mat<f64>> {
 }
 
 /// inverse · row.
-fn image(inverse: &Mat<f64>, rows: &Mat<f64>, row: usize) -> Vec<f64> {
-    inverse
-        .col_iter()
-        .map(|column| column.iter().zip(rows.row(row).iter()).map(|(x, y)| x * y).sum())
-        .collect()
-}
-
-fn dot(image: &[f64], rows: &Mat<f64>, row: usize) -> f64 {
-    image.iter().zip(rows.row(row).iter()).map(|(x, y)| x * y).sum()
+fn image(inverse: &Mat<f64>, row: &[f64]) -> Vec<f64> {
+    (0..inverse.ncols()).map(|column| dot(inverse.col_as_slice(column), row)).collect()
 }
 
 /// matrix += factor · x·xᵀ.

@@ -1,7 +1,7 @@
 //! What the ways to choose points share: draw, judge, keep the best, fit at the end.
 
 use super::{Approximation, Design, LeastSquaresInSpace, Space};
-use crate::{Error, Iterate, Result, Step, Stop};
+use crate::{Error, Iterate, Pulse, Result, Step, Stop};
 use rankine_random::Rng;
 
 /// A way to choose points.
@@ -35,7 +35,12 @@ impl<S: Strategy> Iterate<LeastSquaresInSpace> for S {
         Stop { steps: 100, tolerance: 0.5 }
     }
 
-    fn start(&self, problem: &LeastSquaresInSpace, from: Option<&Approximation>) -> Result<Draws> {
+    fn start(
+        &self,
+        problem: &LeastSquaresInSpace,
+        from: Option<&Approximation>,
+        _: &Pulse<'_>,
+    ) -> Result<Draws> {
         let Some(earlier) = from.map(|from| &from.design) else { return Ok(Draws::default()) };
         let (found, expected) = (earlier.rows.ncols(), problem.space().size());
         if found != expected {
@@ -45,7 +50,7 @@ impl<S: Strategy> Iterate<LeastSquaresInSpace> for S {
         Ok(Draws { earlier: Some(earlier.clone()), ..Draws::default() })
     }
 
-    fn step(&self, problem: &LeastSquaresInSpace, state: &mut Draws) -> Result<Step> {
+    fn step(&self, problem: &LeastSquaresInSpace, state: &mut Draws, _: &Pulse<'_>) -> Result<Step> {
         let design = match state.earlier.take() {
             Some(earlier) => earlier,
             None => fresh(self, problem, state.count)?,

@@ -14,7 +14,7 @@ use super::posterior::Posterior;
 use super::problem::{energy, places};
 use super::{KroneckerRecovery, Recovered};
 use crate::check::{positive, share};
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::{Mat, MatRef, c64};
 use rankine_linalg::outer;
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,7 @@ impl<B: Bayesian> Iterate<KroneckerRecovery> for B {
         Stop { steps: 150, tolerance: 1e-4 }
     }
 
-    fn start(&self, problem: &KroneckerRecovery, from: Option<&Recovered>) -> Result<State> {
+    fn start(&self, problem: &KroneckerRecovery, from: Option<&Recovered>, _: &Pulse<'_>) -> Result<State> {
         self.check()?;
         share("prune", self.prune())?;
         let first = self.start_at().variance(problem)?;
@@ -112,7 +112,7 @@ impl<B: Bayesian> Iterate<KroneckerRecovery> for B {
         Ok(State { factors, noise: noise.unwrap_or_else(|| first_noise(problem.observation())) })
     }
 
-    fn step(&self, problem: &KroneckerRecovery, state: &mut State) -> Result<Step> {
+    fn step(&self, problem: &KroneckerRecovery, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         state.factors.iter_mut().for_each(|factor| factor.prune(self.prune()));
         let posterior = state.posterior(problem)?;
         let variances = self.maximize(&posterior.moments(), &state.factors)?;

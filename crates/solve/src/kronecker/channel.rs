@@ -14,7 +14,7 @@ use super::instance::Instance;
 use crate::check::fits;
 use crate::{Error, Result};
 use faer::{Mat, MatRef, c64};
-use rankine_linalg::{kronecker_apply, outer, product};
+use rankine_linalg::{kronecker_apply, multiply, outer};
 use rankine_random::Rng;
 use std::f64::consts::PI;
 
@@ -65,7 +65,7 @@ impl IrsMimo {
         fits("spread", self.spread, 1, self.angles)?;
         let mobile = steering(self.mobile, self.angles).map(|x| x.conj());
         let base = steering(self.base, self.angles);
-        let factors = vec![self.surface(rng), product(self.pilots(rng).transpose(), mobile.as_ref()), base];
+        let factors = vec![self.surface(rng), multiply(self.pilots(rng).transpose(), mobile.as_ref()), base];
         let (parts, supports) = self.coefficients(rng);
         let coefficients = outer(&parts);
         Ok(Channel { instance: Instance::new(factors, coefficients, supports, false)?, mobile })
@@ -82,7 +82,7 @@ impl IrsMimo {
         let beams = Mat::from_fn(self.elements, self.angles, |element, angle| {
             steering[(element, 0)] * steering[(element, angle)].conj()
         });
-        product(signs.as_ref(), beams.as_ref())
+        multiply(signs.as_ref(), beams.as_ref())
     }
 
     /// QPSK symbols over √mobile; [mobile, pilots].

@@ -8,7 +8,7 @@
 use super::problem::energy;
 use super::{KroneckerRecovery, Recovered};
 use crate::check::{at_least_one, share};
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::{Mat, c64};
 use rankine_linalg::{GrowingQr, kronecker_apply, outer};
 use serde::{Deserialize, Serialize};
@@ -47,14 +47,14 @@ impl Iterate<KroneckerRecovery> for Omp {
         Stop { steps: self.atoms.saturating_add(1), tolerance: 1e-4 }
     }
 
-    fn start(&self, problem: &KroneckerRecovery, from: Option<&Recovered>) -> Result<State> {
+    fn start(&self, problem: &KroneckerRecovery, from: Option<&Recovered>, _: &Pulse<'_>) -> Result<State> {
         limits(self.atoms, self.misfit)?;
         problem.fitting(from)?;
         let pursuit = Pursuit::new(problem, self.misfit);
         Ok(State { pursuit, chosen: Vec::new(), qr: GrowingQr::new(), values: Vec::new() })
     }
 
-    fn step(&self, problem: &KroneckerRecovery, state: &mut State) -> Result<Step> {
+    fn step(&self, problem: &KroneckerRecovery, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         if state.pursuit.reached() {
             return Ok(Step::new(energy(&state.pursuit.left), 0.0));
         }

@@ -13,7 +13,7 @@
 
 use crate::Result;
 use faer::{Mat, MatRef, c64};
-use rankine_linalg::{Eigen, eigh, kronecker_apply, outer, product};
+use rankine_linalg::{Eigen, eigh, kronecker_apply, multiply, outer};
 
 /// What is known of x after y was seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,8 +79,8 @@ impl Rotation {
     fn new(dictionary: MatRef<'_, c64>, variances: &[f64]) -> Result<Self> {
         let (rows, columns) = dictionary.shape();
         let weighted = Mat::from_fn(rows, columns, |i, j| dictionary[(i, j)] * variances[j]);
-        let Eigen { mut values, vectors } = eigh(product(weighted.as_ref(), dictionary.adjoint()).as_ref())?;
-        let mut back = product(weighted.adjoint(), vectors.as_ref());
+        let Eigen { mut values, vectors } = eigh(multiply(weighted.as_ref(), dictionary.adjoint()).as_ref())?;
+        let mut back = multiply(weighted.adjoint(), vectors.as_ref());
         let rounding = f64::EPSILON * rows as f64 * values.last().copied().unwrap_or(0.0);
         for (value, mut column) in values.iter_mut().zip(back.col_iter_mut()) {
             if *value <= rounding {

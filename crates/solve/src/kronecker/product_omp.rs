@@ -8,7 +8,7 @@
 use super::omp::{Pursuit, limits};
 use super::problem::places;
 use super::{KroneckerRecovery, Recovered};
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::{Mat, c64};
 use rankine_linalg::{GrowingQr, kronecker_apply};
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ impl Iterate<KroneckerRecovery> for KroOmp {
         Stop { steps: 150, tolerance: 1e-4 }
     }
 
-    fn start(&self, problem: &KroneckerRecovery, from: Option<&Recovered>) -> Result<State> {
+    fn start(&self, problem: &KroneckerRecovery, from: Option<&Recovered>, _: &Pulse<'_>) -> Result<State> {
         limits(self.atoms, self.misfit)?;
         problem.fitting(from)?;
         let supports = problem.factors().iter().map(|_| Support::default()).collect();
@@ -53,7 +53,7 @@ impl Iterate<KroneckerRecovery> for KroOmp {
         Ok(State { pursuit: Pursuit::new(problem, self.misfit), supports, coefficients })
     }
 
-    fn step(&self, problem: &KroneckerRecovery, state: &mut State) -> Result<Step> {
+    fn step(&self, problem: &KroneckerRecovery, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         if state.pursuit.reached() {
             return Ok(state.pursuit.progress(&state.coefficients, &state.coefficients));
         }

@@ -10,7 +10,7 @@ use super::am::normalize;
 use super::bayes::{Bayesian, Factor, Start};
 use crate::Result;
 use faer::MatRef;
-use rankine_linalg::{eigh, product};
+use rankine_linalg::{eigh, multiply};
 use serde::{Deserialize, Serialize};
 
 /// The solver.
@@ -55,9 +55,9 @@ impl Bayesian for SvdKroSbl {
 /// |u| and s·|v| of the leading singular triple of a matrix with so many rows, row after row.
 fn leading_pair(array: &[f64], rows: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     let matrix = MatRef::from_row_major_slice(array, rows, array.len() / rows);
-    let vectors = eigh(product(matrix, matrix.transpose()).as_ref())?.vectors;
+    let vectors = eigh(multiply(matrix, matrix.transpose()).as_ref())?.vectors;
     let u = vectors.get(.., rows - 1..).map(|u| u.abs());
-    let rest = product(matrix.transpose(), u.as_ref());
+    let rest = multiply(matrix.transpose(), u.as_ref());
     let column = |matrix: MatRef<'_, f64>| matrix.col(0).iter().copied().collect();
     Ok((column(u.as_ref()), column(rest.as_ref())))
 }

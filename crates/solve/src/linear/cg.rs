@@ -3,7 +3,7 @@
 //! Without a preconditioner; some √κ·log(1/tolerance)/2 steps, κ: condition number. A step costs one product with A.
 
 use super::{Direction, Identity, LinearSystem, Precondition};
-use crate::Result;
+use crate::{Pulse, Result};
 use serde::{Deserialize, Serialize};
 
 /// The solver; it has no settings.
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Cg {}
 
 impl Precondition for Cg {
-    fn prepare(&self, _: &LinearSystem) -> Result<Box<dyn Direction>> {
+    fn prepare(&self, _: &LinearSystem, _: &Pulse<'_>) -> Result<Box<dyn Direction>> {
         Ok(Box::new(Identity))
     }
 }

@@ -6,7 +6,7 @@
 //! a further one, taken only above the tolerance, refines it.
 
 use super::{Direction, LinearSystem, Precondition, dense::Factor};
-use crate::{Error, Result};
+use crate::{Error, Pulse, Result};
 use serde::{Deserialize, Serialize};
 
 /// The solver.
@@ -25,13 +25,13 @@ impl Default for Cholesky {
 }
 
 impl Precondition for Cholesky {
-    fn prepare(&self, problem: &LinearSystem) -> Result<Box<dyn Direction>> {
+    fn prepare(&self, problem: &LinearSystem, pulse: &Pulse<'_>) -> Result<Box<dyn Direction>> {
         let (unknowns, limit) = (problem.rhs().len(), self.largest);
         if unknowns > limit {
             return Err(Error::Large { what: "a dense factor", unknowns, limit });
         }
         let matrix = problem.operator().matrix().ok_or(Error::Lacks { what: "the entries of the matrix" })?;
-        Ok(Box::new(Factor::new(matrix.sparse())?))
+        Ok(Box::new(Factor::new(matrix.sparse(), &|| pulse.beats())?))
     }
 }
 

@@ -12,12 +12,13 @@
 //! above zero, or it is all but orthogonal to the residual, the residual is taken in its place for that step.
 
 use super::position::Position;
+use super::precondition::prepared;
 use super::{
     Direction, LinearSystem, Precondition, Unknowns, cg::Cg, cholesky::Cholesky,
     incomplete_cholesky::IncompleteCholesky, jacobi::Jacobi, multigrid::Multigrid, spectral::Spectral,
 };
 use crate::vectors::{add, dot, norm};
-use crate::{Error, Iterate, Result, Step, Stop};
+use crate::{Error, Iterate, Pulse, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -87,11 +88,11 @@ impl Iterate<LinearSystem> for Along<'_> {
         STOP
     }
 
-    fn start(&self, problem: &LinearSystem, from: Option<&Unknowns>) -> Result<Walk> {
+    fn start(&self, problem: &LinearSystem, from: Option<&Unknowns>, _: &Pulse<'_>) -> Result<Walk> {
         Walk::new(problem, from)
     }
 
-    fn step(&self, problem: &LinearSystem, state: &mut Walk) -> Result<Step> {
+    fn step(&self, problem: &LinearSystem, state: &mut Walk, _: &Pulse<'_>) -> Result<Step> {
         state.step(problem, self.direction, self.history)
     }
 
@@ -108,11 +109,21 @@ impl Iterate<LinearSystem> for Dcdm {
         STOP
     }
 
-    fn start(&self, problem: &LinearSystem, from: Option<&Unknowns>) -> Result<Self::State> {
-        Ok((self.guide.precondition().prepare(problem)?, Walk::new(problem, from)?))
+    fn start(
+        &self,
+        problem: &LinearSystem,
+        from: Option<&Unknowns>,
+        pulse: &Pulse<'_>,
+    ) -> Result<Self::State> {
+        Ok((prepared(self.guide.precondition(), problem, pulse)?, Walk::new(problem, from)?))
     }
 
-    fn step(&self, problem: &LinearSystem, (direction, walk): &mut Self::State) -> Result<Step> {
+    fn step(
+        &self,
+        problem: &LinearSystem,
+        (direction, walk): &mut Self::State,
+        _: &Pulse<'_>,
+    ) -> Result<Step> {
         walk.step(problem, &**direction, self.history)
     }
 

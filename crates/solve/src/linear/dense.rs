@@ -3,11 +3,10 @@
 use super::sparse::Sparse;
 use crate::{Error, Result};
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt::factor::{
-    LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch,
-};
 use faer::linalg::cholesky::llt::solve::{solve_in_place, solve_in_place_scratch};
-use faer::{Mat, MatMut, Par, Spec};
+use faer::{Mat, MatMut, Par};
+use rankine_linalg::double::cholesky;
+use rankine_linalg::{Going, always};
 
 /// L with A = L·Lᵀ; [n, n]. An empty row of A is one of the identity.
 pub(super) struct Factor(Mat<f64>);
@@ -16,15 +15,12 @@ impl Factor {
     /// Factors a symmetric matrix, of which the lower triangle is read.
     ///
     /// # Errors
-    /// When a pivot is not above zero.
-    pub fn new(matrix: &Sparse) -> Result<Self> {
-        let size = matrix.rows();
-        match factor(matrix, size) {
-            Ok(lower) => Ok(Self(lower)),
-            Err(LltError::NonPositivePivot { index: pivot }) => {
-                let value = schur(matrix, pivot);
-                Err(Error::NotPositive { what: "the matrix", pivot, value })
-            }
+    /// When a pivot is not above zero, or `going` stops it.
+    pub fn new(matrix: &Sparse, going: &Going<'_>) -> Result<Self> {
+        let mut lower = leading(matrix, matrix.rows());
+        match cholesky(lower.as_mut(), going)? {
+            None => Ok(Self(lower)),
+            Some(pivot) => Err(Error::NotPositive { what: "the matrix", pivot, value: schur(matrix, pivot) }),
         }
     }
 
@@ -37,8 +33,8 @@ impl Factor {
     }
 }
 
-/// Factors the leading block.
-fn factor(matrix: &Sparse, size: usize) -> std::result::Result<Mat<f64>, LltError> {
+/// The lower triangle of the leading block; [size, size].
+fn leading(matrix: &Sparse, size: usize) -> Mat<f64> {
     let mut lower = Mat::zeros(size, size);
     for row in 0..size {
         lower[(row, row)] = 1.0;
@@ -47,15 +43,15 @@ fn factor(matrix: &Sparse, size: usize) -> std::result::Result<Mat<f64>, LltErro
             .filter(|entry| entry.0 <= row)
             .for_each(|(column, value)| lower[(row, column)] = value);
     }
-    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(size, Par::Seq, Spec::default()));
-    let (target, stack) = (lower.as_mut(), MemStack::new(&mut memory));
-    cholesky_in_place(target, LltRegularization::default(), Par::Seq, stack, Spec::default())?;
-    Ok(lower)
+    lower
 }
 
 /// What elimination of the rows before makes of a diagonal entry; NaN where those are at fault already.
 fn schur(matrix: &Sparse, pivot: usize) -> f64 {
-    let Ok(lower) = factor(matrix, pivot) else { return f64::NAN };
+    let mut lower = leading(matrix, pivot);
+    if cholesky(lower.as_mut(), &always) != Ok(None) {
+        return f64::NAN;
+    }
     let before = || matrix.row(pivot).filter(|entry| entry.0 < pivot);
     let mut row = vec![0.0; pivot];
     before().for_each(|(column, value)| row[column] = value);

@@ -8,7 +8,7 @@
 //! pivot that vanishes before anything that reaches it was dropped is the exact one: A is not positive definite.
 
 use super::{Direction, LinearSystem, Precondition, sparse::Sparse};
-use crate::{Error, Result};
+use crate::{Error, Pulse, Result};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
@@ -27,7 +27,7 @@ const GROWTH: f64 = 4.0;
 const VANISHED: f64 = 1e-14;
 
 impl Precondition for IncompleteCholesky {
-    fn prepare(&self, problem: &LinearSystem) -> Result<Box<dyn Direction>> {
+    fn prepare(&self, problem: &LinearSystem, _: &Pulse<'_>) -> Result<Box<dyn Direction>> {
         let Self { modified } = *self;
         if !(0.0..=1.0).contains(&modified) {
             return Err(Error::Setting { name: "modified", found: modified, range: "between 0 and 1" });

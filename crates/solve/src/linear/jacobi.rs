@@ -3,7 +3,7 @@
 //!     z_i = r_i / a_ii
 
 use super::{Direction, LinearSystem, Precondition};
-use crate::{Error, Result};
+use crate::{Error, Pulse, Result};
 use serde::{Deserialize, Serialize};
 
 /// The solver; it has no settings.
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Jacobi {}
 
 impl Precondition for Jacobi {
-    fn prepare(&self, problem: &LinearSystem) -> Result<Box<dyn Direction>> {
+    fn prepare(&self, problem: &LinearSystem, _: &Pulse<'_>) -> Result<Box<dyn Direction>> {
         let diagonal =
             problem.operator().diagonal().ok_or(Error::Lacks { what: "the diagonal of the matrix" })?;
         let invert = |value: f64| if value > 0.0 { value.recip() } else { 0.0 };

@@ -6,7 +6,7 @@
 
 use super::{LinearSystem, Operator};
 use crate::vectors::{dot, multiply, norm};
-use crate::{Error, Result};
+use crate::{Error, Pulse, Result};
 use faer::{Accum, ColRef, Mat};
 use rankine_linalg::{Eigen, double, eigh};
 use rankine_random::Rng;
@@ -29,13 +29,13 @@ pub struct Ritz {
 /// those of vanishing value are left out.
 ///
 /// # Errors
-/// When `steps` is 0, a product is not finite, the Ritz values are not found, or one is below zero.
-pub fn lanczos(problem: &LinearSystem, steps: usize, seed: u64) -> Result<Ritz> {
+/// When `steps` is 0, a product is not finite, the Ritz values are not found, or one is below zero; when `pulse` stops.
+pub fn lanczos(problem: &LinearSystem, steps: usize, seed: u64, pulse: &Pulse<'_>) -> Result<Ritz> {
     if steps == 0 {
         return Err(Error::Setting { name: "steps", found: 0.0, range: "at least 1" });
     }
     let size = problem.rhs().len() - problem.frozen().len();
-    let (basis, alphas, betas) = tridiagonalize(problem, steps.min(size), seed)?;
+    let (basis, alphas, betas) = tridiagonalize(problem, steps.min(size), seed, pulse)?;
     let count = alphas.len();
     let mut tridiagonal = Mat::zeros(count, count);
     for (index, &alpha) in alphas.iter().enumerate() {
@@ -57,7 +57,12 @@ pub fn lanczos(problem: &LinearSystem, steps: usize, seed: u64) -> Result<Ritz> 
 }
 
 /// Q, the diagonal of T and the entries beside it.
-fn tridiagonalize(problem: &LinearSystem, steps: usize, seed: u64) -> Result<(Mat<f64>, Vec<f64>, Vec<f64>)> {
+fn tridiagonalize(
+    problem: &LinearSystem,
+    steps: usize,
+    seed: u64,
+    pulse: &Pulse<'_>,
+) -> Result<(Mat<f64>, Vec<f64>, Vec<f64>)> {
     let (size, operator) = (problem.rhs().len(), problem.operator());
     let mut rng = Rng::new(seed).fork("lanczos");
     let mut column: Vec<f64> = (0..size).map(|_| rng.normal_f64()).collect();
@@ -67,6 +72,7 @@ fn tridiagonalize(problem: &LinearSystem, steps: usize, seed: u64) -> Result<(Ma
     let mut basis = Mat::zeros(size, steps);
     let (mut alphas, mut betas): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
     for step in 0..steps {
+        pulse.check()?;
         let length = norm(&next);
         let scale = alphas.iter().chain(&betas).fold(0.0, |largest: f64, value| largest.max(value.abs()));
         if length <= EXHAUSTED * scale {

@@ -10,7 +10,7 @@
 //! This is the solver that [dcdm] must be held against on a CPU.
 
 use super::{Direction, LinearSystem, Precondition, aggregation, dense::Factor, sparse::Sparse};
-use crate::{Error, Result};
+use crate::{Error, Pulse, Result};
 use serde::{Deserialize, Serialize};
 
 /// The solver.
@@ -38,7 +38,7 @@ const SHRINKS: f64 = 0.8;
 const DENSE: usize = 2000;
 
 impl Precondition for Multigrid {
-    fn prepare(&self, problem: &LinearSystem) -> Result<Box<dyn Direction>> {
+    fn prepare(&self, problem: &LinearSystem, _: &Pulse<'_>) -> Result<Box<dyn Direction>> {
         for (name, found) in [("sweeps", self.sweeps), ("coarsest", self.coarsest)] {
             if found == 0 {
                 return Err(Error::Setting { name, found: 0.0, range: "at least 1" });
@@ -91,7 +91,7 @@ impl Hierarchy {
                 .filter(|prolongation| prolongation.width as f64 <= SHRINKS * unknowns as f64);
             let Some(prolongation) = prolongation else {
                 let small = here.matrix.rows() <= settings.coarsest.max(DENSE);
-                let factor = small.then(|| Factor::new(&here.matrix).ok()).flatten();
+                let factor = small.then(|| Factor::new(&here.matrix, &rankine_linalg::always).ok()).flatten();
                 return Self { sweeps: settings.sweeps, levels, last: here, factor };
             };
             let restriction = prolongation.transpose();

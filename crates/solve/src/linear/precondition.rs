@@ -5,9 +5,10 @@
 //! r', z': of the step before. M must be symmetric positive definite. A step costs one product with A and one M⁻¹.
 
 use super::position::Position;
-use super::{Direction, LinearSystem, Unknowns};
-use crate::vectors::{dot, scale_and_add};
-use crate::{Error, Iterate, Result, Step, Stop};
+use super::{Direction, Identity, LinearSystem, Unknowns};
+use crate::conjugate_gradient::Directions;
+use crate::vectors::dot;
+use crate::{Error, Iterate, Pulse, Result, Step, Stop};
 
 /// Makes M⁻¹ for a problem. Whatever does is a solver by conjugate gradients.
 pub trait Precondition {
@@ -15,20 +16,30 @@ pub trait Precondition {
     ///
     /// # Errors
     /// When a setting is outside its range, the operator does not give what is needed, or is seen not to be positive
-    /// definite.
-    fn prepare(&self, problem: &LinearSystem) -> Result<Box<dyn Direction>>;
+    /// definite; when `pulse` stops.
+    fn prepare(&self, problem: &LinearSystem, pulse: &Pulse<'_>) -> Result<Box<dyn Direction>>;
+}
+
+/// M⁻¹ for a problem, or the identity where `pulse` stops before it is made.
+pub(super) fn prepared(
+    precondition: &dyn Precondition,
+    problem: &LinearSystem,
+    pulse: &Pulse<'_>,
+) -> Result<Box<dyn Direction>> {
+    match precondition.prepare(problem, pulse) {
+        Err(error) if error.is_interruption() => Ok(Box::new(Identity)),
+        made => made,
+    }
 }
 
 /// Where conjugate gradients stand.
 pub struct Conjugate {
     position: Position,
     preconditioner: Box<dyn Direction>,
-    /// z, p and A·p; [n] each.
+    /// z and A·p; [n] each.
     preconditioned: Vec<f64>,
-    direction: Vec<f64>,
     product: Vec<f64>,
-    /// rᵀz of the step before; ∞ before the first.
-    weight: f64,
+    along: Directions,
     steps: usize,
 }
 
@@ -41,20 +52,19 @@ impl<P: Precondition> Iterate<LinearSystem> for P {
         Stop { steps: 1000, tolerance: 1e-4 }
     }
 
-    fn start(&self, problem: &LinearSystem, from: Option<&Unknowns>) -> Result<Conjugate> {
+    fn start(&self, problem: &LinearSystem, from: Option<&Unknowns>, pulse: &Pulse<'_>) -> Result<Conjugate> {
         let zeros = vec![0.0; problem.rhs().len()];
         Ok(Conjugate {
             position: Position::new(problem, from)?,
-            preconditioner: self.prepare(problem)?,
+            preconditioner: prepared(self, problem, pulse)?,
+            along: Directions::new(zeros.len()),
             preconditioned: zeros.clone(),
-            direction: zeros.clone(),
             product: zeros,
-            weight: f64::INFINITY,
             steps: 0,
         })
     }
 
-    fn step(&self, problem: &LinearSystem, state: &mut Conjugate) -> Result<Step> {
+    fn step(&self, problem: &LinearSystem, state: &mut Conjugate, _: &Pulse<'_>) -> Result<Step> {
         state.step(problem)
     }
 
@@ -65,7 +75,7 @@ impl<P: Precondition> Iterate<LinearSystem> for P {
 
 impl Conjugate {
     fn step(&mut self, problem: &LinearSystem) -> Result<Step> {
-        let Self { position, preconditioned, direction, product, .. } = self;
+        let Self { position, preconditioned, product, along, .. } = self;
         self.steps += 1;
         if position.residual().iter().all(|&residual| residual == 0.0) {
             return Ok(position.measure());
@@ -80,7 +90,8 @@ impl Conjugate {
             // Of the preconditioners here, which are positive definite, nothing but rounding is left.
             return Ok(Step { stalled: true, ..position.measure() });
         }
-        scale_and_add(direction, weight / self.weight, preconditioned);
+        along.turn(weight, preconditioned);
+        let direction = &along.direction;
         position.product(problem, direction, product);
         let curvature = dot(direction, product);
         if !curvature.is_finite() {
@@ -89,7 +100,6 @@ impl Conjugate {
         if curvature <= 0.0 {
             return Err(Error::Curvature { step: self.steps, value: curvature / dot(direction, direction) });
         }
-        self.weight = weight;
-        Ok(position.advance(problem, weight / curvature, direction, product))
+        Ok(position.advance(problem, along.length(curvature), direction, product))
     }
 }

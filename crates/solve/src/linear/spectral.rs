@@ -10,7 +10,7 @@
 use super::lanczos::{Ritz, lanczos};
 use super::{Direction, LinearSystem, Precondition};
 use crate::vectors::multiply;
-use crate::{Error, Result};
+use crate::{Error, Pulse, Result};
 use faer::{Accum, ColMut, ColRef, Mat};
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ impl Default for Spectral {
 }
 
 impl Precondition for Spectral {
-    fn prepare(&self, problem: &LinearSystem) -> Result<Box<dyn Direction>> {
+    fn prepare(&self, problem: &LinearSystem, pulse: &Pulse<'_>) -> Result<Box<dyn Direction>> {
         if self.vectors == 0 {
             return Err(Error::Setting { name: "vectors", found: 0.0, range: "at least 1" });
         }
@@ -42,7 +42,7 @@ impl Precondition for Spectral {
             let found = self.steps as f64;
             return Err(Error::Setting { name: "steps", found, range: "at least `vectors`" });
         }
-        let ritz = lanczos(problem, self.steps, self.seed)?;
+        let ritz = lanczos(problem, self.steps, self.seed, pulse)?;
         Ok(Box::new(Deflation::new(problem, &ritz, self.vectors)))
     }
 }

@@ -14,7 +14,7 @@ mod vectors;
 
 pub use factors::Factors;
 
-use crate::{Iterate, Result};
+use crate::{Iterate, Pulse, Result, Silent};
 use faer::Mat;
 use rankine_linalg::double;
 use rankine_random::Rng;
@@ -30,10 +30,12 @@ pub fn trajectory<P: ?Sized, S: Iterate<P>>(
     steps: usize,
     mut measure: impl FnMut(&S::State) -> f64,
 ) -> Result<Vec<f64>> {
-    let mut state = solver.start(problem, None)?;
+    let mut watch = Silent::watch;
+    let pulse = Pulse::new(&mut watch);
+    let mut state = solver.start(problem, None, &pulse)?;
     let mut measured = vec![measure(&state)];
     for _ in 0..steps {
-        solver.step(problem, &mut state)?;
+        solver.step(problem, &mut state, &pulse)?;
         measured.push(measure(&state));
     }
     Ok(measured)

@@ -2,6 +2,7 @@
 
 use crate::Result;
 use faer::{Mat, MatRef};
+use rankine_linalg::Going;
 use rankine_linalg::double::{Triples, multiply, orthonormal_basis, thin_svd};
 use rankine_random::Rng;
 
@@ -17,11 +18,14 @@ pub(super) struct Products<'a> {
 }
 
 impl Products<'_> {
-    /// The `count` leading triples after so many rounds; at most as many as the smaller side has.
-    pub fn leading(&self, count: usize, rounds: usize, rng: Rng) -> Result<Triples> {
+    /// The `count` leading triples after so many rounds, or fewer where `going` stops it; at most as many as the smaller side has.
+    pub fn leading(&self, count: usize, rounds: usize, rng: Rng, going: &Going<'_>) -> Result<Triples> {
         let width = (count + BESIDE).min(self.rows).min(self.columns);
         let mut right = super::orthonormal(self.columns, width, rng);
         for _ in 0..rounds {
+            if !going() {
+                break;
+            }
             let left = orthonormal_basis((self.times)(right.as_ref()));
             right = orthonormal_basis((self.transposed)(left.as_ref()));
         }

@@ -65,18 +65,3 @@ impl<T: Copy + Default + Sync> Lines<T> {
         product
     }
 }
-
-/// ⟨x, y⟩ of vectors that are short or kept in single precision, in four sums side by side, so that additions do not wait for each
-/// other; of long ones [`crate::vectors::dot`] has eight.
-pub(super) fn dot<E: Copy + Into<f64>>(x: &[E], y: &[f64]) -> f64 {
-    let (x, y) = (x.chunks_exact(4), y.chunks_exact(4));
-    let rest: f64 = x.remainder().iter().zip(y.remainder()).map(|(&x, y)| x.into() * y).sum();
-    let mut sums = [0.0; 4];
-    for (x, y) in x.zip(y) {
-        sums[0] += x[0].into() * y[0];
-        sums[1] += x[1].into() * y[1];
-        sums[2] += x[2].into() * y[2];
-        sums[3] += x[3].into() * y[3];
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
-}

@@ -7,11 +7,12 @@
 //! residual r is carried from step to step. Rounding times the condition of A is as far as it gets; the iterate of the smallest
 //! residual is kept, as the steps after that lead away again.
 
-use super::problem::length;
+use super::problem::{LeastSquares, fit, starting};
 use super::triangle::Triangle;
 use super::{Fit, Regression};
-use crate::{Error, Iterate, Result, Step, Stop};
-use rankine_linalg::{tall_product, tall_transposed};
+use crate::conjugate_gradient::Directions;
+use crate::vectors::{add, dot, norm};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 
 /// Steps without a smaller residual after which none is expected; [where it need not fall at every step, in a good basis].
@@ -30,32 +31,16 @@ impl Iterate<Regression> for ConjugateGradients {
         Stop { steps: 10_000, tolerance: 1e-9 }
     }
 
-    fn start(&self, problem: &Regression, from: Option<&Fit>) -> Result<Descent> {
+    fn start(&self, problem: &Regression, from: Option<&Fit>, _: &Pulse<'_>) -> Result<Descent> {
         Descent::new(problem, starting(problem, from)?, None)
     }
 
-    fn step(&self, problem: &Regression, state: &mut Descent) -> Result<Step> {
+    fn step(&self, problem: &Regression, state: &mut Descent, _: &Pulse<'_>) -> Result<Step> {
         state.step(problem)
     }
 
     fn finish(&self, problem: &Regression, state: Descent) -> Result<Fit> {
-        Ok(problem.fit(state.best, problem.design().nrows(), None)?.0)
-    }
-}
-
-/// The coefficients of a fit, where there is one, or zeros.
-///
-/// # Errors
-/// When it has another number of them.
-pub(super) fn starting(problem: &Regression, from: Option<&Fit>) -> Result<Vec<f64>> {
-    let expected = problem.design().ncols();
-    let x = from.map_or_else(|| vec![0.0; expected], |fit| fit.coefficients.clone());
-    match x.len() {
-        found if found == expected => Ok(x),
-        found => {
-            let reason = "the design has so many columns";
-            Err(Error::Size { what: "the fit to start from", unit: "coefficients", found, expected, reason })
-        }
+        Ok(fit(problem, state.best, problem.design().nrows(), None)?.0)
     }
 }
 
@@ -68,10 +53,8 @@ pub struct Descent {
     x: Vec<f64>,
     /// r; [n].
     left: Vec<f64>,
-    /// p; [d].
-    direction: Vec<f64>,
-    /// ‖s‖².
-    squared: f64,
+    /// p, and ‖s‖².
+    along: Directions,
     /// ‖r‖ and the residual.
     measured: [f64; 2],
     /// The x of the smallest residual.
@@ -83,13 +66,12 @@ pub struct Descent {
 }
 
 impl Descent {
-    pub(super) fn new(problem: &Regression, x: Vec<f64>, basis: Option<Triangle>) -> Result<Self> {
+    pub(super) fn new(problem: &dyn LeastSquares, x: Vec<f64>, basis: Option<Triangle>) -> Result<Self> {
         let left = problem.left(&x)?;
         let mut state = Self {
             basis,
             left,
-            direction: vec![0.0; x.len()],
-            squared: 0.0,
+            along: Directions::new(x.len()),
             measured: [0.0; 2],
             best: x.clone(),
             least: [f64::INFINITY; 2],
@@ -105,25 +87,25 @@ impl Descent {
         self.basis.as_ref().map(Triangle::condition)
     }
 
-    pub(super) fn step(&mut self, problem: &Regression) -> Result<Step> {
-        let image = tall_product(problem.design(), &self.direction)?;
-        let length = self.squared / image.iter().map(|x| x * x).sum::<f64>();
+    pub(super) fn step(&mut self, problem: &dyn LeastSquares) -> Result<Step> {
+        let image = problem.image(&self.along.direction)?;
+        let length = self.along.length(dot(&image, &image));
         // A gradient of zero has no direction: x is the solution.
-        if 0.0 < self.squared && length.is_finite() {
-            self.x.iter_mut().zip(&self.direction).for_each(|(x, p)| *x += length * p);
-            self.left.iter_mut().zip(&image).for_each(|(r, image)| *r -= length * image);
+        if 0.0 < self.along.weight && length.is_finite() {
+            add(&mut self.x, length, &self.along.direction);
+            add(&mut self.left, -length, &image);
             self.turn(problem)?;
         }
         let patience = PATIENCE[usize::from(self.basis.is_some())];
-        let stalled = self.squared == 0.0 || !length.is_finite() || patience <= self.steps;
+        let stalled = self.along.weight == 0.0 || !length.is_finite() || patience <= self.steps;
         let [objective, residual] = if stalled { self.least } else { self.measured };
         Ok(Step { objective, residual, stalled })
     }
 
     /// Measures, and finds the next direction.
-    fn turn(&mut self, problem: &Regression) -> Result<()> {
-        let mut gradient = tall_transposed(problem.design(), &self.left)?;
-        self.measured = [length(&self.left), problem.relative(&gradient)];
+    fn turn(&mut self, problem: &dyn LeastSquares) -> Result<()> {
+        let mut gradient = problem.gradient(&self.left)?;
+        self.measured = [norm(&self.left), problem.relative(&gradient)];
         self.steps += 1;
         if self.measured[1] < self.least[1] {
             (self.least, self.steps) = (self.measured, 0);
@@ -132,13 +114,11 @@ impl Descent {
         if let Some(basis) = &self.basis {
             basis.solve_transposed(&mut gradient);
         }
-        let squared = gradient.iter().map(|x| x * x).sum::<f64>();
+        let squared = dot(&gradient, &gradient);
         if let Some(basis) = &self.basis {
             basis.solve(&mut gradient);
         }
-        let kept = if 0.0 < self.squared { squared / self.squared } else { 0.0 };
-        self.direction.iter_mut().zip(&gradient).for_each(|(p, s)| *p = s + kept * *p);
-        self.squared = squared;
+        self.along.turn(squared, &gradient);
         Ok(())
     }
 }

@@ -6,14 +6,13 @@
 //! condition above some 1e8 are refused. The columns are scaled to the same length first, which costs nothing and lets their
 //! units drop out.
 
+use super::problem::{first, fit};
 use super::{Fit, Regression};
 use crate::solver::direct;
-use crate::{Error, Report, Result, Solve, Stop, Watch};
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt::factor::{LltError, cholesky_in_place, cholesky_in_place_scratch};
+use crate::{Error, Pulse, Report, Result, Solve, Stop, Watch};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{Mat, Par};
-use rankine_linalg::tall_gram;
+use rankine_linalg::{Going, double::cholesky, tall_gram};
 use serde::{Deserialize, Serialize};
 
 /// The solver; it has no settings.
@@ -31,20 +30,22 @@ impl Solve<Regression> for NormalEquations {
     fn solve(
         &self,
         problem: &Regression,
-        _: Option<&Fit>,
+        from: Option<&Fit>,
         stop: Stop,
         watch: &mut Watch<'_>,
     ) -> Result<Report<Fit>> {
-        direct(stop, watch, || {
-            let (gram, image) = tall_gram(problem.design(), problem.target_column())?;
-            let (x, condition) = scaled(gram, image)?;
-            problem.fit(x, problem.design().nrows(), Some(condition))
-        })
+        let answer = |pulse: &Pulse<'_>| {
+            let going = || pulse.beats();
+            let (gram, image) = tall_gram(problem.design(), problem.target_column(), &going)?;
+            let (x, condition) = scaled(gram, image, &going)?;
+            fit(problem, x, problem.design().nrows(), Some(condition))
+        };
+        direct(stop, watch, answer, || first(problem, from))
     }
 }
 
 /// The solution of G x = g with the unit diagonal that scaling gives G, and a lower bound of the root of its condition.
-fn scaled(mut gram: Mat<f64>, mut image: Mat<f64>) -> Result<(Vec<f64>, f64)> {
+fn scaled(mut gram: Mat<f64>, mut image: Mat<f64>, going: &Going<'_>) -> Result<(Vec<f64>, f64)> {
     let lengths: Vec<f64> = gram.diagonal().column_vector().iter().map(|square| square.sqrt()).collect();
     for column in 0..gram.ncols() {
         for row in 0..gram.nrows() {
@@ -52,7 +53,7 @@ fn scaled(mut gram: Mat<f64>, mut image: Mat<f64>) -> Result<(Vec<f64>, f64)> {
         }
         image[(column, 0)] /= lengths[column];
     }
-    factor(&mut gram, &lengths)?;
+    factor(&mut gram, &lengths, going)?;
     solve_lower_triangular_in_place(gram.as_ref(), image.as_mut(), Par::Seq);
     solve_upper_triangular_in_place(gram.transpose(), image.as_mut(), Par::Seq);
     let pivots = || gram.diagonal().column_vector().iter().copied();
@@ -61,7 +62,7 @@ fn scaled(mut gram: Mat<f64>, mut image: Mat<f64>) -> Result<(Vec<f64>, f64)> {
 }
 
 /// The Cholesky factor of a matrix with a unit diagonal, in its lower triangle.
-fn factor(gram: &mut Mat<f64>, lengths: &[f64]) -> Result<()> {
+fn factor(gram: &mut Mat<f64>, lengths: &[f64], going: &Going<'_>) -> Result<()> {
     let dependent = |column: usize, share: f64| {
         let what = "the design, squared by the normal equations";
         Err(Error::Dependent { what, column, share })
@@ -71,11 +72,8 @@ fn factor(gram: &mut Mat<f64>, lengths: &[f64]) -> Result<()> {
         return dependent(column, 0.0);
     }
     let size = gram.ncols();
-    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(size, Par::Seq, Default::default()));
-    let stack = MemStack::new(&mut memory);
-    match cholesky_in_place(gram.as_mut(), Default::default(), Par::Seq, stack, Default::default()) {
-        Err(LltError::NonPositivePivot { index }) => return dependent(index, 0.0),
-        Ok(_) => {}
+    if let Some(column) = cholesky(gram.as_mut(), going)? {
+        return dependent(column, 0.0);
     }
     let rounding = (f64::EPSILON * size as f64).sqrt();
     match (0..size).find(|&column| gram[(column, column)].is_nan() || gram[(column, column)] <= rounding) {

@@ -7,9 +7,10 @@
 //! tolerance, the outcome says so, and `qr` goes further (Meier, Nakatsukasa, Townsend and Webb 2024).
 //! Paper: [sketched_regression], its page's refinement; Rokhlin and Tygert 2008, Avron, Maymounkov and Toledo 2010.
 
-use super::conjugate_gradients::{Descent, starting};
+use super::conjugate_gradients::Descent;
+use super::problem::{fit, starting};
 use super::{Fit, Regression, sketched};
-use crate::{Error, Iterate, Result, Step, Stop};
+use crate::{Error, Iterate, Pulse, Result, Step, Stop};
 use rankine_linalg::{Gaussian, Sketch, Sparse, Srht};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
@@ -83,11 +84,16 @@ impl Iterate<Regression> for SketchAndPrecondition {
         Stop { steps: 200, tolerance: 1e-10 }
     }
 
-    fn start(&self, problem: &Regression, from: Option<&Fit>) -> Result<Descent> {
+    fn start(&self, problem: &Regression, from: Option<&Fit>, pulse: &Pulse<'_>) -> Result<Descent> {
         let (rows, rng) =
             (self.rows(problem.design().shape())?, Rng::new(self.seed).fork("regression/precondition"));
         let sketch = self.sketch.draw(problem.target().len(), rows, &rng)?;
-        let (basis, whole) = sketched::sketched(problem, sketch.as_ref())?;
+        let (basis, whole) = match sketched::sketched(problem, sketch.as_ref(), &|| pulse.beats()) {
+            Err(error) if error.is_interruption() => {
+                return Descent::new(problem, starting(problem, from)?, None);
+            }
+            made => made?,
+        };
         let x = match from {
             Some(_) => starting(problem, from)?,
             None => basis.last_column(whole.as_ref()),
@@ -95,12 +101,12 @@ impl Iterate<Regression> for SketchAndPrecondition {
         Descent::new(problem, x, Some(basis))
     }
 
-    fn step(&self, problem: &Regression, state: &mut Descent) -> Result<Step> {
+    fn step(&self, problem: &Regression, state: &mut Descent, _: &Pulse<'_>) -> Result<Step> {
         state.step(problem)
     }
 
     fn finish(&self, problem: &Regression, state: Descent) -> Result<Fit> {
         let (rows, condition) = (self.rows(problem.design().shape())?, state.condition());
-        Ok(problem.fit(state.best, rows, condition)?.0)
+        Ok(fit(problem, state.best, rows, condition)?.0)
     }
 }

@@ -1,5 +1,6 @@
 //! The problem, its solution, and what is measured of it.
 
+use crate::vectors::norm;
 use crate::{Error, Result, Step};
 use faer::{Mat, MatRef};
 use rankine_linalg::{tall_product, tall_transposed};
@@ -27,6 +28,96 @@ pub struct Fit {
     pub condition: Option<f64>,
 }
 
+/// What of a problem its solvers share.
+pub(super) trait LeastSquares {
+    /// d.
+    fn unknowns(&self) -> usize;
+
+    /// b; [n].
+    fn target(&self) -> &[f64];
+
+    /// A x; [n].
+    fn image(&self, x: &[f64]) -> Result<Vec<f64>>;
+
+    /// Aᵀr; [d].
+    fn gradient(&self, left: &[f64]) -> Result<Vec<f64>>;
+
+    /// ‖A‖ ‖b‖.
+    fn scale(&self) -> f64;
+
+    /// b − A x; [n].
+    fn left(&self, x: &[f64]) -> Result<Vec<f64>> {
+        let mut left = self.image(x)?;
+        left.iter_mut().zip(self.target()).for_each(|(image, target)| *image = target - *image);
+        Ok(left)
+    }
+
+    /// The residual of a gradient Aᵀ(b − A x); 0 of the zero problem.
+    fn relative(&self, gradient: &[f64]) -> f64 {
+        share(norm(gradient), self.scale())
+    }
+}
+
+/// A solution with what is measured of it.
+pub(super) fn fit(
+    problem: &dyn LeastSquares,
+    coefficients: Vec<f64>,
+    rows: usize,
+    condition: Option<f64>,
+) -> Result<(Fit, Step)> {
+    let step = measure(problem, &coefficients)?;
+    Ok((Fit { coefficients, distance: step.objective, rows, condition }, step))
+}
+
+/// Objective and residual.
+pub(super) fn measure(problem: &dyn LeastSquares, coefficients: &[f64]) -> Result<Step> {
+    let left = problem.left(coefficients)?;
+    Ok(Step::new(norm(&left), problem.relative(&problem.gradient(&left)?)))
+}
+
+/// The coefficients of a fit, where there is one, or zeros.
+///
+/// # Errors
+/// When it has another number of them.
+pub(super) fn starting(problem: &dyn LeastSquares, from: Option<&Fit>) -> Result<Vec<f64>> {
+    let expected = problem.unknowns();
+    let x = from.map_or_else(|| vec![0.0; expected], |fit| fit.coefficients.clone());
+    match x.len() {
+        found if found == expected => Ok(x),
+        found => {
+            let reason = "the design has so many columns";
+            Err(Error::Size { what: "the fit to start from", unit: "coefficients", found, expected, reason })
+        }
+    }
+}
+
+/// What there was to start from, of no rows: the answer of who is broken off at once.
+pub(super) fn first(problem: &dyn LeastSquares, from: Option<&Fit>) -> Result<(Fit, Step)> {
+    fit(problem, starting(problem, from)?, 0, None)
+}
+
+impl LeastSquares for Regression {
+    fn unknowns(&self) -> usize {
+        self.design.ncols()
+    }
+
+    fn target(&self) -> &[f64] {
+        &self.target
+    }
+
+    fn image(&self, x: &[f64]) -> Result<Vec<f64>> {
+        Ok(tall_product(self.design(), x)?)
+    }
+
+    fn gradient(&self, left: &[f64]) -> Result<Vec<f64>> {
+        Ok(tall_transposed(self.design(), left)?)
+    }
+
+    fn scale(&self) -> f64 {
+        self.scale
+    }
+}
+
 impl Regression {
     /// Checks and keeps a problem; design: [n, d], target: [n].
     ///
@@ -40,7 +131,7 @@ impl Regression {
             return Err(Error::Size { what: "target", unit: "entries", found, expected, reason });
         }
         finite_target(&target)?;
-        let scale = norm(design.as_ref()) * length(&target);
+        let scale = frobenius(design.as_ref()) * norm(&target);
         Ok(Self { design, target, scale })
     }
 
@@ -59,9 +150,7 @@ impl Regression {
     /// # Errors
     /// When x has not d entries.
     pub fn left(&self, coefficients: &[f64]) -> Result<Vec<f64>> {
-        let mut left = tall_product(self.design(), coefficients)?;
-        left.iter_mut().zip(&self.target).for_each(|(image, target)| *image = target - *image);
-        Ok(left)
+        LeastSquares::left(self, coefficients)
     }
 
     /// Objective and residual.
@@ -69,34 +158,17 @@ impl Regression {
     /// # Errors
     /// When x has not d entries.
     pub fn measure(&self, coefficients: &[f64]) -> Result<Step> {
-        let left = self.left(coefficients)?;
-        Ok(Step::new(length(&left), self.relative(&tall_transposed(self.design(), &left)?)))
-    }
-
-    /// A solution with what is measured of it.
-    pub(super) fn fit(
-        &self,
-        coefficients: Vec<f64>,
-        rows: usize,
-        condition: Option<f64>,
-    ) -> Result<(Fit, Step)> {
-        let step = self.measure(&coefficients)?;
-        Ok((Fit { coefficients, distance: step.objective, rows, condition }, step))
+        measure(self, coefficients)
     }
 
     /// The target as a matrix; [n, 1].
     pub(super) fn target_column(&self) -> MatRef<'_, f64> {
         MatRef::from_column_major_slice(&self.target, self.target.len(), 1)
     }
-
-    /// The residual of a gradient Aᵀ(b − A x); 0 of the zero problem.
-    pub(super) fn relative(&self, gradient: &[f64]) -> f64 {
-        share(length(gradient), self.scale)
-    }
 }
 
 /// part / whole; 0 where the part is.
-pub(super) fn share(part: f64, whole: f64) -> f64 {
+fn share(part: f64, whole: f64) -> f64 {
     if part == 0.0 { 0.0 } else { part / whole }
 }
 
@@ -126,13 +198,8 @@ pub(super) fn finite_target(target: &[f64]) -> Result<()> {
 }
 
 /// Frobenius's norm.
-pub(super) fn norm(matrix: MatRef<'_, f64>) -> f64 {
+pub(super) fn frobenius(matrix: MatRef<'_, f64>) -> f64 {
     let squares: Vec<f64> =
         (0..matrix.ncols()).into_par_iter().map(|column| matrix.col(column).squared_norm_l2()).collect();
     squares.iter().sum::<f64>().sqrt()
-}
-
-/// Euclid's norm.
-pub(super) fn length(vector: &[f64]) -> f64 {
-    vector.iter().map(|x| x * x).sum::<f64>().sqrt()
 }

@@ -5,10 +5,11 @@
 //! 2·n·d² by blocks of rows on all threads. The error grows with the condition of A, and with its square only where the
 //! distance is large.
 
+use super::problem::{first, fit};
 use super::triangle::Triangle;
 use super::{Fit, Regression};
 use crate::solver::direct;
-use crate::{Report, Result, Solve, Stop, Watch};
+use crate::{Pulse, Report, Result, Solve, Stop, Watch};
 use rankine_linalg::tall_triangle;
 use serde::{Deserialize, Serialize};
 
@@ -27,15 +28,16 @@ impl Solve<Regression> for Qr {
     fn solve(
         &self,
         problem: &Regression,
-        _: Option<&Fit>,
+        from: Option<&Fit>,
         stop: Stop,
         watch: &mut Watch<'_>,
     ) -> Result<Report<Fit>> {
-        direct(stop, watch, || {
+        let answer = |pulse: &Pulse<'_>| {
             let (rows, columns) = problem.design().shape();
-            let whole = tall_triangle(&[problem.design(), problem.target_column()])?;
+            let whole = tall_triangle(&[problem.design(), problem.target_column()], &|| pulse.beats())?;
             let triangle = Triangle::new("the design", whole.as_ref(), columns, rows)?;
-            problem.fit(triangle.last_column(whole.as_ref()), rows, Some(triangle.condition()))
-        })
+            fit(problem, triangle.last_column(whole.as_ref()), rows, Some(triangle.condition()))
+        };
+        direct(stop, watch, answer, || first(problem, from))
     }
 }

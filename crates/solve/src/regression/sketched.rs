@@ -10,10 +10,11 @@
 //! Paper: [sketched_regression]; theory asks for m = ε⁻²·d·log³(n/δ), the page's practice for 4·d/ε². Where S·A lacks rank, a
 //! second sketch of twice the rows is drawn, and after that the design is held to lack it.
 
+use super::problem::{fit, starting};
 use super::triangle::Triangle;
 use super::{Fit, Regression};
-use crate::{Error, Iterate, Result, Step, Stop};
-use rankine_linalg::{self as linalg, Sketch, leverage_scores, tall_triangle};
+use crate::{Error, Iterate, Pulse, Result, Step, Stop};
+use rankine_linalg::{self as linalg, Going, Sketch, leverage_scores, tall_triangle};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -56,42 +57,49 @@ pub trait SketchAndSolve {
     /// A sketch of a design that takes its n rows to `rows`.
     ///
     /// # Errors
-    /// When a setting does not fit.
-    fn draw(&self, problem: &Regression, rows: usize, rng: &Rng) -> Result<Box<dyn Sketch>>;
+    /// When a setting does not fit, or `going` stops it.
+    fn draw(
+        &self,
+        problem: &Regression,
+        rows: usize,
+        rng: &Rng,
+        going: &Going<'_>,
+    ) -> Result<Box<dyn Sketch>>;
 }
 
 impl<K: SketchAndSolve> Iterate<Regression> for K {
-    type State = Option<Fit>;
+    /// Where it starts, which is the answer of who is broken off, and the answer.
+    type State = (Vec<f64>, Option<Fit>);
     type Solution = Fit;
 
     fn stop(&self) -> Stop {
         Stop { steps: 1, tolerance: self.size().eps }
     }
 
-    fn start(&self, problem: &Regression, _: Option<&Fit>) -> Result<Option<Fit>> {
+    fn start(&self, problem: &Regression, from: Option<&Fit>, _: &Pulse<'_>) -> Result<Self::State> {
         self.size().rows(problem.design().shape())?;
-        Ok(None)
+        Ok((starting(problem, from)?, None))
     }
 
-    fn step(&self, problem: &Regression, state: &mut Option<Fit>) -> Result<Step> {
-        let (fit, step) = answer(self, problem)?;
-        *state = Some(fit);
+    fn step(&self, problem: &Regression, state: &mut Self::State, pulse: &Pulse<'_>) -> Result<Step> {
+        let (found, step) = answer(self, problem, &|| pulse.beats())?;
+        state.1 = Some(found);
         // There is no second step.
         Ok(Step { stalled: true, ..step })
     }
 
-    fn finish(&self, problem: &Regression, state: Option<Fit>) -> Result<Fit> {
-        state.map_or_else(|| Ok(answer(self, problem)?.0), Ok)
+    fn finish(&self, problem: &Regression, (start, found): Self::State) -> Result<Fit> {
+        found.map_or_else(|| Ok(fit(problem, start, 0, None)?.0), Ok)
     }
 }
 
 /// The least squares of a sketch, or of a second one of twice the rows.
-fn answer(kind: &dyn SketchAndSolve, problem: &Regression) -> Result<(Fit, Step)> {
+fn answer(kind: &dyn SketchAndSolve, problem: &Regression, going: &Going<'_>) -> Result<(Fit, Step)> {
     let rows = kind.size().rows(problem.design().shape())?;
     let rng = Rng::new(kind.size().seed).fork("regression/sketch");
     let of = |rows: usize, rng: &Rng| {
-        let sketch = kind.draw(problem, rows, rng)?;
-        let (triangle, whole) = sketched(problem, sketch.as_ref())?;
+        let sketch = kind.draw(problem, rows, rng, going)?;
+        let (triangle, whole) = sketched(problem, sketch.as_ref(), going)?;
         Ok((triangle.last_column(whole.as_ref()), rows, triangle.condition()))
     };
     let first = of(rows, &rng.fork("first"));
@@ -100,13 +108,17 @@ fn answer(kind: &dyn SketchAndSolve, problem: &Regression) -> Result<(Fit, Step)
         Err(Error::Dependent { .. }) => of(twice, &rng.fork("second"))?,
         other => other?,
     };
-    problem.fit(x, rows, Some(condition))
+    fit(problem, x, rows, Some(condition))
 }
 
 /// The triangle of S·A, and that of S·[A b].
-pub(super) fn sketched(problem: &Regression, sketch: &dyn Sketch) -> Result<(Triangle, faer::Mat<f64>)> {
-    let parts = sketch.apply(&[problem.design(), problem.target_column()])?;
-    let whole = tall_triangle(&[parts.as_ref()])?;
+pub(super) fn sketched(
+    problem: &Regression,
+    sketch: &dyn Sketch,
+    going: &Going<'_>,
+) -> Result<(Triangle, faer::Mat<f64>)> {
+    let parts = sketch.apply(&[problem.design(), problem.target_column()], going)?;
+    let whole = tall_triangle(&[parts.as_ref()], going)?;
     let (size, rows) = (problem.design().ncols(), sketch.rows());
     Ok((Triangle::new("the sketched design", whole.as_ref(), size, rows)?, whole))
 }
@@ -114,7 +126,7 @@ pub(super) fn sketched(problem: &Regression, sketch: &dyn Sketch) -> Result<(Tri
 /// From one entry per sketch: its structure, the page's settings, and how it is drawn.
 macro_rules! sketches {
     ($($(#[$about:meta])* $Name:ident { $($(#[$doc:meta])* $field:ident: $kind:ty = $default:expr,)* }
-        ($solver:ident, $problem:ident, $rows:ident, $rng:ident) => $draw:expr;)*) => {$(
+        ($solver:ident, $problem:ident, $rows:ident, $rng:ident, $going:ident) => $draw:expr;)*) => {$(
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
@@ -139,7 +151,13 @@ macro_rules! sketches {
                 Size { eps: self.eps, rows: self.rows, seed: self.seed }
             }
 
-            fn draw(&self, $problem: &Regression, $rows: usize, $rng: &Rng) -> Result<Box<dyn Sketch>> {
+            fn draw(
+                &self,
+                $problem: &Regression,
+                $rows: usize,
+                $rng: &Rng,
+                $going: &Going<'_>,
+            ) -> Result<Box<dyn Sketch>> {
                 let $solver = self;
                 Ok(Box::new($draw?))
             }
@@ -149,25 +167,25 @@ macro_rules! sketches {
 
 sketches! {
     /// A subsampled randomised Hadamard transform: dense, and cheap to apply.
-    Srht {} (_solver, problem, rows, rng) => linalg::Srht::new(problem.target().len(), rows, rng);
+    Srht {} (_solver, problem, rows, rng, _going) => linalg::Srht::new(problem.target().len(), rows, rng);
     /// Independent normal entries: dense, and dear.
-    Gaussian {} (_solver, problem, rows, rng) => linalg::Gaussian::new(problem.target().len(), rows, rng);
+    Gaussian {} (_solver, problem, rows, rng, _going) => linalg::Gaussian::new(problem.target().len(), rows, rng);
     /// One entry a column.
-    CountSketch {} (_solver, problem, rows, rng) => linalg::Sparse::new(problem.target().len(), rows, 1, rng);
+    CountSketch {} (_solver, problem, rows, rng, _going) => linalg::Sparse::new(problem.target().len(), rows, 1, rng);
     /// Several entries a column.
     Osnap {
         /// How many, at most as many as there are rows; the page's 8.
         nonzeros: usize = 8,
-    } (solver, problem, rows, rng) => {
+    } (solver, problem, rows, rng, _going) => {
         if solver.nonzeros == 0 {
             return Err(Error::Fit { name: "nonzeros", found: 0, least: 1, most: rows });
         }
         linalg::Sparse::new(problem.target().len(), rows, solver.nonzeros.min(rows), rng)
     };
     /// Rows drawn by their leverage, which costs as much as a QR decomposition.
-    LeverageRows {} (_solver, problem, rows, rng) =>
-        linalg::RowSample::new(&leverage_scores(problem.design())?, rows, rng);
+    LeverageRows {} (_solver, problem, rows, rng, going) =>
+        linalg::RowSample::new(&leverage_scores(problem.design(), going)?, rows, rng);
     /// Rows drawn alike.
-    UniformRows {} (_solver, problem, rows, rng) =>
+    UniformRows {} (_solver, problem, rows, rng, _going) =>
         linalg::RowSample::new(&vec![1.0; problem.target().len()], rows, rng);
 }

@@ -9,7 +9,7 @@
 use crate::check::{finite_matrix, not_negative};
 use crate::{Error, Result};
 use faer::{Mat, MatRef};
-use rankine_linalg::{Eigen, eigh, product};
+use rankine_linalg::{Eigen, eigh, multiply};
 
 /// A kernel matrix with its targets, decomposed.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ impl KernelRegression {
         finite_matrix("the targets", targets)?;
         let Eigen { values, vectors } = eigh(kernel)?;
         let eigenvalues = values.into_iter().map(|value| value.max(0.0)).collect();
-        let projections = product(vectors.transpose(), targets);
+        let projections = multiply(vectors.transpose(), targets);
         Ok(Self { eigenvalues, vectors, projections })
     }
 
@@ -62,7 +62,7 @@ impl KernelRegression {
 
     /// V · diag(b) · Vᵀ · Y; [n, q].
     pub fn fitted(&self, shrinkage: &[f64]) -> Mat<f64> {
-        product(self.vectors.as_ref(), self.weighted(shrinkage).as_ref())
+        multiply(self.vectors.as_ref(), self.weighted(shrinkage).as_ref())
     }
 
     /// K_x · V of new inputs: what every prediction for them needs; [m, n].
@@ -76,12 +76,12 @@ impl KernelRegression {
                 ("the kernel of new inputs", "columns", "there are so many training inputs");
             return Err(Error::Size { what, unit, found, expected, reason });
         }
-        Ok(product(cross, self.vectors.as_ref()))
+        Ok(multiply(cross, self.vectors.as_ref()))
     }
 
     /// (K_x · V) · diag(c) · Vᵀ · Y; [m, q].
     pub fn predicted(&self, rotated: MatRef<'_, f64>, coefficients: &[f64]) -> Mat<f64> {
-        product(rotated, self.weighted(coefficients).as_ref())
+        multiply(rotated, self.weighted(coefficients).as_ref())
     }
 
     /// c of ridge regression: 1 / (d + λ); 0 where both are 0.

@@ -15,7 +15,7 @@ mod greedy;
 mod tree;
 
 use super::{Coupling, Plan, Sparse, Transport, scan};
-use crate::{Iterate, Result, Silent, Solve as _, Step, Stop};
+use crate::{Error, Iterate, Progress, Pulse, Result, Solve as _, Step, Stop};
 use serde::{Deserialize, Serialize};
 use tree::Tree;
 
@@ -26,6 +26,9 @@ pub struct Exact {}
 
 /// Fewest arcs that are priced before the best of them enters.
 const BLOCK: usize = 64;
+
+/// Exchanges between two questions whether to go on.
+const ASKED: usize = 8;
 
 /// Reduced cost, in units of the largest cost, that is put down to rounding.
 const ROUNDING: f64 = 1e-13;
@@ -38,7 +41,7 @@ impl Iterate<Transport> for Exact {
         Stop { steps: 100_000, tolerance: 1e-12 }
     }
 
-    fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<Basis> {
+    fn start(&self, problem: &Transport, from: Option<&Plan>, _: &Pulse<'_>) -> Result<Basis> {
         let (rows, columns) = (problem.source().len(), problem.target().len());
         let price = match from.filter(|plan| !plan.source_potential.is_empty()) {
             Some(plan) => {
@@ -54,9 +57,19 @@ impl Iterate<Transport> for Exact {
         Ok(Basis { tree, row: 0, column: 0, block })
     }
 
-    fn step(&self, problem: &Transport, state: &mut Basis) -> Result<Step> {
+    fn step(&self, problem: &Transport, state: &mut Basis, pulse: &Pulse<'_>) -> Result<Step> {
         let exchanges = problem.source().len() + problem.target().len();
-        let optimal = (0..exchanges).any(|_| !state.exchange(problem));
+        let mut optimal = false;
+        for made in 0..exchanges {
+            if made.is_multiple_of(ASKED) && !pulse.beats() {
+                state.tree.balance(problem.source(), problem.target());
+                return Err(Error::INTERRUPTED);
+            }
+            if !state.exchange(problem) {
+                optimal = true;
+                break;
+            }
+        }
         state.tree.balance(problem.source(), problem.target());
         let (objective, residual) = state.measure(problem);
         Ok(Step { objective, residual, stalled: optimal })
@@ -71,10 +84,11 @@ impl Iterate<Transport> for Exact {
     }
 }
 
-/// An exact plan, for solvers that build on one.
-pub(super) fn plan(problem: &Transport, from: Option<&Plan>) -> Result<Plan> {
+/// An exact plan, for solvers that build on one; one that is not yet exact where `pulse` stops.
+pub(super) fn plan(problem: &Transport, from: Option<&Plan>, pulse: &Pulse<'_>) -> Result<Plan> {
     let exact = Exact::default();
-    Ok(exact.solve(problem, from, Iterate::stop(&exact), &mut Silent::watch)?.solution)
+    let mut watch = |_: &Progress| pulse.flow();
+    Ok(exact.solve(problem, from, Iterate::stop(&exact), &mut watch)?.solution)
 }
 
 /// A basis, and where pricing goes on.

@@ -8,7 +8,7 @@
 use super::annealing::Annealing;
 use super::ascent::{Ascent, System};
 use super::{Plan, Transport};
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, Mat, Par};
 use rankine_linalg::double::solve_positive;
@@ -45,12 +45,12 @@ impl Iterate<Transport> for Newton {
         Stop { steps: 500, tolerance: 1e-9 }
     }
 
-    fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<State> {
+    fn start(&self, problem: &Transport, from: Option<&Plan>, _: &Pulse<'_>) -> Result<State> {
         let (annealing, at) = Annealing::begin(problem, from, self.warmup, self.annealing)?;
         Ok(State { ascent: Ascent::new(at), annealing })
     }
 
-    fn step(&self, problem: &Transport, state: &mut State) -> Result<Step> {
+    fn step(&self, problem: &Transport, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         if state.annealing.goes_on() {
             return Ok(state.annealing.sweep(problem, &mut state.ascent.at).0);
         }

@@ -9,7 +9,7 @@ use super::smooth::{Form, Objective};
 use super::{Plan, Transport};
 use crate::check::at_least_one;
 use crate::lbfgs::Lbfgs;
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 
 /// The solver.
@@ -47,7 +47,7 @@ impl Iterate<Transport> for Quadratic {
         Stop { steps: 10_000, tolerance: 1e-6 }
     }
 
-    fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<Ascent> {
+    fn start(&self, problem: &Transport, from: Option<&Plan>, _: &Pulse<'_>) -> Result<Ascent> {
         at_least_one("memory", self.memory)?;
         let objective = self.objective(problem)?;
         let (x, noise) = (objective.start(from)?, objective.noise());
@@ -55,7 +55,7 @@ impl Iterate<Transport> for Quadratic {
         Ok(Ascent(Lbfgs::new(x, self.memory, objective.regularization, noise, &mut function)))
     }
 
-    fn step(&self, problem: &Transport, Ascent(search): &mut Ascent) -> Result<Step> {
+    fn step(&self, problem: &Transport, Ascent(search): &mut Ascent, _: &Pulse<'_>) -> Result<Step> {
         let objective = self.objective(problem)?;
         let stalled = !search.step(&mut |x, gradient| objective.evaluate(x, gradient));
         let residual = objective.residual(search.gradient());

@@ -9,7 +9,7 @@
 
 use super::entropic::Potentials;
 use super::{Plan, Transport};
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 
 /// The solver; it has no settings.
@@ -25,13 +25,13 @@ impl Iterate<Transport> for Sinkhorn {
         Stop { steps: 10_000, tolerance: 1e-9 }
     }
 
-    fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<Potentials> {
+    fn start(&self, problem: &Transport, from: Option<&Plan>, _: &Pulse<'_>) -> Result<Potentials> {
         let mut state = Potentials::new(problem, from)?;
         state.scale_columns(problem);
         Ok(state)
     }
 
-    fn step(&self, problem: &Transport, state: &mut Potentials) -> Result<Step> {
+    fn step(&self, problem: &Transport, state: &mut Potentials, _: &Pulse<'_>) -> Result<Step> {
         state.scale_rows(problem);
         state.scale_columns(problem);
         Ok(Step::new(state.dual(problem).0, state.residual(problem)))

@@ -20,7 +20,7 @@ use super::kept::Kept;
 use super::{Plan, Transport};
 use crate::check::{fits, within};
 use crate::conjugate_gradient::ConjugateGradient;
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 
 /// Residual at which the warm-up ends before its time, at the problem's own regularisation.
@@ -79,7 +79,7 @@ impl Iterate<Transport> for SinkhornNewtonSparse {
         Stop { steps: 500, tolerance: 1e-9 }
     }
 
-    fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<State> {
+    fn start(&self, problem: &Transport, from: Option<&Plan>, _: &Pulse<'_>) -> Result<State> {
         self.threshold.check(problem)?;
         let (annealing, at) = Annealing::begin(problem, from, self.warmup, self.annealing)?;
         let kept = Kept::new(at.target.len());
@@ -88,7 +88,7 @@ impl Iterate<Transport> for SinkhornNewtonSparse {
         Ok(State { ascent, annealing, warm, kept, solver, rest: Vec::new(), inverse: Vec::new() })
     }
 
-    fn step(&self, problem: &Transport, state: &mut State) -> Result<Step> {
+    fn step(&self, problem: &Transport, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         if state.warm {
             let State { ascent, kept, solver, rest, inverse, .. } = state;
             return Ok(ascent.step(problem, |system, direction| {

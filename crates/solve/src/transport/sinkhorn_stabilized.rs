@@ -13,7 +13,7 @@ use super::annealing::Annealing;
 use super::entropic::Potentials;
 use super::{Plan, Transport};
 use crate::check::within;
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::Mat;
 use rankine_kernels::gibbs;
 use rayon::prelude::*;
@@ -68,7 +68,7 @@ impl Iterate<Transport> for SinkhornStabilized {
         Stop { steps: 100_000, tolerance: 1e-9 }
     }
 
-    fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<State> {
+    fn start(&self, problem: &Transport, from: Option<&Plan>, _: &Pulse<'_>) -> Result<State> {
         let fits = 1.0 < self.absorption && self.absorption <= 1e100;
         within("absorption", self.absorption, fits, "above 1 and at most 1e100")?;
         let (annealing, potentials) = Annealing::begin(problem, from, self.warmup, self.annealing)?;
@@ -79,7 +79,7 @@ impl Iterate<Transport> for SinkhornStabilized {
         Ok(State { potentials, annealing, kernel: Mat::new(), left, right, next, shares })
     }
 
-    fn step(&self, problem: &Transport, state: &mut State) -> Result<Step> {
+    fn step(&self, problem: &Transport, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         if state.annealing.goes_on() {
             return Ok(state.annealing.sweep(problem, &mut state.potentials).0);
         }

@@ -24,7 +24,7 @@ mod search;
 use super::smooth::{Form, Objective};
 use super::{Plan, Transport, exact};
 use crate::check::{at_least_one, positive};
-use crate::{Error, Iterate, Result, Step, Stop};
+use crate::{Error, Iterate, Pulse, Result, Step, Stop};
 pub use ascent::Ascent;
 pub use search::{Adam, Gradient, LimitedMemory, Method};
 use serde::{Deserialize, Serialize};
@@ -74,8 +74,8 @@ impl SparsityConstrained {
     }
 
     /// The maximum of the semi-dual where one entry a column is allowed.
-    fn single(&self, problem: &Transport) -> Result<Plan> {
-        let exact = exact::plan(problem, None)?;
+    fn single(&self, problem: &Transport, pulse: &Pulse<'_>) -> Result<Plan> {
+        let exact = exact::plan(problem, None, pulse)?;
         let semi_dual = Objective { form: Form::SemiDual, ..self.objective(problem)? };
         Ok(semi_dual.plan(&exact.source_potential))
     }
@@ -89,11 +89,11 @@ impl Iterate<Transport> for SparsityConstrained {
         Stop { steps: 10_000, tolerance: 1e-6 }
     }
 
-    fn start(&self, problem: &Transport, from: Option<&Plan>) -> Result<Ascent> {
+    fn start(&self, problem: &Transport, from: Option<&Plan>, pulse: &Pulse<'_>) -> Result<Ascent> {
         self.check(problem)?;
         let target = self.objective(problem)?;
         let single = match from {
-            None if self.max_nonzeros == 1 => Some(self.single(problem)?),
+            None if self.max_nonzeros == 1 => Some(self.single(problem, pulse)?),
             _ => None,
         };
         let from = from.or(single.as_ref());
@@ -101,8 +101,8 @@ impl Iterate<Transport> for SparsityConstrained {
         Ok(Ascent::new(&self.method, &target, target.start(from)?, stages))
     }
 
-    fn step(&self, problem: &Transport, state: &mut Ascent) -> Result<Step> {
-        state.step(&self.method, &self.objective(problem)?)
+    fn step(&self, problem: &Transport, state: &mut Ascent, pulse: &Pulse<'_>) -> Result<Step> {
+        state.step(&self.method, &self.objective(problem)?, pulse)
     }
 
     fn finish(&self, problem: &Transport, state: Ascent) -> Result<Plan> {

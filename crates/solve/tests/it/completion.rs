@@ -7,7 +7,7 @@ use rankine_solve::recovery::completion::{
     Completion, CompletionSolver, Entries, Entry, Hidden, HiddenMatrix, Regression, exact::Exact,
 };
 use rankine_solve::recovery::{Factors, trajectory};
-use rankine_solve::{Error, Iterate, Outcome, Progress, Report, Silent, Solve, Stop};
+use rankine_solve::{Error, Iterate, Outcome, Progress, Pulse, Report, Silent, Solve, Stop};
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -176,10 +176,10 @@ fn a_whole_matrix_is_truncated_in_one_round() {
 fn exact_halves_never_raise_the_sum_of_squares() {
     let hidden = hide(HiddenMatrix { deviation: 0.3, share: 0.3, ..MATRIX });
     let (problem, solver) = (problem(&hidden), Exact::default());
-    let mut state = solver.start(&problem, None).unwrap();
+    let mut state = solver.start(&problem, None, &Pulse::new(&mut Silent::watch)).unwrap();
     let mut last = f64::INFINITY;
     for _ in 0..15 {
-        solver.step(&problem, &mut state).unwrap();
+        solver.step(&problem, &mut state, &Pulse::new(&mut Silent::watch)).unwrap();
         for half in state.halves {
             assert!(half <= last * (1.0 + 1e-12), "{half}, {last}");
             last = half;
@@ -190,13 +190,59 @@ fn exact_halves_never_raise_the_sum_of_squares() {
     assert!(trace.windows(2).all(|pair| pair[1].objective <= pair[0].objective * (1.0 + 1e-12)));
 }
 
+/// The algorithm of the theory: lines solved by their sketches, no entry seen twice.
+#[test]
+fn sketched_lines_are_solved_as_exactly_as_by_normal_equations() {
+    let hidden = hide(HiddenMatrix { rows: 150, columns: 120, rank: 3, condition: 10.0, ..MATRIX });
+    let exact = errors(&Exact::default(), &hidden, 12);
+    let sketched = |count, oversampling| {
+        let regression = Regression::Sketched { count, oversampling };
+        errors(&Alternating { regression, ..Alternating::default() }, &hidden, 12)
+    };
+    for (round, (sketched, exact)) in sketched(60, 4.0).iter().zip(&exact).enumerate() {
+        assert!((sketched - exact).abs() <= 1e-8 + 1e-6 * exact, "{round}: {sketched:e}, {exact:e}");
+    }
+    // Few steps leave what the next round goes on from.
+    for (round, (sketched, exact)) in sketched(10, 4.0).iter().zip(&exact).enumerate() {
+        assert!(*sketched <= 5.0 * exact.max(1e-12), "{round}: {sketched:e}, {exact:e}");
+    }
+    let ridged = Completion::new(hide(HiddenMatrix { deviation: 0.3, ..MATRIX }).entries, 3, 0.05).unwrap();
+    let solver = Alternating { regression: Regression::SKETCHED, ..Alternating::default() };
+    let (found, wanted) = (run(&solver, &ridged).solution, run(&Exact::default(), &ridged).solution);
+    assert!(found.distance_to(&wanted) < 1e-3 * wanted.norm());
+    // Lines with fewer entries than the rank have no triangle.
+    let thin = hide(HiddenMatrix { share: 0.06, ..MATRIX });
+    assert_ne!(run(&solver, &problem(&thin)).outcome, Outcome::NotFinite);
+    let wrong = Alternating { regression: Regression::Sketched { count: 3, oversampling: 1.0 }, ..solver };
+    let refused = wrong.solve(&ridged, None, Iterate::<Completion>::stop(&wrong), &mut Silent::watch).unwrap_err();
+    assert!(matches!(refused, Error::Setting { name: "oversampling", .. }), "{refused}");
+}
+
+#[test]
+fn entries_that_are_split_are_seen_once() {
+    let hidden =
+        hide(HiddenMatrix { rows: 400, columns: 400, rank: 1, condition: 1.0, share: 1.0, ..MATRIX });
+    let solver = Alternating::theory(6);
+    let stop = Stop { steps: 50, tolerance: 0.0 };
+    let report = solver.solve(&problem(&hidden), None, stop, &mut Silent::watch).unwrap();
+    // After the last part the residual is what it was.
+    assert_eq!((report.outcome, report.trace.len()), (Outcome::Stalled, 7));
+    assert_eq!(report.trace[6].residual, report.trace[5].residual);
+    let error = report.solution.distance_to(&hidden.truth) / hidden.truth.norm();
+    assert!(error < 1e-3, "{error:e}");
+    let few =
+        Completion::new(Entries::new(4, 3, &[Entry { row: 0, column: 0, value: 1.0 }]).unwrap(), 1, 0.0);
+    let refused = solver.solve(&few.unwrap(), None, Iterate::<Completion>::stop(&solver), &mut Silent::watch).unwrap_err();
+    assert!(matches!(refused, Error::Empty { .. }), "{refused}");
+}
+
 #[test]
 fn work_is_in_proportion_to_entries_times_rank() {
     for rank in [8, 16, 32] {
         let hidden = hide(HiddenMatrix { rows: 120, columns: 100, rank, share: 0.7, ..MATRIX });
         let (problem, solver) = (problem(&hidden), steps(3));
-        let mut state = solver.start(&problem, None).unwrap();
-        (0..4).for_each(|_| _ = solver.step(&problem, &mut state).unwrap());
+        let mut state = solver.start(&problem, None, &Pulse::new(&mut Silent::watch)).unwrap();
+        (0..4).for_each(|_| _ = solver.step(&problem, &mut state, &Pulse::new(&mut Silent::watch)).unwrap());
         let unit = hidden.entries.count() * rank;
         // Two sides: 2 + 2·10 passes in the first round, 2 + 2·3 in three more.
         let most = 2 * (22 + 3 * 8) * unit;
@@ -355,7 +401,7 @@ fn what_is_wrong_is_named() {
     let solver = Alternating { clip: Some(0.5), ..Alternating::default() };
     assert!(matches!(refused(&solver), Error::Setting { name: "clip", .. }));
     let short = Factors { left: Mat::zeros(2, 1), right: Mat::zeros(2, 1) };
-    let error = solver.start(&problem, Some(&short)).unwrap_err();
+    let error = solver.start(&problem, Some(&short), &Pulse::new(&mut Silent::watch)).unwrap_err();
     assert!(matches!(error, Error::Size { what: "left factor", found: 2, expected: 3, .. }));
 }
 

@@ -7,6 +7,8 @@ mod completion;
 #[cfg(test)]
 mod entropic;
 #[cfg(test)]
+mod interruption;
+#[cfg(test)]
 mod kronecker;
 #[cfg(test)]
 mod linear;

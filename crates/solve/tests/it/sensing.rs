@@ -10,7 +10,7 @@ use rankine_solve::recovery::sensing::{
     Loss, Measure, Noise, Packed, Plain, Plant, Planted, Sampled, Sensing, SensingSolver, rebalance,
 };
 use rankine_solve::recovery::{Factors, trajectory};
-use rankine_solve::{Error, Iterate, Outcome, Silent, Solve, Stop};
+use rankine_solve::{Error, Iterate, Outcome, Pulse, Silent, Solve, Stop};
 use std::sync::Arc;
 
 const PLANTED: Planted = Planted { rank: 2, condition: 1.0, bound: 2, noise: Noise::None, seed: 3 };
@@ -257,7 +257,7 @@ fn the_iterates_of_subgradients_depend_on_signs_only() {
     assert_eq!(found.left, 2.0 * solve(&plant.problem, None, &solver).left);
 
     // Another basis: the same product.
-    let start = solver.start(&plant.problem, None).unwrap().descent.factors;
+    let start = solver.start(&plant.problem, None, &Pulse::new(&mut Silent::watch)).unwrap().descent.factors;
     let (turn, _) = thin_qr(random(4, 4, 9).as_ref());
     let turned = multiply(start.left.as_ref(), turn.as_ref());
     let from = Factors { left: turned.clone(), right: turned };
@@ -269,7 +269,11 @@ fn the_iterates_of_subgradients_depend_on_signs_only() {
 #[test]
 fn iterates_stay_in_the_span_of_the_start() {
     let plant = Planted { noise: OUTLIERS, bound: 6, ..PLANTED }.positive(packed(300, 10)).unwrap();
-    let mut from = Subgradient::default().start(&plant.problem, None).unwrap().descent.factors;
+    let mut from = Subgradient::default()
+        .start(&plant.problem, None, &Pulse::new(&mut Silent::watch))
+        .unwrap()
+        .descent
+        .factors;
     for column in 3..6 {
         from.left.col_mut(column).fill(0.0);
     }
@@ -347,10 +351,11 @@ fn rebalancing_keeps_the_product_and_sets_the_scale() {
 fn a_step_changes_the_imbalance_in_second_order_only() {
     let plant = Planted { bound: 4, ..PLANTED }.rectangular(plain(200, 8, 6)).unwrap();
     let solver = Gradient { rebalance: None, ..Gradient::default() };
-    let mut state = solver.start(&plant.problem, None).unwrap();
-    (0..20).for_each(|_| _ = solver.step(&plant.problem, &mut state).unwrap());
+    let mut state = solver.start(&plant.problem, None, &Pulse::new(&mut Silent::watch)).unwrap();
+    (0..20)
+        .for_each(|_| _ = solver.step(&plant.problem, &mut state, &Pulse::new(&mut Silent::watch)).unwrap());
     let before = state.descent.factors.clone();
-    solver.step(&plant.problem, &mut state).unwrap();
+    solver.step(&plant.problem, &mut state, &Pulse::new(&mut Silent::watch)).unwrap();
     let after = &state.descent.factors;
     let imbalance = |left: &Mat<f64>, right: &Mat<f64>| {
         multiply(left.transpose(), left.as_ref()) - multiply(right.transpose(), right.as_ref())

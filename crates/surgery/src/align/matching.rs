@@ -12,13 +12,27 @@
 
 use super::permutations::{Permutations, outer_or_all};
 use super::similarity::{Models, Similarity};
-use super::spec::Group;
+use super::spec::{Group, PermutationSpec};
 use crate::{Error, Progress, Result, Stage, Watch};
 use rankine_linalg::{Aim, assignment};
 use rankine_random::Rng;
 
 /// What a turn must gain at least, as a share of what there is: less is rounding.
 const TOLERANCE: f64 = 1e-12;
+
+/// Where a search begins.
+pub(super) struct Start {
+    pub permutations: Permutations,
+    /// Which groups have turns; by their places.
+    pub free: Vec<bool>,
+}
+
+impl Start {
+    /// All groups as they are.
+    pub fn of(spec: &PermutationSpec) -> Self {
+        Self { permutations: Permutations::identity(spec), free: vec![true; spec.groups().len()] }
+    }
+}
 
 /// What was found.
 pub(super) struct Matched {
@@ -28,11 +42,11 @@ pub(super) struct Matched {
 }
 
 impl Models<'_> {
-    /// Takes turns, from the identity, in orders drawn from `rng`.
-    pub fn matched(&self, sweeps: usize, rng: &Rng, watch: &mut Watch) -> Result<Matched> {
+    /// Takes turns, from `start` on, in orders drawn from `rng`.
+    pub fn matched(&self, start: Start, sweeps: usize, rng: &Rng, watch: &mut Watch) -> Result<Matched> {
         let (groups, neighbours) = (self.spec.groups(), self.spec.neighbours());
-        let mut permutations = Permutations::identity(self.spec);
-        let mut stale = vec![true; groups.len()];
+        let Start { mut permutations, free } = start;
+        let mut stale = free.clone();
         let mut done = 0;
         while done < sweeps && stale.contains(&true) {
             let mut turns: Vec<usize> = (0..groups.len()).collect();
@@ -47,7 +61,7 @@ impl Models<'_> {
                     let gained = value(group, &similarity, &order) - now;
                     if TOLERANCE * now.abs() < gained {
                         permutations.orders[place] = order;
-                        neighbours[place].iter().for_each(|&neighbour| stale[neighbour] = true);
+                        neighbours[place].iter().for_each(|&neighbour| stale[neighbour] = free[neighbour]);
                     }
                 }
                 progress.done += 1;
@@ -72,7 +86,7 @@ fn value(group: &Group, similarity: &Similarity, order: &[usize]) -> f64 {
 }
 
 /// The order with the largest ⟨C, P⟩.
-fn best(group: &Group, similarity: &Similarity) -> Result<Vec<usize>> {
+pub(super) fn best(group: &Group, similarity: &Similarity) -> Result<Vec<usize>> {
     let failed = |source| Error::Decomposition { name: group.name.clone(), source };
     let (units, shared, outer) = (group.units, group.shared, group.units / group.shared);
     if shared == 1 {

@@ -7,11 +7,15 @@
 //! models are each aligned to one anchor, which also brings them near to each other.
 //!
 //! Needs the similarities of one group, 8·units² bytes, and two tensors; the result is streamed. Paper: [matching], after Git
-//! Re-Basin (arXiv 2209.04836). Departures: groups that cannot gain are passed over; of attention heads the inside stays; the search
-//! by training (STE) and by activations needs data and a loop, and is none of this crate's.
+//! Re-Basin (arXiv 2209.04836). Departures: groups that cannot gain are passed over; of attention heads the inside stays. The
+//! searches by activations and by training need data and models that run, and are `run`'s; what they ask for is in `guided.rs`
+//! and `activations.rs`.
 
+mod activations;
+mod aligned;
 mod build;
 mod chain;
+mod guided;
 mod images;
 mod matching;
 mod overlap;
@@ -21,16 +25,17 @@ mod similarity;
 mod spec;
 mod transformers;
 
+pub use activations::{Correlations, UnitOrders};
+pub use aligned::{Aligned, AlignedGroup};
 pub use overlap::Overlap;
 pub use permutations::Permutations;
 pub use permuted::Permuted;
-pub use spec::{Group, PermutationSpec, UnitKind};
+pub use spec::{Group, PermutationSpec, ReadUnits, UnitKind};
 
-use crate::output::check_target_outside;
-use crate::write::{Plan, Weights, WriteOptions, shard_plan, summary, unchanged};
+use crate::write::{Plan, WriteOptions, shard_plan};
 use crate::{Error, Result, Subject, Watch};
 use indexmap::IndexMap;
-use matching::Matched;
+use matching::Start;
 use overlap::overlaps;
 use rankine_checkpoint::Difference;
 use rankine_random::Rng;
@@ -57,36 +62,6 @@ impl Default for Alignment {
     }
 }
 
-/// A permutation, and what it does.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Aligned {
-    /// What may be permuted.
-    pub spec: PermutationSpec,
-    /// The permutation of the second model.
-    pub permutations: Permutations,
-    /// By group, in the order of the specification.
-    pub groups: Vec<AlignedGroup>,
-    /// How often all groups had their turn.
-    pub sweeps: usize,
-    /// Of the two models as they are.
-    pub before: Overlap,
-    /// Of the first and the aligned second.
-    pub after: Overlap,
-}
-
-/// A group of units, and how alike they are.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AlignedGroup {
-    /// The group.
-    pub group: Group,
-    /// Units that are not where they were.
-    pub moved: usize,
-    /// Of all tensors with its units, as they are.
-    pub before: Overlap,
-    /// The same after the permutation of all groups.
-    pub after: Overlap,
-}
-
 impl Alignment {
     /// Writes `second`, aligned to `first`, to the folder `target`. For a GGUF model the caller gives the tokenizer in
     /// [`WriteOptions::extra_files`].
@@ -102,31 +77,13 @@ impl Alignment {
         options: &WriteOptions,
         watch: &mut Watch,
     ) -> Result<(Aligned, Plan)> {
-        let mut options = second.complete(options);
+        let mut options = options.clone();
         options.inputs.push(first.path().to_owned());
-        check_target_outside(target, &options)?;
+        second.check_output(target, &options)?;
         shard_plan(second.tensors(), &options)?;
         let aligned = self.find(first, second, watch)?;
-        let permuted = aligned.applied(second);
-        let copied = |name: &str| !permuted.is_changed(name);
-        let weights = Weights { source: &permuted, copied: &copied, fill: &unchanged(&permuted) };
-        let written = weights.write(&|plan| second.describe(plan, &options), target, &options, watch)?;
-        Ok((aligned, written.plan))
-    }
-
-    /// What [`run`](Self::run) would write.
-    ///
-    /// # Errors
-    /// As [`find`](Self::find); also when the settings do not fit the model.
-    pub fn plan(
-        &self,
-        first: Subject<'_>,
-        second: Subject<'_>,
-        options: &WriteOptions,
-        watch: &mut Watch,
-    ) -> Result<(Aligned, Plan)> {
-        let plan = summary(&shard_plan(second.tensors(), options)?);
-        Ok((self.find(first, second, watch)?, plan))
+        let plan = aligned.write(second, target, &options, watch)?;
+        Ok((aligned, plan))
     }
 
     /// The permutation of `second` that brings it near to `first`.
@@ -136,11 +93,6 @@ impl Alignment {
     /// how its layers follow each other cannot be told, nothing of the kinds is in it, a number is not finite, or `watch` breaks
     /// off.
     pub fn find(&self, first: Subject<'_>, second: Subject<'_>, watch: &mut Watch) -> Result<Aligned> {
-        for (name, found) in [("sweeps", self.sweeps), ("starts", self.starts)] {
-            if found == 0 {
-                return Err(Error::Setting { name, expected: "1 or more", found: "0".to_owned() });
-            }
-        }
         let spec = self.spec(first, second)?;
         let (ours, theirs) = (first.tensors(), second.tensors());
         let before = overlaps(ours, theirs, watch)?;
@@ -164,16 +116,20 @@ impl Alignment {
         watch: &mut Watch,
     ) -> Result<Aligned> {
         let rng = Rng::new(self.seed).fork("align").fork_index("start", start);
-        let Matched { permutations, sweeps } = models.matched(self.sweeps, &rng, watch)?;
-        let permuted = Permuted::new(models.second, models.spec, &permutations);
-        let after = overlaps(models.first, &permuted, watch)?;
-        let groups = groups(models.spec, &permutations, [before, &after]);
-        let (spec, before, after) = (models.spec.clone(), total(before), total(&after));
-        Ok(Aligned { spec, permutations, groups, sweeps, before, after })
+        let matched = models.matched(Start::of(models.spec), self.sweeps, &rng, watch)?;
+        models.judged(matched, before, watch)
     }
 
-    /// That of both.
-    fn spec(&self, first: Subject<'_>, second: Subject<'_>) -> Result<PermutationSpec> {
+    /// What may change places in both.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), before any number is read.
+    pub fn spec(&self, first: Subject<'_>, second: Subject<'_>) -> Result<PermutationSpec> {
+        for (name, found) in [("sweeps", self.sweeps), ("starts", self.starts)] {
+            if found == 0 {
+                return Err(Error::Setting { name, expected: "1 or more", found: "0".to_owned() });
+            }
+        }
         let difference = Difference::between(first.tensors(), second.tensors());
         if !difference.is_empty() {
             return Err(first.unlike(second, difference));
@@ -186,35 +142,4 @@ impl Alignment {
         }
         if spec.groups().is_empty() { Err(Error::NoUnits { path: ours }) } else { Ok(spec) }
     }
-}
-
-impl Aligned {
-    /// The second model, aligned.
-    pub fn applied<'a>(&self, second: Subject<'a>) -> Permuted<'a> {
-        Permuted::new(second.tensors(), &self.spec, &self.permutations)
-    }
-}
-
-fn groups(
-    spec: &PermutationSpec,
-    permutations: &Permutations,
-    overlaps: [&IndexMap<String, Overlap>; 2],
-) -> Vec<AlignedGroup> {
-    let group = |(place, group): (usize, &Group)| {
-        let [before, after] = overlaps.map(|overlaps| {
-            let mut sum = Overlap::default();
-            for (name, axes) in spec.tensors() {
-                if axes.iter().any(|(_, layout)| layout.group == place) {
-                    sum = sum.plus(overlaps.get(name).copied().unwrap_or_default());
-                }
-            }
-            sum
-        });
-        AlignedGroup { group: group.clone(), moved: permutations.moved(place), before, after }
-    };
-    spec.groups().iter().enumerate().map(group).collect()
-}
-
-fn total(overlaps: &IndexMap<String, Overlap>) -> Overlap {
-    overlaps.values().fold(Overlap::default(), |sum, one| sum.plus(*one))
 }

@@ -139,7 +139,7 @@ impl Tensors for Permuted<'_> {
         let encoded = self.source.encoded(name)?;
         let Some(moves) = self.moves.get(name) else { return Ok(encoded) };
         Ok(match encoded {
-            Some((dtype @ (Dtype::F32 | Dtype::F16 | Dtype::Bf16), bytes)) => {
+            Some((dtype @ (Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16), bytes)) => {
                 Some((dtype, self.bytes(name, &bytes, moves).into()))
             }
             // Blocks hold several numbers, and cannot be taken apart.

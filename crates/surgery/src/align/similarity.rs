@@ -94,7 +94,7 @@ impl Models<'_> {
 }
 
 /// Numbers [outer, units, run] as [units, outer · run].
-fn unfolded(values: Vec<f32>, units: usize, run: usize) -> Vec<f32> {
+pub(super) fn unfolded(values: Vec<f32>, units: usize, run: usize) -> Vec<f32> {
     if values.len() == units * run || run == 0 || units == 0 {
         return values;
     }
@@ -110,7 +110,7 @@ fn unfolded(values: Vec<f32>, units: usize, run: usize) -> Vec<f32> {
 }
 
 /// sum += a·bᵀ; a, b: [units, rest].
-fn add_product(sum: &mut [f64], a: &[f32], b: &[f32], units: usize) {
+pub(super) fn add_product(sum: &mut [f64], a: &[f32], b: &[f32], units: usize) {
     let rest = a.len().checked_div(units).unwrap_or(0);
     let mut product = Vec::new();
     for start in (0..units).step_by(STRIP) {

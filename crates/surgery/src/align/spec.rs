@@ -57,6 +57,17 @@ pub(crate) struct Layout {
     pub outer: bool,
 }
 
+/// Where units lie along an axis that a map reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadUnits {
+    /// Place of the group.
+    pub group: usize,
+    /// How many there are.
+    pub units: usize,
+    /// Numbers of a unit, beside each other.
+    pub width: usize,
+}
+
 /// The symmetries of a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PermutationSpec {
@@ -123,6 +134,19 @@ impl PermutationSpec {
     /// Tensors that no rule knows; where there are some the residual stream is no group.
     pub fn strangers(&self) -> &[String] {
         &self.strangers
+    }
+
+    /// Whether something of the tensor `name` may be permuted.
+    pub fn is_permuted(&self, name: &str) -> bool {
+        self.axes.contains_key(name)
+    }
+
+    /// The units that lie one after the other along an axis of the tensor `name`.
+    pub fn units_along(&self, name: &str, axis: usize) -> Option<ReadUnits> {
+        let (_, layout) = self.axes.get(name)?.iter().find(|(found, _)| *found == axis)?;
+        let &Layout { group, sections, width, outer } = layout;
+        let Group { units, .. } = self.groups[group];
+        (sections == 1 && !outer).then_some(ReadUnits { group, units, width })
     }
 
     /// Tensors with permuted axes, and these, ascending.

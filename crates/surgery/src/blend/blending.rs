@@ -5,9 +5,7 @@ use super::loaded::Loaded;
 use super::recipe::{BlendRecipe, Wrong};
 use super::report::BlendReport;
 use crate::output::check_target_outside;
-use crate::write::{
-    Weights, WriteOptions, configured, first_dtype, in_folder, shard_plan_of, summary, tensors,
-};
+use crate::write::{Weights, WriteOptions, configured, first_dtype, in_folder, shard_plan_of, summary};
 use crate::{Error, Result, Subject, Watch};
 use rankine_checkpoint::{Adapter, Config, ShardPlan, Tensors, ends};
 use serde_json::Value;
@@ -73,13 +71,13 @@ impl<'a> Blending<'a> {
         let draft = self.draft()?;
         let plan = shard_plan_of(draft.infos(), &options)?;
         let files = self.describe(&draft, &plan, &options);
-        let moved = in_folder((&plan, files), target, &options, |writer| {
+        let moved = in_folder((&plan, files), target, &options, watch, |writer, shard, progress, watch| {
             let mut moved = draft.write_whole(writer, watch)?;
-            let others = tensors(&plan).filter(|(name, _)| !draft.is_whole(name));
+            let others = shard.iter().filter(|(name, _)| !draft.is_whole(name));
             let fill = |name: &str, rows: Range<usize>, out: &mut [f32]| draft.make(name, rows, out);
             let copied = |name: &str| draft.is_copied(name);
             let weights = Weights { source: &draft, copied: &copied, fill: &fill };
-            moved.extend(weights.write_blocks(writer, others, watch)?);
+            moved.extend(weights.write_blocks(writer, others, progress, watch)?);
             Ok(moved)
         })?;
         Ok(BlendReport::new(self.recipe.card, (self.models.as_slice(), &draft), summary(&plan), Some(&moved)))

@@ -59,8 +59,6 @@ pub(super) enum Kind {
 pub(super) enum Range {
     /// Any that is finite.
     Finite,
-    /// Above 0 and at most 1.
-    Share,
     /// From 0 to 1.
     Unit,
     /// Above 0.
@@ -74,7 +72,6 @@ impl Range {
         number.is_finite()
             && match self {
                 Self::Finite => true,
-                Self::Share => 0.0 < number && number <= 1.0,
                 Self::Unit => (0.0..=1.0).contains(&number),
                 Self::Positive => 0.0 < number,
                 Self::Count => 0.0 <= number && number.fract() == 0.0,
@@ -84,7 +81,6 @@ impl Range {
     pub fn expected(self) -> &'static str {
         match self {
             Self::Finite => "a finite number",
-            Self::Share => "above 0 and at most 1",
             Self::Unit => "0 to 1",
             Self::Positive => "above 0",
             Self::Count => "a whole number from 0",

@@ -9,10 +9,11 @@ use super::search::{Found, Search};
 use super::settings::{Settings, Value};
 use super::wants::{self, Want};
 use crate::merged::Squares;
-use crate::write::is_weight;
+use crate::write::{Moved, computed, is_weight};
 use crate::{Progress, Result, Stage, Watch};
 use indexmap::IndexMap;
-use rankine_checkpoint::{ModelWriter, TensorInfo, Tensors, nearest};
+use rankine_checkpoint::writer::TensorsWriter;
+use rankine_checkpoint::{TensorInfo, Tensors, nearest};
 use rankine_random::Rng;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -40,18 +41,25 @@ impl<'m> Draft<'m> {
             found.extend(search.find(want));
         }
         search.check()?;
-        let infos: IndexMap<String, TensorInfo> =
+        let mut infos: IndexMap<String, TensorInfo> =
             found.iter().map(|found| (found.want.name.clone(), found.info.clone())).collect();
         search.warn_of_rest(&infos)?;
         let subject = models.first().map(|model| model.subject);
         let units = subject.map(|subject| layers::units(subject, &infos)).unwrap_or_default();
         let mut pieces = IndexMap::with_capacity(found.len());
         for found in found {
-            let unit = units.get(&found.want.name).copied().unwrap_or(0);
-            pieces.insert(found.want.name.clone(), found.piece(recipe, unit)?);
+            let name = found.want.name.clone();
+            let piece = found.piece(recipe, units.get(&name).copied().unwrap_or(0))?;
+            infos.insert(name.clone(), piece.info.clone());
+            pieces.insert(name, piece);
+        }
+        let mut warnings = search.warnings;
+        match pieces.values().filter(|piece| piece.is_narrowed()).count() {
+            0 => {}
+            count => warnings.push(format!("{count} tensors of f64 are computed, and written, in f32")),
         }
         let rng = Rng::new(seed).fork("blend");
-        Ok(Self { recipe, rng, pieces, infos, warnings: search.warnings })
+        Ok(Self { recipe, rng, pieces, infos, warnings })
     }
 
     /// Whether the tensor is made all at once.
@@ -84,15 +92,18 @@ impl<'m> Draft<'m> {
         piece.make((name, &rows), out, self.rng.fork(name), |wrong| self.recipe.fault(wrong))
     }
 
-    /// Makes and writes the tensors that are made all at once; how far they moved.
-    pub fn write_whole(&self, writer: &ModelWriter, watch: &mut Watch) -> Result<IndexMap<String, Squares>> {
+    /// Makes and writes the tensors of a file that are made all at once; how far they moved.
+    pub fn write_whole(&self, writer: &TensorsWriter, watch: &mut Watch) -> Result<Moved> {
         let whole: Vec<(&String, &TensorInfo)> =
             self.infos.iter().filter(|(name, _)| self.is_whole(name)).collect();
         let bytes = |(_, info): &(&String, &TensorInfo)| info.bytes;
-        let mut progress = Progress { stage: Stage::Blending, done: 0, total: whole.iter().map(bytes).sum() };
-        let mut moved = IndexMap::new();
+        let here: Vec<_> = whole.iter().copied().filter(|(name, _)| writer.has(name)).collect();
+        // Those of the files before this one.
+        let done: u64 = whole.iter().take_while(|(name, _)| !writer.has(name)).map(bytes).sum();
+        let mut progress = Progress { stage: Stage::Blending, done, total: whole.iter().map(bytes).sum() };
+        let mut moved = Moved::new();
         // In groups, so that the caller hears of progress on its own thread.
-        for group in whole.chunks(rayon::current_num_threads()) {
+        for group in here.chunks(rayon::current_num_threads()) {
             let one = |(name, info): &(&String, &TensorInfo)| -> Result<Squares> {
                 let mut out = vec![0.0; info.elements()];
                 let squares = self.make(name, 0..info.rows(), &mut out)?;
@@ -158,14 +169,11 @@ impl<'m> Found<'m> {
         let models: Vec<Part> = models.into_iter().map(|(_, part)| part).collect();
         let method = (recipe.card.make)(&settings).map_err(|wrong| recipe.fault(wrong))?;
         let uncut = models.first().is_some_and(|part| part.info.shape == info.shape);
-        let way = if uncut && method.is_copy() {
-            Way::Copied
-        } else if method.is_elementwise() {
-            Way::Rows(method)
-        } else {
-            Way::Whole(method)
-        };
-        Ok(Piece { info, settings, base, models, way })
+        if uncut && method.is_copy() {
+            return Ok(Piece { info, settings, base, models, way: Way::Copied });
+        }
+        let way = if method.is_elementwise() { Way::Rows(method) } else { Way::Whole(method) };
+        Ok(Piece { info: computed(&info), settings, base, models, way })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::HEAD_UNIT;
 use crate::Subject;
 use indexmap::IndexMap;
-use rankine_checkpoint::{TensorInfo, config::Architecture, ends};
+use rankine_checkpoint::{Place, TensorInfo, config::Architecture, ends};
 
 /// What stands before the number of a block.
 const WORDS: [&str; 5] = ["layers", "layer", "h", "blocks", "block"];
@@ -17,19 +17,12 @@ pub(super) struct Numbered<'n> {
 }
 
 impl<'n> Numbered<'n> {
-    /// `None` of a name without.
+    /// `None` of a name without, and in stages, whose blocks are counted from 0 in each.
     pub fn of(name: &'n str) -> Option<Self> {
-        let (mut start, mut last) = (0, "");
-        for word in name.split('.') {
-            let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-            if digits && WORDS.contains(&last) {
-                let (before, rest) = name.split_at(start);
-                return Some(Self { before, block: word.parse().ok()?, after: rest.get(word.len()..)? });
-            }
-            start += word.len() + 1;
-            last = word;
-        }
-        None
+        let place = Place::of(name).filter(|place| place.stage().is_none())?;
+        let word = place.list.rsplit('.').next().unwrap_or_default();
+        let (before, after) = (name.get(..=place.list.len())?, name.get(place.layer.len()..)?);
+        WORDS.contains(&word).then_some(Self { before, block: place.index, after })
     }
 
     /// The same of another block.
@@ -96,7 +89,8 @@ mod tests {
         let gpt = Numbered::of("transformer.h.0.ln_1.bias").unwrap();
         assert_eq!((gpt.block, gpt.after), (0, ".ln_1.bias"));
         assert_eq!(Numbered::of("vit.encoder.layer.5.x").unwrap().block, 5);
-        for name in ["model.norm.weight", "layer1.0.conv1.weight", "features.0.weight", "layers", ""] {
+        let stages = ["layer1.0.conv1.weight", "encoder.stages.0.layers.1.conv1.weight"];
+        for name in ["model.norm.weight", "features.0.weight", "layers", ""].into_iter().chain(stages) {
             assert_eq!(Numbered::of(name), None, "{name}");
         }
     }

@@ -23,6 +23,7 @@ mod methods;
 mod piece;
 mod recipe;
 mod report;
+mod rounding;
 mod search;
 mod settings;
 mod sparse;

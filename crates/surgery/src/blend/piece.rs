@@ -6,7 +6,7 @@ use super::sums::squared_distance;
 use super::{Blend, Operands};
 use crate::merged::Squares;
 use crate::{Error, Result};
-use rankine_checkpoint::{TensorInfo, Tensors};
+use rankine_checkpoint::{Dtype, TensorInfo, Tensors};
 use rankine_kernels::reduce;
 use rankine_random::Rng;
 use std::ops::Range;
@@ -65,6 +65,11 @@ impl<'m> Piece<'m> {
     /// What it is compared with, and copied from.
     pub fn origin(&self) -> Option<&Part<'m>> {
         self.parts().next()
+    }
+
+    /// Whether it is made of f64, and is none.
+    pub fn is_narrowed(&self) -> bool {
+        self.info.dtype != Dtype::F64 && self.parts().any(|part| part.info.dtype == Dtype::F64)
     }
 
     /// Length of a row, where a vector is one.

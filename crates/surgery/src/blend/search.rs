@@ -5,11 +5,13 @@ use super::loaded::Loaded;
 use super::piece::Part;
 use super::recipe::BlendRecipe;
 use super::wants::Want;
+use crate::subject::unlike;
 use crate::write::is_weight;
 use crate::{Error, Result};
 use indexmap::IndexMap;
 use rankine_checkpoint::adapter::Misshapen;
 use rankine_checkpoint::{Difference, Dtype, TensorInfo, ends, nearest};
+use std::path::Path;
 
 /// A tensor of the result with what was found for it.
 pub(super) struct Found<'m> {
@@ -117,10 +119,8 @@ impl<'m> Search<'m> {
 
     /// An error of two models that should have the same tensors.
     fn unlike(&self, first: usize, second: usize, difference: Difference) -> Error {
-        let [first, second] = [first, second].map(|model| {
-            self.models.get(model).map_or_else(Default::default, |model| model.subject.path().to_owned())
-        });
-        Error::Unlike { first, second, difference: Box::new(difference) }
+        let place = |model: usize| self.models.get(model).map_or(Path::new(""), |model| model.subject.path());
+        unlike([place(first), place(second)], difference)
     }
 
     /// Tells of tensors that only others than the first model have; blocks of which it has fewer are an error.

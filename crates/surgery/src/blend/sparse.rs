@@ -1,11 +1,10 @@
 //! Which entries of a change are kept.
 //!
+//!     Nothing        none (a density of 0)
 //!     Largest        the ⌊density·n⌋ of largest magnitude, one at least
 //!     Middle         the same number, without the ⌊gamma·n⌋ largest as long as enough are left (Model Breadcrumbs)
 //!     Chance         each by a coin of that chance (DARE)
 //!     ChanceBySize   by a coin of chance density − ε … density + ε, evenly by its rank in its row (DELLA)
-//!
-//! Departure from mergekit: with `gamma` so small that nothing is cut off above, it cuts off all; here nothing.
 
 use super::sums::scale;
 use rankine_random::Rng;
@@ -14,6 +13,7 @@ use std::ops::Range;
 /// A way of leaving entries out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Sparsifier {
+    Nothing,
     Largest { density: f64 },
     Middle { density: f64, gamma: f64 },
     Chance { density: f64 },
@@ -40,6 +40,7 @@ impl Sparsifier {
         let n = x.len();
         let share = |share: f64| (share * n as f64) as usize;
         let density = match *self {
+            Self::Nothing => return x.fill(0.0),
             Self::Largest { density } => {
                 keep_ranks(x, n - share(density).max(1).min(n)..n);
                 density
@@ -156,6 +157,9 @@ mod tests {
                 assert_eq!(x, expected.map(|x: f32| (factor * f64::from(x)) as f32), "{sparsifier:?}");
             }
         }
+        let mut x = [1.0, -4.0];
+        Sparsifier::Nothing.apply(&mut x, 2, Rescale::Density, Rng::new(0));
+        assert_eq!(x, [0.0; 2]);
         Sparsifier::Largest { density: 0.5 }.apply(&mut [], 1, Rescale::Norm, Rng::new(0));
     }
 

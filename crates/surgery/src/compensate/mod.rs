@@ -10,12 +10,13 @@
 //! Paper: [eora] §3; how B·A is found stands at [`Metric`](rankine_linalg::Metric). Departure: all inputs are those of the model
 //! as it was, where the paper takes each block's from the corrected blocks before it.
 
-mod gap;
+mod patch;
 
-pub use gap::{CompensatedModule, Norms};
+pub use patch::{CompensatedModule, Norms};
 
+use crate::counterparts::Counterparts;
 use crate::{Error, Inputs, Progress, Result, Stage, Subject, Wanted, Watch};
-use gap::{Gap, Patch};
+use patch::{Patch, patch};
 use rankine_checkpoint::adapter::{Selection, Targets};
 use rankine_checkpoint::{Adapter, AdapterConfig, Difference};
 
@@ -78,11 +79,13 @@ impl Compensation<'_> {
         let wanted = self.correction.wanted();
         let mut progress = Progress { stage: Stage::Compensating, done: 0, total: gaps.len() as u64 };
         let (mut patches, mut left) = (Vec::new(), Vec::new());
-        for batch in wanted.batches(&gaps, Gap::inputs) {
+        for batch in wanted.batches(&gaps, Counterparts::inputs) {
             let modules: Vec<String> = batch.iter().map(|gap| gap.module().to_owned()).collect();
             let seen = self.inputs.see(&modules, wanted, watch)?;
-            let patch = |gap: &Gap| gap.clone().with(seen.as_ref()).patch(self.correction, self.rank);
-            for (gap, patch) in batch.iter().zip(progress.in_groups(batch, patch, watch)?) {
+            let one = |gap: &Counterparts<'_>| {
+                patch(&gap.clone().with(Some(seen.as_ref())), self.correction, self.rank)
+            };
+            for (gap, patch) in batch.iter().zip(progress.in_groups(batch, one, watch)?) {
                 match patch {
                     Some(patch) => patches.push(patch),
                     None => left.push(gap.module().to_owned()),
@@ -99,7 +102,7 @@ impl Compensation<'_> {
         }
     }
 
-    fn gaps<'s>(&self, model: Subject<'s>, compressed: Subject<'s>) -> Result<Vec<Gap<'s>>> {
+    fn gaps<'s>(&self, model: Subject<'s>, compressed: Subject<'s>) -> Result<Vec<Counterparts<'s>>> {
         if self.rank == 0 {
             let (expected, found) = ("1 or more", "0".to_owned());
             return Err(Error::Setting { name: "rank", expected, found });
@@ -107,9 +110,10 @@ impl Compensation<'_> {
         model.check()?;
         compressed.check()?;
         let (before, after) = (model.tensors(), compressed.tensors());
-        let modules = self.targets.select_strictly(&model.linear())?;
-        let gaps: Option<Vec<_>> = modules.iter().map(|module| Gap::new([before, after], module)).collect();
-        gaps.ok_or_else(|| model.unlike(compressed, Difference::between(before, after)))
+        let modules = model.targeted(&self.targets)?;
+        let gaps = modules.iter().map(|module| Counterparts::new([before, after], module));
+        gaps.collect::<Option<_>>()
+            .ok_or_else(|| model.unlike(compressed, Difference::between(before, after)))
     }
 
     fn assembled(

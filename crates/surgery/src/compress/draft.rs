@@ -2,10 +2,11 @@
 
 use super::{CompressedMatrix, Compression, CompressionReport, Form, Site};
 use crate::merged::Squares;
-use crate::write::Plan;
+use crate::write::{Moved, Plan, computed};
 use crate::{Progress, Result, Stage, Watch};
 use indexmap::IndexMap;
-use rankine_checkpoint::{ModelWriter, TensorInfo, Tensors, ThinLayers};
+use rankine_checkpoint::writer::TensorsWriter;
+use rankine_checkpoint::{TensorInfo, Tensors, ThinLayers};
 
 /// What becomes of every matrix of a model.
 pub(super) struct Draft<'a> {
@@ -51,11 +52,12 @@ impl<'a> Draft<'a> {
                 (Some(&rank), "weight", &[rows, columns]) => {
                     let shapes = [[rank, columns], [rows, rank]];
                     for (name, shape) in ThinLayers::factors(module).into_iter().zip(shapes) {
-                        infos.insert(name, TensorInfo { shape: shape.to_vec(), ..info.clone() });
+                        infos.insert(name, TensorInfo { shape: shape.to_vec(), ..computed(info) });
                     }
                 }
-                (Some(_), "bias", _) => drop(infos.insert(ThinLayers::bias(module), info.clone())),
-                _ => drop(infos.insert(name.clone(), info.clone())),
+                (Some(_), "bias", _) => drop(infos.insert(ThinLayers::bias(module), computed(info))),
+                _ if self.is_copied(name) => drop(infos.insert(name.clone(), info.clone())),
+                _ => drop(infos.insert(name.clone(), computed(info))),
             }
         }
         infos
@@ -67,16 +69,22 @@ impl<'a> Draft<'a> {
         self.source.infos().contains_key(name) && !name.strip_suffix(".weight").is_some_and(made)
     }
 
-    /// Makes and writes the matrices, and the biases of thin layers; how far each matrix moved.
+    /// Makes and writes the matrices that go into this file, and the biases of thin layers; how far each matrix moved, by module.
+    /// Factors that lie in two files are made for each.
     pub fn write(
         &self,
         compression: &Compression<'_>,
-        writer: &ModelWriter,
+        writer: &TensorsWriter,
         watch: &mut Watch,
-    ) -> Result<Vec<Squares>> {
-        let matrices: Vec<&(Site, Form)> = self.forms.values().collect();
-        let mut progress = Progress { stage: Stage::Compressing, done: 0, total: matrices.len() as u64 };
-        let mut moved = Vec::with_capacity(matrices.len());
+    ) -> Result<Moved> {
+        let is_here = |(module, (_, form)): &(&String, &(Site, Form))| self.is_in(writer, module, *form);
+        let Some(first) = self.forms.iter().position(|matrix| is_here(&matrix)) else {
+            return Ok(Moved::new());
+        };
+        let matrices: Vec<&(Site, Form)> = self.forms.iter().filter(is_here).map(|(_, made)| made).collect();
+        let (done, total) = (first as u64, self.forms.len() as u64);
+        let mut progress = Progress { stage: Stage::Compressing, done, total };
+        let mut moved = Moved::with_capacity(matrices.len());
         let wanted = compression.method.wanted();
         for batch in wanted.batches(&matrices, |(site, _)| site.sizes()[1]) {
             let seen = match compression.inputs.filter(|_| wanted.any()) {
@@ -90,24 +98,36 @@ impl<'a> Draft<'a> {
             let one = |(site, form): &&(Site, Form)| {
                 site.clone().with(seen.as_deref()).write(compression, *form, writer)
             };
-            moved.extend(progress.in_groups(batch, one, watch)?);
+            let names = batch.iter().map(|(site, _)| site.module().to_owned());
+            moved.extend(names.zip(progress.in_groups(batch, one, watch)?));
         }
         Ok(moved)
     }
 
-    pub fn report(self, plan: Plan, moved: Option<&[Squares]>) -> CompressionReport {
+    /// Whether something that a matrix becomes goes into this file.
+    fn is_in(&self, writer: &TensorsWriter, module: &str, form: Form) -> bool {
+        match form {
+            Form::Factors(_) if !self.dense => {
+                let mut names = ThinLayers::factors(module).into_iter().chain([ThinLayers::bias(module)]);
+                names.any(|name| writer.has(&name))
+            }
+            _ => writer.has(&format!("{module}.weight")),
+        }
+    }
+
+    pub fn report(self, plan: Plan, moved: Option<&Moved>) -> CompressionReport {
         let infos = self.source.infos().values();
-        let matrix = |(at, (module, (site, form))): (usize, (&String, &(Site, Form)))| CompressedMatrix {
+        let matrix = |(module, (site, form)): (&String, &(Site, Form))| CompressedMatrix {
             module: module.clone(),
             shape: site.sides(),
             rank: match form {
                 Form::Factors(rank) => Some(*rank),
                 Form::Whole => None,
             },
-            relative: moved.and_then(|moved| moved.get(at)?.relative()),
+            relative: moved.and_then(|moved| moved.get(module)?.relative()),
         };
-        let matrices = self.forms.iter().enumerate().map(matrix).collect();
-        let all = moved.map(|moved| moved.iter().fold(Squares::default(), |all, one| all.plus(*one)));
+        let matrices = self.forms.iter().map(matrix).collect();
+        let all = moved.map(|moved| moved.values().fold(Squares::default(), |all, one| all.plus(*one)));
         CompressionReport {
             plan,
             parameters: infos.clone().map(|info| info.elements() as u64).sum(),

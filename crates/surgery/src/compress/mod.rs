@@ -23,7 +23,7 @@ pub use svd_activation::SvdActivation;
 
 use crate::output::check_target_outside;
 use crate::progress::in_groups;
-use crate::write::{Plan, Weights, WriteOptions, in_folder, shard_plan_of, summary, tensors, unchanged};
+use crate::write::{Plan, Weights, WriteOptions, in_folder, shard_plan_of, summary, unchanged};
 use crate::{Error, Inputs, Result, Stage, Subject, Wanted, Watch};
 use draft::Draft;
 use rankine_checkpoint::adapter::Targets;
@@ -151,15 +151,15 @@ impl Compression<'_> {
         options.thin = draft.layers();
         let plan = shard_plan_of(&draft.infos(), &options)?;
         let files = subject.describe(&plan, &options);
-        let moved = in_folder((&plan, files), target, &options, |writer| {
+        let moved = in_folder((&plan, files), target, &options, watch, |writer, shard, progress, watch| {
             let moved = draft.write(self, writer, watch)?;
             let source = subject.tensors();
-            let others = tensors(&plan).filter(|(name, _)| draft.is_copied(name));
+            let others = shard.iter().filter(|(name, _)| draft.is_copied(name));
             let weights = Weights { source, copied: &|_| true, fill: &unchanged(source) };
-            weights.write_blocks(writer, others, watch)?;
+            weights.write_blocks(writer, others, progress, watch)?;
             Ok(moved)
         })?;
-        Ok(draft.report(summary(&plan), Some(moved.as_slice())))
+        Ok(draft.report(summary(&plan), Some(&moved)))
     }
 
     /// What [`run`](Self::run) would write, without making it; singular values are found where ranks depend on them.
@@ -188,7 +188,7 @@ impl Compression<'_> {
         if is_thin(source) {
             return Err(Error::Thin { path: subject.path().to_owned() });
         }
-        let modules = self.targets.select_strictly(&subject.linear())?;
+        let modules = subject.targeted(&self.targets)?;
         let sites: Vec<Site> = modules.iter().filter_map(|module| Site::new(source, module)).collect();
         let mut draft = Draft::new(source, self.dense);
         let forms = in_groups(Stage::Decomposing, &sites, |site| self.method.form(site), watch)?;

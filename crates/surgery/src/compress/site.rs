@@ -5,7 +5,8 @@ use crate::adapters::transposed;
 use crate::inputs::{Seen, known};
 use crate::merged::Squares;
 use crate::{Error, Result};
-use rankine_checkpoint::{AdapterConfig, ModelWriter, Tensors, ThinLayers};
+use rankine_checkpoint::writer::TensorsWriter;
+use rankine_checkpoint::{AdapterConfig, Tensors, ThinLayers};
 use rankine_kernels::reduce;
 use std::borrow::Cow;
 
@@ -124,7 +125,7 @@ impl<'a> Site<'a> {
         &self,
         compression: &Compression<'_>,
         form: Form,
-        writer: &ModelWriter,
+        writer: &TensorsWriter,
     ) -> Result<Squares> {
         let mut matrix = self.read()?;
         let compact = compression.method.compress(self, &matrix, form)?;
@@ -141,16 +142,18 @@ impl<'a> Site<'a> {
         Ok(squares)
     }
 
-    /// A: [r, columns] and B: [rows, r], and the bias that goes with B.
-    fn write_factors(&self, writer: &ModelWriter, factors: [&Vec<f32>; 2]) -> Result<()> {
+    /// A: [r, columns] and B: [rows, r], and the bias that goes with B; of them what goes into this file.
+    fn write_factors(&self, writer: &TensorsWriter, factors: [&Vec<f32>; 2]) -> Result<()> {
         for (name, factor) in ThinLayers::factors(&self.module).iter().zip(factors) {
-            writer.write(name, factor)?;
+            if writer.has(name) {
+                writer.write(name, factor)?;
+            }
         }
-        let bias = format!("{}.bias", self.module);
-        if let Some(info) = self.source.infos().get(&bias) {
+        let (bias, written) = (format!("{}.bias", self.module), ThinLayers::bias(&self.module));
+        if let Some(info) = self.source.infos().get(&bias).filter(|_| writer.has(&written)) {
             let mut values = vec![0.0; info.elements()];
             self.source.read_into(&bias, &mut values)?;
-            writer.write(&ThinLayers::bias(&self.module), &values)?;
+            writer.write(&written, &values)?;
         }
         Ok(())
     }

@@ -20,6 +20,23 @@ impl Error {
             Self::OutputIsForeign { .. } => "choose another output, or remove this one yourself",
             Self::Base { .. } => "the files are not complete or not of one model: download the model again",
             Self::Interrupted => return None,
+            Self::Unfinished { folder, files, source } => {
+                let files = match files {
+                    1 => "1 finished file is".to_owned(),
+                    files => format!("{files} finished files are"),
+                };
+                let folder = folder.display();
+                let kept = format!("{files} kept in `{folder}`: the same command with `--resume` goes on");
+                return Some(match source.hint() {
+                    Some(hint) => format!("{hint}; {kept}"),
+                    None => kept,
+                });
+            }
+            Self::BegunOtherwise { .. } => {
+                "give the same command as then; or start anew without `--resume`, which throws the finished files away"
+            }
+            Self::Busy { .. } => "wait until it is done, or choose another output",
+            Self::PartialIsForeign { .. } => "move it away, or choose another output",
             Self::Unlike { .. } => {
                 "both should be copies of one architecture, with the same sizes and vocabulary"
             }
@@ -55,6 +72,10 @@ impl Error {
             }
             Self::Thin { .. } => "multiply its factors out first: `rankine merge THIN --output WHOLE`",
             Self::NotThin { .. } => "name the adapter: `rankine merge MODEL ADAPTER --output MERGED`",
+            Self::NoLinear { .. } => {
+                "`rankine train --method pela --target '.*conv.*'` makes two thin ones of every convolution and trains them; \
+                 `--method lora` puts a branch beside each"
+            }
             Self::NotSmaller { .. } => "ask for a smaller rank, ratio or energy, or for other targets",
             Self::Alike { .. } => "name first the model as it was, then what compression made of it",
             Self::NoCalibration => "give some text of the kind that the model is for with `--calibration`",
@@ -95,6 +116,7 @@ fn setting_hint(name: &str) -> Option<String> {
         "weights" => "--weights 0.7,0.3",
         "sweeps" => "--sweeps 100",
         "starts" => "--starts 5",
+        "learning rate" => "--learning-rate 0.01",
         "at" => "--at 0.5",
         _ => return None,
     };

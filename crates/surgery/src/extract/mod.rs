@@ -13,18 +13,19 @@
 //! kept whole or lost, and told in either case. A layer of which nothing is worth a rank has no factors.
 //! Source of the exchange of a fine-tune for its leading part: mergekit's `extract_lora`.
 
-mod layer;
+mod cut;
 mod rest;
 
-pub use layer::ExtractedModule;
+pub use cut::ExtractedModule;
 pub use rest::LeftTensor;
 
 use crate::adapters::{Keep, Part, assemble};
+use crate::counterparts::Counterparts;
 use crate::merged::{Squares, row_blocks};
 use crate::progress::in_groups;
 use crate::{Error, Inputs, Progress, Result, Stage, Subject, Wanted, Watch};
+use cut::{Cut, cut};
 use indexmap::IndexMap;
-use layer::{Cut, Layer};
 use rankine_checkpoint::adapter::{LayerKind, Targets};
 use rankine_checkpoint::{Adapter, AdapterConfig, Pair, TensorInfo};
 use rankine_kernels::reduce;
@@ -122,11 +123,11 @@ impl Extraction<'_> {
         base.check()?;
         tuned.check()?;
         let pair = base.pair(tuned)?;
-        let selected = self.targets.select_strictly(&base.linear())?;
+        let selected = base.targeted(&self.targets)?;
         let moved = compare(pair, watch)?;
         let is_changed = |module: &&String| moved.contains_key(format!("{module}.weight").as_str());
-        let layer = |module: &String| Layer::new([base.tensors(), tuned.tensors()], module);
-        let layers: Vec<Layer> = selected.iter().filter(is_changed).filter_map(layer).collect();
+        let layer = |module: &String| Counterparts::new([base.tensors(), tuned.tensors()], module);
+        let layers: Vec<Counterparts<'_>> = selected.iter().filter(is_changed).filter_map(layer).collect();
         let cuts = self.cuts(&layers, watch)?;
         let unchanged = pair.tensors().count() - moved.len();
         let report = self.assembled(cuts, (pair, &moved), base.adapter_task()?, unchanged)?;
@@ -138,22 +139,22 @@ impl Extraction<'_> {
         Ok(report)
     }
 
-    fn cuts(&self, layers: &[Layer<'_>], watch: &mut Watch) -> Result<Vec<Cut>> {
+    fn cuts(&self, layers: &[Counterparts<'_>], watch: &mut Watch) -> Result<Vec<Cut>> {
         let wanted = self.ranks.wanted();
         let mut cuts = Vec::with_capacity(layers.len());
         if layers.is_empty() {
             return Ok(cuts);
         }
         let mut progress = Progress { stage: Stage::Recompressing, done: 0, total: layers.len() as u64 };
-        for batch in wanted.batches(layers, Layer::inputs) {
+        for batch in wanted.batches(layers, Counterparts::inputs) {
             let modules: Vec<String> = batch.iter().map(|layer| layer.module().to_owned()).collect();
             let seen = match self.inputs {
                 _ if !wanted.any() => None,
                 Some(inputs) => Some(inputs.see(&modules, wanted, watch)?),
                 None => return Err(Error::NoCalibration),
             };
-            let cut = |layer: &Layer<'_>| layer.clone().with(seen.as_deref()).cut(self.ranks);
-            cuts.extend(progress.in_groups(batch, cut, watch)?);
+            let one = |layer: &Counterparts<'_>| cut(&layer.clone().with(seen.as_deref()), self.ranks);
+            cuts.extend(progress.in_groups(batch, one, watch)?);
         }
         Ok(cuts)
     }

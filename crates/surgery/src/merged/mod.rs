@@ -174,9 +174,10 @@ impl Tensors for Merged<'_> {
     }
 }
 
-/// Little-endian numbers of one of the types that a changed tensor can have.
+/// Little-endian numbers of one of the types of weights.
 pub(crate) fn bytes(dtype: Dtype, values: &[f32]) -> Vec<u8> {
     match dtype {
+        Dtype::F64 => values.iter().flat_map(|&value| f64::from(value).to_le_bytes()).collect(),
         Dtype::F16 => values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect(),
         Dtype::Bf16 => values.iter().flat_map(|&value| bf16::from_f32(value).to_le_bytes()).collect(),
         _ => values.iter().flat_map(|value| value.to_le_bytes()).collect(),

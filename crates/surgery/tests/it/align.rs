@@ -6,8 +6,8 @@ use rankine_checkpoint::writer::TensorsWriter;
 use rankine_checkpoint::{Checkpoint, Dtype, ImageCheckpoint, Opened, TensorInfo, Tensors};
 use rankine_random::Rng;
 use rankine_surgery::{
-    Aligned, Alignment, PermutationSpec, Permutations, Permuted, Subject, UnitKind, WriteOptions,
-    write_image_model, write_model,
+    Aligned, Alignment, Correlations, PermutationSpec, Permutations, Permuted, ReadUnits, Subject, UnitKind,
+    UnitOrders, WriteOptions, write_image_model, write_model,
 };
 use rankine_testkit::tiny::{self, TinyLlama, TinyType};
 use rankine_testkit::{assert_close, fixtures};
@@ -191,4 +191,38 @@ fn strangers_come_nearer_and_the_same_seed_gives_the_same_order() {
     // A kind that was not asked for stays.
     let heads = find(Alignment { kinds: vec![UnitKind::Heads], ..Alignment::default() });
     assert!(heads.groups.iter().all(|found| found.group.kind == UnitKind::Heads && found.group.shared == 2));
+}
+
+#[test]
+fn units_that_were_not_seen_are_matched_by_weights() {
+    let root = TempDir::new().unwrap();
+    let [model, moved] = ["model", "moved"].map(|name| root.path().join(name));
+    let model = llama(&model, &TinyLlama::default(), 3);
+    let subject = Subject::Texts(&model);
+    let spec = PermutationSpec::of(subject, &UnitKind::ALL).unwrap();
+    let drawn = drawn(&spec);
+    let permuted = Permuted::new(model.tensors(), &spec, &drawn);
+    write_model(&permuted, model.config(), &moved, &WriteOptions::default(), &mut on).unwrap();
+    let second = Checkpoint::open(&moved).unwrap();
+    let mut orders = UnitOrders::new(&spec);
+    for name in ["model.layers.0.mlp.down_proj.weight", "model.layers.1.self_attn.o_proj.weight"] {
+        let read @ ReadUnits { group, units, width } = spec.units_along(name, 1).unwrap();
+        let numbers = units * width;
+        let ours = Rng::new(1).fork(name).normals(30 * numbers, 1.0);
+        let order = &drawn.orders()[group];
+        let place = |at: usize| at / numbers * numbers + order[at % numbers / width] * width + at % width;
+        let theirs: Vec<f32> = (0..ours.len()).map(|at| ours[place(at)]).collect();
+        let mut seen = Correlations::new(read);
+        seen.see(&ours, &theirs, 1);
+        orders.add(group, &seen);
+        orders.settle(group).unwrap();
+    }
+    assert!(spec.units_along("model.layers.0.self_attn.k_proj.weight", 0).is_none(), "shared by several");
+    let alignment = Alignment::default();
+    let aligned = alignment.completed(orders, subject, Subject::Texts(&second), &mut on).unwrap();
+    assert_undone(&aligned, &drawn);
+    // Where nothing is to be gained nothing moves.
+    let tensors = [model.tensors(), second.tensors()];
+    let start = (drawn.inverse(), 1);
+    assert_eq!(alignment.project(&spec, tensors, start, &mut on).unwrap(), (drawn.inverse(), 1));
 }

@@ -53,6 +53,17 @@ pub fn random_lora(base: &dyn Tensors, targets: &[&str]) -> Adapter {
     adapter
 }
 
+/// Scaling · b·a; [outputs, inputs].
+pub fn change(low_rank: &LowRank) -> Vec<f64> {
+    let &LowRank { ref a, ref b, rank, inputs, outputs, scaling, .. } = low_rank;
+    let entry = |at: usize| {
+        let (output, input) = (at / inputs, at % inputs);
+        let terms = (0..rank).map(|k| f64::from(b[output * rank + k]) * f64::from(a[k * inputs + input]));
+        f64::from(scaling) * terms.sum::<f64>()
+    };
+    (0..outputs * inputs).map(entry).collect()
+}
+
 /// Watches and does not break off.
 pub fn on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())

@@ -2,10 +2,11 @@
 
 use crate::common::{json, names, on, read};
 use rankine_checkpoint::adapter::{Selection, Targets};
-use rankine_checkpoint::{Checkpoint, Dtype, ImageCheckpoint, open_tensors};
+use rankine_checkpoint::{Checkpoint, Dtype, ImageCheckpoint, Opened, open_tensors};
 use rankine_linalg::{Truncation, energy_rank, singular_values};
 use rankine_surgery::{
-    Compress, Compression, Error, Extent, LowRank, Magnitude, Stage, Subject, WriteOptions, write_whole,
+    Compress, Compression, Error, Extent, LowRank, Magnitude, Stage, Subject, WriteOptions, rewrite,
+    write_whole,
 };
 use rankine_testkit::tiny::{self, TinyLlama, TinyType};
 use rankine_testkit::{assert_close, fixtures};
@@ -136,6 +137,41 @@ fn heads_and_convolutions_of_images_stay() {
     let thin = ImageCheckpoint::open(&target).unwrap().unwrap();
     assert_eq!((thin.network(), thin.classes()), (vit.network(), vit.classes()));
     assert!(thin.tensors().product(&format!("{}.weight", report.matrices[0].module)).is_some());
+}
+
+#[test]
+fn a_model_without_linear_layers_is_told_so() {
+    let resnet = ImageCheckpoint::open(fixtures::path("images/resnet")).unwrap().unwrap();
+    let method = low_rank(Extent::Rank(2));
+    for modules in [Selection::AllLinear, Selection::Names(vec!["conv1".to_owned()])] {
+        let targets = Targets { modules, ..Targets::default() };
+        let compression = Compression { targets, ..compression(&method, false) };
+        let error =
+            compression.plan(Subject::Images(&resnet), &WriteOptions::default(), &mut on).unwrap_err();
+        assert!(matches!(error, Error::NoLinear { convolutions: 1.., .. }), "{error}");
+        assert!(error.hint().unwrap().contains("--target '.*conv.*'"));
+    }
+}
+
+/// bfloat16 holds all of them; what is not read is copied.
+#[test]
+fn floats_of_eight_bits_are_written_as_bfloat16() {
+    let root = TempDir::new().unwrap();
+    let source = fixtures::path("float8/model.safetensors");
+    let model = Opened::open(&source).unwrap();
+    let target = root.path().join("written");
+    rewrite(Subject::from(&model), &target, &WriteOptions::default(), &mut on).unwrap();
+    let written = open_tensors(&target).unwrap();
+    for name in ["e4m3", "e5m2"] {
+        assert_eq!(written.infos()[&format!("{name}.weight")].dtype, Dtype::Bf16);
+        let [found, expected] =
+            ["weight", "f32"].map(|word| read(written.as_ref(), &format!("{name}.{word}")));
+        let same = |(x, y): (&f32, &f32)| x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan();
+        assert!(found.iter().zip(&expected).all(same), "{name}");
+    }
+    for name in ["counts", "mask", "codes.weight"] {
+        assert_eq!(written.raw(name).unwrap(), model.tensors().raw(name).unwrap(), "{name}");
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! peft's other kinds of adapters become a LoRA that changes weights as peft does; `fixtures/PROVENANCE.md`.
 
-use crate::common::{Held, adapter_folder, base, on, read};
+use crate::common::{Held, adapter_folder, base, change, on, read};
 use rankine_checkpoint::safetensors::Safetensors;
 use rankine_checkpoint::writer::TensorsWriter;
-use rankine_checkpoint::{Adapter, Existing, Tensors, adapter::LowRank};
+use rankine_checkpoint::{Adapter, Existing, Tensors};
 use rankine_surgery::{AdapterOutput, Conversion, Error, Keep, Merged, OtherKind, convert};
 use rankine_testkit::{assert_close, fixtures};
 use serde_json::{Map, Value, json};
@@ -23,17 +23,6 @@ fn folder(name: &str) -> PathBuf {
 
 fn converted(folder: &Path, keep: Keep) -> Result<Conversion, Error> {
     OtherKind::open(folder)?.expect("another kind").convert(base(BASE).tensors(), keep, &mut on)
-}
-
-/// Scaling · b·a; [outputs, inputs].
-fn change(low_rank: &LowRank) -> Vec<f64> {
-    let &LowRank { ref a, ref b, rank, inputs, outputs, scaling, .. } = low_rank;
-    let entry = |at: usize| {
-        let (output, input) = (at / inputs, at % inputs);
-        let terms = (0..rank).map(|k| f64::from(b[output * rank + k]) * f64::from(a[k * inputs + input]));
-        f64::from(scaling) * terms.sum::<f64>()
-    };
-    (0..outputs * inputs).map(entry).collect()
 }
 
 fn norm(x: impl IntoIterator<Item = f64>) -> f64 {

@@ -17,6 +17,8 @@ mod compress;
 #[cfg(test)]
 mod convolutions;
 #[cfg(test)]
+mod doubles;
+#[cfg(test)]
 mod extract;
 #[cfg(test)]
 mod families;
@@ -37,7 +39,11 @@ mod peft;
 #[cfg(test)]
 mod quantize;
 #[cfg(test)]
+mod references;
+#[cfg(test)]
 mod requantize;
+#[cfg(test)]
+mod resume;
 #[cfg(test)]
 mod rewrite;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::errors::Failure;
 use crate::stages::Stages;
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
-use rankine_checkpoint::vit_names::{self, Named};
+use rankine_checkpoint::module_names::{self, Named};
 use rankine_checkpoint::{Adapter, Tensors};
 use rankine_run::AdapterBase;
 use rankine_surgery::{Combination, Keep, Share};
@@ -176,12 +176,12 @@ fn settle(mut base: Option<&mut AdapterBase>, folder: &Path, adapter: &mut Adapt
     if let Some(base) = &mut base {
         base.fit_head(adapter, folder)?;
     }
-    if vit_names::is_old(adapter) {
-        // Other names make lists of its targets: what these call for is looked at before.
-        if let Some(base) = base {
-            adapter.check(base.tensors())?;
-        }
-        adapter.rename(vit_names::of_transformers);
+    // Other names make lists of its targets: what these call for is looked at before.
+    if let Some(base) = base
+        && module_names::is_old(adapter)
+    {
+        adapter.check(base.tensors())?;
     }
+    adapter.rename(module_names::of_transformers);
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::recompressed::{KeepArgs, OutputArgs};
 use crate::stages::Stages;
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
-use rankine_checkpoint::vit_names::{self, Named};
+use rankine_checkpoint::module_names::{self, Named};
 use rankine_checkpoint::{Adapter, Tensors};
 use rankine_run::AdapterBase;
 use rankine_surgery::{Conversion, Keep, OtherKind, Watch};
@@ -116,9 +116,7 @@ impl Convert {
         let mut conversion =
             source.convert(&tensors, keep, &mut |progress| stages.see(progress)).with_context(converting)?;
         drop(stages);
-        if vit_names::is_old(&conversion.adapter) {
-            conversion.rename(vit_names::of_transformers);
-        }
+        conversion.rename(module_names::of_transformers);
         let companion = classes.as_ref().map(|(name, text)| (*name, text.as_bytes()));
         output.write_with(&conversion.adapter, companion).with_context(converting)?;
         self.output.show(context, &conversion)?;

@@ -93,6 +93,11 @@ impl Method {
         }
     }
 
+    /// Whether two thin factors take the place of a matrix.
+    pub fn makes_factors(self) -> bool {
+        matches!(self, Self::Lowrank | Self::SvdActivation)
+    }
+
     /// Its word.
     fn word(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()

@@ -3,13 +3,14 @@
 mod page;
 mod report;
 
+use crate::resume::ResumeArgs;
 use crate::stages::Stages;
-use crate::{Context, Exit, disk, model, tokenizers};
+use crate::{Context, Exit, disk, model, tokenizers, weights};
 use anyhow::Context as _;
 use page::Scaled;
 use rankine_analyze::{MatrixChange, TensorChange};
-use rankine_checkpoint::vit_names::Named;
-use rankine_checkpoint::{Adapter, Difference, Existing, Opened, Pair};
+use rankine_checkpoint::module_names::Named;
+use rankine_checkpoint::{Adapter, Existing, Opened, Pair};
 use rankine_run::AdapterBase;
 use rankine_surgery::{AdapterOutput, KeptRank, Merged, Mitigation, Progress, Stage, Subject, WriteOptions};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,8 @@ pub struct Diff {
     /// Replace the output if it exists
     #[arg(long, requires = "output")]
     force: bool,
+    #[command(flatten)]
+    resume: ResumeArgs,
     /// Write a page with the plots here
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -108,13 +111,14 @@ impl Diff {
         let tuned_path = model::find(context, tuned)?;
         let (base, tuned) = (Opened::open(path)?, Opened::open(&tuned_path)?);
         tokenizers::warn(context, &base, &tuned)?;
-        let pair = Pair::of(base.tensors(), tuned.tensors())
-            .map_err(|difference| unlike(path, &tuned_path, difference))?;
+        let pair = rankine_surgery::pair([base.tensors(), tuned.tensors()], [path, &tuned_path])?;
         let (subject, mut stages) = (Subject::from(&base), Stages::new(context));
         let mut found = self.found(pair, &|module| subject.is_head(module), &mut stages)?;
         if let (Some(mitigation), Some(output)) = (self.mitigation(), &self.output) {
             let extra_files = tokenizers::companions(&tuned)?;
-            let options = WriteOptions { existing: self.existing(), extra_files, ..WriteOptions::default() };
+            let (existing, resume) = (self.existing(), Some(self.resume.resume(context)));
+            let options = WriteOptions { existing, extra_files, resume, ..WriteOptions::default() };
+            weights::tell_of_doubles(context, tuned.tensors(), &options);
             let watch = &mut |progress: Progress| stages.see(progress);
             let report = mitigation.run(subject, Subject::from(&tuned), output, &options, watch)?;
             found.scaled = Some(Scaled { matrices: report.matrices, lost: None });
@@ -123,6 +127,7 @@ impl Diff {
     }
 
     fn with_adapter(&self, context: &Context, path: &Path, folder: &Path) -> anyhow::Result<Found> {
+        self.resume.note_one_file(context);
         let mut base = AdapterBase::open(path)?;
         let adapter = rankine_run::open_adapter(path, folder)?;
         rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
@@ -131,7 +136,7 @@ impl Diff {
         let tensors = Named::like(base.tensors(), names);
         let mut stages = Stages::new(context);
         let merged = Merged::watched(&tensors, &adapter, &mut |progress| stages.see(progress))?;
-        let pair = Pair::of(&tensors, &merged).map_err(|difference| unlike(path, folder, difference))?;
+        let pair = rankine_surgery::pair([&tensors, &merged], [path, folder])?;
         let subject = match &base {
             AdapterBase::Texts(base) => Subject::Texts(base),
             AdapterBase::Images(base) => Subject::Images(base),
@@ -199,9 +204,4 @@ impl Diff {
     fn existing(&self) -> Existing {
         if self.force { Existing::Replace } else { Existing::Refuse }
     }
-}
-
-fn unlike(first: &Path, second: &Path, difference: Difference) -> rankine_analyze::Error {
-    let (first, second) = (first.to_owned(), second.to_owned());
-    rankine_analyze::Error::Unlike { first, second, difference: Box::new(difference) }
 }

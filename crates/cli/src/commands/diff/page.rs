@@ -170,15 +170,15 @@ fn add_groups(page: &mut Page, found: &Found, all: ChangeSum) {
     page.table(kinds);
     let mut layers = table("layer", "By layer");
     for (layer, sum) in &by_layer(&found.changes) {
-        layers.row(row(layer.map_or(Cell::text("outside"), Cell::from), sum));
+        let name = layer.as_ref().map_or_else(|| "outside".to_owned(), ToString::to_string);
+        layers.row(row(Cell::text(name), sum));
     }
     page.table(layers);
     let map = change_map(&found.changes);
     if !map.layers.is_empty() {
-        let rows = map.layers.iter().map(usize::to_string);
         let heat =
             Heat::new("Relative change by layer and kind", Axis::linear("relative change"), map.values);
-        page.plot(heat.names(rows, map.kinds));
+        page.plot(heat.names(map.layers, map.kinds));
     }
 }
 

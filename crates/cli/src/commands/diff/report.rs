@@ -1,6 +1,7 @@
 //! What `rankine diff` found, in JSON.
 
 use super::{Diff, Found};
+use rankine_analyze::inspect::Layer;
 use rankine_analyze::{MatrixChange, TensorChange};
 use rankine_surgery::Mitigated;
 use serde::Serialize;
@@ -27,7 +28,7 @@ pub struct Report<'a> {
 struct Tensor<'a> {
     name: &'a str,
     shape: &'a [usize],
-    layer: Option<usize>,
+    layer: Option<&'a Layer>,
     kind: &'a str,
     norm_of_change: f64,
     relative_change: Option<f64>,
@@ -61,7 +62,7 @@ impl Diff {
         let tensor = |change: &'a TensorChange| Tensor {
             name: &change.name,
             shape: &change.shape,
-            layer: change.layer,
+            layer: change.layer.as_ref(),
             kind: &change.kind,
             norm_of_change: change.moved.sqrt(),
             relative_change: change.relative(),

@@ -3,13 +3,14 @@
 use super::files;
 use super::options::{Watching, at_least_zero, help, settings};
 use super::question::{Facts, Posed, Question};
+use crate::errors::Failure;
 use anyhow::{Context as _, Result};
 use rankine_data::arrays::npz::Writer;
 use rankine_data::arrays::{Array, Matrix, Ratings, Sparse};
 use rankine_report::format;
-use rankine_solve::Outcome;
 use rankine_solve::recovery::Factors;
 use rankine_solve::recovery::completion::{Completion, CompletionSolver, Entries, Entry, HiddenMatrix};
+use rankine_solve::{Error, Outcome};
 use std::path::{Path, PathBuf};
 
 /// Fill in a matrix of low rank from some of its entries
@@ -59,6 +60,7 @@ Examples:
   rankine solve complete ratings.csv --rank 10 --holdout 0.1 --ridge 0.05 --start factors.npz
   rankine solve complete u.data --rank 5 --ridge 0.1 --solver exact --validation 0.05
   rankine solve complete InstEval.csv --columns s,d,y --rank 3 --ridge 0.05 --biases --holdout 0.1
+  rankine solve complete ratings.csv --set 'regression={sketched={count=10,oversampling=4}}' --set split=10
   rankine solve complete --random rows=500 columns=400 rank=5 share=0.1 --rank 5";
 
 /// Damping of the biases: it suits ratings.
@@ -112,8 +114,10 @@ impl Complete {
 
     /// Those of a file of ratings.
     fn ratings(&self, path: &Path) -> Result<(Entries, Known)> {
-        let Ratings { users, items, matrix } = Ratings::read(path, self.columns.as_ref())?;
-        Ok((entries(&matrix)?, Known { users, items, ..Known::default() }))
+        let ratings = Ratings::read(path, self.columns.as_ref())?;
+        let entries = entries(&ratings.matrix).map_err(|error| placed(error, &ratings, path))?;
+        let Ratings { users, items, .. } = ratings;
+        Ok((entries, Known { users, items, ..Known::default() }))
     }
 }
 
@@ -131,10 +135,31 @@ fn known(array: &Array) -> Sparse {
     Sparse { rows, columns, entries }
 }
 
-fn entries(matrix: &Sparse) -> Result<Entries> {
+fn entries(matrix: &Sparse) -> Result<Entries, Error> {
     let entry = |&(row, column, value): &(usize, usize, f64)| Entry { row, column, value };
     let entries: Vec<Entry> = matrix.entries.iter().map(entry).collect();
-    Ok(Entries::new(matrix.rows, matrix.columns, &entries)?)
+    Entries::new(matrix.rows, matrix.columns, &entries)
+}
+
+/// What is wrong with ratings, by the names and the lines of their file.
+fn placed(error: Error, ratings: &Ratings, path: &Path) -> anyhow::Error {
+    let (at, wrong, hint) = match &error {
+        Error::Twice { row, column } => {
+            ([*row, *column], "is given twice", "keep one of them, or their mean")
+        }
+        Error::NotFinite { index, .. } if index.len() == 2 => {
+            ([index[0], index[1]], "is no finite number", "leave out what is not known")
+        }
+        _ => return error.into(),
+    };
+    let numbered = ratings.matrix.entries.iter().zip(&ratings.lines);
+    let lines =
+        numbered.filter(|((row, column, _), _)| [*row, *column] == at).map(|(_, line)| line.to_string());
+    let lines: Vec<String> = lines.collect();
+    let (word, lines) = (if lines.len() == 1 { "line" } else { "lines" }, lines.join(" and "));
+    let (user, item) = (&ratings.users[at[0]], &ratings.items[at[1]]);
+    let message = format!("`{}`: {word} {lines}: what `{user}` gives `{item}` {wrong}", path.display());
+    Failure::with_hint(message, hint).into()
 }
 
 impl Question for Complete {

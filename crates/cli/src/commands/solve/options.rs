@@ -137,7 +137,11 @@ impl<'a> Watching<'a> {
             if told + TOLD_EVERY <= seconds {
                 told = seconds;
                 let [objective, residual] = [objective, residual].map(|value| format::number(value, 3));
-                line.say(format!("{name}  step {step}  objective {objective}  residual {residual}"));
+                line.say(match step {
+                    // Nothing is measured before the first.
+                    0 => name.to_owned(),
+                    _ => format!("{name}  step {step}  objective {objective}  residual {residual}"),
+                });
             }
             match self.interrupt.is_asked() || self.seconds.is_some_and(|most| most <= seconds) {
                 true => ControlFlow::Break(()),

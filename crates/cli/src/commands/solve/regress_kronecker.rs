@@ -28,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   rankine solve regress-kronecker --factors A.npy B.npy --target y.npy --output x.npy
   rankine solve regress-kronecker --factors A.npy B.npy --target y.npy --solver tensor-srht --set eps=0.1
+  rankine solve regress-kronecker --factors A.npy B.npy --target z.npy --solver conjugate-gradients --start x.npy
   rankine solve compare regress-kronecker --factors A.npy B.npy --target y.npy";
 
 impl Question for RegressKronecker {
@@ -47,6 +48,11 @@ impl Question for RegressKronecker {
         // A vector is a column, which row after row is the same numbers.
         let target = files::from_matrix(files::matrix(&self.target, "target")?.as_ref()).values;
         Ok(Posed { problem: KroneckerRegression::new(first, second, target)?, known: () })
+    }
+
+    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Fit> {
+        let coefficients = files::start(path, "coefficients", posed.problem.columns())?;
+        Ok(Fit { coefficients, distance: f64::NAN, rows: 0, condition: None })
     }
 
     fn lead(&self, posed: &Posed<Self>) -> String {

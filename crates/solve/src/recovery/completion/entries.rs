@@ -76,6 +76,20 @@ impl Entries {
         Ok((part(&kept)?, part(&held)?))
     }
 
+    /// So many parts of about the same size, every entry in one of them, chosen by itself.
+    ///
+    /// # Errors
+    /// When one is empty.
+    pub(super) fn parts(&self, count: usize, mut rng: Rng) -> Result<Vec<Self>> {
+        let mut parts = vec![Vec::new(); count];
+        self.iter().for_each(|entry| parts[rng.below(count)].push(entry));
+        let part = |entries: Vec<Entry>| match entries.as_slice() {
+            [] => Err(Error::Empty { what: "a part of the known entries, which are split" }),
+            entries => Self::new(self.rows(), self.columns(), entries),
+        };
+        parts.into_iter().map(part).collect()
+    }
+
     /// The same places with other values.
     pub(super) fn with(&self, value: impl Fn(Entry) -> f64) -> Result<Self> {
         let entries: Vec<Entry> = self.iter().map(|entry| Entry { value: value(entry), ..entry }).collect();

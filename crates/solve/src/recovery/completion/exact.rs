@@ -6,7 +6,7 @@
 use super::alternating::{Alternating, State};
 use super::{Completion, Regression};
 use crate::recovery::Factors;
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 
 /// The solver.
@@ -19,7 +19,7 @@ pub struct Exact {
 
 impl Exact {
     fn alternating(&self) -> Alternating {
-        Alternating { regression: Regression::Exact, clip: None, seed: self.seed }
+        Alternating { regression: Regression::Exact, clip: None, split: None, seed: self.seed }
     }
 }
 
@@ -31,12 +31,12 @@ impl Iterate<Completion> for Exact {
         Iterate::stop(&self.alternating())
     }
 
-    fn start(&self, problem: &Completion, from: Option<&Factors>) -> Result<State> {
-        self.alternating().start(problem, from)
+    fn start(&self, problem: &Completion, from: Option<&Factors>, pulse: &Pulse<'_>) -> Result<State> {
+        self.alternating().start(problem, from, pulse)
     }
 
-    fn step(&self, problem: &Completion, state: &mut State) -> Result<Step> {
-        self.alternating().step(problem, state)
+    fn step(&self, problem: &Completion, state: &mut State, pulse: &Pulse<'_>) -> Result<Step> {
+        self.alternating().step(problem, state, pulse)
     }
 
     fn finish(&self, problem: &Completion, state: State) -> Result<Factors> {

@@ -4,8 +4,9 @@ use super::{Completion, Entries};
 use crate::recovery::Factors;
 use crate::recovery::pattern::Lines;
 use crate::recovery::subspace::Products;
-use crate::recovery::vectors::{CHUNK, Vectors, dot};
-use crate::{Result, Step};
+use crate::recovery::vectors::{CHUNK, Vectors};
+use crate::vectors::dot;
+use crate::{Pulse, Result, Step};
 use faer::Mat;
 use rankine_linalg::double::Triples;
 use rankine_random::Rng;
@@ -37,14 +38,16 @@ impl Iterand {
         Self { left, right, best: f64::INFINITY, since: 0, kept: None }
     }
 
-    /// From a solution, or from the leading triples of the known entries over their share, half the values on each side.
-    pub(super) fn start(problem: &Completion, from: Option<&Factors>, rng: Rng) -> Result<Self> {
+    /// From the solution of a problem alike.
+    pub(super) fn from(problem: &Completion, from: &Factors) -> Result<Self> {
         let (entries, rank) = (problem.entries(), problem.rank());
-        if let Some(from) = from {
-            from.check(entries.rows(), entries.columns(), rank)?;
-            return Ok(Self::new(Vectors::of(from.left.as_ref()), Vectors::of(from.right.as_ref())));
-        }
-        let Triples { u, s, v } = spectral(entries, rank, rng)?;
+        from.check(entries.rows(), entries.columns(), rank)?;
+        Ok(Self::new(Vectors::of(from.left.as_ref()), Vectors::of(from.right.as_ref())))
+    }
+
+    /// From the leading triples of known entries over their share, half the values on each side.
+    pub(super) fn spectral(entries: &Entries, rank: usize, rng: Rng, pulse: &Pulse<'_>) -> Result<Self> {
+        let Triples { u, s, v } = spectral(entries, rank, rng, pulse)?;
         let area = entries.rows() as f64 * entries.columns() as f64;
         let share = entries.count() as f64 / area;
         let part = |vectors: &Mat<f64>| {
@@ -101,14 +104,14 @@ impl Iterand {
 }
 
 /// The leading triples of the known entries, zeros elsewhere.
-pub(super) fn spectral(entries: &Entries, rank: usize, rng: Rng) -> Result<Triples> {
+pub(super) fn spectral(entries: &Entries, rank: usize, rng: Rng, pulse: &Pulse<'_>) -> Result<Triples> {
     Products {
         rows: entries.rows(),
         columns: entries.columns(),
         times: &|thin| entries.by_row.times(&|value| value, &Vectors::of(thin)).matrix(),
         transposed: &|thin| entries.by_column.times(&|value| value, &Vectors::of(thin)).matrix(),
     }
-    .leading(rank, ROUNDS, rng)
+    .leading(rank, ROUNDS, rng, &|| pulse.beats())
 }
 
 /// Σ (M − L·Rᵀ)² over entries.

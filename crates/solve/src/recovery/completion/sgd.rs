@@ -7,11 +7,15 @@
 
 use super::{Completion, Entry, iterate::Iterand};
 use crate::check::{positive, within};
-use crate::recovery::vectors::{Vectors, dot};
+use crate::recovery::vectors::Vectors;
 use crate::recovery::{Factors, normal};
-use crate::{Iterate, Result, Step, Stop};
+use crate::vectors::dot;
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
+
+/// Entries between two questions whether to go on.
+const ASKED: usize = 1 << 14;
 
 /// The solver.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,7 +55,7 @@ impl Iterate<Completion> for Sgd {
         Stop { steps: 200, tolerance: 1e-8 }
     }
 
-    fn start(&self, problem: &Completion, from: Option<&Factors>) -> Result<State> {
+    fn start(&self, problem: &Completion, from: Option<&Factors>, _: &Pulse<'_>) -> Result<State> {
         positive("rate", self.rate)?;
         within("decay", self.decay, 0.0 < self.decay && self.decay <= 1.0, "above 0 and at most 1")?;
         let (entries, rank) = (problem.entries(), problem.rank());
@@ -64,7 +68,7 @@ impl Iterate<Completion> for Sgd {
         // Products start a tenth as large as entries are.
         let deviation = (0.1 * typical / width).sqrt();
         let iterand = match from {
-            Some(_) => Iterand::start(problem, from, rng.fork("spectral"))?,
+            Some(from) => Iterand::from(problem, from)?,
             None => {
                 let part = |count, path| Vectors::of(normal(count, rank, deviation, rng.fork(path)).as_ref());
                 Iterand::new(part(entries.rows(), "left"), part(entries.columns(), "right"))
@@ -74,11 +78,14 @@ impl Iterate<Completion> for Sgd {
         Ok(State { iterand, order: entries.iter().collect(), length, rng: rng.fork("order") })
     }
 
-    fn step(&self, problem: &Completion, state: &mut State) -> Result<Step> {
+    fn step(&self, problem: &Completion, state: &mut State, pulse: &Pulse<'_>) -> Result<Step> {
         state.rng.shuffle(&mut state.order);
         let (mut left, mut right) = (state.iterand.left.clone(), state.iterand.right.clone());
-        for entry in &state.order {
-            pull(entry, state.length, problem.ridge(), &mut left, &mut right);
+        for entries in state.order.chunks(ASKED) {
+            pulse.check()?;
+            entries
+                .iter()
+                .for_each(|entry| pull(entry, state.length, problem.ridge(), &mut left, &mut right));
         }
         state.length *= self.decay;
         if !(left.is_finite() && right.is_finite()) {

@@ -14,8 +14,9 @@ use super::{
 use crate::check::within;
 use crate::recovery::Factors;
 use crate::recovery::pattern::Lines;
-use crate::recovery::vectors::{Vectors, dot};
-use crate::{Iterate, Result, Step, Stop};
+use crate::recovery::vectors::Vectors;
+use crate::vectors::dot;
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::Mat;
 use rankine_linalg::double::{Triples, multiply, orthonormal_basis, thin_qr, thin_svd};
 use rankine_random::Rng;
@@ -60,15 +61,15 @@ impl Iterate<Completion> for SoftImpute {
         Stop { steps: 500, tolerance: 1e-8 }
     }
 
-    fn start(&self, problem: &Completion, from: Option<&Factors>) -> Result<State> {
+    fn start(&self, problem: &Completion, from: Option<&Factors>, pulse: &Pulse<'_>) -> Result<State> {
         within("decay", self.decay, 0.0 < self.decay && self.decay < 1.0, "above 0 and below 1")?;
         let (entries, rng) = (problem.entries(), Rng::new(self.seed).fork("recovery/soft-impute"));
-        let Triples { s, v, .. } = spectral(entries, problem.rank(), rng.fork("spectral"))?;
+        let Triples { s, v, .. } = spectral(entries, problem.rank(), rng.fork("spectral"), pulse)?;
         let sides = entries.rows() as f64 * entries.columns() as f64;
         let least = problem.ridge() * entries.count() as f64 / sides.sqrt();
         let (left, right) = match from {
-            Some(_) => {
-                let Factors { left, right } = Iterand::start(problem, from, rng)?.factors();
+            Some(from) => {
+                let Factors { left, right } = Iterand::from(problem, from)?.factors();
                 let (basis, triangle) = thin_qr(right.as_ref());
                 (
                     Vectors::of(multiply(left.as_ref(), triangle.transpose()).as_ref()),
@@ -81,18 +82,21 @@ impl Iterate<Completion> for SoftImpute {
         Ok(State { iterand: Iterand::new(left.clone(), right.clone()), shrinkage, least, left, right })
     }
 
-    fn step(&self, problem: &Completion, state: &mut State) -> Result<Step> {
-        state.shrinkage = (self.decay * state.shrinkage).max(state.least);
+    fn step(&self, problem: &Completion, state: &mut State, pulse: &Pulse<'_>) -> Result<Step> {
+        pulse.check()?;
         let State { left, right, .. } = state;
         let [by_row, by_column] = rest(problem, left, right);
+        pulse.check()?;
         let reach = by_row.times(&|value| value, right).matrix() + left.view();
         let basis = orthonormal_basis(reach);
         let overlap = multiply(left.view().transpose(), basis.as_ref());
         let across = by_column.times(&|value| value, &Vectors::of(basis.as_ref())).matrix()
             + multiply(right.view(), overlap.as_ref());
+        pulse.check()?;
         if !across.is_all_finite() {
             return Ok(Step::new(f64::INFINITY, f64::INFINITY));
         }
+        state.shrinkage = (self.decay * state.shrinkage).max(state.least);
         let Triples { u, s, v } = thin_svd(across.as_ref())?;
         let values: Vec<f64> = s.iter().map(|value| (value - state.shrinkage).max(0.0)).collect();
         let turned = multiply(basis.as_ref(), v.as_ref());

@@ -71,7 +71,12 @@ impl Adjoint {
                 times: &|thin| z.times(0, thin),
                 transposed: &|thin| z.times(1, thin),
             }
-            .leading(count, ROUNDS, Rng::new(0).fork("recovery/leading")),
+            .leading(
+                count,
+                ROUNDS,
+                Rng::new(0).fork("recovery/leading"),
+                &rankine_linalg::always,
+            ),
         }
     }
 

@@ -15,7 +15,7 @@ use super::Sensing;
 use super::descent::{Descent, Loss, random, scale};
 use crate::check::{positive, within};
 use crate::recovery::Factors;
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::Mat;
 use rankine_linalg::double::{Triples, multiply, thin_svd};
 use rankine_random::Rng;
@@ -78,7 +78,7 @@ impl Iterate<Sensing> for Gradient {
         Stop { steps: 2000, tolerance: 1e-8 }
     }
 
-    fn start(&self, problem: &Sensing, from: Option<&Factors>) -> Result<State> {
+    fn start(&self, problem: &Sensing, from: Option<&Factors>, _: &Pulse<'_>) -> Result<State> {
         self.check()?;
         let sigma = scale(problem)?;
         let ((rows, columns), rank) = (problem.operator().shape(), problem.rank());
@@ -95,7 +95,7 @@ impl Iterate<Sensing> for Gradient {
         Ok(State { descent, rebalanced: None, length })
     }
 
-    fn step(&self, problem: &Sensing, state: &mut State) -> Result<Step> {
+    fn step(&self, problem: &Sensing, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         if let (Some(Rebalance { trigger, beta }), None) = (self.rebalance, state.rebalanced)
             && state.descent.misfit(problem) <= trigger
         {

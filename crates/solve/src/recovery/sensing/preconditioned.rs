@@ -10,7 +10,7 @@ use super::descent::{Descent, Loss, spectral};
 use super::scaled::divided;
 use crate::check::positive;
 use crate::recovery::Factors;
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 
 /// The solver.
@@ -35,7 +35,7 @@ impl Iterate<Sensing> for PreconditionedGradient {
         Stop { steps: 1000, tolerance: 1e-8 }
     }
 
-    fn start(&self, problem: &Sensing, from: Option<&Factors>) -> Result<Descent> {
+    fn start(&self, problem: &Sensing, from: Option<&Factors>, _: &Pulse<'_>) -> Result<Descent> {
         problem.side()?;
         positive("eta", self.eta)?;
         let x = match from {
@@ -46,7 +46,7 @@ impl Iterate<Sensing> for PreconditionedGradient {
         Ok(Descent::new(problem, Factors { left: x.clone(), right: x }, Loss::Square))
     }
 
-    fn step(&self, problem: &Sensing, state: &mut Descent) -> Result<Step> {
+    fn step(&self, problem: &Sensing, state: &mut Descent, _: &Pulse<'_>) -> Result<Step> {
         let gain = problem.operator().gain();
         let x = &state.factors.left;
         let gradient = state.pass.adjoint.symmetric_times(x.as_ref());

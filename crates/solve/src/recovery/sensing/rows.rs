@@ -6,7 +6,7 @@
 //! their order, so the result depends on the sizes only. Cost: 2·m·width multiply-adds for m·width numbers read.
 
 use super::{Respond, Storage};
-use crate::recovery::vectors::dot;
+use crate::vectors::dot;
 use rayon::prelude::*;
 
 /// Blocks at most: each holds a sum of the size of one row.

@@ -9,7 +9,7 @@ use super::Sensing;
 use super::descent::{Descent, Loss, spectral};
 use crate::check::positive;
 use crate::recovery::Factors;
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::{Mat, MatRef};
 use rankine_linalg::double::{multiply, solve_positive};
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ impl Iterate<Sensing> for ScaledGradient {
         Stop { steps: 1000, tolerance: 1e-8 }
     }
 
-    fn start(&self, problem: &Sensing, from: Option<&Factors>) -> Result<Descent> {
+    fn start(&self, problem: &Sensing, from: Option<&Factors>, _: &Pulse<'_>) -> Result<Descent> {
         positive("eta", self.eta)?;
         let factors = match from {
             Some(from) => problem.check(from).map(|()| from.clone())?,
@@ -48,7 +48,7 @@ impl Iterate<Sensing> for ScaledGradient {
         Ok(Descent::new(problem, factors, Loss::Square))
     }
 
-    fn step(&self, problem: &Sensing, state: &mut Descent) -> Result<Step> {
+    fn step(&self, problem: &Sensing, state: &mut Descent, _: &Pulse<'_>) -> Result<Step> {
         let (length, Factors { left, right }) = (self.eta / problem.operator().gain(), &state.factors);
         let adjoint = &state.pass.adjoint;
         let moves = (

@@ -15,7 +15,7 @@
 use super::{Descent, Loss, Sensing};
 use crate::check::{positive, within};
 use crate::recovery::Factors;
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::Mat;
 use rankine_linalg::{Eigen, eigh};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ impl Iterate<Sensing> for Subgradient {
         Stop { steps: 4000, tolerance: 1e-8 }
     }
 
-    fn start(&self, problem: &Sensing, from: Option<&Factors>) -> Result<State> {
+    fn start(&self, problem: &Sensing, from: Option<&Factors>, _: &Pulse<'_>) -> Result<State> {
         let side = problem.side()?;
         self.check()?;
         let nothing = Mat::<f64>::zeros(side, 0);
@@ -105,7 +105,7 @@ impl Iterate<Sensing> for Subgradient {
         Ok(State { descent, loss, first, strength, direction })
     }
 
-    fn step(&self, problem: &Sensing, state: &mut State) -> Result<Step> {
+    fn step(&self, problem: &Sensing, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         let length = self.length(state);
         let descent = &mut state.descent;
         let x = &descent.factors.left;

@@ -10,7 +10,7 @@ use super::Sensing;
 use super::descent::{Descent, Loss, random, scale};
 use crate::check::positive;
 use crate::recovery::Factors;
-use crate::{Iterate, Result, Step, Stop};
+use crate::{Iterate, Pulse, Result, Step, Stop};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,7 @@ impl Iterate<Sensing> for SymmetricGradient {
         Stop { steps: 2000, tolerance: 1e-8 }
     }
 
-    fn start(&self, problem: &Sensing, from: Option<&Factors>) -> Result<State> {
+    fn start(&self, problem: &Sensing, from: Option<&Factors>, _: &Pulse<'_>) -> Result<State> {
         let side = problem.side()?;
         positive("eta", self.eta)?;
         positive("alpha", self.alpha)?;
@@ -63,7 +63,7 @@ impl Iterate<Sensing> for SymmetricGradient {
         Ok(State { descent, length: self.eta / (problem.operator().gain() * sigma) })
     }
 
-    fn step(&self, problem: &Sensing, state: &mut State) -> Result<Step> {
+    fn step(&self, problem: &Sensing, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         let x = &state.descent.factors.left;
         let next = x - state.length * state.descent.pass.adjoint.symmetric_times(x.as_ref());
         Ok(state.descent.go_symmetric(problem, next))

@@ -5,9 +5,10 @@
 //! 2·n₁·n₂·d₂ for the larger part: less than it costs to form the product.
 
 use super::{Fit, KroneckerRegression};
+use crate::regression::problem::{first, fit};
 use crate::regression::triangle::Triangle;
 use crate::solver::direct;
-use crate::{Report, Result, Solve, Stop, Watch};
+use crate::{Pulse, Report, Result, Solve, Stop, Watch};
 use faer::{Mat, MatRef};
 use rankine_linalg::double;
 use serde::{Deserialize, Serialize};
@@ -27,18 +28,21 @@ impl Solve<KroneckerRegression> for Exact {
     fn solve(
         &self,
         problem: &KroneckerRegression,
-        _: Option<&Fit>,
+        from: Option<&Fit>,
         stop: Stop,
         watch: &mut Watch<'_>,
     ) -> Result<Report<Fit>> {
-        direct(stop, watch, || {
-            let [first, second] = problem.factors();
-            let (half, outer) = pseudo("the second factor", second, problem.turned_target())?;
-            let (whole, inner) = pseudo("the first factor", first, half.transpose())?;
-            let wide = second.ncols();
+        let answer = |pulse: &Pulse<'_>| {
+            let [left, right] = problem.factors();
+            let (half, outer) = pseudo("the second factor", right, problem.turned_target())?;
+            pulse.check()?;
+            let (whole, inner) = pseudo("the first factor", left, half.transpose())?;
+            pulse.check()?;
+            let wide = right.ncols();
             let x = (0..problem.columns()).map(|at| whole[(at / wide, at % wide)]).collect();
-            problem.fit(x, problem.target().len(), Some(inner * outer))
-        })
+            fit(problem, x, problem.target().len(), Some(inner * outer))
+        };
+        direct(stop, watch, answer, || first(problem, from))
     }
 }
 

@@ -5,6 +5,7 @@
 //! With x as X [d₁, d₂] and b as B [n₁, n₂] row by row, it is ‖A₁·X·A₂ᵀ − B‖. Objective and residual are those of
 //! [`super::Regression`].
 
+pub mod conjugate_gradients;
 pub mod exact;
 mod problem;
 pub mod tensor_srht;
@@ -18,6 +19,8 @@ crate::registry::solvers! {
     KroneckerSolver: KroneckerRegression => Fit;
     /// QR decompositions of both factors.
     exact::Exact,
+    /// Conjugate gradients.
+    conjugate_gradients::ConjugateGradients,
     /// Least squares of a Hadamard sketch of the product.
     tensor_srht::TensorSrht,
 }

@@ -1,10 +1,10 @@
 //! The problem, and what is measured of it.
 
-use super::super::problem::{finite_target, length, norm, share, tall};
-use crate::regression::Fit;
+use super::super::problem::{LeastSquares, finite_target, frobenius, measure, tall};
+use crate::vectors::norm;
 use crate::{Error, Result, Step};
 use faer::{Mat, MatRef};
-use rankine_linalg::double::{add_product, multiply};
+use rankine_linalg::multiply;
 
 /// A regression problem on a Kronecker product; see the module.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl KroneckerRegression {
             return Err(Error::Size { what: "target", unit: "entries", found, expected, reason });
         }
         finite_target(&target)?;
-        let scale = norm(first.as_ref()) * norm(second.as_ref()) * length(&target);
+        let scale = frobenius(first.as_ref()) * frobenius(second.as_ref()) * norm(&target);
         Ok(Self { first, second, target, scale })
     }
 
@@ -54,34 +54,48 @@ impl KroneckerRegression {
         self.first.ncols() * self.second.ncols()
     }
 
-    /// A solution with what is measured of it.
-    pub(super) fn fit(
-        &self,
-        coefficients: Vec<f64>,
-        rows: usize,
-        condition: Option<f64>,
-    ) -> Result<(Fit, Step)> {
-        let step = self.measure(&coefficients)?;
-        Ok((Fit { coefficients, distance: step.objective, rows, condition }, step))
-    }
-
     /// Objective and residual.
     ///
     /// # Errors
     /// When x has not d₁·d₂ entries.
     pub fn measure(&self, coefficients: &[f64]) -> Result<Step> {
-        let (found, expected) = (coefficients.len(), self.columns());
+        measure(self, coefficients)
+    }
+}
+
+impl LeastSquares for KroneckerRegression {
+    fn unknowns(&self) -> usize {
+        self.columns()
+    }
+
+    fn target(&self) -> &[f64] {
+        &self.target
+    }
+
+    /// (A₁·X·A₂ᵀ)ᵀ = A₂·Xᵀ·A₁ᵀ, and Xᵀ [d₂, d₁] is x column by column.
+    fn image(&self, x: &[f64]) -> Result<Vec<f64>> {
+        let (found, expected) = (x.len(), self.columns());
         if found != expected {
             let reason = "the product of the factors has so many columns";
             return Err(Error::Size { what: "coefficients", unit: "entries", found, expected, reason });
         }
-        // Xᵀ is [d₂, d₁], and (A₁·X·A₂ᵀ)ᵀ = A₂·Xᵀ·A₁ᵀ.
-        let turned = MatRef::from_column_major_slice(coefficients, self.second.ncols(), self.first.ncols());
-        let mut left = self.turned_target().to_owned();
-        let images = multiply(self.second.as_ref(), turned);
-        add_product(left.as_mut(), -1.0, images.as_ref(), self.first.transpose());
-        let gradient =
-            multiply(multiply(self.second.transpose(), left.as_ref()).as_ref(), self.first.as_ref());
-        Ok(Step::new(left.norm_l2(), share(gradient.norm_l2(), self.scale)))
+        let turned = MatRef::from_column_major_slice(x, self.second.ncols(), self.first.ncols());
+        let half = multiply(self.second.as_ref(), turned);
+        Ok(flat(&multiply(half.as_ref(), self.first.transpose())))
     }
+
+    fn gradient(&self, left: &[f64]) -> Result<Vec<f64>> {
+        let turned = MatRef::from_column_major_slice(left, self.second.nrows(), self.first.nrows());
+        let half = multiply(self.second.transpose(), turned);
+        Ok(flat(&multiply(half.as_ref(), self.first.as_ref())))
+    }
+
+    fn scale(&self) -> f64 {
+        self.scale
+    }
+}
+
+/// Column after column.
+fn flat(matrix: &Mat<f64>) -> Vec<f64> {
+    (0..matrix.ncols()).flat_map(|column| matrix.col_as_slice(column).iter().copied()).collect()
 }

@@ -7,10 +7,11 @@
 //! columns; the theory has more logarithms.
 
 use super::{Fit, KroneckerRegression};
+use crate::regression::problem::{first, fit};
 use crate::regression::sketched::Size;
 use crate::regression::triangle::Triangle;
 use crate::solver::direct;
-use crate::{Report, Result, Solve, Stop, Watch};
+use crate::{Pulse, Report, Result, Solve, Stop, Watch};
 use faer::MatRef;
 use rankine_linalg::{self as linalg, tall_triangle};
 use rankine_random::Rng;
@@ -44,20 +45,22 @@ impl Solve<KroneckerRegression> for TensorSrht {
     fn solve(
         &self,
         problem: &KroneckerRegression,
-        _: Option<&Fit>,
+        from: Option<&Fit>,
         stop: Stop,
         watch: &mut Watch<'_>,
     ) -> Result<Report<Fit>> {
-        direct(stop, watch, || {
-            let [first, second] = problem.factors();
+        let answer = |pulse: &Pulse<'_>| {
+            let [left, right] = problem.factors();
             let size = Size { eps: self.eps, rows: self.rows, seed: self.seed };
             let rows = size.rows((problem.target().len(), problem.columns()))?;
             let rng = Rng::new(self.seed).fork("regression/tensor");
-            let sketch = linalg::TensorSrht::new([first.nrows(), second.nrows()], rows, &rng)?;
-            let (a, b) = (sketch.apply(first, second)?, sketch.apply_vector(problem.target())?);
-            let whole = tall_triangle(&[a.as_ref(), MatRef::from_column_major_slice(&b, rows, 1)])?;
+            let sketch = linalg::TensorSrht::new([left.nrows(), right.nrows()], rows, &rng)?;
+            let (a, b) = (sketch.apply(left, right)?, sketch.apply_vector(problem.target())?);
+            let target = MatRef::from_column_major_slice(&b, rows, 1);
+            let whole = tall_triangle(&[a.as_ref(), target], &|| pulse.beats())?;
             let triangle = Triangle::new("the sketched product", whole.as_ref(), problem.columns(), rows)?;
-            problem.fit(triangle.last_column(whole.as_ref()), rows, Some(triangle.condition()))
-        })
+            fit(problem, triangle.last_column(whole.as_ref()), rows, Some(triangle.condition()))
+        };
+        direct(stop, watch, answer, || first(problem, from))
     }
 }

@@ -3,7 +3,7 @@
 use super::search::{Method, Progressing, Search};
 use crate::transport::smooth::Objective;
 use crate::transport::{Coupling, Plan, exact};
-use crate::{Result, Step};
+use crate::{Pulse, Result, Step};
 use rankine_linalg::keep_largest;
 
 /// Factor of the penalty from stage to stage; [sparsity_constrained]'s page.
@@ -63,10 +63,15 @@ impl Ascent {
     }
 
     /// One step, measured at the penalty of the problem.
-    pub(super) fn step(&mut self, method: &Method, target: &Objective<'_>) -> Result<Step> {
+    pub(super) fn step(
+        &mut self,
+        method: &Method,
+        target: &Objective<'_>,
+        pulse: &Pulse<'_>,
+    ) -> Result<Step> {
         let (regularization, supports) = (self.regularization, self.supports.as_deref());
         let moved = self.search.step(&Objective { regularization, supports, ..*target });
-        self.turn(method, target, moved)?;
+        self.turn(method, target, moved, pulse)?;
         let (value, residual) = match self.phase {
             Phase::Stage(..) => {
                 let mut gradient = vec![0.0; target.variables()];
@@ -87,7 +92,13 @@ impl Ascent {
     }
 
     /// Goes over to the next phase where this one is done.
-    fn turn(&mut self, method: &Method, target: &Objective<'_>, moved: bool) -> Result<()> {
+    fn turn(
+        &mut self,
+        method: &Method,
+        target: &Objective<'_>,
+        moved: bool,
+        pulse: &Pulse<'_>,
+    ) -> Result<()> {
         let corners = target.nonzeros < target.problem.source().len();
         let settled = !moved || corners && self.progress.settled(&self.search, target);
         let out = settled || self.is_infeasible(target);
@@ -105,7 +116,7 @@ impl Ascent {
             Phase::Best if out => {
                 self.end(target);
                 let maximum = self.ends[0].x.clone();
-                let exact = exact::plan(target.problem, Some(&target.plan(&maximum)))?.plan;
+                let exact = exact::plan(target.problem, Some(&target.plan(&maximum)), pulse)?.plan;
                 self.hold(target, filled(&exact, target.best_rows(&maximum), target.nonzeros), maximum);
                 Phase::Exact
             }

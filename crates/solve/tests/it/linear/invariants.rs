@@ -11,7 +11,7 @@ use rankine_solve::linear::{
     Direction, Drive, Identity, LinearSolver, LinearSystem, Obstacle, Poisson, SineInverse, Unknowns, cg::Cg,
     lanczos, misfit,
 };
-use rankine_solve::{Error, Outcome, Progress, Report, Silent, Solve, Stop};
+use rankine_solve::{Error, Outcome, Progress, Pulse, Report, Silent, Solve, Stop};
 use std::ops::ControlFlow;
 
 type Found = Report<Unknowns>;
@@ -168,7 +168,8 @@ fn ritz_pairs_are_orthonormal_and_within_the_spectrum() {
     let problem = LinearSystem::new(grid, vec![0.0; 400]).unwrap();
     let value = |k: usize| 2.0 - 2.0 * (std::f64::consts::PI * k as f64 / 21.0).cos();
     let (least, largest) = (2.0 * value(1), 2.0 * value(20));
-    let [few, many] = [20, 120].map(|steps| lanczos(&problem, steps, 3).unwrap());
+    let [few, many] =
+        [20, 120].map(|steps| lanczos(&problem, steps, 3, &Pulse::new(&mut Silent::watch)).unwrap());
     for ritz in [&few, &many] {
         let gram = ritz.vectors.transpose() * &ritz.vectors;
         for i in 0..gram.nrows() {
@@ -182,7 +183,7 @@ fn ritz_pairs_are_orthonormal_and_within_the_spectrum() {
     assert!((many.values[0] - least).abs() < 1e-9 * least, "{}", many.values[0] / least);
     assert!((many.values[119] - largest).abs() < 1e-9 * largest, "{}", many.values[119] / largest);
     assert!((few.values[19] - largest).abs() < 0.05 * largest, "{}", few.values[19] / largest);
-    assert!(lanczos(&problem, 0, 3).is_err());
+    assert!(lanczos(&problem, 0, 3, &Pulse::new(&mut Silent::watch)).is_err());
 }
 
 #[test]

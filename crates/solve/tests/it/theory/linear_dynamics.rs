@@ -2,7 +2,7 @@
 
 use super::{close, normal};
 use faer::Mat;
-use rankine_linalg::{eigh, product};
+use rankine_linalg::{eigh, multiply};
 use rankine_random::Rng;
 use rankine_solve::theory::linear_dynamics::{
     LinearDynamics, MarchenkoPastur, Time, deep_mode, distance_of_spectrum,
@@ -95,14 +95,14 @@ fn simulate(size: usize, ratio: f64, initial: f64, steps: u32, rate: f64, rng: &
     let x = normal(size, samples, rng) * faer::Scale((size as f64).sqrt().recip());
     let teacher = normal(1, size, rng);
     let teacher = &teacher * faer::Scale((size as f64).sqrt() / teacher.norm_l2());
-    let y = product(teacher.as_ref(), x.as_ref()) + normal(1, samples, rng) * faer::Scale(0.2f64.sqrt());
+    let y = multiply(teacher.as_ref(), x.as_ref()) + normal(1, samples, rng) * faer::Scale(0.2f64.sqrt());
     let mut w = normal(1, size, rng) * faer::Scale(initial.sqrt());
     for _ in 0..steps {
-        let left = &y - product(w.as_ref(), x.as_ref());
-        w += product(left.as_ref(), x.transpose()) * faer::Scale(rate);
+        let left = &y - multiply(w.as_ref(), x.as_ref());
+        w += multiply(left.as_ref(), x.transpose()) * faer::Scale(rate);
     }
     let test = (&w - &teacher).squared_norm_l2() / size as f64 + 0.2;
-    let train = (&y - product(w.as_ref(), x.as_ref())).squared_norm_l2() / samples as f64;
+    let train = (&y - multiply(w.as_ref(), x.as_ref())).squared_norm_l2() / samples as f64;
     (test, train)
 }
 
@@ -132,8 +132,8 @@ fn gradient_descent_follows_the_curve() {
 fn a_spectrum_tells_the_mean_over_the_noise() {
     let mut rng = Rng::new(5);
     let (x, teacher) = (normal(6, 4, &mut rng), normal(1, 6, &mut rng));
-    let eigen = eigh(product(x.as_ref(), x.transpose()).as_ref()).unwrap();
-    let along = product(teacher.as_ref(), eigen.vectors.as_ref());
+    let eigen = eigh(multiply(x.as_ref(), x.transpose()).as_ref()).unwrap();
+    let along = multiply(teacher.as_ref(), eigen.vectors.as_ref());
     let distances: Vec<f64> = (0..6).map(|i| along[(0, i)].powi(2)).collect();
     let values: Vec<f64> =
         eigen.values.iter().map(|value| if *value < 1e-12 { 0.0 } else { *value }).collect();
@@ -143,12 +143,12 @@ fn a_spectrum_tells_the_mean_over_the_noise() {
     let run = |target: Mat<f64>| {
         let mut w = Mat::<f64>::zeros(1, 6);
         for _ in 0..steps {
-            let left = &target - product(w.as_ref(), x.as_ref());
-            w += product(left.as_ref(), x.transpose()) * faer::Scale(rate);
+            let left = &target - multiply(w.as_ref(), x.as_ref());
+            w += multiply(left.as_ref(), x.transpose()) * faer::Scale(rate);
         }
         w
     };
-    let clean = (run(product(teacher.as_ref(), x.as_ref())) - &teacher).squared_norm_l2();
+    let clean = (run(multiply(teacher.as_ref(), x.as_ref())) - &teacher).squared_norm_l2();
     let units =
         (0..4).map(|j| run(Mat::from_fn(1, 4, |_, i| if i == j { 1.0 } else { 0.0 })).squared_norm_l2());
     close(found, clean + noise * units.sum::<f64>(), 1e-10);

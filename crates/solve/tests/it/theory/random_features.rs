@@ -2,7 +2,7 @@
 
 use super::{close, normal};
 use faer::{Mat, MatRef};
-use rankine_linalg::product;
+use rankine_linalg::multiply;
 use rankine_random::Rng;
 use rankine_solve::Error;
 use rankine_solve::theory::kernel::KernelRegression;
@@ -93,14 +93,14 @@ fn simulate(task: &Task, (n, k, ridge): (usize, usize, f64), noise: f64, rng: &m
     let modes = task.eigenvalues().len();
     let (inputs, mixing) = (normal(n, modes, rng), normal(modes, k, rng));
     let scaled = Mat::from_fn(modes, k, |i, j| (task.eigenvalues()[i] / k as f64).sqrt() * mixing[(i, j)]);
-    let features = product(inputs.as_ref(), scaled.as_ref());
+    let features = multiply(inputs.as_ref(), scaled.as_ref());
     let target = Mat::from_fn(modes, 1, |i, _| task.energies()[i].sqrt());
-    let y = product(inputs.as_ref(), target.as_ref()) + normal(n, 1, rng) * faer::Scale(noise.sqrt());
-    let kernel = product(features.as_ref(), features.transpose());
+    let y = multiply(inputs.as_ref(), target.as_ref()) + normal(n, 1, rng) * faer::Scale(noise.sqrt());
+    let kernel = multiply(features.as_ref(), features.transpose());
     let regression = KernelRegression::new(kernel.as_ref(), y.as_ref()).unwrap();
     let coefficients = regression.ridge(ridge).unwrap();
     let dual = regression.predicted(regression.vectors(), &coefficients);
-    let found = product(scaled.as_ref(), product(features.transpose(), dual.as_ref()).as_ref());
+    let found = multiply(scaled.as_ref(), multiply(features.transpose(), dual.as_ref()).as_ref());
     let test = (&found - &target).squared_norm_l2() + noise;
     (test, dual.squared_norm_l2() * ridge * ridge / n as f64)
 }
@@ -160,12 +160,12 @@ fn power_laws_follow_their_closed_form() {
 fn one_decomposition_gives_all_ridges() {
     let mut rng = Rng::new(8);
     let (half, y) = (normal(20, 20, &mut rng), normal(20, 2, &mut rng));
-    let kernel = product(half.as_ref(), half.transpose());
+    let kernel = multiply(half.as_ref(), half.transpose());
     let regression = KernelRegression::new(kernel.as_ref(), y.as_ref()).unwrap();
     for ridge in [1e-3, 1.0, 100.0] {
         let dual = regression.predicted(regression.vectors(), &regression.ridge(ridge).unwrap());
         let shifted = Mat::from_fn(20, 20, |i, j| kernel[(i, j)] + if i == j { ridge } else { 0.0 });
-        let back = product(shifted.as_ref(), dual.as_ref());
+        let back = multiply(shifted.as_ref(), dual.as_ref());
         assert!((back - &y).norm_l2() < 1e-8 * y.norm_l2(), "{ridge}");
     }
     let task = Task::from_samples(&regression, 0.0).unwrap();

@@ -4,7 +4,7 @@ use super::normal;
 use faer::linalg::solvers::Solve as _;
 use faer::{Mat, MatRef, Side};
 use proptest::prelude::*;
-use rankine_linalg::product;
+use rankine_linalg::multiply;
 use rankine_random::Rng;
 use rankine_solve::Error;
 use rankine_solve::theory::kernel::KernelRegression;
@@ -105,7 +105,7 @@ proptest! {
     fn recursion_closed_form_and_refits_agree(seed in 0u64..1000, truth in 0.0f64..1.0, ridge in 0.01f64..2.0) {
         let mut rng = Rng::new(seed);
         let (half, targets) = (normal(9, 5, &mut rng), normal(9, 2, &mut rng));
-        let kernel = product(half.as_ref(), half.transpose());
+        let kernel = multiply(half.as_ref(), half.transpose());
         let regression = KernelRegression::new(kernel.as_ref(), targets.as_ref()).unwrap();
         let d = regression.eigenvalues();
         let solver = (&kernel + faer::Scale(ridge) * Mat::<f64>::identity(9, 9)).llt(Side::Lower).unwrap();
@@ -114,7 +114,7 @@ proptest! {
         let rate = rate(d, ridge, truth).unwrap();
         for step in 1..8 {
             let mixed = faer::Scale(truth) * &targets + faer::Scale(1.0 - truth) * &values;
-            values = product(kernel.as_ref(), solver.solve(&mixed).as_ref());
+            values = multiply(kernel.as_ref(), solver.solve(&mixed).as_ref());
             b = d.iter().zip(coefficients(d, ridge, truth, &b).unwrap()).map(|(d, c)| d * c).collect();
             let closed = shrinkage(d, ridge, truth, step).unwrap();
             for (k, (b, closed)) in b.iter().zip(&closed).enumerate() {

@@ -15,4 +15,4 @@ macro_rules! blends {
 
 pub use signature::robust_signature;
 
-blends! { linear, slerp, nuslerp, multislerp, karcher, task, model_stock, passthrough, wise_ft, signature }
+blends! { linear, slerp, nuslerp, multislerp, karcher, task, model_stock, passthrough, wise_ft, fisher, signature }

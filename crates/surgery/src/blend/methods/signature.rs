@@ -8,12 +8,13 @@
 //! alone, which `task_arithmetic` on the same base adds to any of its fine-tunes, sums with others, or takes off with a weight
 //! below 0. `layers` counts blocks, and weights in the order of the model where there are none; a head is never patched. Of
 //! `levels` other than 0 a signature is rounded to so many evenly spaced values from its least to its largest number, and of 2
-//! to ± its largest magnitude.
+//! to ± its largest magnitude; with `logarithmic` to half as many magnitudes at equal ratios, with both signs, and zero.
 //! Paper: [signature]. Departures: all layers when nothing is said (the paper's 7 are of its own networks); the
-//! official code multiplies by the weight twice; quantisation is linear.
+//! official code multiplies by the weight twice; of its quantisers the one by tanh is left out.
 
 use crate::blend::card::{Base, Card, Parameter, Range};
 use crate::blend::recipe::Wrong;
+use crate::blend::rounding::Rounding;
 use crate::blend::settings::Settings;
 use crate::blend::sums::{combine, subtract};
 use crate::blend::{Blend, HEAD_UNIT, Operands};
@@ -30,6 +31,7 @@ pub(super) static CARDS: &[Card] = &[Card {
         Parameter::each("weight", Some(1.0), Range::Finite),
         Parameter::all("layers", Some(ALL_LAYERS), Range::Count),
         Parameter::all("levels", Some(0.0), Range::Count),
+        Parameter::flag("logarithmic", false),
     ],
     skips_misshapen: false,
     make,
@@ -40,20 +42,24 @@ struct Signature {
     clean: f64,
     /// Of the others; all 0 where nothing is patched.
     weights: Vec<f64>,
-    levels: usize,
+    rounding: Rounding,
 }
 
 fn make(settings: &Settings) -> Result<Box<dyn Blend>, Wrong> {
-    let levels = settings.one("levels") as usize;
-    if levels == 1 {
-        let (one, expected) = ("levels", "0, or 2 and more");
-        return Err(Wrong::Clash { one, expected, found: "1".to_owned() });
-    }
+    let clash =
+        |expected, found: usize| Err(Wrong::Clash { one: "levels", expected, found: found.to_string() });
+    let rounding = match (settings.one("levels") as usize, settings.flag("logarithmic")) {
+        (0, _) => Rounding::Never,
+        (levels @ 1, false) => return clash("0, or 2 and more", levels),
+        (levels @ 1..=3, true) => return clash("0, or 4 and more where they are logarithmic", levels),
+        (levels, false) => Rounding::Even(levels),
+        (levels, true) => Rounding::Logarithmic(levels),
+    };
     let mut weights = settings.each("weight").into_iter();
     let clean = weights.next().unwrap_or(1.0);
     let patched = settings.unit != HEAD_UNIT && (settings.unit as f64) < settings.one("layers");
     let weights = weights.map(|weight| if patched { weight } else { 0.0 }).collect();
-    Ok(Box::new(Signature { clean, weights, levels }))
+    Ok(Box::new(Signature { clean, weights, rounding }))
 }
 
 impl Blend for Signature {
@@ -70,7 +76,7 @@ impl Blend for Signature {
             let squares = reduce::sum_of_squares(out);
             for (model, _) in robust.iter_mut().zip(&self.weights).filter(|(_, weight)| **weight != 0.0) {
                 subtract(base, model);
-                sign((&*out, squares), model, self.levels);
+                sign((&*out, squares), model, self.rounding);
             }
         }
         let signatures = self.weights.iter().copied().zip(robust.iter().map(Vec::as_slice));
@@ -80,7 +86,7 @@ impl Blend for Signature {
     }
 }
 
-/// The signature of a tensor tuned on damaged data, rounded to `levels` values unless that is 0: what it has of its own
+/// The signature of a tensor tuned on damaged data, rounded evenly to `levels` values unless that is 0: what it has of its own
 /// beside the tensor tuned on clean data. All are as long as the tensor that both were tuned from.
 pub fn robust_signature(base: &[f32], clean: &[f32], robust: &[f32], levels: usize) -> Vec<f32> {
     let [u, mut v] = [clean, robust].map(|tuned| {
@@ -88,43 +94,23 @@ pub fn robust_signature(base: &[f32], clean: &[f32], robust: &[f32], levels: usi
         subtract(base, &mut change);
         change
     });
-    sign((u.as_slice(), reduce::sum_of_squares(&u)), &mut v, levels);
+    sign((u.as_slice(), reduce::sum_of_squares(&u)), &mut v, Rounding::even(levels));
     v
 }
 
 /// v ← s, rounded, of a u with its ‖u‖².
-fn sign((u, squares): (&[f32], f64), v: &mut [f32], levels: usize) {
+fn sign((u, squares): (&[f32], f64), v: &mut [f32], rounding: Rounding) {
     let along = if squares == 0.0 { 0.0 } else { reduce::dot(v, u) / squares };
     for (v, u) in v.iter_mut().zip(u) {
         *v = (f64::from(*v) - along * f64::from(*u)) as f32;
     }
-    quantize(v, levels);
-}
-
-/// Rounds to so many values; 0 leaves everything as it is.
-fn quantize(x: &mut [f32], levels: usize) {
-    let [mut least, mut largest] = [f64::INFINITY, f64::NEG_INFINITY];
-    for &x in &*x {
-        (least, largest) = (least.min(f64::from(x)), largest.max(f64::from(x)));
-    }
-    if levels == 2 {
-        let size = largest.max(-least);
-        (least, largest) = (-size, size);
-    }
-    let steps = levels.saturating_sub(1) as f64;
-    // A NaN among the numbers is none of these two.
-    if steps == 0.0 || largest <= least {
-        return;
-    }
-    for x in x {
-        let step = ((f64::from(*x) - least) / (largest - least) * steps).round();
-        *x = (least + step / steps * (largest - least)) as f32;
-    }
+    rounding.apply(v);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blend::settings::Value;
     use rankine_random::Rng;
 
     fn operands<'a>(base: &'a [f32], models: &'a mut [Vec<f32>]) -> Operands<'a> {
@@ -132,9 +118,26 @@ mod tests {
     }
 
     #[test]
+    fn too_few_levels_are_refused() {
+        for (levels, logarithmic, is_made) in [
+            (0.0, false, true),
+            (1.0, false, false),
+            (2.0, false, true),
+            (0.0, true, true),
+            (3.0, true, false),
+            (4.0, true, true),
+        ] {
+            let mut settings = Settings::default();
+            settings.values.insert("levels", Value::One(levels));
+            settings.values.insert("logarithmic", Value::Flag(logarithmic));
+            assert_eq!(make(&settings).is_ok(), is_made, "{levels}, {logarithmic}");
+        }
+    }
+
+    #[test]
     fn a_signature_is_at_right_angles_to_what_clean_training_did() {
         let [base, clean, robust] = [1, 2, 3].map(|seed| Rng::new(seed).normals(500, 1.0));
-        let alone = Signature { clean: 0.0, weights: vec![1.0], levels: 0 };
+        let alone = Signature { clean: 0.0, weights: vec![1.0], rounding: Rounding::Never };
         let (mut models, mut out) = (vec![clean.clone(), robust.clone()], vec![0.0; 500]);
         alone.blend(operands(&base, &mut models), &mut out).unwrap();
         let change = |x: &[f32]| x.iter().zip(&base).map(|(x, base)| x - base).collect::<Vec<f32>>();
@@ -145,7 +148,7 @@ mod tests {
         assert!((reduce::dot(&signature, &u) / norms).abs() < 1e-6);
         // On top of the clean model, and with a weight of 0 nothing.
         for weight in [1.0, -0.5, 0.0] {
-            let patch = Signature { clean: 1.0, weights: vec![weight], levels: 0 };
+            let patch = Signature { clean: 1.0, weights: vec![weight], rounding: Rounding::Never };
             let mut models = vec![clean.clone(), robust.clone()];
             patch.blend(operands(&base, &mut models), &mut out).unwrap();
             for ((out, clean), s) in out.iter().zip(&clean).zip(&signature) {
@@ -157,29 +160,5 @@ mod tests {
         let mut models = vec![base.clone(), robust.clone()];
         alone.blend(operands(&base, &mut models), &mut out).unwrap();
         assert!(out.iter().zip(&robust).all(|(out, robust)| (out - robust).abs() < 1e-6));
-    }
-
-    #[test]
-    fn rounding_is_within_half_a_step_and_once_for_all() {
-        let x = Rng::new(5).normals(300, 1.0);
-        let range = x.iter().copied().fold(f32::MIN, f32::max) - x.iter().copied().fold(f32::MAX, f32::min);
-        for levels in [3, 4, 16] {
-            let mut y = x.clone();
-            quantize(&mut y, levels);
-            let half = range / (2 * (levels - 1)) as f32;
-            assert!(x.iter().zip(&y).all(|(x, y)| (x - y).abs() <= half * 1.001));
-            let mut values: Vec<u32> = y.iter().map(|y| y.to_bits()).collect();
-            values.sort_unstable();
-            values.dedup();
-            assert!(values.len() <= levels, "{}", values.len());
-            let mut again = y.clone();
-            quantize(&mut again, levels);
-            assert_eq!(again, y);
-        }
-        let mut signs = [0.5, -2.0, 0.1];
-        quantize(&mut signs, 2);
-        assert_eq!(signs, [2.0, -2.0, 2.0]);
-        quantize(&mut signs, 0);
-        assert_eq!(signs, [2.0, -2.0, 2.0]);
     }
 }

@@ -14,7 +14,8 @@
 //!
 //! Elected: of every entry those terms count whose sign is that of Σ cᵢ·δᵢ, where 0 is positive. `normalize` says whether d
 //! divides (without an election it is Σ cᵢ), `rescale` whether what was left out is made up for: δᵢ gets its L1 norm back, as
-//! mergekit does it, or with `rescale_by_density` of DARE the factor 1/density of its paper, which keeps the mean.
+//! mergekit does it, or with `rescale_by_density` of DARE the factor 1/density of its paper, which keeps the mean. A `density` of 0
+//! keeps nothing of a model; its cᵢ counts in Σ cᵢ where signs are not elected.
 //! `int8_mask` is accepted, and changes nothing here.
 
 use crate::blend::card::{Base, Card, Parameter, Range};
@@ -37,7 +38,7 @@ macro_rules! family {
             models: [1, usize::MAX],
             parameters: &[
                 Parameter::each("weight", None, Range::Finite),
-                Parameter::each("density", Some(1.0), Range::Share),
+                Parameter::each("density", Some(1.0), Range::Unit),
                 Parameter::all("lambda", Some(1.0), Range::Finite),
                 Parameter::flag("normalize", $normalize),
                 Parameter::flag("rescale", $rescale),
@@ -86,6 +87,9 @@ fn task(settings: &Settings, kept: Kept, elected: bool) -> Result<Box<dyn Blend>
     let sparsifier = |at: usize, density: f64| {
         if 1.0 <= density {
             return Ok(None);
+        }
+        if density == 0.0 && !matches!(kept, Kept::All) {
+            return Ok(Some(Sparsifier::Nothing));
         }
         let epsilon = of("epsilon", at);
         match kept {

@@ -3,7 +3,7 @@
 //!     w = (1 − α)·w₀ + α·w₁        w₀: `base_model`
 //!
 //! Both ends are kept bit for bit. Fine-tuned with smoothed labels or mixup, this is BANG.
-//! Paper: [interpolate]. Departure: the variant that weighs by Fisher information is left out.
+//! Paper: [interpolate]. The variant that weighs by Fisher information is a method of its own, `fisher`.
 
 use crate::blend::card::{Base, Card, Parameter, Range};
 use crate::blend::recipe::Wrong;

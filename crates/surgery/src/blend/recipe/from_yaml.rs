@@ -1,4 +1,7 @@
 //! From YAML to the tree of a recipe.
+//!
+//! Aliases stand for what their anchor marks. The key `<<` takes over the entries of a mapping, or of several in a list, that
+//! the mapping itself does not have; of several the first counts.
 
 use super::fault::{Misplaced, Wrong};
 use super::tree::{Entry, Node, Value};
@@ -56,8 +59,13 @@ impl<'a> Lines<'a> {
                 Value::List(items.iter().map(|item| self.node(item)).collect::<Result<_, _>>()?)
             }
             YamlData::Mapping(entries) => {
-                let entry = |(key, node): (&MarkedYaml<'_>, &MarkedYaml<'_>)| self.entry(key, node);
-                Value::Table(entries.iter().map(entry).collect::<Result<_, _>>()?)
+                let (merges, own): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| is_merge(key));
+                let own = own.into_iter().map(|(key, node)| self.entry(key, node));
+                let mut table = own.collect::<Result<Vec<_>, _>>()?;
+                for (_, node) in merges {
+                    self.merge(node, &mut table)?;
+                }
+                Value::Table(table)
             }
             _ => {
                 let what = "tags and unresolved aliases have no place in a recipe".to_owned();
@@ -65,6 +73,24 @@ impl<'a> Lines<'a> {
             }
         };
         Ok(Node { span, value })
+    }
+
+    /// Takes over what stands behind a `<<`.
+    fn merge(&self, yaml: &MarkedYaml<'_>, table: &mut Vec<Entry>) -> Result<(), Misplaced> {
+        let node = self.node(yaml)?;
+        let mappings = if let Value::List(items) = node.value { items } else { vec![node] };
+        for Node { span, value } in mappings {
+            let Value::Table(entries) = value else {
+                let expected = "a mapping, or a list of mappings";
+                return Err(Wrong::Kind { key: "<<".to_owned(), expected }.at(&span));
+            };
+            for entry in entries {
+                if table.iter().all(|own| own.key != entry.key) {
+                    table.push(entry);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn entry(&self, key: &MarkedYaml<'_>, node: &MarkedYaml<'_>) -> Result<Entry, Misplaced> {
@@ -76,6 +102,10 @@ impl<'a> Lines<'a> {
             _ => Err(Wrong::Syntax { what: "a key should be a text".to_owned() }.at(&span)),
         }
     }
+}
+
+fn is_merge(key: &MarkedYaml<'_>) -> bool {
+    matches!(&key.data, YamlData::Value(Scalar::String(text)) if text == "<<")
 }
 
 fn scalar_value(scalar: &Scalar<'_>) -> Value {
@@ -106,6 +136,46 @@ mod tests {
         assert_eq!((first[0].key.as_str(), &first[0].node.value), ("filter", &Value::Text("a".to_owned())));
         assert_eq!(&text[first[1].node.span.clone()], "true");
         assert_eq!(items[1].table("list").unwrap()[0].node.value, Value::Null);
+    }
+
+    #[test]
+    fn what_is_taken_over_counts_less_than_what_stands_there() {
+        let table = |text: &str| {
+            let Value::Table(entries) = parse(text).unwrap().value else { panic!("no table") };
+            let last = entries.into_iter().next_back().unwrap().node;
+            let Value::Table(entries) = last.value else { panic!("no table") };
+            let mut found: Vec<(String, Value)> =
+                entries.into_iter().map(|entry| (entry.key, entry.node.value)).collect();
+            found.sort_by(|one, other| one.0.cmp(&other.0));
+            found
+        };
+        let expected = |numbers: &[(&str, f64)]| -> Vec<(String, Value)> {
+            numbers.iter().map(|(key, number)| ((*key).to_owned(), Value::Number(*number))).collect()
+        };
+        let anchors = "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\n";
+        let cases: [(&str, &[(&str, f64)]); 7] = [
+            ("*a", &[("x", 1.0), ("y", 2.0)]),
+            ("{<<: *a}", &[("x", 1.0), ("y", 2.0)]),
+            ("{<<: *a, y: 9}", &[("x", 1.0), ("y", 9.0)]),
+            ("{y: 9, <<: *a}", &[("x", 1.0), ("y", 9.0)]),
+            ("{<<: [*a, *b]}", &[("x", 1.0), ("y", 2.0), ("z", 4.0)]),
+            ("{<<: [*b, *a], x: 0}", &[("x", 0.0), ("y", 3.0), ("z", 4.0)]),
+            ("{<<: {<<: *a, x: 5}}", &[("x", 5.0), ("y", 2.0)]),
+        ];
+        for (mapping, found) in cases {
+            assert_eq!(table(&format!("{anchors}c: {mapping}\n")), expected(found), "{mapping}");
+        }
+        for (text, said) in [
+            (
+                "a: &a [1]\nb: {<<: *a}\n",
+                "`<<` should be a mapping, or a list of mappings at line 1, column 8",
+            ),
+            ("a: &a {x: 1}\nb: {<<: [*a, 3]}\n", "at line 2, column 14"),
+            ("a: {<<: *nowhere}\n", "at line 1"),
+        ] {
+            let fault = parse(text).unwrap_err().in_text(text).to_string();
+            assert!(fault.contains(said), "{fault}");
+        }
     }
 
     #[test]

@@ -13,8 +13,9 @@ pub(in crate::blend) type Parameters = IndexMap<&'static str, Setting>;
 pub(in crate::blend) enum Setting {
     Flag(bool),
     Number(f64),
-    /// Values at equal distances over the depth, and between them what lies on the line; at least one.
-    Gradient(Vec<f64>),
+    /// Values at equal distances over the depth, and between them what lies on the line, or of flags the one before; at least
+    /// one.
+    Gradient(Vec<One>),
     /// The first counts whose text is part of the tensor's name; one without a text is for every tensor.
     Filtered(Vec<(Option<String>, Setting)>),
 }
@@ -32,7 +33,7 @@ impl Setting {
         match self {
             Self::Flag(flag) => Some(One::Flag(*flag)),
             Self::Number(number) => Some(One::Number(*number)),
-            Self::Gradient(values) => gradient(values, depth).map(One::Number),
+            Self::Gradient(values) => gradient(values, depth),
             Self::Filtered(settings) => {
                 let passes =
                     |filter: &Option<String>| filter.as_ref().is_none_or(|text| name.contains(text.as_str()));
@@ -58,7 +59,9 @@ impl Setting {
             }
             (Value::List(items), _) if !items.is_empty() => Self::read_list(items, parameter),
             (Value::Table(_), _) => Self::read_list(std::slice::from_ref(node), parameter),
-            (_, Kind::Flag(_)) => Err(node.unlike(name, "true or false, or a list of `filter` and `value`")),
+            (_, Kind::Flag(_)) => {
+                Err(node.unlike(name, "true or false, a list of them, or a list of `filter` and `value`"))
+            }
             (_, Kind::Number { .. }) => {
                 Err(node.unlike(name, "a number, a list of numbers, or a list of `filter` and `value`"))
             }
@@ -70,11 +73,12 @@ impl Setting {
             let filtered = items.iter().map(|item| Self::read_filtered(item, parameter));
             return Ok(Self::Filtered(filtered.collect::<Result<_, _>>()?));
         }
-        let number = |item: &Node| match Self::read(item, parameter)? {
-            Self::Number(number) => Ok(number),
-            _ => Err(item.unlike(parameter.name, "a number")),
+        let one = |item: &Node| match Self::read(item, parameter)? {
+            Self::Flag(flag) => Ok(One::Flag(flag)),
+            Self::Number(number) => Ok(One::Number(number)),
+            _ => Err(item.unlike(parameter.name, "one value")),
         };
-        Ok(Self::Gradient(items.iter().map(number).collect::<Result<_, _>>()?))
+        Ok(Self::Gradient(items.iter().map(one).collect::<Result<_, _>>()?))
     }
 
     fn read_filtered(item: &Node, parameter: &Parameter) -> Result<(Option<String>, Self), Misplaced> {
@@ -84,7 +88,7 @@ impl Setting {
             tree::find(entries, "value").ok_or_else(|| Wrong::Missing { key: "value" }.at(&item.span))?;
         let setting = Self::read(value, parameter)?;
         if matches!(setting, Self::Filtered(_)) {
-            return Err(value.unlike(parameter.name, "a value or a list of numbers inside a filter"));
+            return Err(value.unlike(parameter.name, "a value or a list of values inside a filter"));
         }
         Ok((filter.filter(|text| *text != "*").map(str::to_owned), setting))
     }
@@ -102,14 +106,17 @@ fn meant(text: &str, kind: &Kind) -> Option<Value> {
     }
 }
 
-/// The value on the broken line through `values`.
-fn gradient(values: &[f64], depth: f64) -> Option<f64> {
+/// The value on the broken line through `values`; between flags there is none.
+fn gradient(values: &[One], depth: f64) -> Option<One> {
     let position = depth * values.len().saturating_sub(1) as f64;
     let at = position as usize;
     let first = *values.get(at)?;
     let next = values.get(at + 1).copied().unwrap_or(first);
     let fraction = position - at as f64;
-    Some((1.0 - fraction) * first + fraction * next)
+    Some(match (first, next) {
+        (One::Number(first), One::Number(next)) => One::Number((1.0 - fraction) * first + fraction * next),
+        _ => first,
+    })
 }
 
 #[cfg(test)]
@@ -119,7 +126,7 @@ mod tests {
     #[test]
     fn a_gradient_is_a_broken_line_over_the_depth() {
         // The table of mergekit's example: 40 layers and five values.
-        let setting = Setting::Gradient(vec![0.0, 0.5, 0.3, 0.7, 1.0]);
+        let setting = Setting::Gradient([0.0, 0.5, 0.3, 0.7, 1.0].map(One::Number).to_vec());
         let at = |layer: f64| match setting.at("x", layer / 39.0) {
             Some(One::Number(number)) => number,
             other => panic!("{other:?}"),
@@ -136,14 +143,24 @@ mod tests {
         ] {
             assert!((at(layer) - expected).abs() < 1e-12, "{layer}: {} {expected}", at(layer));
         }
-        assert_eq!(Setting::Gradient(vec![0.4]).at("x", 0.7), Some(One::Number(0.4)));
+        let alone = Setting::Gradient(vec![One::Number(0.4)]);
+        assert_eq!(alone.at("x", 0.7), Some(One::Number(0.4)));
+    }
+
+    /// mergekit's `values[int(t · (len − 1))]`.
+    #[test]
+    fn flags_change_where_the_next_one_is_reached() {
+        let setting = Setting::Gradient([true, false, true].map(One::Flag).to_vec());
+        for (depth, expected) in [(0.0, true), (0.49, true), (0.5, false), (0.99, false), (1.0, true)] {
+            assert_eq!(setting.at("x", depth), Some(One::Flag(expected)), "{depth}");
+        }
     }
 
     #[test]
     fn the_first_filter_that_fits_counts() {
         let some = |text: &str| Some(text.to_owned());
         let setting = Setting::Filtered(vec![
-            (some("self_attn"), Setting::Gradient(vec![0.0, 1.0])),
+            (some("self_attn"), Setting::Gradient([0.0, 1.0].map(One::Number).to_vec())),
             (some("attn"), Setting::Number(9.0)),
             (some("mlp"), Setting::Number(2.0)),
         ]);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Method, models, parameters of each and of all, and whether a model blended with itself is itself to the last bit.
-const METHODS: [(&str, usize, &str, &str, bool); 17] = [
+const METHODS: [(&str, usize, &str, &str, bool); 19] = [
     ("linear", 3, "weight: 0.3", "", true),
     ("slerp", 1, "", "t: 0.3", true),
     ("nuslerp", 2, "weight: 0.3", "", false),
@@ -27,7 +27,9 @@ const METHODS: [(&str, usize, &str, &str, bool); 17] = [
     ("model_stock", 2, "", "", true),
     ("passthrough", 1, "", "", true),
     ("wise_ft", 1, "", "alpha: 0.3", true),
+    ("fisher", 3, "", "alpha: 0.3", true),
     ("signature", 2, "", "levels: 4", true),
+    ("signature", 2, "", "levels: 8, logarithmic: true", true),
 ];
 
 #[test]
@@ -97,6 +99,7 @@ fn ends_are_kept_to_the_last_bit() {
         (format!("merge_method: linear\n{}", models("weight: 0", "weight: -3")), "b"),
         (recipe("wise_ft", &["a"], "", "alpha: 0"), "base"),
         (recipe("wise_ft", &["a"], "", "alpha: 1"), "a"),
+        (recipe("fisher", &["a", "b", "base"], "", "alpha: 1"), "a"),
         (recipe("slerp", &["a"], "", "t: 1"), "a"),
         (recipe("ties", &["b"], "weight: 1", ""), "b"),
         (recipe("task_arithmetic", &["b"], "weight: 1", ""), "b"),
@@ -119,8 +122,8 @@ fn ends_are_kept_to_the_last_bit() {
 #[test]
 fn the_order_of_models_is_of_no_matter() {
     for (method, count, each, all, _) in METHODS.into_iter().filter(|method| 2 <= method.1) {
-        // Chance and the first model of a signature belong to a place.
-        if method.starts_with("da") || method.starts_with("de") || method == "signature" {
+        // Chance, the first model of a signature and what is known of numbers belong to a place.
+        if method.starts_with("da") || method.starts_with("de") || ["signature", "fisher"].contains(&method) {
             continue;
         }
         let blended = |models: &[&str]| {

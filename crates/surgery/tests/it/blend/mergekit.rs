@@ -12,7 +12,7 @@ fn every_method_gives_what_mergekit_gives() {
     let mut recipes: Vec<_> =
         std::fs::read_dir(fixture("recipes")).unwrap().map(|entry| entry.unwrap().path()).collect();
     recipes.sort();
-    assert_eq!(recipes.len(), 23);
+    assert_eq!(recipes.len(), 29);
     let mut compared = 0;
     for path in recipes {
         let (root, name) = (TempDir::new().unwrap(), path.file_stem().unwrap().to_str().unwrap().to_owned());

@@ -124,6 +124,17 @@ fn a_slice_may_have_its_own_base() {
     assert!(said.contains("`slerp` starts from a base") && said.contains('^'), "{said}");
 }
 
+#[test]
+fn what_is_said_once_can_be_taken_over() {
+    let all = "merge_method: ties\nbase_model: base\nmodels:\n";
+    let whole = "  - {model: a, parameters: {weight: 0.5, density: 0.4}}\n  - {model: b, parameters: {weight: 0.5, density: 0.8}}\n";
+    let merged = "  - model: a\n    parameters: &a {weight: 0.5, density: 0.4}\n  - {model: b, parameters: {<<: *a, density: 0.8}}\n";
+    assert!(numbers(&format!("{all}{whole}")) == numbers(&format!("{all}{merged}")));
+    let (said, hint) = refused(&format!("{all}{}", merged.replacen("density", "densty", 1)), "m.yaml");
+    assert!(said.contains("no parameter `densty` at line 5, column 34"), "{said}");
+    assert!(hint.contains("`density`"), "{hint}");
+}
+
 /// Python's YAML and pydantic read them.
 #[test]
 fn words_and_quoted_numbers_are_values_too() {
@@ -216,6 +227,17 @@ fn values_that_are_none_are_refused_at_their_place() {
         ("MODELS parameters: {normalize: 1}\n", "`normalize` should be true or false", ""),
         ("MODELS parameters: {weight: [{filter: a}]}\n", "there is no `value`", ""),
         ("MODELS parameters: {weight: [1, a]}\n", "`weight` should be a number", ""),
+        ("MODELS parameters: {weight: [1, [2]]}\n", "`weight` should be one value", ""),
+        (
+            "MODELS parameters: {normalize: [true, 2]}\n",
+            "`normalize` should be true or false, a list of them",
+            "",
+        ),
+        (
+            "MODELS parameters: {<<: 3}\n",
+            "`<<` should be a mapping, or a list of mappings at line 4, column 18",
+            "",
+        ),
     ];
     for (text, said, hint) in cases {
         let text = text.replace("MODELS ", &format!("merge_method: linear\nmodels:\n{one}"));
@@ -223,7 +245,7 @@ fn values_that_are_none_are_refused_at_their_place() {
         assert!(found.contains(said) && hinted.contains(hint), "{text}: {found} / {hinted}");
     }
     for (parameters, said) in [
-        ("density: 0", "`density` should be above 0 and at most 1; found 0"),
+        ("density: -0.5", "`density` should be 0 to 1; found -0.5"),
         ("density: [1, 0.5, 1.5]", "found 1.5 at line 5, column 36\n"),
         ("normalize: false", "`normalize` is a parameter of the whole blend, not of one model"),
     ] {

@@ -3,18 +3,9 @@
 use super::Ranks;
 use crate::Result;
 use crate::adapters::{Keep, Piece, Product};
-use crate::compress::Site;
-use crate::inputs::Seen;
-use rankine_checkpoint::Tensors;
+use crate::counterparts::Counterparts;
 use rankine_kernels::reduce;
 use rankine_linalg::{Metric, Pair, Truncation, noise_edge, svd, truncated};
-
-/// A linear layer, before and after.
-#[derive(Clone)]
-pub(super) struct Layer<'a> {
-    before: Site<'a>,
-    after: Site<'a>,
-}
 
 /// A change, and what is kept of it.
 pub(super) struct Cut {
@@ -49,70 +40,48 @@ impl ExtractedModule {
     }
 }
 
-impl<'a> Layer<'a> {
-    /// `None` where the weight is no matrix.
-    pub fn new([before, after]: [&'a dyn Tensors; 2], module: &str) -> Option<Self> {
-        Some(Self { before: Site::new(before, module)?, after: Site::new(after, module)? })
-    }
-
-    /// With what was seen of the inputs.
-    pub fn with(self, seen: Option<&'a dyn Seen>) -> Self {
-        Self { before: self.before.with(seen), ..self }
-    }
-
-    pub fn module(&self) -> &str {
-        self.before.module()
-    }
-
-    /// Columns of the matrix.
-    pub fn inputs(&self) -> usize {
-        self.before.sizes()[1]
-    }
-
-    /// The part of the change that `ranks` asks for.
-    pub fn cut(&self, ranks: Ranks) -> Result<Cut> {
-        let (site, sizes) = (&self.before, self.before.sizes());
-        let before = site.by_outputs(&site.read()?).into_owned();
-        let after = self.after.by_outputs(&self.after.read()?).into_owned();
-        let mut change = after.clone();
-        reduce::axpy(-1.0, &before, &mut change);
-        let squares = reduce::sum_of_squares(&change);
-        let metric = match ranks {
-            Ranks::Error(_) => Some(Metric::Moment(site.moment()?)),
-            _ => None,
-        };
-        let norm = |metric: Metric<'_>, matrix: &[f32]| metric.norm(matrix, sizes);
-        let kept = match (ranks, metric) {
-            (Ranks::Error(share), Some(metric)) => {
-                norm(metric, &after).and_then(|answers| within(&change, sizes, metric, share * answers))
-            }
-            _ => leading(&change, sizes, ranks),
-        };
-        let product = kept.map_err(|source| site.failed(source))?;
-        if let Some(product) = &product {
-            product.add_to(&mut change, -1.0);
+/// The part of the change that `ranks` asks for.
+pub(super) fn cut(layer: &Counterparts<'_>, ranks: Ranks) -> Result<Cut> {
+    let (site, sizes) = (layer.site(), layer.site().sizes());
+    let [before, after] = layer.read()?;
+    let mut change = after.clone();
+    reduce::axpy(-1.0, &before, &mut change);
+    let squares = reduce::sum_of_squares(&change);
+    let metric = match ranks {
+        Ranks::Error(_) => Some(Metric::Moment(site.moment()?)),
+        _ => None,
+    };
+    let norm = |metric: Metric<'_>, matrix: &[f32]| metric.norm(matrix, sizes);
+    let kept = match (ranks, metric) {
+        (Ranks::Error(share), Some(metric)) => {
+            norm(metric, &after).and_then(|answers| within(&change, sizes, metric, share * answers))
         }
-        let error = reduce::sum_of_squares(&change);
-        let output = match metric {
-            Some(metric) => {
-                let norms = norm(metric, &change).and_then(|rest| Ok((rest, norm(metric, &after)?)));
-                let (rest, answers) = norms.map_err(|source| site.failed(source))?;
-                (answers != 0.0).then(|| rest / answers)
-            }
-            None => None,
-        };
-        let all = reduce::sum_of_squares(&before);
-        let told = ExtractedModule {
-            module: site.module().to_owned(),
-            shape: sizes,
-            moved: (all != 0.0).then(|| (squares / all).sqrt()),
-            rank: product.as_ref().map_or(0, |product| product.rank),
-            relative: if squares == 0.0 { 0.0 } else { (error / squares).sqrt() },
-            output,
-        };
-        let piece = product.map(|product| Piece { product, before: None, squares, error });
-        Ok(Cut { told, piece, squares })
+        _ => leading(&change, sizes, ranks),
+    };
+    let product = kept.map_err(|source| site.failed(source))?;
+    if let Some(product) = &product {
+        product.add_to(&mut change, -1.0);
     }
+    let error = reduce::sum_of_squares(&change);
+    let output = match metric {
+        Some(metric) => {
+            let norms = norm(metric, &change).and_then(|rest| Ok((rest, norm(metric, &after)?)));
+            let (rest, answers) = norms.map_err(|source| site.failed(source))?;
+            (answers != 0.0).then(|| rest / answers)
+        }
+        None => None,
+    };
+    let all = reduce::sum_of_squares(&before);
+    let told = ExtractedModule {
+        module: site.module().to_owned(),
+        shape: sizes,
+        moved: (all != 0.0).then(|| (squares / all).sqrt()),
+        rank: product.as_ref().map_or(0, |product| product.rank),
+        relative: if squares == 0.0 { 0.0 } else { (error / squares).sqrt() },
+        output,
+    };
+    let piece = product.map(|product| Piece { product, before: None, squares, error });
+    Ok(Cut { told, piece, squares })
 }
 
 /// The leading triples; `None` where all are noise.

@@ -1,5 +1,7 @@
-//! The modules of a vision transformer in its files, and in transformers from version 5 on, which reads and writes these files
-//! but calls its modules otherwise; peft goes by the modules.
+//! What adapters call the modules of their base, where files call them otherwise.
+//!
+//! Those of a vision transformer have other names in transformers from version 5 on, which reads and writes the files as before;
+//! peft goes by the modules. Adapters of either are read, and written for transformers 5. Norms are called the same in a layer.
 //!
 //! | in files and in transformers 4 | in transformers 5 |
 //! | --- | --- |
@@ -8,10 +10,8 @@
 //! | `vit.encoder.layer.0.intermediate.dense` | `vit.layers.0.mlp.fc1` |
 //! | `vit.encoder.layer.0.output.dense` | `vit.layers.0.mlp.fc2` |
 //!
-//! Norms are called the same in a layer. Adapters of either are read, and written for transformers 5.
-//!
 //! A model without a head, such as transformers' `BertModel`, has what in others lies behind one name: `encoder.layer.0` is
-//! `bert.encoder.layer.0` here. [`Named`] knows that too, for every architecture.
+//! `bert.encoder.layer.0` here. [`Named`] knows both, for every architecture.
 
 use crate::{Adapter, Dtype, Result, TensorInfo, Tensors};
 use indexmap::{IndexMap, IndexSet};
@@ -29,7 +29,7 @@ const MODULES: [(&str, &str); 6] = [
     ("output.dense", "mlp.fc2"),
 ];
 
-/// What transformers 5 calls a module, or a tensor in one, that is called `name` in the files of a vision transformer.
+/// What transformers 5 calls a module, or a tensor in one, that is called `name` in files; the same but for vision transformers.
 pub fn of_transformers(name: &str) -> String {
     renamed(name, (FILES, TRANSFORMERS), |(file, module)| (file, module))
 }
