@@ -22,7 +22,7 @@ fn slopes(net: &Net, at: usize, direction: &[f32]) -> Vec<f32> {
 
 #[test]
 fn features_are_orthogonal_and_change_those_of_the_next_layer_as_much() {
-    let net = net(&[6, 9, 7, 4], true, &mut Rng::new(1));
+    let net = net(&[6, 9, 7, 12], true, &mut Rng::new(1));
     for (at, pair) in local(&net).windows(2).enumerate() {
         let (layer, next) = (&pair[0], &pair[1].basis);
         let (basis, h, width) = (&layer.basis, layer.basis.dimension(), layer.layer.width);
@@ -55,7 +55,7 @@ fn features_are_orthogonal_and_change_those_of_the_next_layer_as_much() {
 
 #[test]
 fn the_length_of_a_neuron_changes_nothing_that_matters() {
-    let net = net(&[5, 6, 4, 3], true, &mut Rng::new(2));
+    let net = net(&[5, 6, 4, 8], true, &mut Rng::new(2));
     let mut longer = net.clone();
     let factor = |unit: usize| if unit == 2 { 5.0 } else { 1.0 };
     let (first, second) = (net.maps[0].weight.clone(), net.maps[1].weight.clone());
@@ -77,7 +77,7 @@ fn before_linear_maps_it_is_the_basis_towards_the_outputs() {
     };
     let linear = net(&[6, 5, 4], false, &mut Rng::new(3));
     local(&linear).iter().zip(&found(&linear)).for_each(|(one, other)| same(one, other));
-    let bent = net(&[6, 9, 7, 4], true, &mut Rng::new(1));
+    let bent = net(&[6, 9, 7, 12], true, &mut Rng::new(1));
     let (local, towards_outputs) = (local(&bent), found(&bent));
     assert_eq!(local[2], towards_outputs[2]);
     same(&local[1], &towards_outputs[1]);

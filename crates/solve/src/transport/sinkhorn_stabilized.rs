@@ -38,7 +38,7 @@ pub struct SinkhornStabilized {
 
 impl Default for SinkhornStabilized {
     fn default() -> Self {
-        Self { absorption: 1e30, warmup: 20, annealing: 0.2 }
+        Self { absorption: 1e30, warmup: 3, annealing: 0.2 }
     }
 }
 

@@ -85,7 +85,7 @@ fn chance_is_that_of_the_seed() {
 fn ends_are_kept_to_the_last_bit() {
     let root = TempDir::new().unwrap();
     let tiny = TinyLlama { dtype: TinyType::Bf16, tied: false, ..TinyLlama::default() };
-    for (seed, name) in [(1, "base"), (2, "a"), (3, "b")] {
+    for (seed, name) in [(1, "base"), (2, "a"), (3, "b"), (4, "c")] {
         tiny::llama(&root.path().join(name), &tiny, seed);
     }
     let place = |name: &str| root.path().join(name);
@@ -99,7 +99,7 @@ fn ends_are_kept_to_the_last_bit() {
         (format!("merge_method: linear\n{}", models("weight: 0", "weight: -3")), "b"),
         (recipe("wise_ft", &["a"], "", "alpha: 0"), "base"),
         (recipe("wise_ft", &["a"], "", "alpha: 1"), "a"),
-        (recipe("fisher", &["a", "b", "base"], "", "alpha: 1"), "a"),
+        (recipe("fisher", &["a", "b", "c"], "", "alpha: 1"), "a"),
         (recipe("slerp", &["a"], "", "t: 1"), "a"),
         (recipe("ties", &["b"], "weight: 1", ""), "b"),
         (recipe("task_arithmetic", &["b"], "weight: 1", ""), "b"),
