@@ -4,7 +4,8 @@ use crate::{Result, figure::Figure};
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_random::Rng;
 use rayon::prelude::*;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// The limits themselves.
 pub fn limits() -> Result<Vec<Figure>> {
@@ -88,4 +89,25 @@ pub fn peak_of(process: &str) -> Option<Figure> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(Figure::new("peak resident", kilobytes * 1.024 / 1e3, "MB"))
+}
+
+/// Between two looks at the peak, which never sinks while the program runs.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Most megabytes resident in a program, mapped files included.
+///
+/// # Errors
+/// When it cannot be started or fails, or the kernel does not tell.
+pub fn peak_while(command: &mut Command) -> Result<f64> {
+    let mut program = command.stdout(Stdio::null()).spawn()?;
+    let (process, mut peak) = (program.id().to_string(), 0.0);
+    loop {
+        peak = peak_of(&process).map_or(peak, |found| found.value.max(peak));
+        match program.try_wait()? {
+            None => std::thread::sleep(PAUSE),
+            Some(status) if !status.success() => return Err(format!("{command:?} failed").into()),
+            Some(_) if peak == 0.0 => return Err("the kernel does not tell what is resident".into()),
+            Some(_) => return Ok(peak),
+        }
+    }
 }

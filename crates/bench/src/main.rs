@@ -17,6 +17,7 @@ mod methods;
 mod networks;
 mod scaling;
 mod start;
+mod stream;
 mod subject;
 mod svd;
 mod train;
@@ -40,7 +41,7 @@ const fn bench(name: &'static str, about: &'static str, run: fn() -> Result<Vec<
     Bench { name, about, run }
 }
 
-const BENCHES: [Bench; 17] = [
+const BENCHES: [Bench; 18] = [
     bench(
         "limits",
         "the processor's rate of products, and the memory's of reading and copying",
@@ -59,6 +60,11 @@ const BENCHES: [Bench; 17] = [
         memory::run,
     ),
     bench("merge", "an adapter into a sharded bf16 model of 1.6 GB", merge::run),
+    bench(
+        "stream",
+        "operations on a sharded model of 20 GB, or of GIGABYTES: the most memory that is resident",
+        stream::run,
+    ),
     bench("start", "`rankine --help`", start::run),
     bench("generate", "greedy generation of one text", generate::run),
     bench("networks", "a step of an MLP and of a LeNet, batch 128", networks::run),

@@ -9,8 +9,7 @@ use crate::{Result, figure::Figure, machine, start};
 use rankine_testkit::tiny::{self, TinyLlama, TinyType};
 use std::error::Error;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 const MODEL: TinyLlama = TinyLlama {
     vocabulary: 4096,
@@ -30,8 +29,6 @@ const MODEL: TinyLlama = TinyLlama {
 const RUN: [&str; 8] = ["--rank", "16", "--steps", "3", "--batch-size", "2", "--max-length", "256"];
 /// Examples of the data.
 const EXAMPLES: usize = 24;
-/// Between two looks at the peak, which never sinks while the program runs.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Both peaks, and the share of the one in the other.
 pub fn run() -> Result<Vec<Figure>> {
@@ -45,29 +42,14 @@ pub fn run() -> Result<Vec<Figure>> {
         command.args(["--method", method]).arg("--output").arg(root.path().join(method));
         Ok::<_, Box<dyn Error>>(command)
     };
-    let lora = peak(&mut train("lora")?)?;
-    let qlora = peak(train("qlora")?.arg("--keep-residual"))?;
+    let lora = machine::peak_while(&mut train("lora")?)?;
+    let qlora = machine::peak_while(train("qlora")?.arg("--keep-residual"))?;
     Ok(vec![
         Figure::new("weights of the model", size(&model)? / 1e6, "MB"),
         Figure::new("LoRA: peak resident", lora, "MB"),
         Figure::new("QLoRA: peak resident", qlora, "MB"),
         Figure::new("QLoRA of LoRA", qlora / lora, ""),
     ])
-}
-
-/// Most megabytes resident in a program.
-fn peak(command: &mut Command) -> Result<f64> {
-    let mut program = command.stdout(Stdio::null()).spawn()?;
-    let (process, mut peak) = (program.id().to_string(), 0.0);
-    loop {
-        peak = machine::peak_of(&process).map_or(peak, |found| found.value.max(peak));
-        match program.try_wait()? {
-            None => std::thread::sleep(PAUSE),
-            Some(status) if !status.success() => return Err(format!("{command:?} failed").into()),
-            Some(_) if peak == 0.0 => return Err("the kernel does not tell what is resident".into()),
-            Some(_) => return Ok(peak),
-        }
-    }
 }
 
 /// Bytes of the files with weights.

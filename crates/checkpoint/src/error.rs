@@ -212,7 +212,9 @@ impl Error {
             Self::Length { .. } => "give a buffer of the tensor's element count",
             Self::Rows { .. } => "ask for rows below the first side, with a buffer of rows · row length",
             Self::NotPlain { .. } => "read it dequantised, as f32",
-            Self::Unread { .. } => "convert the weights to F32, F16 or BF16 first",
+            Self::Unread { .. } => {
+                "save it as F32, F16, BF16 or signed integers where it was made, or leave it out: `rankine convert` copies it as it is"
+            }
             Self::IsAdapter { path } => {
                 let folder = path.display();
                 return Some(format!(

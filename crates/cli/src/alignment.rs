@@ -108,6 +108,15 @@ impl Matcher {
         Err(Failure::with_hint(message, hint).into())
     }
 
+    /// An error where nothing is aligned, and yet a way was named.
+    pub fn check_idle(&self) -> anyhow::Result<()> {
+        if self.method == Method::Weights {
+            return Ok(());
+        }
+        let message = format!("`{}` aligns, and nothing is to be aligned", self.method.word());
+        Err(Failure::with_hint(message, "add `--align`, or leave out `--method`").into())
+    }
+
     /// Which units of the second go with those of the first; `examiner` has the data, where the method reads any.
     pub fn find(
         &self,

@@ -111,3 +111,41 @@ fn run(cli: Cli, settings: BTreeMap<String, String>) -> anyhow::Result<Exit> {
 fn limit_processor(word: &str) -> anyhow::Result<()> {
     Ok(cpu::limit(word.parse()?)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples in the help of a command and of those below it, without what is said of them or done with the output.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().filter(|line| line.starts_with("  rankine ")).map(str::trim);
+        let before = |line: &str, end: &str| line.split(end).next().unwrap_or_default().to_owned();
+        let own = lines.map(|line| before(&before(&before(line, "   "), " > "), " < "));
+        own.chain(command.get_subcommands().flat_map(examples)).collect()
+    }
+
+    /// As a shell parts them.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut quote) = (vec![String::new()], None);
+        for character in line.chars() {
+            match quote {
+                Some(open) if open == character => quote = None,
+                None if matches!(character, '\'' | '"') => quote = Some(character),
+                None if character == ' ' => words.push(String::new()),
+                _ => words.last_mut().unwrap().push(character),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn the_examples_of_all_helps_are_understood() {
+        let examples = examples(&Cli::command());
+        assert!(examples.iter().any(|line| line.starts_with("rankine solve transport")), "{examples:?}");
+        for line in examples {
+            let fault = Cli::try_parse_from(words(&line)).err().map(|fault| fault.to_string());
+            assert_eq!(fault, None, "{line}");
+        }
+    }
+}

@@ -4,10 +4,12 @@ use crate::Context;
 use clap::{ArgMatches, Command};
 use rankine_surgery::Resume;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
 
 /// Options on which no number depends that is written.
-const ASIDE: [&str; 9] =
-    ["resume", "force", "json", "quiet", "threads", "dry_run", "verify", "report", "html"];
+const ASIDE: [&str; 10] =
+    ["resume", "force", "json", "quiet", "threads", "dry_run", "verify", "report", "html", "output"];
 
 /// Whether to go on.
 #[derive(clap::Args)]
@@ -53,12 +55,18 @@ pub fn settings(program: &Command, found: &ArgMatches) -> BTreeMap<String, Strin
             let id = argument.get_id().as_str();
             if let Some(values) = found.get_raw(id).filter(|_| !ASIDE.contains(&id)) {
                 let name = argument.get_long().map_or_else(|| id.to_owned(), |long| format!("--{long}"));
-                let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+                let values: Vec<_> = values.map(place).collect();
                 settings.insert(name, values.join(" "));
             }
         }
     }
     settings
+}
+
+/// A value; what is there, by one name however it was called.
+fn place(value: &OsStr) -> String {
+    let whole = std::fs::canonicalize(value);
+    whole.as_deref().unwrap_or(Path::new(value)).to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -70,6 +78,7 @@ mod tests {
         let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
         let merge = Command::new("merge")
             .arg(Arg::new("model"))
+            .arg(Arg::new("output").long("output"))
             .arg(Arg::new("rank").long("rank").default_value("8"))
             .args([flag("resume"), flag("dense")]);
         let mut program = Command::new("rankine").subcommand(merge);
@@ -85,6 +94,9 @@ mod tests {
         assert_eq!(settings_of(&["rankine", "merge", "base"]), expected);
         // Given or not, written so or so.
         assert_eq!(settings_of(&["rankine", "merge", "--rank=8", "base", "--resume"]), expected);
+        assert_eq!(settings_of(&["rankine", "merge", "base", "--output", "anywhere"]), expected);
+        // What is there.
+        assert_eq!(settings_of(&["rankine", "merge", "src"]), settings_of(&["rankine", "merge", "./src/"]));
         assert_ne!(settings_of(&["rankine", "merge", "base", "--rank", "9"]), expected);
         assert_ne!(settings_of(&["rankine", "merge", "base", "--dense"]), expected);
     }

@@ -10,7 +10,8 @@
 //! Paper: [volume_sampling]. Departure: its page updates all N residuals at every row drawn, O(N·m²).
 
 use crate::choice::Weighted;
-use crate::{Error, GrowingQr, Result, dense};
+use crate::going::ask;
+use crate::{Error, Going, GrowingQr, Result, always, dense};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, ColMut, ColRef, Mat, MatRef, Par};
 use rankine_random::Rng;
@@ -56,7 +57,7 @@ impl ProjectionDpp {
     /// # Errors
     /// When proposals never bring a new row, which they do where columns are orthonormal.
     pub fn sample(&self, rng: &mut Rng) -> Result<Vec<usize>> {
-        dpp_by_rejection(self.turned.nrows(), rng, |rng| {
+        dpp_by_rejection(self.turned.nrows(), rng, &always, |rng| {
             let row = self.marginal.draw(rng);
             (row, self.turned.col(row).iter().copied().collect())
         })
@@ -85,7 +86,10 @@ impl ProjectionDpp {
 
 /// The `count` rows that are each the farthest from the span of those before, the first of equal ones: what a QR decomposition
 /// with pivots takes. Fewer where no more are independent; rows: [N, m].
-pub fn greedy_rows(rows: MatRef<'_, f64>, count: usize) -> Vec<usize> {
+///
+/// # Errors
+/// When `going` stops it.
+pub fn greedy_rows(rows: MatRef<'_, f64>, count: usize, going: &Going<'_>) -> Result<Vec<usize>> {
     let squares = squared_lengths(rows);
     let floor =
         squares.iter().copied().fold(0.0, f64::max) * f64::EPSILON * rows.nrows().max(rows.ncols()) as f64;
@@ -93,6 +97,7 @@ pub fn greedy_rows(rows: MatRef<'_, f64>, count: usize) -> Vec<usize> {
     let (mut rest, mut picked) = (squares, Vec::with_capacity(count.min(rows.nrows())));
     let (mut directions, mut images) = (GrowingQr::<f64>::new(), vec![0.0; rest.len()]);
     while picked.len() < count.min(rows.nrows()) {
+        ask(going)?;
         let row = (0..rest.len()).fold(0, |best, row| farther(&rest, best, row));
         if rest[row].is_nan() || rest[row] <= floor {
             break;
@@ -107,7 +112,7 @@ pub fn greedy_rows(rows: MatRef<'_, f64>, count: usize) -> Vec<usize> {
         matmul(target, Accum::Replace, rows, direction, 1.0, Par::Seq);
         rest.iter_mut().zip(&images).for_each(|(rest, image)| *rest = (*rest - image * image).max(0.0));
     }
-    picked
+    Ok(picked)
 }
 
 /// ‖v_j‖²; [N].
@@ -124,10 +129,11 @@ fn squared_lengths(rows: MatRef<'_, f64>) -> Vec<f64> {
 ///
 /// # Errors
 /// When features are no finite numbers of that count, or proposals never bring a new direction: the functions are not
-/// orthonormal, or the density is another.
+/// orthonormal, or the density is another; when `going` stops it.
 pub fn dpp_by_rejection<X>(
     size: usize,
     rng: &mut Rng,
+    going: &Going<'_>,
     mut propose: impl FnMut(&mut Rng) -> (X, Vec<f64>),
 ) -> Result<Vec<X>> {
     let (mut points, mut directions) = (Vec::with_capacity(size), GrowingQr::<f64>::new());
@@ -136,6 +142,7 @@ pub fn dpp_by_rejection<X>(
         if PROPOSALS.saturating_mul(size) < proposals {
             return Err(Error::NoProposal { found: points.len(), wanted: size });
         }
+        ask(going)?;
         proposals += 1;
         let (point, features) = propose(rng);
         if features.len() != size {

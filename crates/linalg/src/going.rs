@@ -17,6 +17,6 @@ pub(crate) const UNASKED: usize = 1 << 31;
 ///
 /// # Errors
 /// When the work is to stop.
-pub(crate) fn ask(going: &Going<'_>) -> Result<()> {
+pub fn ask(going: &Going<'_>) -> Result<()> {
     if going() { Ok(()) } else { Err(Error::Interrupted) }
 }

@@ -107,13 +107,16 @@ impl Mixing {
     }
 
     /// H·D·A; [N, a.ncols].
-    fn whole(&self, a: MatRef<'_, f64>) -> Result<Mat<f64>> {
+    fn whole(&self, a: MatRef<'_, f64>, going: &Going<'_>) -> Result<Mat<f64>> {
         let columns = columns_of(&[a], self.signs.len())?;
         let mut whole = Mat::zeros(self.padded, columns.len());
-        whole.par_col_iter_mut().zip(columns).for_each_init(Vec::new, |buffer, (target, column)| {
+        let targets = whole.par_col_iter_mut().zip(columns);
+        targets.try_for_each_init(Vec::new, |buffer, (target, column)| {
+            ask(going)?;
             self.transform(buffer, |start| copy(column, start));
             target.iter_mut().zip(buffer.iter()).for_each(|(target, &x)| *target = x);
-        });
+            Ok::<_, Error>(())
+        })?;
         Ok(whole)
     }
 }
@@ -153,29 +156,40 @@ impl TensorSrht {
     /// S·(A₁ ⊗ A₂); [m, d₁·d₂].
     ///
     /// # Errors
-    /// When a factor has another number of rows.
-    pub fn apply(&self, first: MatRef<'_, f64>, second: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let (first, second) = (self.mixings[0].whole(first)?, self.mixings[1].whole(second)?);
+    /// When a factor has another number of rows, or `going` stops it.
+    pub fn apply(
+        &self,
+        first: MatRef<'_, f64>,
+        second: MatRef<'_, f64>,
+        going: &Going<'_>,
+    ) -> Result<Mat<f64>> {
+        let (first, second) = (self.mixings[0].whole(first, going)?, self.mixings[1].whole(second, going)?);
         let scale = (self.picked.len() as f64).sqrt().recip();
         let wide = second.ncols();
-        Ok(Mat::from_fn(self.picked.len(), first.ncols() * wide, |row, column| {
-            let [i, j] = self.picked[row];
-            scale * first[(i, column / wide)] * second[(j, column % wide)]
-        }))
+        let mut sketched = Mat::zeros(self.picked.len(), first.ncols() * wide);
+        sketched.par_col_iter_mut().enumerate().try_for_each(|(column, target)| {
+            ask(going)?;
+            let (first, second) = (first.col(column / wide), second.col(column % wide));
+            for (target, &[i, j]) in target.iter_mut().zip(&self.picked) {
+                *target = scale * first[i] * second[j];
+            }
+            Ok::<_, Error>(())
+        })?;
+        Ok(sketched)
     }
 
     /// S·b; b: [n₁·n₂], row by row as A₁ ⊗ A₂ has them.
     ///
     /// # Errors
-    /// When b has another length.
-    pub fn apply_vector(&self, b: &[f64]) -> Result<Vec<f64>> {
+    /// When b has another length, or `going` stops it.
+    pub fn apply_vector(&self, b: &[f64], going: &Going<'_>) -> Result<Vec<f64>> {
         let [tall, wide] = [self.mixings[0].signs.len(), self.mixings[1].signs.len()];
         if b.len() != tall * wide {
             return Err(Error::Rows { found: b.len(), expected: tall * wide });
         }
         // B is [n₁, n₂], and here Bᵀ column by column: transformed along j, then along i.
-        let along = self.mixings[1].whole(MatRef::from_column_major_slice(b, wide, tall))?;
-        let both = self.mixings[0].whole(along.transpose())?;
+        let along = self.mixings[1].whole(MatRef::from_column_major_slice(b, wide, tall), going)?;
+        let both = self.mixings[0].whole(along.transpose(), going)?;
         let scale = (self.picked.len() as f64).sqrt().recip();
         Ok(self.picked.iter().map(|&[i, j]| scale * both[(i, j)]).collect())
     }

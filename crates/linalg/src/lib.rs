@@ -57,7 +57,7 @@ pub use assignment::{Aim, assignment};
 pub use dpp::{ProjectionDpp, dpp_by_rejection, greedy_rows};
 pub use error::{Error, Result};
 pub use estimate::{ErrorEstimate, orthonormality_defect};
-pub use going::{Going, always};
+pub use going::{Going, always, ask};
 pub use gram::gram_singular_values;
 pub use growing::GrowingQr;
 pub use hadamard::{Srht, TensorSrht, walsh_hadamard};

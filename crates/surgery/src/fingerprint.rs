@@ -65,7 +65,8 @@ pub(crate) fn fingerprint(
     settings.insert("type of the weights".to_owned(), format!("{:?}", options.dtype));
     let mut inputs = Map::new();
     for path in options.read() {
-        add(path, &mut inputs);
+        // By one name, however it was called.
+        add(std::fs::canonicalize(path).as_deref().unwrap_or(path), &mut inputs);
     }
     let mut fingerprint = json!({ "version": VERSION, "settings": settings, "inputs": inputs });
     if let Some(plan) = plan {
@@ -131,4 +132,29 @@ fn state(path: &Path) -> String {
     let since = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let nanoseconds = since.map(|since| since.as_nanos()).unwrap_or_default();
     format!("{} bytes, changed at {nanoseconds} ns", found.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    #[test]
+    fn an_input_is_the_same_however_it_is_called() {
+        let root = TempDir::new().unwrap();
+        std::fs::write(root.path().join("weights"), "x").unwrap();
+        let roundabout = root.path().join("..").join(root.path().file_name().unwrap());
+        let [plain, roundabout] = [root.path().to_owned(), roundabout].map(|path| {
+            let options = WriteOptions { inputs: vec![path], ..WriteOptions::default() };
+            fingerprint(&BTreeMap::new(), &options, None)
+        });
+        assert_eq!(plain, roundabout);
+        assert_eq!(plain["inputs"].as_object().unwrap().len(), 1);
+        std::fs::write(root.path().join("weights"), "xy").unwrap();
+        let options = WriteOptions { inputs: vec![root.path().to_owned()], ..WriteOptions::default() };
+        assert!(matches!(
+            &changes(&plain, &fingerprint(&BTreeMap::new(), &options, None))[..],
+            [Changed::Input { .. }]
+        ));
+    }
 }

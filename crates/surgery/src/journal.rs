@@ -56,6 +56,9 @@ impl Journal {
                     Some(_) => Err(Error::PartialIsForeign { folder: folder.to_owned() }),
                 };
             }
+            Err(error) if error.kind() == ErrorKind::NotADirectory && folder.is_file() => {
+                return Err(Error::PartialIsForeign { folder: folder.to_owned() });
+            }
             Err(error) => return Err(io(error).into()),
         };
         lock(&file, folder)?;

@@ -96,6 +96,7 @@ fn other_formats_are_listed() {
         assert_eq!((info.dtype.name(), info.bytes, info.elements()), (dtype, bytes.len() as u64, 2));
         let error = opened.read_into("t", &mut [0.0; 2]).unwrap_err();
         assert!(matches!(error, Error::Unread { .. }) && error.to_string().contains(dtype), "{error}");
+        assert!(error.hint().unwrap().contains("copies it as it is"), "{error}");
         let copy = folder.path().join("copy");
         let writer = crate::writer::TensorsWriter::create(&copy, opened.infos()).unwrap();
         writer.write_raw("t", &opened.raw("t").unwrap()).unwrap();

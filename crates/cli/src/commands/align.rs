@@ -5,7 +5,7 @@ use crate::errors::Failure;
 use crate::line::MeasureArgs;
 use crate::stages::Stages;
 use crate::weights::WeightsArgs;
-use crate::{Context, Exit, model, tokenizers};
+use crate::{Context, Exit, disk, model, tokenizers};
 use anyhow::Context as _;
 use rankine_checkpoint::{Existing, Opened, OutputFolder};
 use rankine_report::{Cell, Page};
@@ -51,7 +51,7 @@ pub struct Align {
 const EXAMPLES: &str = "\
 Examples:
   rankine align ./first ./second --output aligned
-  rankine align ./first ./second --groups mlp,heads --dry-run
+  rankine align ./first ./second --groups mlp,heads --output aligned --dry-run
   rankine align ./a ./b ./c --starts 5 --output aligned        writes aligned/b and aligned/c
   rankine align ./first ./second --method activations --data digits --output aligned
   rankine align ./first ./second --method straight-through --data train.jsonl --steps 500 --output aligned
@@ -120,7 +120,7 @@ impl Align {
             let message = "`--resume` goes on with one model: several are written together or not at all";
             return Err(Failure::with_hint(message, "start it without `--resume`").into());
         }
-        let mut seconds = Vec::with_capacity(self.models.len());
+        let (mut seconds, mut needed) = (Vec::with_capacity(self.models.len()), 0_u64);
         for (name, output) in self.models.iter().zip(self.outputs()?) {
             let opened = Opened::open(model::find(context, name)?)?;
             let mut options = self.weights.options(context, tokenizers::companions(&opened)?);
@@ -133,8 +133,13 @@ impl Align {
             if !self.dry_run {
                 let checked = Subject::from(&second.opened).check_output(&second.output, &second.options);
                 checked.with_context(|| self.aligning(&second))?;
+                let plan = rankine_surgery::plan_rewrite(Subject::from(&second.opened), &second.options)?;
+                needed = needed.saturating_add(plan.bytes);
             }
             seconds.push(second);
+        }
+        if !self.dry_run {
+            disk::check_room(&self.weights.output, needed)?;
         }
         Ok(seconds)
     }

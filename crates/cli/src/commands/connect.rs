@@ -116,6 +116,9 @@ impl Connect {
         let (ours, theirs) = (Subject::from(&first), Subject::from(&second));
         let pair = ours.pair(theirs)?;
         let matcher = self.matching.matcher(self.search_steps)?;
+        if !self.align {
+            matcher.check_idle()?;
+        }
         let examiner = self.line.measure.examiner(&paths[0], &self.data)?;
         let mut stages = Stages::new(context);
         // The order is found first: models that cannot be aligned are refused before the data are read several times.

@@ -85,6 +85,8 @@ impl Interpolate {
             // Before the data are read many times; which of the measured models it will be does not matter.
             let model = Interpolated::new(pair, self.at.unwrap_or_default());
             model.check(Subject::from(&first), output, options)?;
+            let plan = rankine_surgery::plan_rewrite(Subject::from(&first), options)?;
+            disk::check_room(output, plan.bytes)?;
             weights::tell_of_doubles(context, first.tensors(), options);
         }
         let mut stages = Stages::new(context);

@@ -100,11 +100,12 @@ impl Merge {
         let options = self.weights.options(context, rankine_run::tokenizer_companions(&base)?);
         weights::tell_of_doubles(context, base.tensors(), &options);
         let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
+        let plan = rankine_surgery::plan_merge(&base, &adapter, &options).with_context(merging)?;
         if self.dry_run {
-            let plan = rankine_surgery::plan_merge(&base, &adapter, &options).with_context(merging)?;
             self.show_plan(context, "Would write", &plan)?;
             return Ok(Exit::Done);
         }
+        disk::check_room(&self.weights.output, plan.bytes)?;
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
         let report = rankine_surgery::merge(&base, &adapter, &self.weights.output, &options, watch)
@@ -154,11 +155,12 @@ impl Merge {
         rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
         let options = self.weights.options(context, Vec::new());
         weights::tell_of_doubles(context, base.tensors(), &options);
+        let plan = rankine_surgery::plan_merge_images(&base, &adapter, &options).with_context(merging)?;
         if self.dry_run {
-            let plan = rankine_surgery::plan_merge_images(&base, &adapter, &options).with_context(merging)?;
             self.show_plan(context, "Would write", &plan)?;
             return Ok(Exit::Done);
         }
+        disk::check_room(&self.weights.output, plan.bytes)?;
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
         let report = rankine_surgery::merge_images(&base, &adapter, &self.weights.output, &options, watch)
@@ -180,11 +182,12 @@ impl Merge {
     fn multiply_out(&self, context: &Context, thin: Subject<'_>) -> anyhow::Result<Exit> {
         let options = self.weights.options(context, Vec::new());
         let multiplying = || format!("while multiplying out the factors of `{}`", self.model);
+        let plan = rankine_surgery::plan_whole(thin, &options).with_context(multiplying)?;
         if self.dry_run {
-            let plan = rankine_surgery::plan_whole(thin, &options).with_context(multiplying)?;
             self.show_plan(context, "Would write", &plan)?;
             return Ok(Exit::Done);
         }
+        disk::check_room(&self.weights.output, plan.bytes)?;
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
         let plan = rankine_surgery::write_whole(thin, &self.weights.output, &options, watch)

@@ -184,6 +184,8 @@ fn models_are_connected_before_and_after_alignment() {
     let connect = ["connect", "./a", "./b", "--data", "data.json", "--steps", "3"];
     let alone = json(folder, &connect);
     assert_eq!((&alone["aligned"], alone["naive"]["points"].as_array().unwrap().len()), (&Value::Null, 3));
+    let idle = [&connect[..], &["--method", "activations"]].concat();
+    refused_with_hint(folder, &idle, "`activations` aligns, and nothing is to be aligned");
     let report = json(folder, &[&connect[..], &["--align", "--html", "connect.html"]].concat());
     let ratio = |line: &str, at: usize| report[line]["vector_alignment"][at]["ratio"].as_f64().unwrap();
     assert_eq!(report["naive"], alone["naive"]);

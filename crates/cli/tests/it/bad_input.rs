@@ -1,6 +1,6 @@
 //! What is amiss with models, adapters, data and disks, told by every command that operates on models before it writes.
 
-use crate::common::{folder_with_model, rankine, refused_with_hint, run, words};
+use crate::common::{done, folder_with_model, rankine, refused_with_hint, run, words};
 use rankine_testkit::fixtures;
 use rankine_testkit::tiny::{self, TinyLlama};
 use serde_json::Value;
@@ -208,12 +208,21 @@ echo '/dev/a 1000 999 1 99% /'
     let [_, compensate, blend] = pairs("other").try_into().unwrap();
     let [_, quantize, convert] = alone("./model").try_into().unwrap();
     let compress = ["compress", "./model", "--method", "magnitude", "--sparsity", "0.5", "--output", "x"];
+    done(folder, &["compress", "./model", "--ratio", "0.5", "--output", "thin"]);
+    let merge = ["merge", "./thin", "--output", "x"];
+    let align = ["align", "./model", "./other", "--output", "x"];
+    let interpolate = ["interpolate", "./model", "./other", "--at", "0.5", "--output", "x"];
+    let diff = ["diff", "./model", "./other", "--mitigate", "0.5", "--output", "x"];
     for command in [
         [compensate, vec!["--merge".to_owned()]].concat(),
         blend,
         quantize,
         convert,
         compress.map(str::to_owned).to_vec(),
+        merge.map(str::to_owned).to_vec(),
+        align.map(str::to_owned).to_vec(),
+        interpolate.map(str::to_owned).to_vec(),
+        diff.map(str::to_owned).to_vec(),
     ] {
         let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
         let output = rankine(folder, &arguments).env("PATH", folder.join("bin")).output().unwrap();

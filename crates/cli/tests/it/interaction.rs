@@ -50,5 +50,14 @@ fn an_image_classifier_acts_on_its_classes() {
             serde_json::from_str(&interaction(folder, &[&data[..], &["--json"]].concat())).unwrap();
         let last = report["edges"].as_array().unwrap().last().unwrap();
         assert_eq!((&last["to"], last["strengths"].as_array().unwrap().len()), (&"outputs".into(), 3));
+        // What features matter is told in the coordinates that were asked for.
+        let layer = &report["layers"][1];
+        let found: Vec<f64> =
+            layer["coordinates"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+        assert!(found.is_sorted_by(|one, next| one >= next) && layer["coordinates"] != layer["importance"]);
+        assert!(!found.is_empty(), "{basis}: {layer}");
+        if basis == "pca" {
+            assert_eq!(found.len() as u64, layer["activation_rank"]);
+        }
     }
 }

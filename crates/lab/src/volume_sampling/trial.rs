@@ -2,6 +2,7 @@
 
 use super::{Plan, best::Case};
 use crate::{Error, Result};
+use rankine_linalg::always;
 use rankine_random::Rng;
 use rankine_solve::approximation::{
     Approximation, Family, LeastSquaresInSpace, Strategy, TensorSpace, fekete, monte_carlo, optimal_iid,
@@ -173,7 +174,8 @@ pub(super) fn points(level: usize) -> Result<Vec<(Kind, Vec<[f64; 2]>)>> {
     let space = TensorSpace::hyperbolic_cross(Family::Legendre, 2, level)?;
     let kinds = [Kind::MonteCarlo, Kind::Iid, Kind::Repeated, Kind::Fekete];
     let of = |kind: Kind| {
-        let design = kind.strategy(1, 0).draw(&space, &Rng::new(0).fork("volume_sampling/points"))?;
+        let rng = Rng::new(0).fork("volume_sampling/points");
+        let design = kind.strategy(1, 0).draw(&space, &rng, &always)?;
         let pairs = design.points.iter().filter_map(|point| point.first_chunk().copied());
         Ok((kind, pairs.collect()))
     };

@@ -2,7 +2,7 @@
 
 use crate::sketches::matrix;
 use faer::Mat;
-use rankine_linalg::{Error, ProjectionDpp, dpp_by_rejection, greedy_rows};
+use rankine_linalg::{Error, ProjectionDpp, always, dpp_by_rejection, greedy_rows};
 use rankine_random::Rng;
 use serde_json::Value;
 
@@ -87,7 +87,7 @@ fn no_row_is_drawn_twice_and_the_greedy_set_has_a_large_volume() {
         let part = Mat::from_fn(12, 12, |row, column| basis[(rows[row], column)]);
         part.determinant().abs().ln()
     };
-    let greedy = volume(&greedy_rows(basis.as_ref(), 12));
+    let greedy = volume(&greedy_rows(basis.as_ref(), 12, &always).unwrap());
     for _ in 0..50 {
         let mut rows = process.sample(&mut rng).unwrap();
         assert!(volume(&rows) <= greedy);
@@ -101,10 +101,12 @@ fn no_row_is_drawn_twice_and_the_greedy_set_has_a_large_volume() {
 fn greedy_rows_end_where_the_rank_does() {
     let low =
         Mat::from_fn(9, 5, |row, column| (row * row + 1) as f64 * if column < 2 { 1.0 } else { row as f64 });
-    let rows = greedy_rows(low.as_ref(), 9);
+    let rows = greedy_rows(low.as_ref(), 9, &always).unwrap();
     assert!(rows.len() == 2 && rows[0] == 8, "{rows:?}");
-    assert!(greedy_rows(Mat::<f64>::zeros(3, 2).as_ref(), 2).is_empty());
-    assert_eq!(greedy_rows(Mat::<f64>::identity(3, 3).as_ref(), 2), [0, 1]);
+    assert_eq!(greedy_rows(Mat::<f64>::zeros(3, 2).as_ref(), 2, &always), Ok(Vec::new()));
+    let identity = Mat::<f64>::identity(3, 3);
+    assert_eq!(greedy_rows(identity.as_ref(), 2, &always), Ok(vec![0, 1]));
+    assert_eq!(greedy_rows(identity.as_ref(), 2, &|| false), Err(Error::Interrupted));
 }
 
 #[test]
@@ -116,8 +118,10 @@ fn what_is_no_basis_is_refused() {
     ));
     assert!(matches!(ProjectionDpp::new(Mat::zeros(0, 2).as_ref()), Err(Error::Empty { .. })));
     let mut rng = Rng::new(5);
-    let stuck = dpp_by_rejection(2, &mut rng, |_| ((), vec![1.0, 0.0]));
+    let stuck = dpp_by_rejection(2, &mut rng, &always, |_| ((), vec![1.0, 0.0]));
     assert_eq!(stuck, Err(Error::NoProposal { found: 1, wanted: 2 }));
-    let wild = dpp_by_rejection(2, &mut rng, |_| ((), vec![1.0, f64::INFINITY]));
+    let wild = dpp_by_rejection(2, &mut rng, &always, |_| ((), vec![1.0, f64::INFINITY]));
     assert!(matches!(wild, Err(Error::Feature { .. })));
+    let stopped = dpp_by_rejection(1, &mut rng, &|| false, |_| ((), vec![1.0]));
+    assert_eq!(stopped, Err(Error::Interrupted));
 }

@@ -184,16 +184,19 @@ fn the_tensor_sketch_is_that_of_the_product() {
     let product =
         Mat::from_fn(30, 6, |row, column| first[(row / 6, column / 3)] * second[(row % 6, column % 3)]);
     let sketch = TensorSrht::new([5, 6], 17, &Rng::new(2)).unwrap();
-    let sketched = sketch.apply(first.as_ref(), second.as_ref()).unwrap();
+    let sketched = sketch.apply(first.as_ref(), second.as_ref(), &always).unwrap();
     for column in 0..6 {
         let entries: Vec<f64> = product.col(column).iter().copied().collect();
-        let image = sketch.apply_vector(&entries).unwrap();
+        let image = sketch.apply_vector(&entries, &always).unwrap();
         assert!((0..17).all(|row| (image[row] - sketched[(row, column)]).abs() < 1e-12), "{column}");
     }
     let whole = TensorSrht::new([5, 6], 64, &Rng::new(2)).unwrap();
-    let sketched = whole.apply(first.as_ref(), second.as_ref()).unwrap();
+    let sketched = whole.apply(first.as_ref(), second.as_ref(), &always).unwrap();
     assert!((sketched.transpose() * &sketched - product.transpose() * &product).norm_max() < 1e-12);
-    assert!(sketch.apply_vector(&[1.0; 29]).is_err() && TensorSrht::new([5, 6], 65, &Rng::new(2)).is_err());
+    assert!(sketch.apply_vector(&[1.0; 29], &always).is_err());
+    assert!(TensorSrht::new([5, 6], 65, &Rng::new(2)).is_err());
+    assert_eq!(sketch.apply(first.as_ref(), second.as_ref(), &|| false), Err(Error::Interrupted));
+    assert_eq!(sketch.apply_vector(&[1.0; 30], &|| false), Err(Error::Interrupted));
 }
 
 #[test]

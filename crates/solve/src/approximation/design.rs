@@ -4,7 +4,7 @@ use super::Space;
 use crate::{Error, Result};
 use faer::{Mat, MatRef};
 use rankine_linalg::double::multiply;
-use rankine_linalg::eigvalsh;
+use rankine_linalg::{Going, ask, eigvalsh};
 use rankine_random::Rng;
 
 /// Points with weights, for a space.
@@ -26,12 +26,21 @@ impl Design {
     /// The points with weights `weight(φ(x))`.
     ///
     /// # Errors
-    /// When there is no point, or a weighted function is not finite at one.
-    pub fn new(space: &dyn Space, points: Vec<Vec<f64>>, weight: impl Fn(&[f64]) -> f64) -> Result<Self> {
+    /// When there is no point, or a weighted function is not finite at one; when `going` stops it.
+    pub fn new(
+        space: &dyn Space,
+        points: Vec<Vec<f64>>,
+        weight: impl Fn(&[f64]) -> f64,
+        going: &Going<'_>,
+    ) -> Result<Self> {
         if points.is_empty() {
             return Err(Error::Empty { what: "the set of points" });
         }
-        let features: Vec<Vec<f64>> = points.iter().map(|point| space.features(point)).collect();
+        let at = |point: &Vec<f64>| -> Result<Vec<f64>> {
+            ask(going)?;
+            Ok(space.features(point))
+        };
+        let features: Vec<Vec<f64>> = points.iter().map(at).collect::<Result<_>>()?;
         let weights: Vec<f64> = features.iter().map(|features| weight(features)).collect();
         let count = points.len() as f64;
         let rows = Mat::from_fn(points.len(), space.size(), |row, column| {
@@ -47,14 +56,20 @@ impl Design {
                 });
             }
         }
-        let eigenvalues = eigvalsh(gram(rows.as_ref()).as_ref())?;
+        let eigenvalues = eigvalsh(gram(rows.as_ref(), going)?.as_ref())?;
         let smallest = if points.len() < space.size() { 0.0 } else { eigenvalues[0].max(0.0) };
         Ok(Self { points, weights, rows, eigenvalues, smallest })
     }
 
+    /// That of no points, for so many functions.
+    pub(super) fn empty(size: usize) -> Self {
+        let (rows, eigenvalues) = (Mat::zeros(0, size), vec![0.0; size]);
+        Self { points: Vec::new(), weights: Vec::new(), rows, eigenvalues, smallest: 0.0 }
+    }
+
     /// G; [m, m].
     pub fn gram(&self) -> Mat<f64> {
-        gram(self.rows.as_ref())
+        multiply(self.rows.transpose(), self.rows.as_ref())
     }
 
     /// ‖G − 1‖₂.
@@ -83,6 +98,17 @@ pub(super) fn draw_mixed(space: &dyn Space, theta: f64, rng: &mut Rng) -> Vec<f6
     }
 }
 
-fn gram(rows: MatRef<'_, f64>) -> Mat<f64> {
-    multiply(rows.transpose(), rows)
+/// Columns of G between two questions.
+const PANEL: usize = 128;
+
+fn gram(rows: MatRef<'_, f64>, going: &Going<'_>) -> Result<Mat<f64>> {
+    let size = rows.ncols();
+    let mut gram = Mat::zeros(size, size);
+    for start in (0..size).step_by(PANEL) {
+        ask(going)?;
+        let width = PANEL.min(size - start);
+        let part = multiply(rows.transpose(), rows.subcols(start, width));
+        gram.subcols_mut(start, width).copy_from(&part);
+    }
+    Ok(gram)
 }

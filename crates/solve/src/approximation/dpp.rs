@@ -8,7 +8,7 @@ use super::Space;
 use super::design::{Design, christoffel, draw_mixed};
 use super::strategy::Strategy;
 use crate::Result;
-use rankine_linalg::dpp_by_rejection;
+use rankine_linalg::{Going, dpp_by_rejection};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -25,17 +25,17 @@ impl Strategy for ProjectionDpp {
         self.seed
     }
 
-    fn draw(&self, space: &dyn Space, rng: &Rng) -> Result<Design> {
-        Design::new(space, process(space, &mut rng.clone())?, christoffel)
+    fn draw(&self, space: &dyn Space, rng: &Rng, going: &Going<'_>) -> Result<Design> {
+        Design::new(space, process(space, &mut rng.clone(), going)?, christoffel, going)
     }
 }
 
 /// m points of the process of a space.
 ///
 /// # Errors
-/// When its functions are not orthonormal, or not finite.
-pub(super) fn process(space: &dyn Space, rng: &mut Rng) -> Result<Vec<Vec<f64>>> {
-    Ok(dpp_by_rejection(space.size(), rng, |rng| {
+/// When its functions are not orthonormal, or not finite; when `going` stops it.
+pub(super) fn process(space: &dyn Space, rng: &mut Rng, going: &Going<'_>) -> Result<Vec<Vec<f64>>> {
+    Ok(dpp_by_rejection(space.size(), rng, going, |rng| {
         let point = draw_mixed(space, 1.0, rng);
         let features = space.features(&point);
         (point, features)

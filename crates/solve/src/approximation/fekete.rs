@@ -9,7 +9,7 @@ use super::Space;
 use super::design::{Design, christoffel, draw_mixed};
 use super::strategy::Strategy;
 use crate::{Error, Result};
-use rankine_linalg::greedy_rows;
+use rankine_linalg::{Going, greedy_rows};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -34,14 +34,15 @@ impl Strategy for Fekete {
         self.seed
     }
 
-    fn draw(&self, space: &dyn Space, rng: &Rng) -> Result<Design> {
+    fn draw(&self, space: &dyn Space, rng: &Rng, going: &Going<'_>) -> Result<Design> {
         if self.candidates == 0 {
             return Err(Error::Fit { name: "candidates", found: 0, least: 1, most: usize::MAX });
         }
         let (count, mut rng) = (self.candidates.saturating_mul(space.size()), rng.clone());
         let points = (0..count).map(|_| draw_mixed(space, 1.0, &mut rng)).collect();
-        let all = Design::new(space, points, christoffel)?;
-        let greedy = greedy_rows(all.rows.as_ref(), space.size());
-        Design::new(space, greedy.into_iter().map(|row| all.points[row].clone()).collect(), christoffel)
+        let all = Design::new(space, points, christoffel, going)?;
+        let greedy = greedy_rows(all.rows.as_ref(), space.size(), going)?;
+        let points = greedy.into_iter().map(|row| all.points[row].clone()).collect();
+        Design::new(space, points, christoffel, going)
     }
 }

@@ -6,6 +6,7 @@ use super::Space;
 use super::design::Design;
 use super::strategy::{Strategy, points};
 use crate::Result;
+use rankine_linalg::Going;
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +31,8 @@ impl Strategy for MonteCarlo {
         self.seed
     }
 
-    fn draw(&self, space: &dyn Space, rng: &Rng) -> Result<Design> {
+    fn draw(&self, space: &dyn Space, rng: &Rng, going: &Going<'_>) -> Result<Design> {
         let (count, mut rng) = (points(space, self.oversampling)?, rng.clone());
-        Design::new(space, (0..count).map(|_| space.draw(&mut rng)).collect(), |_| 1.0)
+        Design::new(space, (0..count).map(|_| space.draw(&mut rng)).collect(), |_| 1.0, going)
     }
 }

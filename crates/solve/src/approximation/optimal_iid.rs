@@ -7,6 +7,7 @@ use super::Space;
 use super::design::{Design, draw_mixed, mixed};
 use super::strategy::{Strategy, points, share};
 use crate::Result;
+use rankine_linalg::Going;
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -33,10 +34,10 @@ impl Strategy for OptimalIid {
         self.seed
     }
 
-    fn draw(&self, space: &dyn Space, rng: &Rng) -> Result<Design> {
+    fn draw(&self, space: &dyn Space, rng: &Rng, going: &Going<'_>) -> Result<Design> {
         share(self.theta)?;
         let (count, mut rng) = (points(space, self.oversampling)?, rng.clone());
         let points = (0..count).map(|_| draw_mixed(space, self.theta, &mut rng)).collect();
-        Design::new(space, points, |features| mixed(features, self.theta))
+        Design::new(space, points, |features| mixed(features, self.theta), going)
     }
 }

@@ -77,6 +77,13 @@ impl LeastSquaresInSpace {
         let distance = if size < whole.nrows() { whole[(size, size)].abs() } else { 0.0 };
         Ok(Approximation { coefficients: triangle.last_column(whole.as_ref()), design, draws, distance })
     }
+
+    /// The zero function, of no points.
+    pub(super) fn nothing(&self) -> Approximation {
+        let size = self.space.size();
+        let (coefficients, design) = (vec![0.0; size], Design::empty(size));
+        Approximation { coefficients, design, draws: 0, distance: f64::NAN }
+    }
 }
 
 impl Approximation {

@@ -8,6 +8,7 @@ use super::design::{Design, christoffel};
 use super::dpp::process;
 use super::strategy::Strategy;
 use crate::{Error, Result};
+use rankine_linalg::Going;
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -32,22 +33,27 @@ impl Strategy for RepeatedDpp {
         self.seed
     }
 
-    fn draw(&self, space: &dyn Space, rng: &Rng) -> Result<Design> {
-        repeated(space, self.repetitions, rng)
+    fn draw(&self, space: &dyn Space, rng: &Rng, going: &Going<'_>) -> Result<Design> {
+        repeated(space, self.repetitions, rng, going)
     }
 }
 
 /// The points of `repetitions` draws.
 ///
 /// # Errors
-/// When there are none, or the functions of the space are not orthonormal.
-pub(super) fn repeated(space: &dyn Space, repetitions: usize, rng: &Rng) -> Result<Design> {
+/// When there are none, or the functions of the space are not orthonormal; when `going` stops it.
+pub(super) fn repeated(
+    space: &dyn Space,
+    repetitions: usize,
+    rng: &Rng,
+    going: &Going<'_>,
+) -> Result<Design> {
     if repetitions == 0 {
         return Err(Error::Fit { name: "repetitions", found: 0, least: 1, most: usize::MAX });
     }
     let mut points = Vec::with_capacity(repetitions.saturating_mul(space.size()).min(1 << 20));
     for repetition in 0..repetitions {
-        points.extend(process(space, &mut rng.fork_index("repetition", repetition))?);
+        points.extend(process(space, &mut rng.fork_index("repetition", repetition), going)?);
     }
-    Design::new(space, points, christoffel)
+    Design::new(space, points, christoffel, going)
 }

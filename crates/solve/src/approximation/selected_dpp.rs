@@ -15,7 +15,7 @@ use crate::regression::triangle::Triangle;
 use crate::vectors::dot;
 use crate::{Error, Result};
 use faer::Mat;
-use rankine_linalg::{always, eigvalsh, tall_triangle};
+use rankine_linalg::{Going, ask, eigvalsh, tall_triangle};
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -44,35 +44,39 @@ impl Strategy for SelectedDpp {
         self.seed
     }
 
-    fn draw(&self, space: &dyn Space, rng: &Rng) -> Result<Design> {
+    fn draw(&self, space: &dyn Space, rng: &Rng, going: &Going<'_>) -> Result<Design> {
         if !(0.0 < self.delta && self.delta < 1.0) {
             return Err(Error::Setting { name: "delta", found: self.delta, range: "between 0 and 1" });
         }
         let mut best: Option<Design> = None;
         for candidate in 0..self.candidates {
-            let drawn = repeated(space, self.repetitions, &rng.fork_index("candidate", candidate))?;
+            let drawn = repeated(space, self.repetitions, &rng.fork_index("candidate", candidate), going)?;
             if best.as_ref().is_none_or(|best| drawn.defect() < best.defect()) {
                 best = Some(drawn);
             }
         }
         let none = Error::Fit { name: "candidates", found: self.candidates, least: 1, most: usize::MAX };
-        thinned(space, best.ok_or(none)?, 1.0 - self.delta)
+        thinned(space, best.ok_or(none)?, 1.0 - self.delta, going)
     }
 }
 
 /// The design without points that λ_min(G) ≥ `least` can spare.
-fn thinned(space: &dyn Space, design: Design, least: f64) -> Result<Design> {
+fn thinned(space: &dyn Space, design: Design, least: f64, going: &Going<'_>) -> Result<Design> {
     if design.smallest < least {
         return Ok(design);
     }
     let (count, size) = design.rows.shape();
     // Σ w·φ·φᵀ/n of the points that are left, and its inverse.
     let mut sum = design.gram();
-    let mut inverse = inverse(&design)?;
+    let mut inverse = inverse(&design, going)?;
     let rows: Vec<Vec<f64>> = (0..count).map(|row| design.rows.row(row).iter().copied().collect()).collect();
     let mut kept: Vec<usize> = (0..count).collect();
     while size < kept.len() {
-        let images: Vec<Vec<f64>> = kept.iter().map(|&row| image(&inverse, &rows[row])).collect();
+        let of = |&row: &usize| -> Result<Vec<f64>> {
+            ask(going)?;
+            Ok(image(&inverse, &rows[row]))
+        };
+        let images: Vec<Vec<f64>> = kept.iter().map(of).collect::<Result<_>>()?;
         let leverage = |place: usize| dot(&images[place], &rows[kept[place]]);
         let spare = (0..kept.len()).map(|place| (place, leverage(place))).min_by(|a, b| a.1.total_cmp(&b.1));
         let Some((place, leverage)) = spare.filter(|(_, leverage)| *leverage < 1.0) else { break };
@@ -86,23 +90,25 @@ fn thinned(space: &dyn Space, design: Design, least: f64) -> Result<Design> {
         sum = smaller;
         kept.remove(place);
     }
-    Design::new(space, kept.into_iter().map(|row| design.points[row].clone()).collect(), christoffel)
+    let points = kept.into_iter().map(|row| design.points[row].clone()).collect();
+    Design::new(space, points, christoffel, going)
 }
 
 /// G⁻¹ = R⁻¹·R⁻ᵀ.
-fn inverse(design: &Design) -> Result<Mat<f64>> {
+fn inverse(design: &Design, going: &Going<'_>) -> Result<Mat<f64>> {
     let (count, size) = design.rows.shape();
-    let whole = tall_triangle(&[design.rows.as_ref()], &always)?;
+    let whole = tall_triangle(&[design.rows.as_ref()], going)?;
     let triangle = Triangle::new("the basis at the points drawn", whole.as_ref(), size, count)?;
     let columns: Vec<Vec<f64>> = (0..size)
-        .map(|column| {
+        .map(|column| -> Result<Vec<f64>> {
+            ask(going)?;
             let mut unit = vec![0.0; size];
             unit[column] = 1.0;
             triangle.solve_transposed(&mut unit);
             triangle.solve(&mut unit);
-            unit
+            Ok(unit)
         })
-        .collect();
+        .collect::<Result<_>>()?;
     Ok(Mat::from_fn(size, size, |row, column| columns[column][row]))
 }
 

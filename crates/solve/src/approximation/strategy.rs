@@ -2,6 +2,7 @@
 
 use super::{Approximation, Design, LeastSquaresInSpace, Space};
 use crate::{Error, Iterate, Pulse, Result, Step, Stop};
+use rankine_linalg::Going;
 use rankine_random::Rng;
 
 /// A way to choose points.
@@ -12,8 +13,8 @@ pub trait Strategy {
     /// Points and weights for a space.
     ///
     /// # Errors
-    /// When a setting is outside its range, or the space has no points to draw.
-    fn draw(&self, space: &dyn Space, rng: &Rng) -> Result<Design>;
+    /// When a setting is outside its range, or the space has no points to draw; when `going` stops it.
+    fn draw(&self, space: &dyn Space, rng: &Rng, going: &Going<'_>) -> Result<Design>;
 }
 
 /// What is kept between draws.
@@ -50,10 +51,13 @@ impl<S: Strategy> Iterate<LeastSquaresInSpace> for S {
         Ok(Draws { earlier: Some(earlier.clone()), ..Draws::default() })
     }
 
-    fn step(&self, problem: &LeastSquaresInSpace, state: &mut Draws, _: &Pulse<'_>) -> Result<Step> {
+    fn step(&self, problem: &LeastSquaresInSpace, state: &mut Draws, pulse: &Pulse<'_>) -> Result<Step> {
         let design = match state.earlier.take() {
             Some(earlier) => earlier,
-            None => fresh(self, problem, state.count)?,
+            None => {
+                let rng = Rng::new(self.seed()).fork("approximation").fork_index("draw", state.count);
+                self.draw(problem.space(), &rng, &|| pulse.beats())?
+            }
         };
         state.count += 1;
         if state.best.as_ref().is_none_or(|best| best.smallest < design.smallest) {
@@ -64,18 +68,12 @@ impl<S: Strategy> Iterate<LeastSquaresInSpace> for S {
     }
 
     fn finish(&self, problem: &LeastSquaresInSpace, state: Draws) -> Result<Approximation> {
-        let best = match state.best {
-            Some(best) => best,
-            None => fresh(self, problem, 0)?,
-        };
-        problem.fit(best, state.count)
+        match state.best.or(state.earlier) {
+            Some(best) => problem.fit(best, state.count),
+            // Who is broken off in the first draw has no points.
+            None => Ok(problem.nothing()),
+        }
     }
-}
-
-/// The draw of a number.
-fn fresh(strategy: &dyn Strategy, problem: &LeastSquaresInSpace, number: usize) -> Result<Design> {
-    let rng = Rng::new(strategy.seed()).fork("approximation").fork_index("draw", number);
-    strategy.draw(problem.space(), &rng)
 }
 
 /// How many points a factor asks for: at least as many as there are functions.

@@ -10,6 +10,7 @@ use super::design::{Design, draw_mixed, mixed};
 use super::dpp::process;
 use super::strategy::{Strategy, points, share};
 use crate::Result;
+use rankine_linalg::Going;
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -36,12 +37,12 @@ impl Strategy for VolumeSampling {
         self.seed
     }
 
-    fn draw(&self, space: &dyn Space, rng: &Rng) -> Result<Design> {
+    fn draw(&self, space: &dyn Space, rng: &Rng, going: &Going<'_>) -> Result<Design> {
         share(self.theta)?;
         let (count, mut rng) = (points(space, self.oversampling)?, rng.clone());
-        let mut points = process(space, &mut rng)?;
+        let mut points = process(space, &mut rng, going)?;
         points.extend((points.len()..count).map(|_| draw_mixed(space, self.theta, &mut rng)));
         rng.shuffle(&mut points);
-        Design::new(space, points, |features| mixed(features, self.theta))
+        Design::new(space, points, |features| mixed(features, self.theta), going)
     }
 }

@@ -2,6 +2,7 @@
 //! (`fixtures/approximation.json`).
 
 use faer::Mat;
+use rankine_linalg::always;
 use rankine_random::Rng;
 use rankine_solve::approximation::{
     Approximation, ApproximationSolver, Design, Family, LeastSquaresInSpace, Space, Strategy, TensorSpace,
@@ -159,7 +160,7 @@ fn the_process_has_the_intensity_of_its_kernel() {
     let (space, nodes) = (legendre(5), 4000);
     let at = |i: usize| (i as f64 + 0.5) / nodes as f64 * 2.0 - 1.0;
     let draws: Vec<Design> = (0..1500)
-        .map(|seed| dpp::ProjectionDpp { seed }.draw(&space, &Rng::new(seed).fork("draw")).unwrap())
+        .map(|seed| dpp::ProjectionDpp { seed }.draw(&space, &Rng::new(seed).fork("draw"), &always).unwrap())
         .collect();
     for h in [|_: f64| 1.0, |x: f64| x, |x: f64| x * x, |x: f64| (4.0 * x).exp() / 50.0] {
         let kernel = |x: f64| space.features(&[x]).iter().map(|f| f * f).sum::<f64>();

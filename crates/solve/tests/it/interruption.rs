@@ -2,6 +2,10 @@
 
 use faer::Mat;
 use rankine_random::Rng;
+use rankine_solve::approximation::{
+    Family, LeastSquaresInSpace, TensorSpace, dpp, fekete, monte_carlo, optimal_iid, repeated_dpp,
+    selected_dpp, volume,
+};
 use rankine_solve::linear::{
     LinearSystem, Poisson, cholesky::Cholesky, multigrid::Multigrid, spectral::Spectral,
 };
@@ -77,6 +81,25 @@ fn regressions_return_their_start() {
     // Without its sketch it goes on by the steps of conjugate gradients.
     let (fit, _) = broken(&SketchAndPrecondition::default(), &problem);
     assert!(fit.condition.is_none() && fit.distance < problem.measure(&[0.0; 8]).unwrap().objective);
+}
+
+#[test]
+fn points_that_were_not_drawn_are_none() {
+    let space = TensorSpace::univariate(Family::Legendre, 6).unwrap();
+    let problem = LeastSquaresInSpace::new(space, |point: &[f64]| point[0].exp()).unwrap();
+    for (found, stopped) in [
+        broken(&volume::VolumeSampling::default(), &problem),
+        broken(&repeated_dpp::RepeatedDpp::default(), &problem),
+        broken(&selected_dpp::SelectedDpp::default(), &problem),
+        broken(&dpp::ProjectionDpp::default(), &problem),
+        broken(&optimal_iid::OptimalIid::default(), &problem),
+        broken(&monte_carlo::MonteCarlo::default(), &problem),
+        broken(&fekete::Fekete::default(), &problem),
+    ] {
+        assert!(stopped);
+        assert_eq!((found.draws, found.design.points.len(), found.design.rows.shape()), (0, 0, (0, 6)));
+        assert_eq!(found.coefficients, [0.0; 6]);
+    }
 }
 
 #[test]

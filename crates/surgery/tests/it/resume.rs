@@ -239,7 +239,7 @@ fn another_input_is_refused_and_another_version_too() {
     let read = rewriting.model.path().join("tokenizer.json");
     let text = std::fs::read(&read).unwrap();
     std::fs::write(&read, [&text[..], b"\n"].concat()).unwrap();
-    let path = read.display().to_string();
+    let path = read.canonicalize().unwrap().display().to_string();
     assert_eq!(rewriting.refused(&options(true)), [Changed::Input { path }]);
     let journal = partial(&target).join("rankine-journal.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
@@ -303,4 +303,9 @@ fn two_do_not_write_to_one_output() {
     let error = rewriting.again(&over).unwrap_err();
     assert!(matches!(error, Error::PartialIsForeign { .. }) && error.hint().is_some(), "{error}");
     assert_eq!(names(&partial(&target)), ["mine"]);
+    std::fs::remove_dir_all(partial(&target)).unwrap();
+    std::fs::write(partial(&target), "mine").unwrap();
+    let error = rewriting.again(&over).unwrap_err();
+    assert!(matches!(error, Error::PartialIsForeign { .. }), "{error}");
+    assert_eq!(std::fs::read(partial(&target)).unwrap(), b"mine");
 }

@@ -112,13 +112,20 @@ impl Diff {
         let (base, tuned) = (Opened::open(path)?, Opened::open(&tuned_path)?);
         tokenizers::warn(context, &base, &tuned)?;
         let pair = rankine_surgery::pair([base.tensors(), tuned.tensors()], [path, &tuned_path])?;
-        let (subject, mut stages) = (Subject::from(&base), Stages::new(context));
+        let subject = Subject::from(&base);
+        let output = match &self.output {
+            Some(output) => Some((output, self.options(context, path, &tuned)?)),
+            None => None,
+        };
+        if let Some((output, options)) = &output {
+            // Before anything is compared.
+            Subject::from(&tuned).check_output(output, options)?;
+            disk::check_room(output, rankine_surgery::plan_rewrite(Subject::from(&tuned), options)?.bytes)?;
+            weights::tell_of_doubles(context, tuned.tensors(), options);
+        }
+        let mut stages = Stages::new(context);
         let mut found = self.found(pair, &|module| subject.is_head(module), &mut stages)?;
-        if let (Some(mitigation), Some(output)) = (self.mitigation(), &self.output) {
-            let extra_files = tokenizers::companions(&tuned)?;
-            let (existing, resume) = (self.existing(), Some(self.resume.resume(context)));
-            let options = WriteOptions { existing, extra_files, resume, ..WriteOptions::default() };
-            weights::tell_of_doubles(context, tuned.tensors(), &options);
+        if let (Some(mitigation), Some((output, options))) = (self.mitigation(), output) {
             let watch = &mut |progress: Progress| stages.see(progress);
             let report = mitigation.run(subject, Subject::from(&tuned), output, &options, watch)?;
             found.scaled = Some(Scaled { matrices: report.matrices, lost: None });
@@ -199,6 +206,17 @@ impl Diff {
     fn mitigation(&self) -> Option<Mitigation> {
         let &Self { epsilon, top, .. } = self;
         self.mitigate.map(|factor| Mitigation { epsilon, top, factor })
+    }
+
+    /// How a model is written.
+    fn options(&self, context: &Context, base: &Path, tuned: &Opened) -> anyhow::Result<WriteOptions> {
+        Ok(WriteOptions {
+            existing: self.existing(),
+            inputs: vec![base.to_owned()],
+            extra_files: tokenizers::companions(tuned)?,
+            resume: Some(self.resume.resume(context)),
+            ..WriteOptions::default()
+        })
     }
 
     fn existing(&self) -> Existing {

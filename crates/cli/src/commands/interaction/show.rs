@@ -30,6 +30,8 @@ struct LayerReport<'a> {
     gradient_rank: usize,
     functional: usize,
     importance: &'a [f64],
+    /// What the features matter in the coordinates that were asked for; [h].
+    coordinates: &'a [f64],
     variances: &'a [f64],
     gradients: &'a [f64],
     synchronised: Option<&'a Synchronised>,
@@ -134,6 +136,7 @@ impl<'a> LayerReport<'a> {
             gradient_rank: found.gradient_rank,
             functional: found.functional(),
             importance: &found.importance,
+            coordinates: &found.basis.importance,
             variances: &found.variances,
             gradients: &found.gradients,
             synchronised: found.synchronised.as_ref(),

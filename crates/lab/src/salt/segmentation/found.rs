@@ -128,10 +128,10 @@ impl Found {
         if let &[fewest, .., most] = self.setting.images.as_slice() {
             let [few, many] = [fewest, most].map(|images| self.gap(lora, images).mean);
             findings.push(Finding::new(
-                format!("the gap to {lora} is larger with {fewest} images than with {most}"),
+                format!("with {fewest} images {ours} is ahead of {lora}, and by more than with {most}"),
                 "the advantage is with few images (abstract; no numbers by size)",
                 format!("{few:+.3} against {many:+.3}"),
-                many < few,
+                0.0 < few && many < few,
             ));
         }
         let [own, theirs] = [ours, lora].map(|arm| self.trained(arm));
@@ -230,5 +230,10 @@ mod tests {
         assert_eq!(holds, [true, true, false, false, true, true]);
         assert!(findings[0].here.ends_with("+0.200, noise 0.100"), "{}", findings[0].here);
         assert!(findings[0].claim.starts_with("masks: 20 images"));
+        // Who is behind with few images has no advantage there, however far behind he is with many.
+        let behind = self::found(|arm, images, _, _| if arm == "SALT" { 0.5 / images as f64 } else { 0.6 });
+        let ahead = self::found(|arm, images, _, _| if arm == "SALT" { 20.0 / images as f64 } else { 0.6 });
+        assert!(behind.gap("LoRA", 100).mean < behind.gap("LoRA", 20).mean);
+        assert_eq!((behind.findings()[4].holds, ahead.findings()[4].holds), (false, true));
     }
 }

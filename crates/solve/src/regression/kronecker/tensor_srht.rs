@@ -55,9 +55,11 @@ impl Solve<KroneckerRegression> for TensorSrht {
             let rows = size.rows((problem.target().len(), problem.columns()))?;
             let rng = Rng::new(self.seed).fork("regression/tensor");
             let sketch = linalg::TensorSrht::new([left.nrows(), right.nrows()], rows, &rng)?;
-            let (a, b) = (sketch.apply(left, right)?, sketch.apply_vector(problem.target())?);
+            let going = || pulse.beats();
+            let b = sketch.apply_vector(problem.target(), &going)?;
+            let a = sketch.apply(left, right, &going)?;
             let target = MatRef::from_column_major_slice(&b, rows, 1);
-            let whole = tall_triangle(&[a.as_ref(), target], &|| pulse.beats())?;
+            let whole = tall_triangle(&[a.as_ref(), target], &going)?;
             let triangle = Triangle::new("the sketched product", whole.as_ref(), problem.columns(), rows)?;
             fit(problem, triangle.last_column(whole.as_ref()), rows, Some(triangle.condition()))
         };

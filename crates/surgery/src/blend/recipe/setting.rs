@@ -47,6 +47,7 @@ impl Setting {
         let name = parameter.name;
         let meant = match &node.value {
             Value::Text(text) => meant(text, &parameter.kind),
+            Value::Number(number) if matches!(parameter.kind, Kind::Flag(_)) => flag(*number),
             _ => None,
         };
         match (meant.as_ref().unwrap_or(&node.value), &parameter.kind) {
@@ -98,11 +99,20 @@ impl Setting {
 fn meant(text: &str, kind: &Kind) -> Option<Value> {
     match kind {
         Kind::Flag(_) => match text.to_ascii_lowercase().as_str() {
-            "true" | "yes" | "on" => Some(Value::Flag(true)),
-            "false" | "no" | "off" => Some(Value::Flag(false)),
+            "true" | "t" | "yes" | "y" | "on" | "1" => Some(Value::Flag(true)),
+            "false" | "f" | "no" | "n" | "off" | "0" => Some(Value::Flag(false)),
             _ => None,
         },
         Kind::Number { .. } => text.parse().ok().map(Value::Number),
+    }
+}
+
+/// The flag that a number stands for.
+fn flag(number: f64) -> Option<Value> {
+    match number {
+        0.0 => Some(Value::Flag(false)),
+        1.0 => Some(Value::Flag(true)),
+        _ => None,
     }
 }
 

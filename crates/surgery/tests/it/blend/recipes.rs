@@ -144,10 +144,10 @@ fn words_and_quoted_numbers_are_values_too() {
     };
     let [normal, sum] = ["true", "false"].map(|flag| numbers(&text("0.5", flag)));
     assert!(normal != sum);
-    for flag in ["True", "TRUE", "yes", "on", "'true'"] {
+    for flag in ["True", "TRUE", "yes", "on", "'true'", "1", "1.0", "[1, yes]"] {
         assert!(numbers(&text("'0.5'", flag)) == normal, "{flag}");
     }
-    for flag in ["False", "no", "Off"] {
+    for flag in ["False", "no", "Off", "0", "[0, 0]"] {
         assert!(numbers(&text("[\"0.5\", 5e-1]", flag)) == sum, "{flag}");
     }
 }
@@ -224,7 +224,7 @@ fn values_that_are_none_are_refused_at_their_place() {
         ("MODELS chat_template: chatml\n", "a chat template by its name is not built", "text"),
         ("MODELS parameters: {weight: yes}\n", "`weight` should be a number, a list", ""),
         ("MODELS parameters: {weight: .nan}\n", "`weight` should be a finite number; found NaN", ""),
-        ("MODELS parameters: {normalize: 1}\n", "`normalize` should be true or false", ""),
+        ("MODELS parameters: {normalize: 3}\n", "`normalize` should be true or false", ""),
         ("MODELS parameters: {weight: [{filter: a}]}\n", "there is no `value`", ""),
         ("MODELS parameters: {weight: [1, a]}\n", "`weight` should be a number", ""),
         ("MODELS parameters: {weight: [1, [2]]}\n", "`weight` should be one value", ""),
