@@ -35,8 +35,7 @@ pub fn run() -> Result<Vec<Figure>> {
     )?;
     let bound = (LARGEST * rayon::current_num_threads()) as f64 + ALLOWANCE;
     let mut figures = vec![Figure::new("size of the model", bytes / 1e9, "GB")];
-    let operations: [(&str, Vec<&str>, f64); 4] = [
-        ("inspect --headers", vec!["inspect", "model", "--headers"], 0.0),
+    let operations: [(&str, Vec<&str>, f64); 3] = [
         ("convert", vec!["convert", "model", "output", "--dtype", "f16"], 2.0),
         ("blend", vec!["blend", "recipe.yaml", "--output", "output"], 3.0),
         (
@@ -57,13 +56,10 @@ pub fn run() -> Result<Vec<Figure>> {
         if bound < peak * 1e6 {
             return Err(format!("{name} took {peak:.0} MB, more than {:.0}", bound / 1e6).into());
         }
-        let time = Figure::new(format!("{name}: seconds"), seconds, "s");
-        let rate = passes * bytes / seconds;
-        figures.push(if 0.0 < passes {
-            time.of(rate / machine::copy_rate(), "the rate of copying memory")
-        } else {
-            time
-        });
+        let share = passes * bytes / seconds / machine::copy_rate();
+        figures.push(
+            Figure::new(format!("{name}: seconds"), seconds, "s").of(share, "the rate of copying memory"),
+        );
         figures.push(
             Figure::new(format!("{name}: peak resident"), peak, "MB")
                 .of(peak * 1e6 / bound, "what it may take"),

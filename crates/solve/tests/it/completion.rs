@@ -214,7 +214,8 @@ fn sketched_lines_are_solved_as_exactly_as_by_normal_equations() {
     let thin = hide(HiddenMatrix { share: 0.06, ..MATRIX });
     assert_ne!(run(&solver, &problem(&thin)).outcome, Outcome::NotFinite);
     let wrong = Alternating { regression: Regression::Sketched { count: 3, oversampling: 1.0 }, ..solver };
-    let refused = wrong.solve(&ridged, None, Iterate::<Completion>::stop(&wrong), &mut Silent::watch).unwrap_err();
+    let refused =
+        wrong.solve(&ridged, None, Iterate::<Completion>::stop(&wrong), &mut Silent::watch).unwrap_err();
     assert!(matches!(refused, Error::Setting { name: "oversampling", .. }), "{refused}");
 }
 
@@ -232,7 +233,9 @@ fn entries_that_are_split_are_seen_once() {
     assert!(error < 1e-3, "{error:e}");
     let few =
         Completion::new(Entries::new(4, 3, &[Entry { row: 0, column: 0, value: 1.0 }]).unwrap(), 1, 0.0);
-    let refused = solver.solve(&few.unwrap(), None, Iterate::<Completion>::stop(&solver), &mut Silent::watch).unwrap_err();
+    let refused = solver
+        .solve(&few.unwrap(), None, Iterate::<Completion>::stop(&solver), &mut Silent::watch)
+        .unwrap_err();
     assert!(matches!(refused, Error::Empty { .. }), "{refused}");
 }
 
