@@ -29,15 +29,23 @@ pub(crate) fn map(path: &Path) -> Result<Mmap> {
     map.map_err(|source| Error::io(path, source))
 }
 
-/// Gives the pages behind `bytes` of `map` back to the system; they are read again when they are next looked at.
-/// Reading a mapped model from end to end would otherwise make all of it resident.
+/// What the system maps at once around a page that is looked at (Linux' `fault_around_bytes`): pages come along that nobody
+/// asked for, and would stay where pieces of a tensor meet.
+#[cfg(unix)]
+const AROUND: usize = 64 * 1024;
+
+/// Gives the pages behind `bytes` of `map`, and those that came along with them, back to the system; they are read again when
+/// they are next looked at. Reading a mapped model from end to end would otherwise make all of it resident.
 #[cfg(unix)]
 pub(crate) fn release(map: &Mmap, bytes: Range<usize>) {
+    let place = map.as_ptr().addr();
+    let start = ((place + bytes.start) / AROUND * AROUND).saturating_sub(place);
+    let end = ((place + bytes.end).next_multiple_of(AROUND) - place).min(map.len());
     #[expect(unsafe_code, reason = "the advice is unsafe for maps with content of their own")]
     // SAFETY: the map is shared and read-only, so its pages hold the file's bytes and nothing else: the system reads
     // them again from the file, with the same content, whoever looks at them and whenever.
     let advised =
-        unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };
+        unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start) };
     // Advice: where it is not taken, memory stays used for longer.
     drop(advised);
 }
