@@ -29,10 +29,10 @@ pub(crate) fn map(path: &Path) -> Result<Mmap> {
     map.map_err(|source| Error::io(path, source))
 }
 
-/// What the system maps at once around a page that is looked at (Linux' `fault_around_bytes`): pages come along that nobody
-/// asked for, and would stay where pieces of a tensor meet.
+/// What the system maps at most at once around a page that is looked at: pages come along that nobody asked for, and would stay
+/// where pieces of a tensor meet. Linux maps a large page of its cache whole (from 6.18 on; 64 KiB before).
 #[cfg(unix)]
-const AROUND: usize = 64 * 1024;
+const AROUND: usize = 2 << 20;
 
 /// Gives the pages behind `bytes` of `map`, and those that came along with them, back to the system; they are read again when
 /// they are next looked at. Reading a mapped model from end to end would otherwise make all of it resident.
