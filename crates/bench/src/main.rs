@@ -10,6 +10,7 @@ mod attach;
 mod dpp;
 mod figure;
 mod generate;
+mod layer;
 mod machine;
 mod memory;
 mod merge;

@@ -4,6 +4,7 @@
 //! Fails when the resident memory at its peak is above the largest tensor + 300 MB (Linux only, where the kernel tells). The
 //! share is of the rate of copying memory: the disk is slower.
 
+use crate::layer::{self, Sides};
 use crate::{Result, figure::Figure, machine};
 use indexmap::IndexMap;
 use rankine_checkpoint::adapter::{LayerKind, LowRank, Selection, Targets};
@@ -24,6 +25,8 @@ const VOCABULARY: usize = 25_600;
 const LAYERS: usize = 16;
 const RANK: usize = 16;
 const SHARD_BYTES: u64 = 400_000_000;
+/// Of the layers.
+const SIDES: Sides = Sides { hidden: HIDDEN, inner: INNER, keys: KEYS };
 /// What may be resident besides the largest tensor.
 const ALLOWANCE: u64 = 300_000_000;
 
@@ -59,19 +62,8 @@ pub fn run() -> Result<Vec<Figure>> {
 
 fn shapes() -> IndexMap<String, Vec<usize>> {
     let mut shapes = IndexMap::from([("model.embed_tokens.weight".to_owned(), vec![VOCABULARY, HIDDEN])]);
-    let projections = [
-        ("self_attn.q_proj", HIDDEN, HIDDEN),
-        ("self_attn.k_proj", KEYS, HIDDEN),
-        ("self_attn.v_proj", KEYS, HIDDEN),
-        ("self_attn.o_proj", HIDDEN, HIDDEN),
-        ("mlp.gate_proj", INNER, HIDDEN),
-        ("mlp.up_proj", INNER, HIDDEN),
-        ("mlp.down_proj", HIDDEN, INNER),
-    ];
     for layer in 0..LAYERS {
-        let name = |part: &str| format!("model.layers.{layer}.{part}.weight");
-        shapes.extend(projections.map(|(part, outputs, inputs)| (name(part), vec![outputs, inputs])));
-        shapes.extend(["input_layernorm", "post_attention_layernorm"].map(|part| (name(part), vec![HIDDEN])));
+        shapes.extend(layer::tensors(layer, SIDES));
     }
     shapes.insert("model.norm.weight".to_owned(), vec![HIDDEN]);
     shapes.insert("lm_head.weight".to_owned(), vec![VOCABULARY, HIDDEN]);

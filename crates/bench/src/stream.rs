@@ -4,6 +4,7 @@
 //! Fails when the resident memory of the program at its peak is above 300 MB and, for every thread, the largest tensor, or where
 //! matrices are compressed one of them in f32 four times (Linux only, where the kernel tells). The share of time is of the rate of copying memory: the disk is slower.
 
+use crate::layer::{self, Sides};
 use crate::{Result, figure::Figure, machine, start};
 use serde_json::{Map, Value, json};
 use std::fs::File;
@@ -16,11 +17,13 @@ const HIDDEN: usize = 4096;
 const INNER: usize = 14_336;
 const KEYS: usize = 1024;
 const VOCABULARY: usize = 32_000;
+/// Of the layers.
+const SIDES: Sides = Sides { hidden: HIDDEN, inner: INNER, keys: KEYS };
 /// Layers of a shard.
 const TOGETHER: usize = 4;
 /// What may be resident besides a tensor a thread.
 const ALLOWANCE: f64 = 300e6;
-/// Of a matrix that is compressed, in f32: what it was, its magnitudes, which are selected from, and what it becomes.
+/// Of a matrix that is compressed, in f32, at most: three and a third were resident a thread when it was measured.
 const COPIES: usize = 4;
 /// Bytes of the largest tensor.
 const LARGEST: usize = 2 * VOCABULARY * HIDDEN;
@@ -75,16 +78,8 @@ pub fn run() -> Result<Vec<Figure>> {
 /// A llama of about this many bytes; returns how many.
 fn write_model(folder: &Path, bytes: f64) -> Result<f64> {
     std::fs::create_dir(folder)?;
-    let layer = [
-        ("self_attn.q_proj", HIDDEN, HIDDEN),
-        ("self_attn.k_proj", KEYS, HIDDEN),
-        ("self_attn.v_proj", KEYS, HIDDEN),
-        ("self_attn.o_proj", HIDDEN, HIDDEN),
-        ("mlp.gate_proj", INNER, HIDDEN),
-        ("mlp.up_proj", INNER, HIDDEN),
-        ("mlp.down_proj", HIDDEN, INNER),
-    ];
-    let one: usize = layer.iter().map(|(_, outputs, inputs)| 2 * outputs * inputs).sum();
+    let one: usize =
+        layer::tensors(0, SIDES).iter().map(|(_, shape)| 2 * shape.iter().product::<usize>()).sum();
     let layers = ((bytes - 2.0 * LARGEST as f64) / one as f64).round().max(1.0) as usize;
     let config = json!({
         "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": VOCABULARY, "hidden_size": HIDDEN,
@@ -98,14 +93,8 @@ fn write_model(folder: &Path, bytes: f64) -> Result<f64> {
         ("model.norm.weight".to_owned(), vec![HIDDEN]),
     ]];
     for first in (0..layers).step_by(TOGETHER) {
-        let mut shard = Vec::new();
-        for at in first..layers.min(first + TOGETHER) {
-            let name = |part: &str| format!("model.layers.{at}.{part}.weight");
-            shard.extend(layer.map(|(part, outputs, inputs)| (name(part), vec![outputs, inputs])));
-            let norms = ["input_layernorm", "post_attention_layernorm"];
-            shard.extend(norms.map(|part| (name(part), vec![HIDDEN])));
-        }
-        shards.push(shard);
+        let together = first..layers.min(first + TOGETHER);
+        shards.push(together.flat_map(|at| layer::tensors(at, SIDES)).collect());
     }
     let (count, mut map, mut total) = (shards.len(), Map::new(), 0);
     for (at, shard) in shards.into_iter().enumerate() {

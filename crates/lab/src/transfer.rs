@@ -21,7 +21,7 @@ pub(crate) use page::{claim, mean_losses, percent, rate_words, section, show, si
 pub(crate) use start::{Finished, Start, leaves};
 pub(crate) use sweep::{Contest, Course, Run, Sweep};
 pub(crate) use training::{
-    Batch, Rates, accuracy, classes, finite, follow, minimise, pretrain, score, train,
+    Batch, Rates, accuracy, classes, finite, follow, loss, minimise, pretrain, score, train,
 };
 
 use crate::{Images, Materials, Result, Scale};
@@ -94,6 +94,17 @@ pub(crate) enum Treatment {
     Method(Choice),
     /// The same in some modules only.
     Part(Choice, Vec<String>),
+}
+
+impl Treatment {
+    /// The method, and the modules that it takes over: its own, or all of them; `None` of training as a whole.
+    pub(crate) fn method<'a>(&'a self, all: &'a [String]) -> Option<(&'a Choice, &'a [String])> {
+        match self {
+            Self::Whole => None,
+            Self::Method(choice) => Some((choice, all)),
+            Self::Part(choice, modules) => Some((choice, modules)),
+        }
+    }
 }
 
 impl Arm {

@@ -218,7 +218,7 @@ impl Probes {
         let mut groups: Vec<(ProbedLayer, Tensor)> = Vec::new();
         for (site, (map, probe)) in self.sites.iter().enumerate() {
             let Some(inputs) = probe.inputs() else { continue };
-            match groups.iter_mut().find(|(_, first)| are_equal(first, &inputs)) {
+            match groups.iter_mut().find(|(_, first)| first.is_equal(&inputs)) {
                 Some((layer, _)) => {
                     layer.maps.push(map.clone());
                     layer.sites.push(site);
@@ -232,10 +232,6 @@ impl Probes {
         }
         groups.into_iter().map(|(layer, _)| layer).collect()
     }
-}
-
-fn are_equal(a: &Tensor, b: &Tensor) -> bool {
-    a.shape() == b.shape() && a.read(|a| b.read(|b| a == b))
 }
 
 /// A matrix as it is, maps of images pixel by pixel; [n, c, h, w] → [n·h·w, c].

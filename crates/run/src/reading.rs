@@ -3,7 +3,7 @@
 //! | model | data |
 //! | --- | --- |
 //! | of images | a folder or file of images with their classes |
-//! | of texts that it tells apart, or any other where labels are named | texts with labels |
+//! | of texts that it tells apart, or any other where a column of labels or of their texts is named | texts with labels |
 //! | any other | texts to continue |
 
 use crate::{

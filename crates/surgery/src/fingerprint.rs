@@ -6,7 +6,7 @@
 //! them by what they hold would take as long as much of the work. Hidden files are passed over: an output that is under way in
 //! the folder of its input is one.
 
-use crate::write::{Shard, WriteOptions};
+use crate::write::{WriteOptions, bytes_of};
 use rankine_checkpoint::ShardPlan;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,9 +70,8 @@ pub(crate) fn fingerprint(
     }
     let mut fingerprint = json!({ "version": VERSION, "settings": settings, "inputs": inputs });
     if let Some(plan) = plan {
-        let bytes = |shard: &Shard| shard.values().map(|info| info.bytes).sum::<u64>().to_string();
         let files: BTreeMap<String, String> =
-            plan.files().map(|(name, shard)| (name, bytes(shard))).collect();
+            plan.files().map(|(name, shard)| (name, bytes_of(shard).to_string())).collect();
         fingerprint["files"] = json!(files);
     }
     fingerprint

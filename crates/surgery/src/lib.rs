@@ -16,6 +16,7 @@ mod adapters;
 mod align;
 mod base;
 mod blend;
+mod block;
 mod compensate;
 mod compress;
 mod counterparts;

@@ -1,10 +1,9 @@
 //! A model as a folder that transformers loads: `model.safetensors` or shards, `config.json`, the tokenizer.
 //!
-//! Weights go from source to file a block of rows at a time, the blocks of all tensors shared by all threads. A tensor
-//! that is stored as it was read is copied byte for byte. One file is written after the other, and the folder appears when it
-//! is complete; what becomes of finished files before that stands in `unfinished.rs`.
+//! Weights go from source to file a block of rows at a time (`block.rs`). One file is written after the other, and the folder
+//! appears when it is complete; what becomes of finished files before that stands in `unfinished.rs`.
 
-use crate::merged::{Squares, row_blocks};
+use crate::merged::Squares;
 use crate::unfinished::{Unfinished, broken_off};
 use crate::{Error, Progress, Result, Resume, Stage, Watch, output};
 use indexmap::IndexMap;
@@ -12,14 +11,9 @@ use rankine_checkpoint::writer::TensorsWriter;
 use rankine_checkpoint::{
     Config, Dtype, Existing, ImageCheckpoint, OutputFolder, ShardPlan, TensorInfo, Tensors, ThinLayers,
 };
-use rayon::prelude::*;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-/// Blocks a thread makes between two reports of progress: some 16 MiB of f32.
-const BLOCKS_BETWEEN_REPORTS: usize = 16;
 
 /// How a model is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +128,7 @@ pub(crate) fn unchanged(
 }
 
 /// Makes some rows of a tensor.
-type Fill<'a> = dyn Fn(&str, Range<usize>, &mut [f32]) -> Result<Squares> + Sync + 'a;
+pub(crate) type Fill<'a> = dyn Fn(&str, Range<usize>, &mut [f32]) -> Result<Squares> + Sync + 'a;
 
 /// Name and content of the files that tell what a model is whose weights are written so.
 pub(crate) type Files<'a> = dyn Fn(&ShardPlan) -> Vec<(&'static str, Value)> + 'a;
@@ -160,14 +154,6 @@ pub(crate) struct Written {
     pub moved: Moved,
 }
 
-/// Some rows of a tensor.
-struct Block<'a> {
-    name: &'a str,
-    info: &'a TensorInfo,
-    rows: Range<usize>,
-    copied: bool,
-}
-
 impl Weights<'_> {
     pub fn write(
         &self,
@@ -184,32 +170,6 @@ impl Weights<'_> {
         Ok(Written { plan: summary(&plan), moved })
     }
 
-    /// Some tensors of a file, a block of rows at a time.
-    pub fn write_blocks<'p>(
-        &self,
-        writer: &TensorsWriter,
-        tensors: impl Iterator<Item = (&'p String, &'p TensorInfo)>,
-        progress: &mut Progress,
-        watch: &mut Watch,
-    ) -> Result<Moved> {
-        let blocks = self.blocks(tensors);
-        let mut moved = Moved::new();
-        let fill = self.fill;
-        // In groups, so that the caller hears of progress on its own thread.
-        for group in blocks.chunks(BLOCKS_BETWEEN_REPORTS * rayon::current_num_threads()) {
-            let write = |buffer: &mut Vec<f32>, block: &Block| block.write(self.source, fill, writer, buffer);
-            let squares: Result<Vec<Squares>> = group.par_iter().map_init(Vec::new, write).collect();
-            // Added in the order of the rows: the sums do not depend on the threads.
-            for (block, squares) in group.iter().zip(squares?) {
-                let sum = moved.entry(block.name.to_owned()).or_default();
-                *sum = sum.plus(squares);
-                progress.done += block.stored_bytes();
-            }
-            progress.tell(watch)?;
-        }
-        Ok(moved)
-    }
-
     /// The tensors in the types of what is written.
     fn infos(&self) -> IndexMap<String, TensorInfo> {
         let written = |(name, info): (&String, &TensorInfo)| {
@@ -217,23 +177,6 @@ impl Weights<'_> {
             (name.clone(), if kept { info.clone() } else { computed(info) })
         };
         self.source.infos().iter().map(written).collect()
-    }
-
-    fn blocks<'p>(&self, tensors: impl Iterator<Item = (&'p String, &'p TensorInfo)>) -> Vec<Block<'p>> {
-        let of_tensor = |(name, info): (&'p String, &'p TensorInfo)| {
-            let same = self.source.infos().get(name).is_some_and(|stored| stored.dtype == info.dtype);
-            let plain = !is_weight(info.dtype) || (self.copied)(name);
-            let (copied, blocks) = match (same && plain).then(|| self.source.raw(name)) {
-                Some(Ok(Cow::Borrowed(_))) => (true, row_blocks(info.rows(), info.row_elements())),
-                // f64 does not go through f32; bytes that have to be made are made once.
-                Some(Ok(Cow::Owned(_))) if info.dtype == Dtype::F64 => {
-                    (true, std::iter::once(0..info.rows()).collect())
-                }
-                _ => (false, row_blocks(info.rows(), info.row_elements())),
-            };
-            blocks.into_iter().map(move |rows| Block { name, info, rows, copied })
-        };
-        tensors.flat_map(of_tensor).collect()
     }
 }
 
@@ -295,41 +238,6 @@ fn fill_folder(
     Ok(all)
 }
 
-impl Block<'_> {
-    fn stored_bytes(&self) -> u64 {
-        self.rows.len() as u64 * self.row_bytes() as u64
-    }
-
-    fn row_bytes(&self) -> usize {
-        // Checked when the plan was made.
-        (self.info.bytes as usize).checked_div(self.info.rows()).unwrap_or(0)
-    }
-
-    fn write(
-        &self,
-        source: &dyn Tensors,
-        fill: &Fill,
-        writer: &TensorsWriter,
-        buffer: &mut Vec<f32>,
-    ) -> Result<Squares> {
-        let &Self { name, info, ref rows, copied } = self;
-        let start = rows.start * self.row_bytes();
-        // Rows of numbers of less than eight bits may end within a byte.
-        let end = if rows.end == info.rows() { info.bytes as usize } else { rows.end * self.row_bytes() };
-        if copied && let Some(bytes) = source.raw(name)?.get(start..end) {
-            writer.write_raw_part(name, start, bytes)?;
-            source.release(name, rows.clone());
-            return Ok(Squares::default());
-        }
-        buffer.clear();
-        buffer.resize(rows.len() * info.row_elements(), 0.0);
-        let squares = fill(name, rows.clone(), buffer)?;
-        source.release(name, rows.clone());
-        writer.write_part(name, rows.start * info.row_elements(), buffer)?;
-        Ok(squares)
-    }
-}
-
 /// Whether numbers of this type are weights, and not counts or masks.
 pub(crate) fn is_weight(dtype: Dtype) -> bool {
     dtype.is_float() || matches!(dtype, Dtype::Quantized(_))
@@ -389,16 +297,14 @@ pub(crate) fn shard_plan_of(
 }
 
 pub(crate) fn summary(plan: &ShardPlan) -> Plan {
-    let parameters =
-        plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.elements() as u64).sum();
     Plan {
         bytes: plan.bytes(),
-        parameters,
+        parameters: tensors(plan).map(|(_, info)| info.elements() as u64).sum(),
         files: plan.files().map(|(name, shard)| (name, bytes_of(shard))).collect(),
     }
 }
 
-fn bytes_of(shard: &Shard) -> u64 {
+pub(crate) fn bytes_of(shard: &Shard) -> u64 {
     shard.values().map(|info| info.bytes).sum()
 }
 
@@ -416,7 +322,7 @@ fn stored_config(source: &dyn Tensors, plan: &ShardPlan, config: &Config, option
 
 /// In which type the first tensor is written that is one of weights.
 pub(crate) fn first_dtype(plan: &ShardPlan) -> Option<Dtype> {
-    plan.files().flat_map(|(_, shard)| shard.values()).map(|info| info.dtype).find(|dtype| is_weight(*dtype))
+    tensors(plan).map(|(_, info)| info.dtype).find(|dtype| is_weight(*dtype))
 }
 
 /// `config.json` of a language model, or of an encoder.

@@ -83,6 +83,11 @@ impl Tensor {
         reader(flex.as_slice::<f32>().unwrap_or_default())
     }
 
+    /// Whether shape and numbers are those of `other`.
+    pub fn is_equal(&self, other: &Self) -> bool {
+        self.shape() == other.shape() && self.read(|own| other.read(|others| own == others))
+    }
+
     /// The one number of a scalar (the first one of a larger tensor, NaN of an empty one).
     pub fn item(&self) -> f32 {
         self.read(|values| values.first().copied().unwrap_or(f32::NAN))

@@ -82,7 +82,7 @@ pub struct ModelReport {
     pub kinds: IndexMap<Part, Group>,
     /// By layer, in the order of the model.
     pub layers: IndexMap<Layer, Group>,
-    /// What is worth saying, what may be wrong first.
+    /// What is worth saying, what may be wrong first; nothing where headers alone were read.
     pub findings: Vec<Finding>,
     /// The tensors, in the order of the file.
     pub tensors: Vec<TensorReport>,
@@ -152,7 +152,8 @@ impl Inspection {
             tensors[at].numbers = numbers;
             tensors[at].spectrum = spectrum;
         }
-        Ok(ModelReport::of(architecture, compute, tensors))
+        let findings = finding::findings(&tensors);
+        Ok(ModelReport { findings, ..ModelReport::of(architecture, compute, tensors) })
     }
 
     fn measure(
@@ -187,6 +188,7 @@ impl Inspection {
 }
 
 impl ModelReport {
+    /// Of tensors of which nothing is said yet.
     fn of(architecture: Option<String>, compute: Option<Compute>, tensors: Vec<TensorReport>) -> Self {
         Self {
             architecture,
@@ -196,7 +198,7 @@ impl ModelReport {
             storage: summary::by_storage(&tensors),
             kinds: summary::by_kind(&tensors),
             layers: summary::by_layer(&tensors),
-            findings: finding::findings(&tensors),
+            findings: Vec::new(),
             tensors,
         }
     }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// order in which the two give the same, and `straight-through` trains for the least loss half-way between them. Of several, each
 /// is aligned to the first, and all are written or none.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_group("MeasureArgs", |group| group.requires("data")))]
 pub struct Align {
     /// Known name, hub repository, directory or file of the model that stays
     first: String,

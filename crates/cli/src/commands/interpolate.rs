@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// between its two ends: near 0 for two fine-tunes of one base, high for networks from different starts, unless they are aligned
 /// (`rankine align`). With --output the best of the measured models is written, or that at --at.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_group("MeasureArgs", |group| group.requires("eval")))]
 pub struct Interpolate {
     /// Known name, hub repository, directory or file of the first model
     first: String,

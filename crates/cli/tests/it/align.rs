@@ -109,6 +109,10 @@ fn language_models_are_matched_by_what_they_do_on_data() {
     refused_with_hint(folder, &without, "`activations` needs data");
     let idle = ["align", "./a", "./b", "--output", "x", "--data", "data.json"];
     refused_with_hint(folder, &idle, "`weights` reads no data");
+    let unread = ["align", "./a", "./b", "--output", "x", "--max-length", "8"];
+    refused(folder, &unread, "--data <FILE>");
+    let unread = ["interpolate", "./a", "./b", "--at", "0", "--output", "x", "--reset-norms"];
+    refused(folder, &unread, "--eval <FILE>");
     let steps = ["align", "./a", "./b", "--output", "x", "--steps", "3"];
     refused_with_hint(folder, &steps, "`weights` takes no steps");
     refused(folder, &[&align[..], &["x"], &search[..2], &["--steps", "0"]].concat(), "0 is not in 1..");

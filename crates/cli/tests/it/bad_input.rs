@@ -1,9 +1,8 @@
 //! What is amiss with models, adapters, data and disks, told by every command that operates on models before it writes.
 
-use crate::common::{done, folder_with_model, rankine, refused_with_hint, run, words};
+use crate::common::{add_other_tokens, done, folder_with_model, rankine, refused_with_hint, run, words};
 use rankine_testkit::fixtures;
 use rankine_testkit::tiny::{self, TinyLlama};
-use serde_json::Value;
 use std::path::Path;
 
 /// A model in `model`, texts, and recipes `NAME.yaml` that blend it with `./NAME`.
@@ -82,13 +81,7 @@ fn tensors_that_do_not_match_are_listed_with_the_nearest_names() {
 fn other_tokenizers_are_told() {
     let root = folder(&["other"]);
     let folder = root.path();
-    tiny::llama(&folder.join("other"), &TinyLlama::default(), 2);
-    let tokenizer = folder.join("other/tokenizer.json");
-    let mut json: Value = serde_json::from_slice(&std::fs::read(&tokenizer).unwrap()).unwrap();
-    let vocabulary = &mut json["model"]["vocab"];
-    let [x, y] = ["x", "y"].map(|token| vocabulary[token].clone());
-    (vocabulary["x"], vocabulary["y"]) = (y, x);
-    std::fs::write(&tokenizer, json.to_string()).unwrap();
+    add_other_tokens(folder);
     for command in pairs("other") {
         let output = run(folder, &command.iter().map(String::as_str).collect::<Vec<_>>());
         let said = words(&output.stderr);

@@ -1,6 +1,6 @@
 //! Models blended by a recipe, and what came of it.
 
-use crate::common::{done, folder_with_model, json, run, words};
+use crate::common::{add_other_tokens, done, folder_with_model, json, run, words};
 use rankine_testkit::tiny;
 use serde_json::Value;
 
@@ -46,13 +46,7 @@ fn a_recipe_makes_a_model_for_every_command() {
 fn models_that_number_their_tokens_otherwise_are_not_mixed_unasked() {
     let root = folder_with_model();
     let folder = root.path();
-    tiny::llama(&folder.join("other"), &tiny::TinyLlama::default(), 2);
-    let tokenizer = folder.join("other/tokenizer.json");
-    let mut json: Value = serde_json::from_slice(&std::fs::read(&tokenizer).unwrap()).unwrap();
-    let vocabulary = &mut json["model"]["vocab"];
-    let [x, y] = ["x", "y"].map(|token| vocabulary[token].clone());
-    (vocabulary["x"], vocabulary["y"]) = (y, x);
-    std::fs::write(&tokenizer, json.to_string()).unwrap();
+    add_other_tokens(folder);
     let recipe = "merge_method: karcher\nmodels: [{model: ./model}, {model: ./other}]\n";
     std::fs::write(folder.join("merge.yaml"), recipe).unwrap();
     let blend = ["blend", "merge.yaml", "--output", "out"];

@@ -21,6 +21,17 @@ pub fn folder_with_model() -> tempfile::TempDir {
     folder
 }
 
+/// A model in `other`, whose tokenizer numbers two tokens the other way round.
+pub fn add_other_tokens(folder: &Path) {
+    tiny::llama(&folder.join("other"), &tiny::TinyLlama::default(), 2);
+    let tokenizer = folder.join("other/tokenizer.json");
+    let mut json: Value = serde_json::from_slice(&std::fs::read(&tokenizer).unwrap()).unwrap();
+    let vocabulary = &mut json["model"]["vocab"];
+    let [x, y] = ["x", "y"].map(|token| vocabulary[token].clone());
+    (vocabulary["x"], vocabulary["y"]) = (y, x);
+    std::fs::write(&tokenizer, json.to_string()).unwrap();
+}
+
 pub fn words(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }

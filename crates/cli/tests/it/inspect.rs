@@ -68,6 +68,8 @@ fn types_that_are_not_read_keep_nothing_from_being_shown() {
     assert!(html.contains("dtype U16, of <code>counts</code>"), "{html}");
     let headers = done(root.path(), &["inspect", path, "--headers", "--all"]);
     assert!(headers.contains("U16") && headers.contains("size"), "{headers}");
+    // Nothing is.
+    assert!(!headers.contains("not analysed"), "{headers}");
     assert!(!headers.contains('–') && !headers.contains("spectral norm"), "{headers}");
     let report = json(root.path(), &["inspect", path]);
     assert!(report["tensors"].as_array().unwrap().iter().any(|tensor| tensor["dtype"] == "U16"), "{report}");

@@ -44,7 +44,7 @@ pub fn parse(text: &str) -> Result<Table, Fault> {
     if let Some((_, first)) = lines.peek() {
         separator.split(first, &mut fields);
         if fields.iter().all(|field| field.parse::<f64>().is_err()) {
-            names = fields.iter().map(|field| (*field).to_owned()).collect();
+            names = fields.iter().map(ToString::to_string).collect();
             lines.next();
         }
     }

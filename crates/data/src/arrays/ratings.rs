@@ -3,6 +3,7 @@
 use super::text::{self, Separator, lines, number};
 use super::{Fault, Sparse};
 use crate::error::{Result, names as listed};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -21,18 +22,20 @@ pub struct Ratings {
 
 /// Names met so far, each with its number.
 #[derive(Default)]
-struct Numbered<'a> {
-    numbers: HashMap<&'a str, usize>,
+struct Numbered {
+    numbers: HashMap<String, usize>,
     names: Vec<String>,
 }
 
-impl<'a> Numbered<'a> {
-    fn of(&mut self, name: &'a str) -> usize {
-        let Self { numbers, names } = self;
-        *numbers.entry(name).or_insert_with(|| {
-            names.push(name.to_owned());
-            names.len() - 1
-        })
+impl Numbered {
+    fn of(&mut self, name: &str) -> usize {
+        if let Some(&number) = self.numbers.get(name) {
+            return number;
+        }
+        let number = self.names.len();
+        self.names.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), number);
+        number
     }
 }
 
@@ -58,7 +61,8 @@ impl Ratings {
         let mut fields = Vec::new();
         separator.split(first, &mut fields);
         let [user, item, value] = columns.map_or(Ok([0, 1, 2]), |columns| places(columns, &fields))?;
-        let named = |field: &&str| field.starts_with(char::is_alphabetic) && field.parse::<f64>().is_err();
+        let named =
+            |field: &Cow<'_, str>| field.starts_with(char::is_alphabetic) && field.parse::<f64>().is_err();
         if fields.get(value).is_some_and(named) {
             lines.next();
         }
@@ -76,8 +80,8 @@ impl Ratings {
                     return Err(Fault::Field { line, column, expected: "name", found });
                 }
             }
-            let rating = number(fields[value], line, value + 1)?;
-            entries.push((users.of(fields[user]), items.of(fields[item]), rating));
+            let rating = number(&fields[value], line, value + 1)?;
+            entries.push((users.of(&fields[user]), items.of(&fields[item]), rating));
             places.push(line as u32);
         }
         if entries.is_empty() {
@@ -89,10 +93,11 @@ impl Ratings {
 }
 
 /// Where the columns stand that are numbered from 1, or named. A number is one before it is a name: the first line may hold data.
-fn places(columns: &[String; 3], header: &[&str]) -> Result<[usize; 3], Fault> {
+fn places(columns: &[String; 3], header: &[Cow<'_, str>]) -> Result<[usize; 3], Fault> {
     let mut places = [0; 3];
     for (place, name) in places.iter_mut().zip(columns) {
-        let missing = || Fault::Column { name: name.clone(), known: listed(header.iter().copied()) };
+        let missing =
+            || Fault::Column { name: name.clone(), known: listed(header.iter().map(|name| &**name)) };
         *place = text::place(name, header.len(), header).ok_or_else(missing)?;
     }
     Ok(places)

@@ -2,6 +2,7 @@
 
 use super::{Fault, at};
 use crate::error::{Result, io};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// What stands between fields.
@@ -25,19 +26,20 @@ impl Separator {
     }
 
     /// The fields of a line, without blanks and quotes around them.
-    pub fn split<'a>(self, line: &'a str, fields: &mut Vec<&'a str>) {
-        let bare = |field: &'a str| field.trim().trim_matches('"');
+    pub fn split<'a>(self, line: &'a str, fields: &mut Vec<Cow<'a, str>>) {
         fields.clear();
         match self {
             Self::Sign(sign) => {
-                // Between quotes the sign is part of the field; quotes open where a field begins, or again where doubled.
-                let (mut begun, mut quoted, mut last) = (false, false, sign);
+                // Between quotes the sign is part of the field; quotes open where a field begins, or again where doubled in it.
+                let (mut begun, mut enclosed, mut quoted, mut last) = (false, false, false, sign);
                 let ends = move |letter: char| {
                     let end = letter == sign && !quoted;
                     if letter == '"' {
-                        quoted = !quoted && (!begun || last == '"');
+                        enclosed |= !begun;
+                        quoted = !quoted && (!begun || enclosed && last == '"');
                     }
                     begun = !end && (begun || letter != ' ');
+                    enclosed &= !end;
                     last = letter;
                     end
                 };
@@ -46,6 +48,15 @@ impl Separator {
             Self::Colons => fields.extend(line.split("::").map(bare)),
             Self::Blanks => fields.extend(line.split_whitespace().map(bare)),
         }
+    }
+}
+
+/// A field without blanks around it and the quotes that enclose it, within which a quote is written as two (RFC 4180, 2.7).
+fn bare(field: &str) -> Cow<'_, str> {
+    let field = field.trim();
+    match field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inside) if inside.contains("\"\"") => inside.replace("\"\"", "\"").into(),
+        inside => inside.unwrap_or(field).into(),
     }
 }
 

@@ -254,7 +254,15 @@ fn ratings_keep_the_names_of_users_and_items() {
     let quoted = "user,item,rating\n\"u, 7\",5\" disk,3\nx,\"a \"\"b\"\", c\",1\n";
     let Ratings { users, items, .. } = Ratings::parse(quoted, None).unwrap();
     assert_eq!(users, ["u, 7", "x"]);
-    assert_eq!(items, ["5\" disk", "a \"\"b\"\", c"]);
+    assert_eq!(items, ["5\" disk", "a \"b\", c"]);
+    // With quotes around it or without, it is the same name; a quote that encloses nothing is one.
+    let same = "\"\"\"a\"\"\",x\"\"y,1\n\"a\",5\",2\na,\"5\"\"\",3\n";
+    let Ratings { users, items, matrix, .. } = Ratings::parse(same, None).unwrap();
+    assert_eq!(
+        (users, items),
+        (vec!["\"a\"".to_owned(), "a".into()], vec!["x\"\"y".to_owned(), "5\"".into()])
+    );
+    assert_eq!(matrix.entries, [(0, 0, 1.0), (1, 1, 2.0), (1, 1, 3.0)]);
     // `nan` is a number, not a name of a column.
     assert_eq!(Ratings::parse("a,b,nan\na,c,1\n", None).unwrap().matrix.entries.len(), 2);
     // Numbers are never looked for among the fields.

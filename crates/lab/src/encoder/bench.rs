@@ -219,13 +219,9 @@ impl<'a> Bench<'a> {
         batches: &Batches<LabelledExample>,
         rng: &Rng,
     ) -> Result<Attached> {
-        let (choice, modules) = match treatment {
-            Treatment::Whole => {
-                let trained = train_whole(model, &self.query_value)?;
-                return Ok(Attached { sites: Vec::new(), trained });
-            }
-            Treatment::Method(choice) => (choice, &self.query_value),
-            Treatment::Part(choice, modules) => (choice, modules),
+        let Some((choice, modules)) = treatment.method(&self.query_value) else {
+            let trained = train_whole(model, &self.query_value)?;
+            return Ok(Attached { sites: Vec::new(), trained });
         };
         let method = choice.method();
         let mut shown = 0;

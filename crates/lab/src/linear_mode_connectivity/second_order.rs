@@ -7,11 +7,10 @@
 //! of gradients, so that it sees the kinks of relu on the way, which automatic second derivatives do not.
 
 use crate::{
-    Images, Result,
+    Images, Result, transfer,
     weights::{self, Numbers},
 };
-use rankine_nn::{Pass, for_each_trained, models::Mlp};
-use rankine_tensor::ops;
+use rankine_nn::{for_each_trained, models::Mlp};
 
 /// ε.
 const STEP: f64 = 0.01;
@@ -38,10 +37,7 @@ pub(super) fn estimate(
 /// g·d.
 fn slope(model: &Mlp, direction: &Numbers, images: &Images) -> Result<f64> {
     let rows: Vec<usize> = (0..images.labels.len()).collect();
-    let (x, labels) = images.batch(&rows)?;
-    let hidden = model.hidden(&x, &Pass::quiet())?;
-    let loss = ops::losses(&hidden, &model.head().weight.dense()?, &labels)?.mean();
-    let (gradients, mut sum) = (loss.backward()?, 0.0);
+    let (gradients, mut sum) = (transfer::loss(model, &images.batch(&rows)?)?.backward()?, 0.0);
     for_each_trained(model, &mut |place, variable| {
         if let Some(gradient) = gradients.of(variable) {
             let product = |(g, d): (&f32, &f32)| f64::from(*g) * f64::from(*d);
@@ -56,7 +52,7 @@ mod tests {
     use super::*;
     use crate::{
         drawn,
-        transfer::{self, Network, Setting},
+        transfer::{Network, Setting},
     };
     use rankine_random::Rng;
 

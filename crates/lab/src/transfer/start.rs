@@ -59,13 +59,9 @@ impl<N: Network> Start<N> {
     pub(crate) fn attached(&self, treatment: &Treatment) -> Result<(N, usize)> {
         let mut model = self.model()?;
         let all = N::modules(&self.setting);
-        let (choice, modules) = match treatment {
-            Treatment::Whole => {
-                let trained = train_whole(&mut model, &all)?;
-                return Ok((model, trained));
-            }
-            Treatment::Method(choice) => (choice, &all),
-            Treatment::Part(choice, modules) => (choice, modules),
+        let Some((choice, modules)) = treatment.method(&all) else {
+            let trained = train_whole(&mut model, &all)?;
+            return Ok((model, trained));
         };
         let calibration = self.calibration(&mut model, choice)?;
         let (informed, rng) = (calibration.inform(choice.method()), self.rng.fork("method"));

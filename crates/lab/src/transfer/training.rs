@@ -58,10 +58,13 @@ pub(crate) fn follow<N: Network>(
     optimizer: &mut dyn Optimizer,
     rates: Rates,
 ) -> Result<Vec<f64>> {
-    minimise(model, batches, optimizer, rates, &|model, (x, targets)| {
-        let hidden = model.hidden(x, &Pass::quiet())?;
-        Ok(ops::losses(&hidden, &model.head().weight.dense()?, targets)?.mean())
-    })
+    minimise(model, batches, optimizer, rates, &loss::<N>)
+}
+
+/// Mean −ln p of the classes of a batch; [1].
+pub(crate) fn loss<N: Network>(model: &N, (x, targets): &Batch) -> Result<Tensor> {
+    let hidden = model.hidden(x, &Pass::quiet())?;
+    Ok(ops::losses(&hidden, &model.head().weight.dense()?, targets)?.mean())
 }
 
 /// The same with any loss.

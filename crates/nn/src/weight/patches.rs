@@ -47,7 +47,7 @@ impl Patches {
     /// Whether the rows are those of `other`.
     pub fn is_equal(&self, other: &Self) -> bool {
         let how = |patches: &Self| (patches.sides, patches.kernel, patches.stride, patches.padding);
-        how(self) == how(other) && self.maps.read(|maps| other.maps.read(|others| maps == others))
+        how(self) == how(other) && self.maps.is_equal(&other.maps)
     }
 
     /// The rows, one for every place of the kernel; [n·i·j, c·r·s].

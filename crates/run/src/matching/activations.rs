@@ -15,7 +15,7 @@ use rankine_nn::{
     weight::{Listen, Probe, Probed},
 };
 use rankine_surgery::{Correlations, PermutationSpec, Progress, ReadUnits, Stage, UnitOrders, Watch};
-use rankine_tensor::{Tensor, untaped};
+use rankine_tensor::untaped;
 use rankine_train::{BatchOf, Task};
 use std::sync::Arc;
 
@@ -108,7 +108,7 @@ impl<'m, T: Task> Heard<'m, T> {
             let Some(inputs) = probe.inputs() else { continue };
             let is_same = |&site: &usize| {
                 let (other, probe) = &self.probes[site];
-                other.group == units.group && probe.inputs().is_some_and(|other| are_equal(&other, &inputs))
+                other.group == units.group && probe.inputs().is_some_and(|other| other.is_equal(&inputs))
             };
             if !sites.iter().any(is_same) {
                 sites.push(at);
@@ -117,10 +117,6 @@ impl<'m, T: Task> Heard<'m, T> {
         sites.sort_by_key(|&site| self.probes[site].0.group);
         Ok(sites)
     }
-}
-
-fn are_equal(a: &Tensor, b: &Tensor) -> bool {
-    a.shape() == b.shape() && a.read(|a| b.read(|b| a == b))
 }
 
 /// The sites in their order, as many at a time as there is room for.

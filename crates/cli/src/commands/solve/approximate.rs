@@ -66,6 +66,7 @@ impl Question for Approximate {
     type Known = ();
     const NAME: &'static str = "approximation";
     const ENDINGS: &'static [&'static str] = &["npz", "npy", "csv"];
+    const STARTS: bool = false;
 
     fn solver(&self) -> &'static str {
         "volume-sampling"

@@ -46,7 +46,7 @@ pub struct Limits {
     /// Residual that is small enough; without it the solver says
     #[arg(long, value_name = "NUMBER", value_parser = at_least_zero, allow_negative_numbers = true)]
     tolerance: Option<f64>,
-    /// Break off after the step in which so much time is over, and return what was found
+    /// Break off when so much time is over, after the step at hand at the latest, and return what was found
     #[arg(long, value_name = "NUMBER", value_parser = at_least_zero, allow_negative_numbers = true)]
     seconds: Option<f64>,
 }

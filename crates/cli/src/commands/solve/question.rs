@@ -34,6 +34,8 @@ pub trait Question: clap::Args {
     const NAME: &'static str;
     /// Endings of the files that answers are written to.
     const ENDINGS: &'static [&'static str];
+    /// Whether there is anything to start from: [`start`](Self::start).
+    const STARTS: bool = true;
 
     /// The solver where none is named.
     fn solver(&self) -> &'static str;
@@ -89,6 +91,7 @@ pub trait Question: clap::Args {
 
 // The help is that of the question: a comment of documentation here would stand in its place.
 #[derive(clap::Args)]
+#[command(mut_arg("start", |argument| argument.hide(!Q::STARTS)))]
 pub struct Asked<Q: Question> {
     #[command(flatten)]
     question: Q,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Result,
     encoder::{Apart, follow},
-    transfer::{Arm, NEW, OLD, Rates, Split, Treatment, finite},
+    transfer::{Arm, NEW, OLD, Rates, Split, finite},
 };
 use rankine_checkpoint::config::{self, Activation};
 use rankine_data::{Batches, Batching, Sample};
@@ -58,14 +58,9 @@ impl<'a> Bench<'a> {
         let (maps, norms) = (model.modules(Kind::Linear), model.modules(Kind::Norm));
         train_whole(&mut model, &norms)?;
         let rng = self.rng.fork("method");
-        let trained = match &arm.treatment {
-            Treatment::Whole => train_whole(&mut model, &maps)?,
-            Treatment::Method(choice) => {
-                attach(&mut model, choice.method(), &maps, &rng, &mut |_, _| {})?.trained
-            }
-            Treatment::Part(choice, maps) => {
-                attach(&mut model, choice.method(), maps, &rng, &mut |_, _| {})?.trained
-            }
+        let trained = match arm.treatment.method(&maps) {
+            None => train_whole(&mut model, &maps)?,
+            Some((choice, maps)) => attach(&mut model, choice.method(), maps, &rng, &mut |_, _| {})?.trained,
         };
         let schedule = Schedule { learning_rate: rate, warmup: 0, steps, shape: Shape::Linear };
         let mut optimizer = Apart::new(&norms, norm_rate / rate);
@@ -147,8 +142,8 @@ mod tests {
         let maps = model.modules(Kind::Linear);
         assert_eq!(maps.len(), 6);
         let arm = crate::salt::salt("full", 3, &[1e-2]).unwrap();
-        let Treatment::Method(choice) = &arm.treatment else { panic!("{arm:?}") };
-        attach(&mut model, choice.method(), &maps, &bench.rng, &mut |_, _| {}).unwrap();
+        let (choice, taken) = arm.treatment.method(&maps).unwrap();
+        attach(&mut model, choice.method(), taken, &bench.rng, &mut |_, _| {}).unwrap();
         let schedule = Schedule { learning_rate: 1e-2, warmup: 0, steps: 60, shape: Shape::Linear };
         follow::<Masks>(&mut model, (&Masks, &train), &mut AdamW::default(), schedule, 0).unwrap();
         let [before, after] = [before, score(&model)].map(|score| score.nll());
