@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod alignment;
+mod barrier;
 mod diff;
 mod error;
 pub mod inspect;
@@ -14,8 +15,10 @@ mod lists;
 mod progress;
 
 pub use alignment::{VectorAlignment, vector_alignment, vector_ratio};
+pub use barrier::{barrier, rises};
 pub use diff::{
-    ChangeMap, ChangeSum, MatrixChange, TensorChange, by_kind, by_layer, change_map, changes, spectra, sweep,
+    ChangeCell, ChangeMap, ChangeSum, MatrixChange, NotCompared, TensorChange, by_kind, by_layer, change_map,
+    changes, not_compared, spectra, sweep,
 };
 pub use error::{Error, Result};
 pub use progress::{Progress, Watch};

@@ -8,11 +8,13 @@
 //! | bert, roberta, distilbert | `embeddings.LayerNorm.gamma`, `encoder.layer.0.…`, `pooler.dense.weight` | `bert.embeddings.LayerNorm.weight`, … |
 //! | the same | `bert.embeddings.position_ids`: whole numbers from 0 | nothing |
 //! | vit | `encoder.layer.0.…`, `layernorm.weight` | `vit.encoder.layer.0.…`, … |
+//! | vit | `vit.layers.0.attention.q_proj.weight`, those of [transformers 5](module_names) | `vit.encoder.layer.0.…`, … |
 //! | vit | `pooler.dense.weight` | nothing |
 //! | all | `module.conv1.weight`, all of them so: the state of torch's `DataParallel` | `conv1.weight` |
 
 use crate::config::Architecture;
 use crate::edit::Editable;
+use crate::module_names;
 
 /// Renames the tensors of a model, and passes over those that are none of its weights.
 pub(crate) fn settle(architecture: Architecture, tensors: &mut impl Editable) {
@@ -25,10 +27,10 @@ pub(crate) fn settle(architecture: Architecture, tensors: &mut impl Editable) {
     }
 }
 
-/// As [`settle`], of a model of images; no classifier looks at the pooler of a vision transformer.
-pub(crate) fn settle_vit(tensors: &mut impl Editable) {
-    single(tensors);
-    tensors.rename(vit);
+/// Tensors without what `DataParallel` put before all names.
+pub(crate) fn unwrapped<T: Editable>(mut tensors: T) -> T {
+    single(&mut tensors);
+    tensors
 }
 
 /// Takes off what `DataParallel` puts before all names.
@@ -39,8 +41,10 @@ fn single(tensors: &mut impl Editable) {
     }
 }
 
-fn vit(name: &str) -> Option<String> {
-    let name = prefixed("vit.", &["embeddings.", "encoder.", "layernorm.", "pooler."], name);
+/// What a tensor of a vision transformer is called here; no classifier looks at its pooler.
+pub(crate) fn vit(name: &str) -> Option<String> {
+    let bare = ["embeddings.", "encoder.", "layers.", "layernorm.", "pooler."];
+    let name = module_names::of_files(&prefixed("vit.", &bare, name));
     (!name.starts_with("vit.pooler.")).then_some(name)
 }
 
@@ -100,9 +104,29 @@ mod tests {
             ("classifier.weight", Some("classifier.weight")),
             ("pooler.dense.weight", None),
             ("vit.pooler.dense.bias", None),
+            ("layers.1.attention.v_proj.bias", Some("vit.encoder.layer.1.attention.attention.value.bias")),
+            ("vit.layers.0.layernorm_after.bias", Some("vit.encoder.layer.0.layernorm_after.bias")),
         ];
         for (old, new) in cases {
             assert_eq!(vit(old).as_deref(), new, "{old}");
         }
+    }
+
+    #[test]
+    fn vision_transformers_of_transformers_5_get_the_names_of_their_files() {
+        let fixture = rankine_testkit::fixtures::json("vit_names.json");
+        for kind in ["classifier", "bare"] {
+            let names = |version: &str| rankine_testkit::fixtures::strings(&fixture[kind][version]);
+            let settled = |version: &str| -> std::collections::BTreeSet<String> {
+                names(version).iter().filter_map(|name| vit(name)).collect()
+            };
+            assert_eq!(settled("modules"), settled("files"), "{kind}");
+            assert_ne!(names("modules"), names("files"));
+        }
+        let mut written: Vec<String> = rankine_testkit::fixtures::strings(&fixture["classifier"]["files"]);
+        assert!(written.iter().all(|name| vit(name).as_ref() == Some(name)));
+        written.iter_mut().for_each(|name| *name = module_names::of_transformers(name));
+        written.sort();
+        assert_eq!(written, rankine_testkit::fixtures::strings(&fixture["classifier"]["modules"]));
     }
 }

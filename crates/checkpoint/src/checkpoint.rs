@@ -6,7 +6,10 @@ use crate::gguf::{Gguf, Vocabulary};
 use crate::pickle::Pickle;
 use crate::safetensors::Safetensors;
 use crate::thin::Thin;
-use crate::{Adapter, Config, Error, Result, Tensors, aliases, ends, mapping, module_names};
+use crate::{
+    Adapter, Config, Error, Result, Tensors, aliases, config, ends, mapping, module_names, open_tensors,
+};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -46,7 +49,7 @@ pub enum TokenizerFiles {
 }
 
 /// Small files beside the weights that a copy of the model should have too, besides `config.json`.
-const COMPANIONS: [&str; 9] = [
+pub(crate) const COMPANIONS: [&str; 9] = [
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -71,7 +74,10 @@ impl Checkpoint {
         }
         let weights = ["safetensors", "bin", "pth", "pt"];
         let alone = weights.iter().any(|extension| has_extension(path, extension));
-        if alone || path.file_name().is_some_and(|name| name == "config.json") {
+        if alone {
+            return Err(undescribed(path));
+        }
+        if path.file_name().is_some_and(|name| name == "config.json") {
             let reason = "a model is more than this file";
             return Err(Error::NoModel { path: path.to_owned(), reason });
         }
@@ -248,9 +254,17 @@ fn only_gguf(folder: &Path) -> Result<PathBuf> {
     let no_model = |reason| Error::NoModel { path: folder.to_owned(), reason };
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
+        (None, _) if Safetensors::is_in(folder) || Pickle::is_in(folder) => Err(undescribed(folder)),
         (None, _) => Err(no_model("neither `config.json` nor a `.gguf` file")),
         (Some(_), false) => Err(no_model("several `.gguf` files; name one of them")),
     }
+}
+
+/// That weights alone are no model, and the file that would make one of them where they may be a plain network.
+fn undescribed(path: &Path) -> Error {
+    let tensors = open_tensors(path).ok();
+    let example = tensors.and_then(|tensors| config::Chain::example(tensors.infos()));
+    Error::Undescribed { path: path.to_owned(), example: example.map(|file| file.to_string()) }
 }
 
 fn read_tokenizer(folder: &Path) -> Result<TokenizerFiles> {
@@ -261,6 +275,8 @@ fn read_tokenizer(folder: &Path) -> Result<TokenizerFiles> {
         return Err(Error::MissingTokenizer { path: folder.to_owned(), other });
     }
     let tokenizer = mapping::read_limited(&path, mapping::JSON_LIMIT)?;
+    // Whoever reads it knows the bytes and not the file, which a message should name.
+    mapping::parse_json::<IgnoredAny>(&path, &tokenizer)?;
     let config: Option<Value> = mapping::read_json_if_there(&folder.join("tokenizer_config.json"))?;
     let config = config.unwrap_or(Value::Null);
     let template = match read_text_if_there(&folder.join("chat_template.jinja"))? {

@@ -102,6 +102,12 @@ impl Dtype {
         matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16) || self.is_float8()
     }
 
+    /// The type in which numbers of this one are written, where none is asked for: floats of eight bits become bf16, which holds all
+    /// of them exactly. That is one rule for what is copied and what is computed of them.
+    pub fn written(self) -> Self {
+        if self.is_float8() { Self::Bf16 } else { self }
+    }
+
     /// Whether its numbers are floats of eight bits, which can be read and not written.
     pub fn is_float8(self) -> bool {
         matches!(self, Self::F8E4M3 | Self::F8E5M2)

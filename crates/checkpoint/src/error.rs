@@ -59,6 +59,22 @@ pub enum Error {
         /// What was looked for.
         reason: &'static str,
     },
+    /// Weights of which no file says what they compute.
+    #[error("`{}`: no model here: no `config.json` says what these weights compute", path.display())]
+    Undescribed {
+        /// The file or folder.
+        path: PathBuf,
+        /// A `config.json` that may fit them.
+        example: Option<String>,
+    },
+    /// Weights of which a file says that they compute what is not known here.
+    #[error("`{}`: {why}, so what these weights compute is not known", path.display())]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is not known.
+        why: String,
+    },
     /// A file of torch is not what it says, or calls for more than tensors.
     #[error("`{}`: {fault}", path.display())]
     Pickle {
@@ -197,8 +213,19 @@ impl Error {
                 "the file is cut off or was edited by hand; mend that line or download it again"
             }
             Self::NotText { .. } => "save the file as UTF-8 or download it again",
-            Self::NoModel { .. } => {
+            Self::NoModel { .. } | Self::Undescribed { example: None, .. } => {
                 "name a folder with `config.json` and `model.safetensors` or `pytorch_model.bin` (or shards), or a `.gguf` file"
+            }
+            Self::Undescribed { path, example: Some(example) } => {
+                let beside = path.parent().unwrap_or(Path::new(""));
+                let folder = if path.is_dir() { path.as_path() } else { beside };
+                return Some(format!(
+                    "a plain network needs a file `{}` that says what it was trained with, such as {example}",
+                    folder.join("config.json").display()
+                ));
+            }
+            Self::Foreign { .. } => {
+                "name a model that is run here, or the file of its weights where they are a plain chain of layers"
             }
             Self::Pickle { fault, .. } => return fault.hint(),
             Self::MissingTokenizer { other: Some(_), .. } => {

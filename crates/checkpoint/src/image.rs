@@ -3,11 +3,12 @@
 //! | network | known by | head |
 //! | --- | --- | --- |
 //! | vision transformer | `model_type` = `vit` in `config.json` | `classifier` |
+//! | perceptron, LeNet | `model_type` = `mlp` or `lenet` in `config.json`, also beside a file of weights | their last matrix |
 //! | MobileNetV2 | its tensor `features.0.0.weight`, where there is no `config.json` | `classifier.1` |
 //! | small ResNet | its tensor `layer1.0.conv1.weight`, where there is none | `fc` |
 //!
-//! The last two have torchvision's names and no file that describes them: what they tell apart is in `classes.json`, a list of
-//! names, where that stands in their folder.
+//! All but the first have no file that says what they tell apart: that is in `classes.json`, a list of names, where that stands
+//! in their folder. The last two have torchvision's names, and no file that describes them at all.
 
 use crate::added::Added;
 use crate::config::{self, classes};
@@ -35,15 +36,28 @@ pub enum Network {
     MobileNetV2,
     /// A small residual network, likewise.
     ResNet,
+    /// A plain chain of layers, with its settings.
+    Chain(config::Chain),
 }
 
 impl Network {
     /// The module that gives the scores of the classes.
-    pub fn head(&self) -> &'static str {
+    pub fn head(&self) -> &str {
         match self {
             Self::Vit(_) => "classifier",
             Self::MobileNetV2 => "classifier.1",
             Self::ResNet => "fc",
+            Self::Chain(chain) => chain.head(),
+        }
+    }
+
+    /// What `model_type` calls it, or would.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Vit(_) => "vit",
+            Self::MobileNetV2 => "mobilenet_v2",
+            Self::ResNet => "resnet",
+            Self::Chain(chain) => chain.name(),
         }
     }
 
@@ -83,6 +97,9 @@ impl ImageCheckpoint {
             if raw["model_type"] == "vit" {
                 return Self::vit(path, raw, layers).map(Some);
             }
+            if config::Chain::is_named(&raw) {
+                return Self::chain(path, raw, layers).map(Some);
+            }
             // A network without a file of its own has one where its layers are thin.
             if layers.is_none() || !raw.is_null() {
                 return Ok(None);
@@ -93,18 +110,35 @@ impl ImageCheckpoint {
         if !named && !Safetensors::is_in(path) && !Pickle::is_in(path) {
             return Ok(None);
         }
-        let tensors = weights(path, layers)?;
+        // A file beside the weights that cannot be read may be of something else.
+        if named
+            && let Ok(raw) = mapping::read_json(&folder(path).join(CONFIG))
+            && config::Chain::is_named(&raw)
+        {
+            return Self::chain(path, raw, None).map(Some);
+        }
+        let tensors = weights(path, layers, None)?;
         let Some(network) = Network::of(tensors.as_ref()) else { return Ok(None) };
+        Self::with(path, network, Value::Null, tensors).map(Some)
+    }
+
+    fn with(path: &Path, network: Network, raw: Value, tensors: Arc<dyn Tensors>) -> Result<Self> {
         let classes = mapping::read_json_if_there(&folder(path).join(CLASSES))?;
-        let (path, tensors) = (path.to_owned(), Added::beside(tensors));
-        Ok(Some(Self { path, network, raw: Value::Null, classes, tensors }))
+        Ok(Self { path: path.to_owned(), network, raw, classes, tensors: Added::beside(tensors) })
+    }
+
+    fn chain(path: &Path, raw: Value, layers: Option<ThinLayers>) -> Result<Self> {
+        let tensors = weights(path, layers, None)?;
+        let chain = config::Chain::parse(&raw, tensors.infos());
+        let chain = chain.map_err(|fault| Error::Config { path: folder(path).join(CONFIG), fault })?;
+        Self::with(path, Network::Chain(chain), raw, tensors)
     }
 
     fn vit(path: &Path, raw: Value, layers: Option<ThinLayers>) -> Result<Self> {
         let fault = |fault| Error::Config { path: path.join(CONFIG), fault };
         let network = Network::Vit(config::Vit::parse(&raw).map_err(fault)?);
         let classes = classes::of_images(&raw).map_err(fault)?;
-        let tensors = Added::beside(weights(path, layers)?);
+        let tensors = Added::beside(weights(path, layers, Some(aliases::vit))?);
         Ok(Self { path: path.to_owned(), network, raw, classes, tensors })
     }
 
@@ -118,7 +152,7 @@ impl ImageCheckpoint {
         &self.network
     }
 
-    /// All tensors, by their names in transformers or torchvision.
+    /// All tensors, by their names in files of transformers 4 and 5, in torchvision, or in a file of their own.
     pub fn tensors(&self) -> &dyn Tensors {
         &self.tensors
     }
@@ -133,19 +167,22 @@ impl ImageCheckpoint {
         self.classes.as_deref().filter(|names| Some(names.len()) == self.head_classes())
     }
 
-    /// Colours of the images that it looks at; 0 where its first tensor is missing.
+    /// Colours of the images that it looks at; 0 where its first tensor is missing, or is a matrix that does not tell.
     pub fn channels(&self) -> usize {
         let first = match &self.network {
             Network::Vit(vit) => return vit.channels,
             Network::MobileNetV2 => torchvision::STEM,
             Network::ResNet => "conv1.weight",
+            Network::Chain(chain) => return chain.channels.unwrap_or(0),
         };
         self.tensors.infos().get(first).and_then(|info| info.shape.get(1).copied()).unwrap_or(0)
     }
 
     /// Names the classes, in memory; `tensors` (name, shape, row-major numbers) stand in the place of its head, or are one.
     pub fn make_classifier(&mut self, names: &[String], tensors: Vec<(String, Vec<usize>, Vec<f32>)>) {
-        classes::set_of_images(&mut self.raw, names);
+        if let Network::Vit(_) = self.network {
+            classes::set_of_images(&mut self.raw, names);
+        }
         self.classes = Some(names.to_vec());
         for (name, shape, values) in tensors {
             self.tensors.insert(name, shape, values);
@@ -153,13 +190,16 @@ impl ImageCheckpoint {
     }
 
     /// Name and shape of every tensor without which there is no such network, in its order; not of the head, which a file may
-    /// lack. The sizes of networks with torchvision's names are those of the file: what is missing there has none.
+    /// lack. The sizes of all but vision transformers are those of the file: what is missing there has none.
     pub fn required(&self) -> Vec<(String, Vec<usize>)> {
         let infos = self.tensors.infos();
         let names = match &self.network {
             Network::Vit(vit) => return vit.tensors(&self.raw),
             Network::MobileNetV2 => torchvision::mobilenet_v2(),
             Network::ResNet => torchvision::resnet(infos),
+            Network::Chain(chain) => {
+                chain.modules().into_iter().map(|module| format!("{module}.weight")).collect()
+            }
         };
         let shape = |name: &String| infos.get(name).map(|info| info.shape.clone()).unwrap_or_default();
         names.into_iter().map(|name| (name.clone(), shape(&name))).collect()
@@ -172,7 +212,7 @@ impl ImageCheckpoint {
     pub fn settle(&self, adapter: Adapter) -> Result<Adapter> {
         match self.network {
             Network::Vit(_) => module_names::settled(adapter, &self.tensors),
-            Network::MobileNetV2 | Network::ResNet => Ok(adapter),
+            Network::MobileNetV2 | Network::ResNet | Network::Chain(_) => Ok(adapter),
         }
     }
 
@@ -194,33 +234,44 @@ impl ImageCheckpoint {
 
     /// Name and content of the files that tell what a copy of the model is, whose weights are stored as `dtype`.
     pub fn describe(&self, dtype: Option<Dtype>) -> Vec<(&'static str, Value)> {
-        if self.raw.is_null() {
-            return self.classes().map(|names| (CLASSES, json!(names))).into_iter().collect();
-        }
-        let mut json = self.raw.clone();
-        config::set_dtype(&mut json, dtype);
-        vec![(CONFIG, json)]
+        let config = match &self.network {
+            Network::Vit(_) => {
+                let mut json = self.raw.clone();
+                config::set_dtype(&mut json, dtype);
+                return vec![(CONFIG, json)];
+            }
+            Network::MobileNetV2 | Network::ResNet => None,
+            Network::Chain(chain) => Some((CONFIG, chain.described(&self.raw))),
+        };
+        let classes = self.classes().map(|names| (CLASSES, json!(names)));
+        config.into_iter().chain(classes).collect()
     }
 }
 
-/// As [`open_tensors`](crate::open_tensors), under the names of transformers or torchvision, some as the products of `layers`.
-fn weights(path: &Path, layers: Option<ThinLayers>) -> Result<Arc<dyn Tensors>> {
-    fn settled<T: Editable>(mut tensors: T) -> T {
-        aliases::settle_vit(&mut tensors);
+/// As [`open_tensors`](crate::open_tensors), renamed by `rename`, some as the products of `layers`.
+fn weights(path: &Path, layers: Option<ThinLayers>, rename: Option<Rename>) -> Result<Arc<dyn Tensors>> {
+    fn settled<T: Editable>(tensors: T, rename: Option<Rename>) -> T {
+        let mut tensors = aliases::unwrapped(tensors);
+        if let Some(rename) = rename {
+            tensors.rename(rename);
+        }
         tensors
     }
     if let Some(layers) = layers {
-        return Ok(Arc::new(Thin::new(settled(Safetensors::open(path)?), &layers)?));
+        return Ok(Arc::new(Thin::new(settled(Safetensors::open(path)?, rename), &layers)?));
     }
     let is_safetensors = match path.is_dir() {
         true => Safetensors::is_in(path) || !Pickle::is_in(path),
         false => has_extension(path, "safetensors"),
     };
     Ok(match is_safetensors {
-        true => Arc::new(settled(Safetensors::open(path)?)),
-        false => Arc::new(settled(Pickle::open(path)?)),
+        true => Arc::new(settled(Safetensors::open(path)?, rename)),
+        false => Arc::new(settled(Pickle::open(path)?, rename)),
     })
 }
+
+/// The name of a tensor by that in the file; those that it has none for are passed over.
+type Rename = fn(&str) -> Option<String>;
 
 fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
@@ -292,6 +343,13 @@ mod tests {
         assert_eq!(names, ["conv1.weight", "layer1.0.conv1.weight"]);
         let some = held(&["conv1.weight", "module.layer1.0.conv1.weight"]);
         assert!(ImageCheckpoint::open(some.path()).unwrap().is_none());
+        let unknown = held(&["module.a.weight", "module.b.weight"]);
+        for (folder, expected) in
+            [(&unknown, ["a.weight", "b.weight"]), (&some, ["conv1.weight", "module.layer1.0.conv1.weight"])]
+        {
+            let opened = crate::open_tensors(folder.path()).unwrap();
+            assert_eq!(opened.infos().keys().collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 pub mod adapter;
 mod added;
 mod aliases;
+mod chain;
 mod checkpoint;
 pub mod config;
 mod convert;
@@ -36,6 +37,7 @@ mod torchvision;
 pub mod writer;
 
 pub use adapter::{Adapter, AdapterConfig};
+pub use chain::{ChainLayer, chain, chain_of, spelt_out};
 pub use checkpoint::{Checkpoint, TokenizerFiles};
 pub use config::Config;
 pub use difference::Difference;
@@ -51,4 +53,4 @@ pub use place::{Layer, Place, layer_and_role};
 pub use tensors::{TensorInfo, Tensors, open_tensors};
 pub use thin::ThinLayers;
 pub use torchvision::is_depthwise;
-pub use writer::{Existing, ModelWriter, OutputFolder, ShardPlan, write_file_atomically};
+pub use writer::{Existing, ModelWriter, OutputFolder, ShardPlan, write_file_atomically, write_file_with};

@@ -1,7 +1,10 @@
 //! What adapters call the modules of their base, where files call them otherwise.
 //!
-//! Those of a vision transformer have other names in transformers from version 5 on, which reads and writes the files as before;
-//! peft goes by the modules. Adapters of either are read, and written for transformers 5. Norms are called the same in a layer.
+//! Those of a vision transformer have other names in transformers from version 5 on. It reads and writes files as before, and reads
+//! both; with `save_pretrained(save_original_format=False)` it writes files by the names of the modules, which version 4 does not
+//! know. Models of either are opened under the names of version 4. peft goes by the modules: adapters of either are read, and
+//! written for transformers 5. Norms are called the same in a layer. Of the other architectures here, version 5.24 writes the
+//! same names in both ways (llama, mistral, qwen2, qwen3, gpt2, opt, bert, roberta, distilbert).
 //!
 //! | in files and in transformers 4 | in transformers 5 |
 //! | --- | --- |
@@ -124,8 +127,8 @@ impl Naming {
     }
 }
 
-/// A base whose modules are called as an adapter calls them: as in the files, as in transformers 5, or as in a model without a
-/// head, of which it then has no more than that model.
+/// A model whose modules are called as in the files, as in transformers 5, or as in a model without a head, of which it then has
+/// no more than that model: for an adapter that calls them so, or to be written so.
 pub struct Named<'a> {
     base: &'a dyn Tensors,
     infos: IndexMap<String, TensorInfo>,
@@ -150,6 +153,15 @@ impl<'a> Named<'a> {
                 }
             }
         }
+        Self::new(base, naming)
+    }
+
+    /// `base`, whose names are those of its files, under the names of the modules of transformers 5.
+    pub fn as_modules(base: &'a dyn Tensors) -> Self {
+        Self::new(base, Naming { prefix: String::new(), is_renamed: true })
+    }
+
+    fn new(base: &'a dyn Tensors, naming: Naming) -> Self {
         let infos = base.infos().iter().filter_map(|(file, info)| Some((naming.of(file)?, info.clone())));
         Self { base, infos: infos.collect(), naming }
     }
@@ -226,6 +238,32 @@ mod tests {
         let seen = Named::like(&base, ["layers.0.attention.q_proj"]);
         let file = weight("vit.encoder.layer.0.attention.attention.query");
         assert_eq!(seen.infos()[&weight("layers.0.attention.q_proj")], base.infos()[&file]);
+    }
+
+    /// A model under either names is the same model.
+    #[test]
+    fn a_file_with_the_names_of_modules_opens_under_those_of_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = crate::ImageCheckpoint::open(fixtures::path("images/vit")).unwrap().unwrap();
+        let modules = Named::as_modules(model.tensors());
+        let names: std::collections::BTreeSet<&String> = modules.infos().keys().collect();
+        let expected = fixtures::strings(&fixtures::json("vit_names.json")["classifier"]["modules"]);
+        assert!(names.into_iter().eq(&expected), "those of transformers");
+        let path = folder.path().join("model.safetensors");
+        let writer = crate::writer::TensorsWriter::create(&path, modules.infos()).unwrap();
+        for (name, info) in modules.infos() {
+            let mut values = vec![0.0; info.elements()];
+            modules.read_into(name, &mut values).unwrap();
+            writer.write(name, &values).unwrap();
+        }
+        writer.finish().unwrap();
+        std::fs::copy(fixtures::path("images/vit/config.json"), folder.path().join("config.json")).unwrap();
+        let opened = crate::ImageCheckpoint::open(folder.path()).unwrap().unwrap();
+        assert_eq!(opened.tensors().infos(), model.tensors().infos());
+        for name in model.tensors().infos().keys() {
+            assert_eq!(opened.tensors().raw(name).unwrap(), model.tensors().raw(name).unwrap(), "{name}");
+        }
+        assert_eq!((opened.head_classes(), opened.required()), (Some(3), model.required()));
     }
 
     #[test]

@@ -1,8 +1,20 @@
 //! A model of any kind: of texts, of images, or weights without a configuration.
 
 use crate::image::ImageCheckpoint;
-use crate::{Checkpoint, Error, Result, Tensors, open_tensors};
+use crate::{Checkpoint, Dtype, Error, Result, Tensors, checkpoint, config, gguf, mapping, open_tensors};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
+
+const CONFIG: &str = "config.json";
+
+/// Small files that models of other kinds have beside their weights, besides those of [`Checkpoint`].
+const COMPANIONS: [&str; 5] = [
+    "preprocessor_config.json",
+    "processor_config.json",
+    "vocab.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+];
 
 /// A model that was opened without knowing of which kind it is.
 pub enum Opened {
@@ -14,16 +26,29 @@ pub enum Opened {
     Bare(Bare),
 }
 
-/// Weights without a configuration: a file, or a folder of them.
+/// Weights without a configuration, or with one of a kind that is not known here: a file, or a folder of them.
 pub struct Bare {
     path: PathBuf,
     tensors: Box<dyn Tensors>,
+    foreign: Option<Foreign>,
+}
+
+/// A configuration that is not known here.
+struct Foreign {
+    /// What of it.
+    why: String,
+    /// `config.json`; null of a GGUF file.
+    config: Value,
 }
 
 impl Bare {
     /// Tensors that lie in memory; messages call the place `path`.
     pub fn new(path: impl Into<PathBuf>, tensors: Box<dyn Tensors>) -> Self {
-        Self { path: path.into(), tensors }
+        Self { path: path.into(), tensors, foreign: None }
+    }
+
+    fn open(path: &Path, foreign: Option<Foreign>) -> Result<Self> {
+        Ok(Self { path: path.to_owned(), tensors: open_tensors(path)?, foreign })
     }
 
     /// The file or the folder.
@@ -35,32 +60,91 @@ impl Bare {
     pub fn tensors(&self) -> &dyn Tensors {
         self.tensors.as_ref()
     }
+
+    /// What a configuration calls the architecture, which is not known here.
+    pub fn architecture(&self) -> Option<&str> {
+        self.foreign.as_ref()?.config["model_type"].as_str()
+    }
+
+    /// An error where a configuration says that the weights are of something that is not known here: no plain chain of layers then,
+    /// though their shapes may be those of one.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`].
+    pub fn check_plain(&self) -> Result<()> {
+        match &self.foreign {
+            Some(Foreign { why, .. }) => Err(Error::Foreign { path: self.path.clone(), why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Small files beside the weights that a copy should have too where a configuration says what it is, besides those that
+    /// [`describe`](Self::describe) gives.
+    pub fn companions(&self) -> Vec<PathBuf> {
+        if self.foreign.is_none() {
+            return Vec::new();
+        }
+        let names = checkpoint::COMPANIONS.iter().chain(&COMPANIONS);
+        names.map(|name| self.path.join(name)).filter(|path| path.is_file()).collect()
+    }
+
+    /// Name and content of the file that says what a copy is, whose weights are stored as `dtype`: as it was.
+    pub fn describe(&self, dtype: Option<Dtype>) -> Vec<(&'static str, Value)> {
+        let Some(Foreign { config: Value::Object(config), .. }) = &self.foreign else { return Vec::new() };
+        let says_dtype = ["dtype", "torch_dtype"].into_iter().any(|key| config.contains_key(key));
+        let mut config = Value::Object(config.clone());
+        if says_dtype {
+            config::set_dtype(&mut config, dtype);
+        }
+        vec![(CONFIG, config)]
+    }
 }
 
 impl Opened {
     /// Opens what lies at `path`: an image classifier where it is one, else a language model or an encoder, else, where there is
-    /// no `config.json`, the tensors alone.
+    /// no `config.json` or one that describes what is not known here, the tensors alone.
     ///
     /// # Errors
     /// Those of the readers; that of [`Checkpoint::open`] where there are no weights at all; [`Error::IsAdapter`] of an adapter.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        if let Some(images) = ImageCheckpoint::open(path)? {
-            return Ok(Self::Images(Box::new(images)));
+        let error = match Self::known(path) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => error,
+        };
+        if let Some(why) = foreign(&error) {
+            let config = mapping::read_json_if_there(&path.join(CONFIG))?.unwrap_or_default();
+            return Bare::open(path, Some(Foreign { why, config })).map(Self::Bare).map_err(|_| error);
         }
-        match Checkpoint::open(path) {
-            Ok(texts) => Ok(Self::Texts(Box::new(texts))),
-            // Such a folder or file has weights perhaps, though it is no model.
-            Err(error @ Error::NoModel { .. }) => match open_tensors(path) {
-                Ok(tensors) => Ok(Self::Bare(Bare { path: path.to_owned(), tensors })),
-                Err(_) if path.join("adapter_config.json").is_file() => {
-                    Err(Error::IsAdapter { path: path.to_owned() })
-                }
-                Err(_) if path.is_dir() => Err(error),
-                Err(other) => Err(other),
-            },
-            Err(error) => Err(error),
+        // Such a folder or file has weights perhaps, though it is no model.
+        if !matches!(error, Error::NoModel { .. } | Error::Undescribed { .. }) {
+            return Err(error);
         }
+        match Bare::open(path, None) {
+            Ok(bare) => Ok(Self::Bare(bare)),
+            Err(_) if path.join("adapter_config.json").is_file() => {
+                Err(Error::IsAdapter { path: path.to_owned() })
+            }
+            Err(_) if path.is_dir() && matches!(error, Error::NoModel { .. }) => Err(error),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn known(path: &Path) -> Result<Self> {
+        Ok(match ImageCheckpoint::open(path)? {
+            Some(images) => Self::Images(Box::new(images)),
+            None => Self::Texts(Box::new(Checkpoint::open(path)?)),
+        })
+    }
+
+    /// What those should know who take a model for its tensors alone although a configuration stands beside them.
+    pub fn note(&self) -> Option<String> {
+        let Self::Bare(Bare { path, foreign: Some(Foreign { why, .. }), .. }) = self else { return None };
+        Some(format!(
+            "note: `{}`: {why}; its tensors are taken as they are, under the names of the file, and nothing is computed with them: \
+             which is the head, which are tied and what a token costs is not told",
+            path.display()
+        ))
     }
 
     /// The tensors alone, whatever a configuration says of them.
@@ -68,8 +152,7 @@ impl Opened {
     /// # Errors
     /// Those of [`open_tensors`].
     pub fn bare(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        Ok(Self::Bare(Bare { path: path.to_owned(), tensors: open_tensors(path)? }))
+        Bare::open(path.as_ref(), None).map(Self::Bare)
     }
 
     /// All tensors.
@@ -91,60 +174,17 @@ impl Opened {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rankine_testkit::fixtures;
-
-    #[test]
-    fn every_kind_of_model_opens_as_what_it_is() {
-        let open = |name: &str| Opened::open(fixtures::path(name)).unwrap();
-        assert!(matches!(open("models/llama_tied"), Opened::Texts(_)));
-        assert!(matches!(open("images/vit"), Opened::Images(_)));
-        let folder = tempfile::TempDir::new().unwrap();
-        let file = fixtures::path("models/llama_tied/model.safetensors");
-        std::fs::copy(&file, folder.path().join("model.safetensors")).unwrap();
-        for place in [folder.path().to_owned(), folder.path().join("model.safetensors")] {
-            let opened = Opened::open(&place).unwrap();
-            assert!(matches!(opened, Opened::Bare(_)));
-            assert_eq!((opened.path(), opened.tensors().infos().is_empty()), (place.as_path(), false));
-        }
-    }
-
-    #[test]
-    fn adapters_are_told_from_folders_without_a_model() {
-        let folder = tempfile::TempDir::new().unwrap();
-        for name in ["adapter_config.json", "adapter_model.safetensors"] {
-            std::fs::write(folder.path().join(name), "{}").unwrap();
-        }
-        let error = Opened::open(folder.path()).err().unwrap();
-        assert!(matches!(error, Error::IsAdapter { .. }), "{error}");
-        let hint = error.hint().unwrap();
-        assert!(
-            hint.contains("rankine adapter check") && hint.contains("rankine diff BASE --adapter"),
-            "{hint}"
-        );
-    }
-
-    /// Whoever only looks can pass over what a configuration says.
-    #[test]
-    fn packed_weights_open_bare() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let mut config = fixtures::json("models/llama_tied/config.json");
-        config["quantization_config"] = serde_json::json!({ "quant_method": "fp8" });
-        std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-        let file = fixtures::path("float8/model.safetensors");
-        std::fs::copy(&file, folder.path().join("model.safetensors")).unwrap();
-        assert!(matches!(Opened::open(folder.path()), Err(Error::Config { .. })));
-        let bare = Opened::bare(folder.path()).unwrap();
-        assert_eq!((bare.path(), bare.tensors().infos().len()), (folder.path(), 8));
-    }
-
-    #[test]
-    fn what_holds_no_weights_is_refused_as_no_model() {
-        let empty = tempfile::TempDir::new().unwrap();
-        let error = Opened::open(empty.path()).err().unwrap();
-        assert!(matches!(error, Error::NoModel { .. }), "{error}");
-        assert!(Opened::open(empty.path().join("nothing")).is_err());
+/// What a file describes that is not known here, where that is all that is wrong with it.
+fn foreign(error: &Error) -> Option<String> {
+    match error {
+        Error::Config { fault, .. } if fault.is_foreign() => Some(fault.to_string()),
+        Error::Gguf {
+            fault: fault @ (gguf::Fault::Architecture { .. } | gguf::Fault::Feature { .. }),
+            ..
+        } => Some(fault.to_string()),
+        _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

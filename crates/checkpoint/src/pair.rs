@@ -2,7 +2,7 @@
 //!
 //! A head that one of the two ties to its embedding is that embedding.
 
-use crate::{Difference, Result, TensorInfo, Tensors, ends};
+use crate::{Difference, Dtype, Result, TensorInfo, Tensors, ends};
 use indexmap::IndexMap;
 use std::ops::Range;
 
@@ -44,6 +44,16 @@ impl<'a> Pair<'a> {
         let (ours, theirs) = (self.base.infos(), self.tuned.infos());
         let head = theirs.get_key_value(ends::HEAD).filter(|_| !ours.contains_key(ends::HEAD));
         ours.iter().chain(head).map(|(name, info)| (name.as_str(), info))
+    }
+
+    /// The type in which one of the two stores `name`, where its numbers are not read.
+    pub fn unread(self, name: &str) -> Option<Dtype> {
+        let stored_in = |tensors: &dyn Tensors| {
+            let infos = tensors.infos();
+            infos.get(stored(infos, name)).map(|info| info.dtype)
+        };
+        let dtypes = [stored_in(self.base), stored_in(self.tuned)].into_iter().flatten();
+        dtypes.into_iter().find(|dtype| matches!(dtype, Dtype::Unread(_)))
     }
 
     /// Some rows of `name`, of the base and of the tuned model.

@@ -1,6 +1,9 @@
 //! Named tensors of a container, read one at a time.
 
-use crate::{Dtype, Error, Result, gguf::Gguf, pickle::Pickle, safetensors::Safetensors, thin::Product};
+use crate::{
+    Dtype, Error, Result, aliases::unwrapped, gguf::Gguf, pickle::Pickle, safetensors::Safetensors,
+    thin::Product,
+};
 use indexmap::IndexMap;
 use rankine_kernels::stored::Encoding;
 use std::borrow::Cow;
@@ -45,7 +48,8 @@ impl TensorInfo {
 }
 
 /// The tensors of a file by its extension, `.safetensors`, `.gguf` or one of torch's (`.pth`, `.pt`, `.bin`), or of a
-/// folder of weights. No configuration is asked for.
+/// folder of weights. No configuration is asked for; names are those of the file, without what torch's `DataParallel` puts before
+/// all of them.
 ///
 /// # Errors
 /// Those of the container's reader; a file of another kind is one of torch that is none.
@@ -53,10 +57,12 @@ pub fn open_tensors(path: &Path) -> Result<Box<dyn Tensors>> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let is = |name: &str| extension.eq_ignore_ascii_case(name);
     let opened: Box<dyn Tensors> = match path.is_dir() {
-        true if Safetensors::is_in(path) || !Pickle::is_in(path) => Box::new(Safetensors::open(path)?),
-        false if is("safetensors") => Box::new(Safetensors::open(path)?),
+        true if Safetensors::is_in(path) || !Pickle::is_in(path) => {
+            Box::new(unwrapped(Safetensors::open(path)?))
+        }
+        false if is("safetensors") => Box::new(unwrapped(Safetensors::open(path)?)),
         false if is("gguf") => Box::new(Gguf::open(path)?),
-        _ => Box::new(Pickle::open(path)?),
+        _ => Box::new(unwrapped(Pickle::open(path)?)),
     };
     Ok(opened)
 }

@@ -4,10 +4,9 @@ use crate::errors::Failure;
 use crate::stages::Stages;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use rankine_checkpoint::Opened;
 use rankine_report::{Cell, Column, Table};
-use rankine_run::{Examiner, MidpointLosses, StraightThrough};
-use rankine_surgery::{Aligned, Alignment, Progress, Subject, UnitKind};
+use rankine_run::Examiner;
+use rankine_surgery::{Aligned, Alignment, MidpointLosses, Progress, StraightThrough, Subject, UnitKind};
 use serde::Serialize;
 
 // The help of a command is its own: a comment of documentation on this would stand in its place.
@@ -37,11 +36,11 @@ pub struct AlignmentArgs {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Method {
-    /// The nearest weights; no data are read
+    /// The nearest weights; no data are read, and weights without a configuration will do
     Weights,
-    /// The most alike activations on the data
+    /// The most alike activations on `--data`, for which models need their configuration
     Activations,
-    /// The least loss on the data half-way between the two, by training from the nearest weights on
+    /// The least loss on `--data` half-way between the two, by training from the nearest weights on; likewise
     StraightThrough,
 }
 
@@ -86,35 +85,21 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// An error where `model` would be run, and nobody knows what it computes, or where there are data to read and none are read
-    /// or the other way round.
-    pub fn check(&self, model: &Opened, has_data: bool) -> anyhow::Result<()> {
+    /// An error where there are data to read and none are read, or the other way round.
+    pub fn check(&self, has_data: bool) -> anyhow::Result<()> {
         let (word, reads) = (self.method.word(), self.method != Method::Weights);
-        let (message, hint) = match (reads, has_data, model) {
-            (true, true, Opened::Bare(bare)) => (
-                format!("`{}` has no configuration: what it computes is not known", bare.path().display()),
-                "bring its `config.json`; `--method weights` needs none",
-            ),
-            (true, false, _) => (
+        let (message, hint) = match (reads, has_data) {
+            (true, false) => (
                 format!("`{word}` needs data to run the models on"),
                 "give some of what they were trained on with `--data`; `--method weights` needs none",
             ),
-            (false, true, _) => (
+            (false, true) => (
                 format!("`{word}` reads no data"),
                 "leave out `--data`, or name `--method activations` or `straight-through`",
             ),
             _ => return Ok(()),
         };
         Err(Failure::with_hint(message, hint).into())
-    }
-
-    /// An error where nothing is aligned, and yet a way was named.
-    pub fn check_idle(&self) -> anyhow::Result<()> {
-        if self.method == Method::Weights {
-            return Ok(());
-        }
-        let message = format!("`{}` aligns, and nothing is to be aligned", self.method.word());
-        Err(Failure::with_hint(message, "add `--align`, or leave out `--method`").into())
     }
 
     /// Which units of the second go with those of the first; `examiner` has the data, where the method reads any.
@@ -160,6 +145,16 @@ pub struct MatchedGroup<'a> {
     objective_after: f64,
 }
 
+/// Losses half-way between the two in JSON.
+#[derive(Serialize)]
+struct Midpoint {
+    naive: f64,
+    /// After weight matching, where the search begins.
+    weights: f64,
+    best: f64,
+    step: usize,
+}
+
 /// What matching found, in JSON.
 #[derive(Serialize)]
 pub struct Matching<'a> {
@@ -167,15 +162,14 @@ pub struct Matching<'a> {
     sweeps: usize,
     distance_before: Option<f64>,
     distance_after: Option<f64>,
-    /// Losses half-way between the two.
-    midpoint: Option<MidpointLosses>,
+    midpoint: Option<Midpoint>,
     groups: Vec<MatchedGroup<'a>>,
     /// Tensors that keep the residual stream in its place, as nobody knows what they do with it.
     unknown: &'a [String],
 }
 
 impl<'a> Matching<'a> {
-    pub fn of(Found { method, aligned, midpoint }: &'a Found) -> Self {
+    pub fn of(Found { method, aligned, midpoint: losses }: &'a Found) -> Self {
         let group = |found: &'a rankine_surgery::AlignedGroup| MatchedGroup {
             name: &found.group.name,
             kind: found.group.kind.word(),
@@ -184,12 +178,16 @@ impl<'a> Matching<'a> {
             objective_before: found.before.inner,
             objective_after: found.after.inner,
         };
+        let midpoint = |losses: MidpointLosses| {
+            let MidpointLosses { naive, start, best, step } = losses;
+            Midpoint { naive, weights: start, best, step }
+        };
         Self {
             method: *method,
             sweeps: aligned.sweeps,
             distance_before: aligned.before.distance(),
             distance_after: aligned.after.distance(),
-            midpoint: *midpoint,
+            midpoint: losses.map(midpoint),
             groups: aligned.groups.iter().map(group).collect(),
             unknown: aligned.spec.strangers(),
         }
@@ -207,9 +205,9 @@ pub fn facts(Found { method, aligned, midpoint }: &Found) -> Vec<(&'static str, 
     if *method != Method::Activations {
         facts.push(("sweeps", Cell::Count(aligned.sweeps as u64)));
     }
-    if let Some(MidpointLosses { naive, weights, best, step }) = *midpoint {
+    if let Some(MidpointLosses { naive, start, best, step }) = *midpoint {
         facts.push(("loss half-way, as they are", Cell::fixed(naive, 4)));
-        facts.push(("loss half-way, by weights", Cell::fixed(weights, 4)));
+        facts.push(("loss half-way, by weights", Cell::fixed(start, 4)));
         facts.push(("loss half-way, found", Cell::fixed(best, 4)));
         facts.push(("found at step", Cell::Count(step as u64)));
     }

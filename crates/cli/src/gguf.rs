@@ -1,7 +1,7 @@
 //! A model that becomes a GGUF file, and what is said of the file.
 
 use crate::stages::Stages;
-use crate::{Context, disk, units};
+use crate::{Context, disk::Room, units};
 use anyhow::Result;
 use rankine_checkpoint::gguf::{Gguf, Vocabulary};
 use rankine_checkpoint::{Checkpoint, Dtype};
@@ -47,15 +47,16 @@ impl Source {
         quantization: &Quantization,
         to: &GgufTarget<'_>,
         dry_run: bool,
-    ) -> Result<GgufReport> {
+    ) -> Result<(GgufReport, Room)> {
+        rankine_surgery::check_apart(to.target, &to.inputs)?;
         let source = self.source();
         let plan = quantization.plan(&source)?;
+        let room = Room::ask(context, to.target, plan.bytes(), dry_run)?;
         if dry_run {
-            return Ok(plan);
+            return Ok((plan, room));
         }
-        disk::check_room(to.target, plan.bytes())?;
         let mut stages = Stages::new(context);
-        Ok(quantization.run(&source, to, &mut |progress| stages.see(progress))?)
+        Ok((quantization.run(&source, to, &mut |progress| stages.see(progress))?, room))
     }
 
     /// The same for the writer.
@@ -82,6 +83,8 @@ pub struct Report<'a> {
     bytes: u64,
     bits_per_weight: f64,
     relative_error: Option<f64>,
+    #[serde(flatten)]
+    room: Room,
     tensors: Vec<Tensor<'a>>,
 }
 
@@ -99,7 +102,7 @@ struct Tensor<'a> {
 }
 
 impl<'a> Report<'a> {
-    pub fn new(output: &'a Path, dry_run: bool, report: &'a GgufReport) -> Self {
+    pub fn new(output: &'a Path, dry_run: bool, report: &'a GgufReport, room: Room) -> Self {
         let tensor = |tensor: &'a GgufTensor| Tensor {
             name: &tensor.name,
             shape: &tensor.shape,
@@ -118,13 +121,19 @@ impl<'a> Report<'a> {
             bytes: report.bytes(),
             bits_per_weight: report.bits(),
             relative_error: report.relative,
+            room,
             tensors: report.tensors.iter().map(tensor).collect(),
         }
     }
 }
 
 /// The same for people; `listed` are the tensors of the table.
-pub fn page(title: &str, output: &Path, report: &GgufReport, listed: impl Fn(&GgufTensor) -> bool) -> Page {
+pub fn page(
+    title: &str,
+    output: &Path,
+    (report, room): (&GgufReport, Room),
+    listed: impl Fn(&GgufTensor) -> bool,
+) -> Page {
     let mut page = Page::new(format!("{title} {}", output.display()));
     page.facts(&[
         ("tensors", Cell::Count(report.tensors.len() as u64)),
@@ -133,6 +142,7 @@ pub fn page(title: &str, output: &Path, report: &GgufReport, listed: impl Fn(&Gg
         ("weights", Cell::Bytes(report.bytes())),
         ("bits per weight", Cell::fixed(report.bits(), 2)),
         ("relative error", report.relative.map(Cell::Percent).into()),
+        room.fact(),
     ]);
     let names = [Column::text("tensor"), Column::text("shape"), Column::text("from"), Column::text("to")];
     let numbers = [Column::number("size"), Column::number("relative error")];

@@ -5,11 +5,13 @@
 
 #![forbid(unsafe_code)]
 
+mod adapters;
 mod alignment;
 mod bar;
 mod calibration;
 mod commands;
 mod context;
+mod curve;
 mod disk;
 mod errors;
 mod gguf;
@@ -17,6 +19,7 @@ mod interrupt;
 mod line;
 mod memory;
 mod model;
+mod pages;
 mod progress;
 mod quality;
 mod resume;
@@ -25,6 +28,7 @@ mod settings;
 mod stages;
 mod stdout;
 mod tokenizers;
+mod truncation;
 mod units;
 mod weights;
 

@@ -1,9 +1,10 @@
 //! From what the user typed to a model: known names are pulled when they are not there.
 
-use crate::Context;
 use crate::bar::{self, Bar};
+use crate::{Context, adapters};
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use rankine_checkpoint::{AdapterConfig, Opened};
 use rankine_hub::{Error, Hub, Known, Progress, Spec, Stage};
 use rankine_nn::models::Storage;
 use rankine_report::format;
@@ -47,12 +48,35 @@ pub fn load(
     storage: Storage,
 ) -> anyhow::Result<Loaded> {
     let path = find(context, model)?;
+    warn_of_base(context, (model, &path), adapter);
     let loaded = rankine_run::load(&path, adapter, storage).with_context(|| match adapter {
         Some(folder) => format!("while loading `{model}` with the adapter `{}`", folder.display()),
         None => format!("while loading `{model}`"),
     })?;
     loaded.warnings.iter().for_each(|warning| context.say(warning));
     Ok(loaded)
+}
+
+/// Tells where an adapter names another base than the model that it is used on.
+pub fn warn_of_base(context: &Context, base: (&str, &Path), adapter: Option<&Path>) {
+    // A configuration that cannot be read is told by whoever needs it.
+    if let Some(folder) = adapter
+        && let Ok(config) = AdapterConfig::read(folder)
+    {
+        adapters::warn_of_base(context, base, folder, &config);
+    }
+}
+
+/// Opens a model of any kind whose weights alone are asked for, and says what of it is not known.
+pub fn open(context: &Context, path: &Path) -> rankine_checkpoint::Result<Opened> {
+    Opened::open(path).inspect(|opened| tell(context, opened))
+}
+
+/// Says what of a model is not known.
+pub fn tell(context: &Context, opened: &Opened) {
+    if let Some(note) = opened.note() {
+        context.say(note);
+    }
 }
 
 /// What a file calls the model that was named so: a path is made absolute, to hold from everywhere.

@@ -68,6 +68,7 @@ impl Progress {
             Notice::Unsettled(weights) => self.say(&format!(
                 "calibration: the directions of {weights} weights had not converged; more data or `max_batches` know them better"
             )),
+            Notice::Capped(cut) => self.say(&format!("model: {}", cut.words())),
             Notice::Attaching(done, total) => {
                 if let Some(bar) = &self.bar {
                     bar.set_message(format!("taking over weights: {done} of {total}"));

@@ -51,8 +51,9 @@ pub fn quality(
     }
     let dataset = Dataset::read(data, None, None)?;
     let loaded = rankine_run::load(model, adapter, Storage::File).with_context(loading)?;
-    let max_length = LENGTH.min(loaded.model.context());
-    let (examples, _) = encode(&dataset, &loaded.tokenizer, &Encoding { max_length, ..Encoding::default() })?;
+    let limit = Some(loaded.model.context());
+    let encoding = Encoding { max_length: LENGTH, context: limit, ..Encoding::default() };
+    let (examples, _) = encode(&dataset, &loaded.tokenizer, &encoding)?;
     of(context, data, (&NextToken, loaded.model.as_ref()), examples)
 }
 

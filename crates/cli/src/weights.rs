@@ -1,5 +1,6 @@
 //! Where the weights of a model are written, and how.
 
+use crate::disk::Room;
 use crate::resume::ResumeArgs;
 use crate::{Context, units};
 use rankine_checkpoint::{Dtype, Existing, Tensors};
@@ -14,7 +15,7 @@ pub struct WeightsArgs {
     /// Directory to write
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
-    /// Type of all weights; without it each keeps its own, and quantised ones become f32
+    /// Type of all weights; without it each keeps its own, quantised ones become f32, and floats of eight bits bf16
     #[arg(long)]
     dtype: Option<StoredType>,
     /// Most bytes of weights in a file
@@ -82,6 +83,8 @@ pub struct WeightsReport<'a> {
     dry_run: bool,
     parameters: u64,
     bytes: u64,
+    #[serde(flatten)]
+    room: Room,
     files: Vec<File<'a>>,
 }
 
@@ -93,16 +96,17 @@ struct File<'a> {
 
 impl<'a> WeightsReport<'a> {
     /// What was written, or would be.
-    pub fn new(output: &'a Path, dry_run: bool, plan: &'a Plan) -> Self {
+    pub fn new(output: &'a Path, dry_run: bool, plan: &'a Plan, room: Room) -> Self {
         let files = plan.files.iter().map(|(name, bytes)| File { name, bytes: *bytes }).collect();
-        Self { output, dry_run, parameters: plan.parameters, bytes: plan.bytes, files }
+        Self { output, dry_run, parameters: plan.parameters, bytes: plan.bytes, room, files }
     }
 }
 
 /// The same for people.
-pub fn page(title: &str, output: &Path, plan: &Plan) -> Page {
+pub fn page(title: &str, output: &Path, plan: &Plan, room: Room) -> Page {
     let mut page = Page::new(format!("{title} {}", output.display()));
-    page.facts(&[("parameters", Cell::Count(plan.parameters)), ("weights", Cell::Bytes(plan.bytes))]);
+    let (parameters, weights) = (Cell::Count(plan.parameters), Cell::Bytes(plan.bytes));
+    page.facts(&[("parameters", parameters), ("weights", weights), room.fact()]);
     page.table(files(plan));
     page
 }

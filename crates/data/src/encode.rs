@@ -19,6 +19,8 @@ use crate::tokenizer::Tokenizer;
 pub struct Encoding {
     /// The most tokens an example may have.
     pub max_length: usize,
+    /// The most tokens that the model takes, where that is known: no example has more.
+    pub context: Option<usize>,
     /// Whether prompts are learnt as well as answers.
     pub train_on_prompt: bool,
     /// The time that chat templates are told; none for their own fixed date.
@@ -27,10 +29,17 @@ pub struct Encoding {
     pub variables: Map<String, Value>,
 }
 
+impl Encoding {
+    /// The most tokens that an example gets.
+    fn limit(&self) -> usize {
+        self.context.map_or(self.max_length, |context| self.max_length.min(context))
+    }
+}
+
 impl Default for Encoding {
     /// 1024 tokens, loss on answers.
     fn default() -> Self {
-        Self { max_length: 1024, train_on_prompt: false, now: None, variables: Map::new() }
+        Self { max_length: 1024, context: None, train_on_prompt: false, now: None, variables: Map::new() }
     }
 }
 
@@ -99,8 +108,8 @@ pub fn encode(
     tokenizer: &Tokenizer,
     encoding: &Encoding,
 ) -> Result<(Vec<Example>, Summary)> {
-    if encoding.max_length < 2 {
-        return Err(Error::MaxLength { found: encoding.max_length });
+    if encoding.limit() < 2 {
+        return Err(Error::MaxLength { found: encoding.limit() });
     }
     let encode = |record: &Record| record_tokens(record, tokenizer, encoding);
     let encoded: Vec<Result<Tokens>> = dataset.records.par_iter().map(encode).collect();
@@ -132,10 +141,10 @@ pub fn encode(
 }
 
 fn nothing_left(dataset: &Dataset, encoding: &Encoding, needed: usize) -> Error {
-    let (path, records, max_length) = (dataset.path.clone(), dataset.records.len(), encoding.max_length);
+    let (path, records, max_length) = (dataset.path.clone(), dataset.records.len(), encoding.limit());
     match needed {
         usize::MAX => Error::NothingToLearn { path, records },
-        needed => Error::AllDropped { path, records, max_length, needed },
+        needed => Error::AllDropped { path, records, max_length, needed, context: encoding.context },
     }
 }
 
@@ -182,12 +191,12 @@ fn text_tokens(text: &str, tokenizer: &Tokenizer) -> Result<Tokens> {
 }
 
 fn cut(mut example: Example, encoding: &Encoding, summary: &mut Summary, examples: &mut Vec<Example>) {
-    let length = example.tokens.len();
+    let (length, limit) = (example.tokens.len(), encoding.limit());
     summary.longest = summary.longest.max(length);
-    example.tokens.truncate(encoding.max_length);
-    example.answers.truncate(encoding.max_length);
+    example.tokens.truncate(limit);
+    example.answers.truncate(limit);
     if 0 < example.answer_tokens() {
-        summary.truncated += usize::from(encoding.max_length < length);
+        summary.truncated += usize::from(limit < length);
         examples.push(example);
     }
 }
@@ -195,7 +204,7 @@ fn cut(mut example: Example, encoding: &Encoding, summary: &mut Summary, example
 fn chunk(example: Example, encoding: &Encoding, summary: &mut Summary, examples: &mut Vec<Example>) {
     let mut start = 0;
     while start + 1 < example.tokens.len() {
-        let end = example.tokens.len().min(start + encoding.max_length);
+        let end = example.tokens.len().min(start + encoding.limit());
         summary.longest = summary.longest.max(end - start);
         examples.push(Example {
             tokens: example.tokens[start..end].to_vec(),

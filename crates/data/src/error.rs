@@ -73,6 +73,8 @@ pub enum Error {
         max_length: usize,
         /// The length that keeps an answer token of the record that needs least, in tokens.
         needed: usize,
+        /// The most tokens that the model takes, where that is known.
+        context: Option<usize>,
     },
     /// No record has anything to predict, whatever the maximum length.
     #[error("`{}`: nothing to learn in {records} records", path.display())]
@@ -249,6 +251,9 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                "check the path: it begins at the folder in which the program was started".into()
+            }
             Self::UnknownFormat { .. } => {
                 "name the format: `alpaca`, `sharegpt`, `messages`, `pairs` or `text`".into()
             }
@@ -259,6 +264,10 @@ impl Error {
             Self::Images { fault, .. } => return fault.hint(),
             Self::Array { fault, .. } => return fault.hint(),
             Self::Example { source, .. } => return source.hint(),
+            Self::AllDropped { needed, context: Some(context), .. } if context < needed => format!(
+                "shorten the prompts: the shortest takes {needed} tokens with the first of its answer, and the model no more \
+                 than {context}"
+            ),
             Self::AllDropped { needed, .. } => {
                 format!("raise the maximum length to {needed} tokens or more")
             }

@@ -76,13 +76,7 @@ impl Plan {
         };
         match scale {
             Scale::Quick => Self {
-                setting: Setting {
-                    pretraining_steps: 500,
-                    steps: 150,
-                    window: 25,
-                    batch: 64,
-                    ..setting(4, 1)
-                },
+                setting: Setting { steps: 150, ..setting(4, 1) },
                 further: Vec::new(),
                 images: 800,
                 picks: 2,

@@ -74,11 +74,22 @@ pub(crate) fn factor_rates(scale: Scale) -> Vec<f32> {
     }
 }
 
-/// What every method is compared with: the new head alone, and LoRA.
-pub(crate) fn baselines(scale: Scale) -> Result<Vec<Arm>> {
-    let rates = factor_rates(scale);
-    let nowhere = Arm::of_rank("LoRA", RANK, &rates[..1])?.on(&[]);
-    Ok(vec![Arm { label: "head alone".to_owned(), ..nowhere }, Arm::of_rank("LoRA", RANK, &rates)?])
+/// The same with a lower one, for pages on which a method is best at the lowest of these: what is compared is not to be the
+/// end of a sweep.
+pub(crate) fn lower_factor_rates(scale: Scale) -> Vec<f32> {
+    let mut rates = factor_rates(scale);
+    if scale == Scale::Full {
+        rates.insert(0, 5e-4);
+    }
+    rates
+}
+
+/// What every method is compared with: the new head alone, and LoRA at these learning rates.
+pub(crate) fn baselines(rates: &[f32]) -> Result<Vec<Arm>> {
+    /// Of the head alone: nothing is trained at it.
+    const RATE: f32 = 2e-3;
+    let nowhere = Arm::of_rank("LoRA", RANK, &[RATE])?.on(&[]);
+    Ok(vec![Arm { label: "head alone".to_owned(), ..nowhere }, Arm::of_rank("LoRA", RANK, rates)?])
 }
 
 /// r of LoRA on query and value maps.
@@ -179,6 +190,15 @@ mod tests {
         for (run, matthews) in runs.iter().zip(&tuning.matthews).filter(|(run, _)| 64 < run.trained) {
             assert!(run.late < 0.7 * run.early && 0.75 < run.accuracy && 0.4 < *matthews, "{run:?}");
         }
+    }
+
+    #[test]
+    fn sweeps_that_go_lower_share_the_other_rates() {
+        let [full, lower] = [factor_rates, lower_factor_rates].map(|rates| rates(Scale::Full));
+        assert!(lower[0] < lower[1] && lower[1..] == full);
+        assert_eq!(lower_factor_rates(Scale::Quick), factor_rates(Scale::Quick));
+        let arms = baselines(&lower).unwrap();
+        assert_eq!(arms.iter().map(|arm| arm.rates.len()).collect::<Vec<_>>(), [1, 4]);
     }
 
     #[test]

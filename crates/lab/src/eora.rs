@@ -63,6 +63,6 @@ mod tests {
         let (html, words) = (claim.page.html(), claim.page.terminal(120, false));
         assert!(html.contains("<svg") && words.contains("EoRA") && !words.contains("NaN"), "{words}");
         assert_eq!(claim.numbers["holds"], claim.holds);
-        assert_eq!(claim.numbers["findings"].as_array().unwrap().len(), 6);
+        assert_eq!(claim.numbers["findings"].as_array().unwrap().len(), 9);
     }
 }

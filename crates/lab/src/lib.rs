@@ -17,6 +17,7 @@ mod error;
 mod eva;
 mod findings;
 mod flora;
+mod gap;
 mod generalization_dynamics;
 mod images;
 mod interaction_basis;

@@ -148,7 +148,7 @@ const PIVOTS: &str = "LoLDU";
 
 fn encoder_arms(bench: &Bench<'_>, scale: Scale) -> Result<Vec<Arm>> {
     let (fields, rates) = (format!("rank = {}", bench.width), encoder::factor_rates(scale));
-    let mut arms = encoder::baselines(scale)?;
+    let mut arms = encoder::baselines(&rates)?;
     arms.push(encoder::singular_values(bench, scale)?);
     arms.push(Arm::new(PIVOTS, "loldu", &fields, &rates)?);
     Ok(arms)
@@ -168,7 +168,7 @@ fn findings<S>(sweep: &Sweep<String, S>, [ours, theirs]: [&str; 2], times: u32) 
             format!("accuracy of {ours} at most one point below that of {theirs}, each at its best rate"),
             "GLUE 85.8 % against 85.2 % (RoBERTa-base), MMLU 46.21 % against 45.64 % (LLaMA-2-7B)",
             contest.words(),
-            contest.gap() >= -0.01,
+            contest.gap.value >= -0.01,
         ),
         Finding::new(
             format!("at least {times} times fewer trained numbers than LoRA"),

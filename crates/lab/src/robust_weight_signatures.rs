@@ -4,7 +4,8 @@
 //! ones. Signatures of the first half of the layers are added to the clean network. Shows: it becomes better on the damage;
 //! little is lost on clean images; half of the layers do most of it; the own patch does more than others; two patches at half
 //! strength go together; rounded to 16 values they stay; taken off, the network is what it was.
-//! A quick look is at images that are drawn here; in full it is Fashion-MNIST, with a convolutional network beside.
+//! A quick look is at images that are drawn here; in full it is Fashion-MNIST, with a convolutional network and a vision transformer
+//! beside.
 //!
 //! Departures: the paper's networks are pretrained on ImageNet, ours on the same images; four kinds of damage instead of 19.
 
@@ -23,7 +24,7 @@ use crate::{
     weights,
 };
 use measured::{Measured, Score};
-use rankine_nn::models::{LeNet, Mlp};
+use rankine_nn::models::{LeNet, Mlp, Vit};
 use rankine_random::Rng;
 use trial::{Contender, Patch, Trial};
 
@@ -41,7 +42,9 @@ impl Experiment for RobustWeightSignaturesExperiment {
         let images = drawn::split(scale, materials)?;
         let mut measured = vec![Plan::maps(scale).measure::<Mlp>(&images, watch)?];
         if scale == Scale::Full {
-            measured.push(Plan::convolutions().measure::<LeNet>(&images, watch)?);
+            measured
+                .push(Plan::of("two convolutions and a map", [300, 150]).measure::<LeNet>(&images, watch)?);
+            measured.push(Plan::of("four blocks of attention", [600, 300]).measure::<Vit>(&images, watch)?);
         }
         Ok(page::claim(&measured))
     }
@@ -77,16 +80,12 @@ impl Plan {
         Self { network: "four maps", setting, rate: 3e-4, damages, weights }
     }
 
-    fn convolutions() -> Self {
-        let setting = Setting {
-            hidden: Vec::new(),
-            pretraining_steps: 300,
-            steps: 150,
-            batch: 64,
-            ..Setting::default()
-        };
+    /// Of a network that is dearer than maps.
+    fn of(network: &'static str, [pretraining_steps, steps]: [usize; 2]) -> Self {
+        let setting =
+            Setting { hidden: Vec::new(), pretraining_steps, steps, batch: 64, ..Setting::default() };
         let damages = vec![Damage::Noise, Damage::Contrast, Damage::Brightness];
-        Self { network: "two convolutions and a map", setting, rate: 3e-4, damages, weights: vec![0.5] }
+        Self { network, setting, rate: 3e-4, damages, weights: vec![0.5] }
     }
 
     /// The signature of one damage as the paper has it, in so many layers.

@@ -130,7 +130,7 @@ fn measure(
 }
 
 fn encoder_arms(bench: &Bench<'_>, scale: Scale) -> Result<Vec<Arm>> {
-    let mut arms = encoder::baselines(scale)?;
+    let mut arms = encoder::baselines(&encoder::factor_rates(scale))?;
     arms.push(encoder::singular_values(bench, scale)?);
     Ok(arms)
 }

@@ -8,6 +8,7 @@
 //! A run whose loss is no number ends there: it is a result of that learning rate, and the sweep goes on.
 
 mod network;
+mod order;
 mod page;
 mod start;
 mod sweep;
@@ -17,6 +18,7 @@ mod training;
 
 pub(crate) use crate::findings::Story;
 pub(crate) use network::Network;
+pub(crate) use order::Order;
 pub(crate) use page::{claim, mean_losses, percent, rate_words, section, show, size_words};
 pub(crate) use start::{Finished, Start, leaves};
 pub(crate) use sweep::{Contest, Course, Run, Sweep};
@@ -33,7 +35,7 @@ use std::{fmt::Display, sync::Arc};
 /// How networks are pretrained and moved; `Default` is [pissa]'s page A with one seed.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub(crate) struct Setting {
-    /// Sizes of the hidden layers; none where the network is a LeNet.
+    /// Sizes of the hidden layers; none where the network has sizes of its own.
     pub hidden: Vec<usize>,
     /// Steps on the old classes.
     pub pretraining_steps: usize,
@@ -64,10 +66,12 @@ impl Default for Setting {
 }
 
 impl Setting {
-    /// One seed for a quick look, `seeds` of them for everything.
+    /// One seed and a quarter of the images for a quick look, `seeds` of them for everything.
     pub(crate) fn of(scale: Scale, seeds: u64) -> Self {
         match scale {
-            Scale::Quick => Self::default(),
+            Scale::Quick => {
+                Self { pretraining_steps: 500, steps: 200, window: 25, batch: 64, ..Self::default() }
+            }
             Scale::Full => Self { seeds: (0..seeds).collect(), ..Self::default() },
         }
     }

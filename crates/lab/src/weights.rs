@@ -4,7 +4,8 @@ use crate::{
     Result,
     transfer::{Network, Setting},
 };
-use rankine_nn::{Kind, Model, Parameter, weight::Dense};
+use rankine_checkpoint::layer_and_role;
+use rankine_nn::{Model, Parameter, weight::Dense};
 use rankine_random::Rng;
 use rankine_surgery::weighted_sum;
 use rankine_tensor::{Tensor, untaped};
@@ -45,22 +46,33 @@ pub(crate) fn sum(terms: &[(f64, &Numbers)]) -> Numbers {
 }
 
 /// The layer of every parameter, counted from the input; `None` for the head.
-pub(crate) fn layers(model: &impl Model) -> Vec<Option<usize>> {
-    let (mut modules, mut layers) = (Vec::new(), Vec::new());
+///
+/// A layer is a module with what lies in it, or a block of a transformer.
+pub(crate) fn layers(model: &impl Network) -> Vec<Option<usize>> {
+    let (head, mut found, mut layers) = (model.head().module(), Vec::new(), Vec::new());
     for parameter in model.parameters() {
         let module = parameter.module();
-        if !modules.contains(&module) {
-            modules.push(module);
+        let layer = match layer_and_role(module) {
+            ("", outside) => outside,
+            (block, _) => block,
+        };
+        if found.last().is_none_or(|last: &&str| !is_in(layer, last)) {
+            found.push(layer);
         }
-        layers.push((parameter.kind() != Kind::Head).then(|| modules.len() - 1));
+        layers.push((module != head).then(|| found.len() - 1));
     }
     layers
+}
+
+/// Whether a module is another one or lies in it.
+fn is_in(module: &str, other: &str) -> bool {
+    module.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rankine_nn::models::Mlp;
+    use rankine_nn::models::{LeNet, Mlp, Vit};
 
     #[test]
     fn a_network_comes_back_from_its_numbers() {
@@ -74,5 +86,17 @@ mod tests {
         assert_eq!(sum(&[(1.0, &values), (0.0, &values)]), values);
         let twice = sum(&[(1.5, &values), (0.5, &values)]);
         assert!(twice.iter().flatten().zip(values.iter().flatten()).all(|(x, y)| (x - 2.0 * y).abs() < 1e-6));
+    }
+
+    #[test]
+    fn layers_are_modules_or_blocks() {
+        let (setting, rng) = (Setting::default(), Rng::new(1));
+        let vit = layers(&<Vit as Network>::build(&setting, 784, 10, &rng).unwrap());
+        // Embeddings with their patches, four blocks of sixteen, the last norm, the head.
+        let counts = [4, 16, 16, 16, 16, 2].into_iter().enumerate();
+        let expected: Vec<_> = counts.flat_map(|(layer, count)| vec![Some(layer); count]).collect();
+        assert_eq!(vit, [expected, vec![None; 2]].concat());
+        let le_net = layers(&LeNet::build(&setting, 784, 10, &rng).unwrap());
+        assert_eq!(le_net, [Some(0), Some(0), Some(1), Some(1), Some(2), Some(2), None]);
     }
 }

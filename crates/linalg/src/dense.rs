@@ -5,6 +5,7 @@
 
 use crate::going::{UNASKED, ask};
 pub(crate) use crate::hermitian::multiply;
+use crate::panels::PANEL;
 use crate::{Error, Going, Result};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -12,8 +13,6 @@ use faer::linalg::cholesky::llt::factor::{self as llt, LltError};
 use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
     apply_block_householder_sequence_on_the_left_in_place_with_conj as apply_householder,
-    apply_block_householder_sequence_transpose_on_the_left_in_place_scratch as apply_transpose_scratch,
-    apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj as apply_transpose,
 };
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
@@ -22,6 +21,7 @@ use faer::linalg::svd::{self, ComputeSvdVectors, SvdError, SvdParams};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Accum, Conj, Mat, MatMut, MatRef, Par, Spec, unzip, zip};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Thin factors of a matrix; k = min(rows, columns), or less.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +77,14 @@ pub(crate) fn transposed(a: MatRef<'_, f64>) -> Vec<f32> {
         }
     }
     rows
+}
+
+/// Two matrices side by side; [rows, left.ncols + right.ncols].
+pub(crate) fn beside(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
+    let mut both = Mat::zeros(left.nrows(), left.ncols() + right.ncols());
+    both.subcols_mut(0, left.ncols()).copy_from(left);
+    both.subcols_mut(left.ncols(), right.ncols()).copy_from(right);
+    both
 }
 
 /// The columns a·v divided by their lengths, and the lengths: what belongs to singular vectors v on the other side.
@@ -179,13 +187,13 @@ fn attempt(
 }
 
 /// A = Q · R by Householder reflections, with `a` and its coefficients as faer keeps them.
-struct Reflections {
-    basis: Mat<f64>,
-    coefficients: Mat<f64>,
+pub(crate) struct Reflections {
+    pub basis: Mat<f64>,
+    pub coefficients: Mat<f64>,
 }
 
 impl Reflections {
-    fn of(mut a: Mat<f64>) -> Self {
+    pub fn of(mut a: Mat<f64>) -> Self {
         let (rows, columns) = a.shape();
         let block = qr::recommended_block_size::<f64>(rows, columns);
         let mut coefficients = Mat::zeros(block, rows.min(columns));
@@ -199,56 +207,19 @@ impl Reflections {
 
 /// An orthonormal basis of the columns of a tall matrix; [rows, columns]. Orthonormal even where `a` lacks rank.
 pub(crate) fn orthonormal_basis(a: Mat<f64>) -> Mat<f64> {
+    let count = a.nrows().min(a.ncols());
+    orthonormal_columns(a, 0..count)
+}
+
+/// Some columns of that basis: orthogonal to all before them; [rows, range].
+pub(crate) fn orthonormal_columns(a: Mat<f64>, range: Range<usize>) -> Mat<f64> {
     let Reflections { basis, coefficients } = Reflections::of(a);
     let (rows, count) = (basis.nrows(), coefficients.ncols());
-    let mut q = Mat::identity(rows, count);
-    let mut memory = MemBuffer::new(apply_scratch::<f64>(rows, coefficients.nrows(), count));
+    let mut q = Mat::from_fn(rows, range.len(), |row, column| f64::from(row == range.start + column));
+    let mut memory = MemBuffer::new(apply_scratch::<f64>(rows, coefficients.nrows(), range.len()));
     let (vectors, stack) = (basis.get(.., ..count), MemStack::new(&mut memory));
     apply_householder(vectors, coefficients.as_ref(), Conj::No, q.as_mut(), Par::Seq, stack);
     q
-}
-
-/// Columns that are reflected, and those that follow them, between two questions in a large decomposition.
-const PANEL: usize = 128;
-
-/// The triangle R of A = Q · R; [min(rows, columns), columns].
-///
-/// # Errors
-/// When the work is to stop.
-pub(crate) fn triangle(mut a: Mat<f64>, going: &Going<'_>) -> Result<Mat<f64>> {
-    let (rows, columns) = a.shape();
-    let count = rows.min(columns);
-    if rows * columns * count <= UNASKED {
-        ask(going)?;
-        a = Reflections::of(a).basis;
-    } else {
-        for start in (0..count).step_by(PANEL) {
-            let rest = a.as_mut().submatrix_mut(start, start, rows - start, columns - start);
-            reflect(rest, PANEL.min(count - start), going)?;
-        }
-    }
-    Ok(Mat::from_fn(count, columns, |row, column| if row <= column { a[(row, column)] } else { 0.0 }))
-}
-
-/// Reflects the first columns of a matrix onto their triangle, and the others with them.
-fn reflect(a: MatMut<'_, f64>, width: usize, going: &Going<'_>) -> Result<()> {
-    ask(going)?;
-    let rows = a.nrows();
-    let (mut left, mut right) = a.split_at_col_mut(width);
-    let block = qr::recommended_block_size::<f64>(rows, width);
-    let mut coefficients = Mat::zeros(block, rows.min(width));
-    let scratch = qr::qr_in_place_scratch::<f64>(rows, width, block, Par::Seq, Default::default());
-    let mut memory = MemBuffer::new(scratch);
-    let (target, stack) = (left.as_mut(), MemStack::new(&mut memory));
-    qr::qr_in_place(target, coefficients.as_mut(), Par::Seq, stack, Default::default());
-    for start in (0..right.ncols()).step_by(PANEL) {
-        ask(going)?;
-        let others = PANEL.min(right.ncols() - start);
-        let mut memory = MemBuffer::new(apply_transpose_scratch::<f64>(rows, block, others));
-        let (target, stack) = (right.as_mut().subcols_mut(start, others), MemStack::new(&mut memory));
-        apply_transpose(left.as_ref(), coefficients.as_ref(), Conj::No, target, Par::Seq, stack);
-    }
-    Ok(())
 }
 
 /// L of P = L·Lᵀ in the lower triangle of p, of which alone it is read, and what is above it spoilt; the pivot that is not above
@@ -313,24 +284,6 @@ mod tests {
             let left = &a - multiply(scaled.as_ref(), v.transpose());
             assert!(left.norm_l2() < 1e-12 * a.norm_l2(), "{rows} × {columns}");
         }
-    }
-
-    /// By panels, as large ones are, and at once.
-    #[test]
-    fn panels_give_the_triangle_of_the_whole() {
-        let mut rng = Rng::new(2);
-        let a = Mat::from_fn(330, 300, |_, _| rng.normal_f64());
-        let mut panels = a.clone();
-        for start in (0..300).step_by(PANEL) {
-            let rest = panels.as_mut().submatrix_mut(start, start, 330 - start, 300 - start);
-            reflect(rest, PANEL.min(300 - start), &|| true).unwrap();
-        }
-        let r = Mat::from_fn(300, 300, |i, j| if i <= j { panels[(i, j)] } else { 0.0 });
-        let left = multiply(r.transpose(), r.as_ref()) - multiply(a.transpose(), a.as_ref());
-        assert!(left.norm_l2() < 1e-11 * a.squared_norm_l2(), "{}", left.norm_l2());
-        let whole = triangle(a.clone(), &|| true).unwrap();
-        assert!((0..300).all(|i| (r[(i, i)].abs() - whole[(i, i)].abs()).abs() < 1e-10), "the diagonals");
-        assert_eq!(triangle(a, &|| false), Err(Error::Interrupted));
     }
 
     #[test]

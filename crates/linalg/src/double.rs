@@ -5,10 +5,10 @@
 //! Parallelism inside would change the last bits with the number of threads; callers cut their work themselves.
 
 pub use crate::dense::Factors as Triples;
-pub use crate::hermitian::multiply;
+pub use crate::hermitian::{multiply, multiply_while};
 pub use faer::{Mat, MatRef};
 
-use crate::{Error, Going, Result, always, dense};
+use crate::{Error, Going, Result, always, dense, panels};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::{MatMut, Par};
@@ -42,6 +42,14 @@ pub fn thin_qr(a: MatRef<'_, f64>) -> (Mat<f64>, Mat<f64>) {
         }
     }
     (q, r)
+}
+
+/// The same, asked between panels of columns.
+///
+/// # Errors
+/// When `going` stops it.
+pub fn thin_qr_while(a: Mat<f64>, going: &Going<'_>) -> Result<(Mat<f64>, Mat<f64>)> {
+    panels::thin_qr(a, going)
 }
 
 /// The Q of [`thin_qr`] alone.

@@ -4,7 +4,8 @@
 //!
 //! Costs O(n³), on the calling thread.
 
-use crate::{Error, Result};
+use crate::going::{UNASKED, ask};
+use crate::{Error, Going, Result};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
@@ -74,4 +75,25 @@ pub fn multiply<T: ComplexField>(
     let mut product = Mat::zeros(left.nrows(), right.ncols());
     matmul(product.as_mut(), Accum::Replace, left, right, T::one_impl(), Par::Seq);
     product
+}
+
+/// As [`multiply`], asked before some columns of the product at a time.
+///
+/// # Errors
+/// When `going` stops it.
+pub fn multiply_while<T: ComplexField>(
+    left: MatRef<'_, impl Conjugate<Canonical = T>>,
+    right: MatRef<'_, impl Conjugate<Canonical = T>>,
+    going: &Going<'_>,
+) -> Result<Mat<T>> {
+    let mut product = Mat::zeros(left.nrows(), right.ncols());
+    // Complex numbers are multiplied by four products.
+    let width = (UNASKED / 4 / (left.nrows() * left.ncols()).max(1)).max(1);
+    for start in (0..right.ncols()).step_by(width) {
+        ask(going)?;
+        let count = width.min(right.ncols() - start);
+        let target = product.as_mut().subcols_mut(start, count);
+        matmul(target, Accum::Replace, left, right.subcols(start, count), T::one_impl(), Par::Seq);
+    }
+    Ok(product)
 }

@@ -5,7 +5,7 @@
 //! because Q₁ and Q₂ have orthonormal columns. Costs O((rows + columns) · rank²) instead of an SVD of
 //! [rows, columns].
 
-use crate::{Error, Result, always, dense};
+use crate::{Error, Result, always, dense, panels};
 
 /// A product scale · B · A with a small inner size: the update that an adapter makes to a weight.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,8 @@ impl LowRank<'_> {
         if !scale.is_finite() {
             return Err(Error::Scale { found: scale });
         }
-        let left = dense::triangle(dense::widen(b, rows, rank), &always)?;
-        let right = dense::triangle(dense::widen(a, rank, columns).transpose().to_owned(), &always)?;
+        let left = panels::triangle(dense::widen(b, rows, rank), &always)?;
+        let right = panels::triangle(dense::widen(a, rank, columns).transpose().to_owned(), &always)?;
         dense::narrow(
             &dense::values(dense::multiply(left.as_ref(), right.transpose()).as_ref())?,
             scale.abs(),

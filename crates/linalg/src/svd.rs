@@ -6,7 +6,8 @@
 //! magnitude of every right vector is positive (the first one of equals), so that files can be compared.
 
 use crate::dense::{self, Factors};
-use crate::{Result, orthonormality_defect};
+use crate::{Result, orthonormality_defect, squared};
+use faer::MatRef;
 use rankine_kernels::gemm::{Matrix, matmul};
 
 /// The leading singular triples of a matrix.
@@ -34,7 +35,7 @@ pub struct Svd {
 /// When the slice does not fit the shape, the matrix is empty or has an entry that is not finite.
 pub fn svd(a: &[f32], rows: usize, columns: usize) -> Result<Svd> {
     dense::check(a, rows, columns)?;
-    Svd::from_factors(&dense::thin_svd(dense::widen(a, rows, columns).as_ref())?, rows.min(columns), 1.0)
+    Svd::whole(dense::widen(a, rows, columns).as_ref(), rows.min(columns))
 }
 
 /// The singular values of a, descending; a: row-major [rows, columns]; [min(rows, columns)].
@@ -47,6 +48,15 @@ pub fn singular_values(a: &[f32], rows: usize, columns: usize) -> Result<Vec<f32
 }
 
 impl Svd {
+    /// The first `rank` triples of numbers that came from `f32`, after all of them.
+    pub(crate) fn whole(a: MatRef<'_, f64>, rank: usize) -> Result<Self> {
+        let factors = match squared::thin_svd(a)? {
+            Some(factors) => factors,
+            None => dense::thin_svd(a)?,
+        };
+        Self::from_factors(&factors, rank, 1.0)
+    }
+
     /// The first `rank` triples of `factors`, singular values times `scale`, signs fixed.
     pub(crate) fn from_factors(factors: &Factors, rank: usize, scale: f64) -> Result<Self> {
         let Factors { u, s, v } = factors;

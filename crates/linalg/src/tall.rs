@@ -7,7 +7,7 @@
 //! max(2048, 4·d) where that is more; source: Demmel, Grigori, Hoemmen and Langou 2012.
 
 use crate::going::{UNASKED, ask};
-use crate::{Error, Going, Result, always, dense};
+use crate::{Error, Going, Result, always, dense, panels};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, ColMut, ColRef, Mat, MatRef, Par};
 use rayon::prelude::*;
@@ -43,7 +43,7 @@ pub fn tall_triangle(parts: &[MatRef<'_, f64>], going: &Going<'_>) -> Result<Mat
     let most = UNASKED / columns.max(1).pow(2);
     let triangles = blocks(rows, columns, most).into_par_iter().map(|range| {
         ask(going)?;
-        dense::triangle(beside(range), going)
+        panels::triangle(beside(range), going)
     });
     let triangles: Vec<Mat<f64>> = triangles.collect::<Result<_>>()?;
     match triangles.as_slice() {

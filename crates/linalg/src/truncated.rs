@@ -63,5 +63,5 @@ pub fn truncated(a: &[f32], rows: usize, columns: usize, rank: usize, how: Trunc
     {
         return Ok(leading);
     }
-    Svd::from_factors(&dense::thin_svd(wide.as_ref())?, rank, 1.0)
+    Svd::whole(wide.as_ref(), rank)
 }

@@ -4,7 +4,7 @@ use crate::{
     Method, Result, Site,
     attach::{check_groups, constants, site, taken},
 };
-use rankine_nn::Model;
+use rankine_nn::{Model, Parameter, weight::counts};
 
 /// A weight that a method would take over.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -17,7 +17,8 @@ pub struct Counted {
     pub rank: usize,
     /// Numbers that are trained.
     pub trained: usize,
-    /// Numbers that an adapter's file holds for it; `None` where these depend on more than shape and rank.
+    /// Numbers that an adapter's file holds for it, and for what else its module has where that is written whole; `None` where
+    /// these depend on more than shape and rank.
     pub written: Option<usize>,
 }
 
@@ -36,16 +37,24 @@ pub fn count(model: &dyn Model, method: &dyn Method, modules: &[String]) -> Resu
         parameters.iter().zip(&weights).map(|(parameter, weight)| site(parameter, weight)).collect();
     let ranks = match method.needs().principal {
         Some(principal) => {
-            sites.iter().try_for_each(|site| site.check_rank(principal.rank))?;
-            vec![principal.rank; sites.len()]
+            let average = |site: &Site<'_>| match principal.capped {
+                true => Ok(principal.rank.min(site.limit()?)),
+                false => site.check_rank(principal.rank).map(|()| principal.rank),
+            };
+            sites.iter().map(average).collect::<Result<Vec<usize>>>()?
         }
         None => method.plan(&sites)?,
     };
-    let export = method.card().export;
-    let counted = |(site, &rank): (&Site<'_>, &usize)| {
+    let (export, all) = (method.card().export, model.parameters());
+    let beside = |parameter: &Parameter| {
+        let module = all.iter().filter(|other| export.is_module() && other.module() == parameter.module());
+        let others = module.filter(|other| other.path() != parameter.path());
+        others.map(|other| counts(other.weight.as_ref()).1).sum::<usize>()
+    };
+    let counted = |((parameter, site), &rank): ((&&Parameter, &Site<'_>), &usize)| {
         let (path, shape) = (site.path.to_owned(), site.weight.shape());
-        let written = export.numbers(site.sizes()?, rank);
+        let written = export.numbers(site.sizes()?, rank).map(|numbers| numbers + beside(parameter));
         Ok(Counted { path, shape, rank, trained: method.trained(site, rank)?, written })
     };
-    sites.iter().zip(&ranks).filter(|(_, rank)| 0 < **rank).map(counted).collect()
+    parameters.iter().zip(&sites).zip(&ranks).filter(|(_, rank)| 0 < **rank).map(counted).collect()
 }

@@ -1,7 +1,9 @@
 //! What can go wrong when a method takes over a model.
 
 use crate::Choice;
+use rankine_checkpoint::nearest;
 use rankine_nn::Kind;
+use std::collections::BTreeSet;
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -154,12 +156,19 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown { known, .. } => Some(format!("there are: {}", known.join(", "))),
+            Self::Unknown { name, known } => {
+                let there = format!("there are: {}", known.join(", "));
+                Some(match nearest(name, known.iter().copied(), 1).pop() {
+                    Some(nearest) => format!("did you mean `{nearest}`? {there}"),
+                    None => there,
+                })
+            }
             Self::Rank { shape, .. } => Some(format!(
-                "choose a rank of at most {}, or leave the module out of the targets",
+                "choose a rank of at most {}, leave the module out of the targets, or give every matrix the most it can have \
+                 with `--cap-rank` (`targets.cap_rank = true`)",
                 shape[0].min(shape[1])
             )),
-            Self::Module { known, .. } => Some(format!("there are: {}", known.join(", "))),
+            Self::Module { name, known } => Some(modules_hint(name, known)),
             Self::NotAdaptable { name, found: Some(Kind::Convolution), .. } => Some(format!(
                 "leave `{name}` out of the targets; convolutions are taken over by: {}",
                 of_convolutions().join(", ")
@@ -203,6 +212,21 @@ impl Error {
             Self::Write(_) => None,
         }
     }
+}
+
+/// Names in a hint.
+const NAMES: usize = 5;
+
+/// The modules that are called most like the one that is not there, or some of them, and how many there are.
+fn modules_hint(name: &str, known: &[String]) -> String {
+    let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
+    let endings = known.iter().flat_map(|&path| [path, path.rsplit_once('.').map_or(path, |(_, last)| last)]);
+    let like = nearest(name, endings, NAMES);
+    let (what, names) = match like.is_empty() {
+        true => ("such as", known.iter().take(NAMES).map(|&path| path.to_owned()).collect()),
+        false => ("the nearest names are", like),
+    };
+    format!("the model has {} modules, {what} `{}`", known.len(), names.join("`, `"))
 }
 
 fn called(kind: Option<Kind>) -> &'static str {

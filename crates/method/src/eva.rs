@@ -135,6 +135,7 @@ impl Method for Eva {
         let principal = Principal {
             components: self.components(),
             rank: self.rank,
+            capped: false,
             tolerance: self.tau,
             converge: self.converge,
             svd: self.svd,
@@ -153,9 +154,8 @@ impl Method for Eva {
         factor_plan(self.rank, self.alpha, self.dropout, sites)?;
         let mut spectra = Vec::with_capacity(sites.len());
         for site in sites {
-            let [outputs, inputs] = site.sizes()?;
             let shares = &self.seen(site)?.explained_variance_ratio;
-            spectra.push(&shares[..shares.len().min(outputs).min(inputs)]);
+            spectra.push(&shares[..shares.len().min(site.limit()?)]);
         }
         Ok(allocate(&spectra, self.rank * sites.len()))
     }

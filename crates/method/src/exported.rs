@@ -41,6 +41,20 @@ impl Export {
         }
     }
 
+    /// Names of the leaves that a LoRA's file has a place for; `None` where the weight itself is written.
+    pub fn leaves(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Lora | Self::Doubled | Self::Wider | Self::Quantized => Some(&["a", "b"]),
+            Self::Dora => Some(&["a", "b", "magnitude"]),
+            Self::Whole | Self::Thin | Self::Biases => None,
+        }
+    }
+
+    /// Whether all that a module has is written, with the weight its bias.
+    pub fn is_module(self) -> bool {
+        matches!(self, Self::Whole | Self::Thin)
+    }
+
     /// Numbers in the file for a weight [outputs, inputs] on the original model, or on the quantised one; `None` where they
     /// depend on more.
     pub fn numbers(self, [outputs, inputs]: [usize; 2], rank: usize) -> Option<usize> {

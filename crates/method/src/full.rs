@@ -1,8 +1,9 @@
-//! Full fine-tuning: the weight itself is trained.
+//! Full fine-tuning: the targeted weights themselves are trained.
 //!
 //!     w = W        W: [out, in], or [out, in, height, width] of a convolution, trained
 //!
-//! Trains out·in numbers a weight: the baseline that all others are held against. Exported as whole modules.
+//! Trains out·in numbers a weight: the baseline that all others are held against. Embeddings, norms and biases stay, and with
+//! `all-linear` so does the head; what is trained beside is named by `targets.whole`. Exported as whole modules.
 
 use crate::{Card, Export, Method, Result, Site};
 use rankine_nn::{Kind, Weight, weight::Dense};
@@ -19,7 +20,8 @@ impl Method for Full {
         Card {
             name: "full",
             paper: "lora",
-            summary: "the weights themselves are trained: the baseline, with an optimizer state of twice their size",
+            summary: "the targeted weights themselves are trained, embeddings, norms and biases are not: the baseline, with an \
+                      optimizer state of twice their size",
             formula: "w = W; W is trained",
             exact: true,
             trains: &["value"],

@@ -7,6 +7,7 @@
 mod attach;
 pub mod bitfit;
 pub mod calibration;
+mod capped;
 mod count;
 pub mod diffora;
 pub mod dora;
@@ -32,6 +33,7 @@ pub mod svfit;
 
 pub use attach::{Attached, attach, train_whole};
 pub use calibration::{Calibration, Needs, Shown, Statistics, calibrate};
+pub use capped::{Capped, Cut};
 pub use count::{Counted, count};
 pub use error::{Error, Result};
 pub use export::{Base, check_base, export};
@@ -59,6 +61,15 @@ pub struct Card {
     pub trains: &'static [&'static str],
     /// What is written of it.
     pub export: Export,
+}
+
+impl Card {
+    /// Names of the trained leaves that the file of a linear map has no place for: they go into its factors.
+    pub fn folded(&self) -> Vec<&'static str> {
+        let own = self.export.leaves();
+        let strange = |leaf: &&str| own.is_some_and(|own| !own.contains(leaf));
+        self.trains.iter().copied().filter(strange).collect()
+    }
 }
 
 /// A weight that a method may take over.
@@ -91,6 +102,12 @@ impl Site<'_> {
             Kind::Convolution => self.weight.tensor().reshape(&self.sizes()?)?.into(),
             _ => self.weight.clone(),
         })
+    }
+
+    /// The largest rank that a matrix of this shape can have.
+    pub fn limit(&self) -> Result<usize> {
+        let [outputs, inputs] = self.sizes()?;
+        Ok(outputs.min(inputs))
     }
 
     /// `rank`, when a matrix of this shape can have it.

@@ -3,17 +3,18 @@
 //!     W = P·L·diag(d)·U,   b = P·L_r,   a = U_r,   base = W − s · b·diag(z₀)·a
 //!     w = base + s · b·diag(z)·a        base: [out, in]  a: [r, in]  b: [out, r]  z: [r]        s = α/r
 //!
-//! Trains z: r numbers. z₀ is the first r pivots, in the order of elimination, or what `init` says. They need the first r
-//! columns of W alone, so that attaching costs O(r²·(out + in)) and one product: no SVD. What was learnt,
-//! s·b·diag(z − z₀)·a, is a LoRA of rank r exactly. It does not depend on z₀, and neither does the gradient, so that starts
-//! differ in what weight decay pulls to, and in rounding. Entries of L are at most 1, those of U are not bounded: a small
-//! pivot makes a row of a large, the weight sensitive to its number, and the start inexact where z₀ is far from d. A
-//! convolution is taken over as the matrix [out, in·height·width].
+//! Trains z: r numbers, and with `train_scale` s as one more. z₀ is the first r pivots, in the order of elimination, or what
+//! `init` says. They need the first r columns of W alone, so that attaching costs O(r²·(out + in)) and one product: no SVD.
+//! What was learnt, b·diag(s·z − s₀·z₀)·a, is a LoRA of rank r exactly. While s stays it does not depend on z₀, and neither
+//! does the gradient, so that starts differ in what weight decay pulls to, and in rounding. Entries of L are at most 1, those
+//! of U are not bounded: a small pivot makes a row of a large, the weight sensitive to its number, and the start inexact
+//! where z₀ is far from d. A convolution is taken over as the matrix [out, in·height·width].
 //!
 //! Paper: [loldu]. Departures: the base is computed from the z₀ that is trained, whatever the start; the released code
 //! keeps the pivots in it for `s_uniform`, `s_normal`, `ones` and `zeros`, which damages the model (`legacy_residual` does
-//! the same). s is not trained: s·z reaches the same weights, and the released code neither trains nor saves it. A pivot
-//! that is too small keeps its place in z without an effect: its row of a is zero, and its part of W stays in the base.
+//! the same). s stays unless it is asked for: the paper trains it, but s·z reaches the same weights, and the released code,
+//! whose r numbers a weight the paper's tables count, neither trains nor saves it. A pivot that is too small keeps its place
+//! in z without an effect: its row of a is zero, and its part of W stays in the base.
 
 use crate::{
     Card, Error, Export, Method, Result, Site,
@@ -42,6 +43,8 @@ pub struct Loldu {
     pub min_pivot: f32,
     /// Take the pivots out of the base rather than the start, where the released code does.
     pub legacy_residual: bool,
+    /// Train s too, from α/r.
+    pub train_scale: bool,
 }
 
 /// How the trained numbers start; m and σ are mean and standard deviation of the r pivots.
@@ -71,7 +74,15 @@ impl Default for Loldu {
     fn default() -> Self {
         // [loldu]'s bound for pivots in f32.
         let min_pivot = 1e-7;
-        Self { rank: 16, alpha: None, dropout: 0.0, init: Init::Lu, min_pivot, legacy_residual: false }
+        Self {
+            rank: 16,
+            alpha: None,
+            dropout: 0.0,
+            init: Init::Lu,
+            min_pivot,
+            legacy_residual: false,
+            train_scale: false,
+        }
     }
 }
 
@@ -82,9 +93,9 @@ impl Method for Loldu {
             paper: "loldu",
             summary: "only the first pivots of an LDU decomposition are trained, between frozen triangular factors",
             formula: "W = P·L·diag(d)·U; b = P·L_r, a = U_r, w = (W - s·b·diag(z0)·a) + s·b·diag(z)·a, \
-                      s = alpha/rank; z is trained, r numbers a weight",
+                      s = alpha/rank; z is trained, r numbers a weight, and s where asked for",
             exact: !self.keeps_pivots(),
-            trains: &["core"],
+            trains: if self.train_scale { &["core", "scale"] } else { &["core"] },
             export: Export::Lora,
         }
     }
@@ -102,7 +113,7 @@ impl Method for Loldu {
     }
 
     fn trained(&self, _: &Site<'_>, rank: usize) -> Result<usize> {
-        Ok(rank)
+        Ok(rank + usize::from(self.train_scale))
     }
 
     fn attach(&self, site: &Site<'_>, rank: usize, mut rng: Rng) -> Result<Box<dyn Weight>> {
@@ -119,15 +130,19 @@ impl Method for Loldu {
         let b = Leaf::Frozen(Tensor::new(b, &[outputs, rank])?.into());
         let core = Leaf::Trained(Var::new(taken, &[rank])?);
         let scale = scale(self.alpha, rank, false);
-        let mut weight =
-            weight::LowRank::core_taken_out(&original, a, b, core, scale)?.with_dropout(self.dropout);
+        let mut weight = if self.train_scale {
+            let scale = Leaf::Trained(Var::new(vec![scale], &[1])?);
+            weight::LowRank::scaled_core_taken_out(&original, a, b, [core, scale])?
+        } else {
+            weight::LowRank::core_taken_out(&original, a, b, core, scale)?
+        };
         // What was taken out of the base is remembered, so that the update is relative to W with either start.
-        weight.leaves_mut(&mut |_, leaf| {
-            if let Leaf::Trained(z) = leaf {
+        weight.leaves_mut(&mut |name, leaf| {
+            if let ("core", Leaf::Trained(z)) = (name, leaf) {
                 z.update(|z| z.copy_from_slice(&start));
             }
         });
-        Ok(Box::new(weight.folded(&site.weight.shape())))
+        Ok(Box::new(weight.with_dropout(self.dropout).folded(&site.weight.shape())))
     }
 }
 

@@ -5,15 +5,16 @@
 //!     loss += λ · (‖α∘σ₁ + β − σ₁‖ + ‖X·Y‖_F)
 //!
 //! Trains α, β, X and Y: 2r + 2d·(k−r) numbers. Attaching costs one whole SVD a weight, and U and V take k·(out + in)
-//! numbers in the place of W. The signs of the singular vectors are fixed, which matters: relu(M) depends on them.
+//! numbers in the place of W. The signs of the singular vectors are fixed, which matters: relu(M) depends on them. A
+//! convolution is taken over as the matrix [out, in·height·width].
 //! Paper: [salt] §2. Departures: the slope of the ReLU at 0 is 1, so that X·Y = 0 is no dead end off the diagonal; with
 //! `relu = "diag"` X·Y is never cut, so that what was learnt is exactly of rank r + d; λ is shared by the weights, as the
-//! loop takes the mean of their penalties. Only linear weights are adapted, not norms and prompts.
+//! loop takes the mean of their penalties. Weights are adapted, norms and prompts are not.
 
 use crate::{Card, Error, Export, Method, Result, Site, lora::uniform_plan};
 use rankine_linalg::svd;
 use rankine_nn::{
-    Weight,
+    Kind, Weight,
     weight::{Relu, Singular},
 };
 use rankine_random::Rng;
@@ -100,6 +101,10 @@ impl Method for Salt {
         }
     }
 
+    fn takes(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Linear | Kind::Head | Kind::Convolution)
+    }
+
     fn plan(&self, sites: &[Site<'_>]) -> Result<Vec<usize>> {
         if !(0.0 < self.top_ratio && self.top_ratio <= 1.0) {
             let found = self.top_ratio.to_string();
@@ -128,7 +133,7 @@ impl Method for Salt {
             Tensor::new(found.vt, &[found.rank, inputs])?,
         ];
         let tail = (0 < rest).then(|| self.tail(rest, rank, rng)).transpose()?;
-        let weight = Singular::new(basis, top, tail)?;
+        let weight = Singular::new(basis, top, tail)?.folded(&site.weight.shape());
         Ok(Box::new(weight.with_relu(self.relu).with_regularization(self.regularization)))
     }
 }

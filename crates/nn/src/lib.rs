@@ -16,5 +16,5 @@ pub use checkpointing::{Pass, Segment};
 pub use error::{Error, Result};
 pub use models::{Cache, Classifier, ImageClassifier, LanguageModel, Model, Tokens};
 pub use parameter::{Kind, Parameter, Place, for_each_trained, for_each_trained_mut, penalty};
-pub use probes::{Derivatives, Origin, ProbedLayer, ProbedMap, Probes, Seed};
+pub use probes::{By, Derivatives, Origin, ProbedLayer, ProbedMap, Probes, Seed};
 pub use weight::{Factors, Leaf, Leaves, Scope, Weight};

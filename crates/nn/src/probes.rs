@@ -59,10 +59,21 @@ pub struct Seed<'a> {
     pub signs: Option<&'a Rng>,
 }
 
+/// By what it is derived.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'a> {
+    /// What these layers hold.
+    pub layers: &'a [usize],
+    /// What their maps give, too.
+    pub outputs: bool,
+    /// Added to what each of the layers holds before its maps read it: derivatives elsewhere than at what they hold; [rows, d].
+    pub shift: Option<&'a [f32]>,
+}
+
 /// A layer in a pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Derivatives {
-    /// What it holds; [rows, d].
+    /// What it holds, without what was added; [rows, d].
     pub inputs: Vec<f32>,
     /// The derivatives by it; [rows, d].
     pub by_inputs: Vec<f32>,
@@ -124,41 +135,37 @@ impl Probes {
         &self.layers
     }
 
-    /// Runs `forward` once and derives by the chosen layers, with `outputs` also by what their maps give.
+    /// Runs `forward` once and derives by the chosen layers.
     ///
     /// # Errors
-    /// What `forward` returns; [`Error::Setting`] when the direction has another length than the rows.
+    /// What `forward` returns; [`Error::Setting`] when the direction has another length than the rows; a shift of another length.
     pub fn derive(
         &self,
         seed: Seed<'_>,
-        (layers, outputs): (&[usize], bool),
+        by: By<'_>,
         forward: &mut dyn FnMut() -> Result<Tensor>,
     ) -> Result<Vec<Derivatives>> {
-        for (layer, own) in layers.iter().filter_map(|&layer| Some((layer, self.layers.get(layer)?))) {
+        for (layer, own) in by.layers.iter().filter_map(|&layer| Some((layer, self.layers.get(layer)?))) {
             for (place, &site) in own.sites.iter().enumerate() {
                 let is_origin = seed.origin == Origin::Layer(layer);
-                let by_outputs = outputs && own.maps[place].outputs.is_some();
+                let by_outputs = by.outputs && own.maps[place].outputs.is_some();
                 let listen = Listen { inputs: place == 0 || is_origin, by_inputs: true, by_outputs };
                 self.sites[site].1.listen(listen);
+                by.shift.iter().for_each(|shift| self.sites[site].1.shift(shift));
             }
         }
         if let Origin::Layer(layer) = seed.origin
-            && !layers.contains(&layer)
+            && !by.layers.contains(&layer)
             && let Some(probe) = self.first(layer)
         {
             probe.listen(Listen { inputs: true, ..Listen::default() });
         }
-        let derived = forward().and_then(|y| self.finish(seed, (layers, outputs), &y));
+        let derived = forward().and_then(|y| self.finish(seed, by, &y));
         self.rest();
         derived
     }
 
-    fn finish(
-        &self,
-        seed: Seed<'_>,
-        (layers, outputs): (&[usize], bool),
-        y: &Tensor,
-    ) -> Result<Vec<Derivatives>> {
+    fn finish(&self, seed: Seed<'_>, by: By<'_>, y: &Tensor) -> Result<Vec<Derivatives>> {
         let y = match seed.origin {
             Origin::Outputs => rows(y)?,
             Origin::Layer(layer) => match self.first(layer).and_then(Probe::inputs) {
@@ -178,8 +185,8 @@ impl Probes {
         }
         // What depends on none of the layers has no gradient.
         let gradients = along.is_tracked().then(|| along.sum().backward()).transpose()?;
-        let layers = layers.iter().filter_map(|&layer| self.layers.get(layer));
-        layers.map(|layer| self.read(layer, outputs, gradients.as_ref())).collect()
+        let layers = by.layers.iter().filter_map(|&layer| self.layers.get(layer));
+        layers.map(|layer| self.read(layer, by.outputs, gradients.as_ref())).collect()
     }
 
     fn read(&self, layer: &ProbedLayer, outputs: bool, gradients: Option<&Gradients>) -> Result<Derivatives> {

@@ -67,6 +67,10 @@ pub enum Cell {
     Bytes(u64),
     /// A span of time in seconds.
     Seconds(f64),
+    /// What the true value is not below, shown as `≥ 64`; sorted by, and in JSON, as what it holds.
+    AtLeast(Box<Cell>),
+    /// What the true value is not above, shown as `≤ 1.2`; likewise.
+    AtMost(Box<Cell>),
     /// Numbers in their order, shown as a small line; best in a column of numbers, whose cells are never wrapped.
     Spark(Vec<f64>),
     /// Nothing was measured.
@@ -183,6 +187,8 @@ impl Cell {
             Self::Percent(share) => format::percent(*share),
             Self::Bytes(size) => format::bytes(*size),
             Self::Seconds(seconds) => format::duration(*seconds),
+            Self::AtLeast(value) => format!("≥ {}", value.shown()),
+            Self::AtMost(value) => format!("≤ {}", value.shown()),
             Self::Spark(values) if !values.is_empty() => spark::blocks(values, false, MOST_BLOCKS),
             Self::Spark(_) | Self::Missing => "–".to_owned(),
         }
@@ -197,6 +203,7 @@ impl Cell {
             | Self::Percent(value)
             | Self::Seconds(value) => (*value).into(),
             Self::Count(value) | Self::Bytes(value) => (*value).into(),
+            Self::AtLeast(value) | Self::AtMost(value) => value.json(),
             Self::Spark(values) => values.as_slice().into(),
             Self::Missing => Value::Null,
         }
@@ -204,6 +211,9 @@ impl Cell {
 
     /// The number that a table is sorted by, as a program writes it: empty where there is none; `None` for what is no number.
     pub(crate) fn key(&self) -> Option<String> {
+        if let Self::AtLeast(value) | Self::AtMost(value) = self {
+            return value.key();
+        }
         if matches!(self, Self::Text(_) | Self::Spark(_)) {
             return None;
         }
@@ -275,6 +285,8 @@ mod tests {
             (Cell::Percent(0.125), "12.5 %", Value::from(0.125)),
             (Cell::Bytes(98_300_000), "98.3 MB", Value::from(98_300_000)),
             (Cell::Seconds(3725.0), "1 h 02 min", Value::from(3725.0)),
+            (Cell::AtLeast(Box::new(Cell::Count(64))), "≥ 64", Value::from(64)),
+            (Cell::AtMost(Box::new(Cell::number(1.25, 4))), "≤ 1.25", Value::from(1.25)),
             (Cell::Spark(vec![0.0, 1.0]), "▁█", serde_json::json!([0.0, 1.0])),
             (Cell::Spark(vec![0.0, f64::NAN]), "▅·", serde_json::json!([0.0, null])),
             (Cell::Spark(Vec::new()), "–", serde_json::json!([])),
@@ -294,6 +306,8 @@ mod tests {
         assert_eq!(key(Cell::number(2.935_61, 2)).as_deref(), Some("2.93561"));
         assert_eq!(key(Cell::Percent(f64::NEG_INFINITY)).as_deref(), Some("-Infinity"));
         assert_eq!(key(Cell::from(f64::INFINITY)).as_deref(), Some("Infinity"));
+        assert_eq!(key(Cell::AtLeast(Box::new(Cell::Count(64)))).as_deref(), Some("64"));
+        assert_eq!(key(Cell::AtMost(Box::new(Cell::from(f64::INFINITY)))).as_deref(), Some("Infinity"));
         assert_eq!(key(Cell::from(f64::NAN)).as_deref(), Some(""));
         assert_eq!(key(Cell::Missing).as_deref(), Some(""));
         assert_eq!((key(Cell::text("12")), key(Cell::Spark(vec![1.0]))), (None, None));

@@ -10,7 +10,7 @@ use crate::{
 };
 use indexmap::IndexMap;
 use rankine_checkpoint::{Checkpoint, ImageCheckpoint, layer_and_role};
-use rankine_method::{Choice, Counted, count as count_weights};
+use rankine_method::{Choice, Counted, Cut, Method, count as count_weights};
 use rankine_nn::{models::Storage, weight::counts};
 use rankine_train::{Classify, ClassifyImages, NextToken};
 use serde::Serialize;
@@ -29,6 +29,10 @@ pub struct Count {
     pub written: Option<usize>,
     /// The ranks are averages: where they go is told by data.
     pub averages: bool,
+    /// Weights that get less than the rank that was asked for, where that is allowed.
+    pub capped: Option<Cut>,
+    /// Modules that are trained whole beside, such as a head; nothing of them is counted above.
+    pub whole: Vec<String>,
     /// Weights of one role and shape, in the model's order.
     pub groups: Vec<Group>,
 }
@@ -72,7 +76,12 @@ pub fn count(path: &Path, method: &Choice, targets: &TargetSection) -> Result<Co
 }
 
 fn counted<T: Runnable>(files: &T::Files, method: &Choice, targets: &TargetSection) -> Result<Count> {
-    let method = method.method();
+    targets.check(method)?;
+    let cap = targets.capped(method);
+    let method: &dyn Method = match &cap {
+        Some(cap) => cap,
+        None => method.method(),
+    };
     let (model, modules) = load_targeted::<T>(files, (method, targets), Storage::File)?;
     let model = T::seen(model.as_ref());
     let weights = count_weights(model, method, &modules)?;
@@ -82,6 +91,8 @@ fn counted<T: Runnable>(files: &T::Files, method: &Choice, targets: &TargetSecti
         trained: weights.iter().map(|weight| weight.trained).sum(),
         written: weights.iter().map(|weight| weight.written).sum(),
         averages: method.needs().principal.is_some(),
+        capped: cap.as_ref().map(|cap| cap.cut(model, &modules)).transpose()?.flatten(),
+        whole: targets.whole.clone(),
         groups: groups(&weights),
     })
 }

@@ -108,6 +108,14 @@ pub enum Error {
         /// The model.
         path: PathBuf,
     },
+    /// The tokenizer of a model cannot be made.
+    #[error("`{}`: {source}", path.display())]
+    Tokenizer {
+        /// The file that describes it.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<rankine_data::Error>,
+    },
     /// Images of other classes than a network tells apart, whose names nobody knows.
     #[error(
         "`{}` has {found} classes; the network tells {head} apart, and what they are called is not known",
@@ -136,6 +144,14 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// What a model gives on an example of the data cannot be derived.
+    #[error("the {what} is not finite on example {example} of the data")]
+    NotFinite {
+        /// `loss` or `gradient`.
+        what: &'static str,
+        /// Which, from 1.
+        example: usize,
     },
     /// Reading or writing failed.
     #[error("`{}`: {source}", path.display())]
@@ -222,7 +238,16 @@ impl Error {
                 "give a longer text, or shorter windows with `--calibration-length`"
             }
             Self::OtherBase { residual, .. } => {
-                return Some(format!("give `{}` as the model", residual.display()));
+                return Some(format!(
+                    "give `{0}` as the model; for an adapter of the original, `rankine adapter convert` takes it with \
+                     `--residual {0}`",
+                    residual.display()
+                ));
+            }
+            Self::Tokenizer { source, .. } => {
+                let damaged =
+                    "the file is damaged or of another program: fetch it again, or save the tokenizer anew";
+                return source.hint().or_else(|| Some(damaged.to_owned()));
             }
             Self::NoHead { .. } => "train one with `rankine train`, or give an adapter that brings it",
             Self::ImageClasses { .. } => {
@@ -230,6 +255,7 @@ impl Error {
                  the weights"
             }
             Self::Classes { .. } => "it should be a list of names in JSON",
+            Self::NotFinite { .. } => "the weights are damaged, or the example is none for this model",
             Self::Modules { .. } => "the file is damaged: start the run anew with `--force`",
             Self::Stopped { source, last_good } => return Some(stopped(source, last_good.as_deref())),
             Self::Surgery(error) => return error.hint(),

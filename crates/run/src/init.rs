@@ -23,7 +23,7 @@ use crate::{
 };
 use rankine_checkpoint::{Adapter, Checkpoint, Existing, ImageCheckpoint, OutputFolder};
 use rankine_data::Batches;
-use rankine_method::{Attached, Base, Choice, attach, export, train_whole};
+use rankine_method::{Attached, Base, Choice, Cut, Method, attach, export, train_whole};
 use rankine_nn::models::Storage;
 use rankine_random::Rng;
 use rankine_surgery::{Progress, Stage, Watch, check_output};
@@ -60,6 +60,8 @@ pub struct Started {
     pub residual: Option<PathBuf>,
     /// Weights whose directions had not converged when the calibration ended.
     pub unsettled: usize,
+    /// Weights that got less than the rank that was asked for, where that is allowed.
+    pub capped: Option<Cut>,
     /// Names of the classes that the adapter's head tells apart; empty of a classifier that has none yet, `None` of a language
     /// model.
     pub classes: Option<Vec<String>>,
@@ -88,8 +90,8 @@ pub fn init(
     }
     let checkpoint = Checkpoint::open(model)?;
     destination.check(start)?;
-    let labelled = start.data.as_ref().is_some_and(|data| data.label_column.is_some());
-    if labelled || classify::tells_classes(&checkpoint)? {
+    let is_labelled = start.data.as_ref().is_some_and(DataSection::is_labelled);
+    if is_labelled || classify::tells_classes(&checkpoint)? {
         targeted::check_texts(&start.method, &start.targets, &checkpoint)?;
         return written(ground::of_texts(checkpoint, start)?, start, &destination, watch);
     }
@@ -111,6 +113,7 @@ impl Destination<'_> {
         // Gone again when it is dropped: whether it can be made is found before a large model is loaded.
         drop(OutputFolder::create(self.output, self.existing)?);
         start.method.check()?;
+        start.targets.check(&start.method)?;
         let method = start.method.method();
         match method.needs().any() && start.data.is_none() {
             true => Err(Error::NoCalibrationData { method: method.card().name }),
@@ -134,7 +137,7 @@ fn written<T: Runnable>(
         flow
     };
     let taken = (&start.method, &targets, data.as_ref());
-    let Ready { model: mut made, mut attached, unsettled, .. } =
+    let Ready { model: mut made, mut attached, unsettled, capped, .. } =
         ready::<T>(&files, taken, start.weights, start.seed, &mut told)?;
     if flow.is_break() {
         return Err(Error::Surgery(rankine_surgery::Error::Interrupted));
@@ -164,7 +167,7 @@ fn written<T: Runnable>(
     }
     check_output(destination.output, destination.existing, &destination.inputs)?;
     folder.finish()?;
-    Ok(Started { attached, exported: numbers(&adapter), residual: place, unsettled, classes })
+    Ok(Started { attached, exported: numbers(&adapter), residual: place, unsettled, capped, classes })
 }
 
 /// How many numbers an adapter has.
@@ -186,6 +189,8 @@ pub(crate) struct Ready<M: ?Sized> {
     pub numbers: usize,
     /// Weights whose directions had not converged when the calibration ended.
     pub unsettled: usize,
+    /// Weights that got less than the rank that was asked for, where that is allowed.
+    pub capped: Option<Cut>,
 }
 
 /// Loads a model and hands the targeted weights over to the method, which may see them at work on `data` before; `watch` is
@@ -197,12 +202,18 @@ pub(crate) fn ready<T: Runnable>(
     seed: u64,
     watch: &mut dyn FnMut(Stage, usize, usize) -> ControlFlow<()>,
 ) -> Result<Ready<T::Model>> {
-    let taken = (method.method(), targets);
-    let (mut model, modules) = load_targeted::<T>(files, taken, weights)?;
+    let cap = targets.capped(method);
+    let method: &dyn Method = match &cap {
+        Some(cap) => cap,
+        None => method.method(),
+    };
+    let (mut model, modules) = load_targeted::<T>(files, (method, targets), weights)?;
+    let cut = cap.as_ref().map(|cap| cap.cut(T::seen(model.as_ref()), &modules));
+    let capped = cut.transpose()?.flatten();
     let parameters = T::seen(model.as_ref()).parameters();
     let numbers =
         parameters.iter().map(|parameter| rankine_nn::weight::counts(parameter.weight.as_ref()).1).sum();
-    let (method, root) = (method.method(), Rng::new(seed));
+    let root = Rng::new(seed);
     let (rng, taken) = (root.fork("calibrate"), (method, modules.as_slice()));
     let mut told = |done: usize, total: usize| watch(Stage::Calibrating, done, total);
     let calibration = calibrated::<T>(model.as_mut(), taken, data, &rng, &mut told)?;
@@ -212,5 +223,5 @@ pub(crate) fn ready<T: Runnable>(
     let informed = calibration.inform(method);
     let attach_rng = root.fork("attach");
     let attached = attach(T::seen_mut(model.as_mut()), &informed, &modules, &attach_rng, &mut told)?;
-    Ok(Ready { model, attached, numbers, unsettled: calibration.unsettled })
+    Ok(Ready { model, attached, numbers, unsettled: calibration.unsettled, capped })
 }

@@ -19,7 +19,7 @@ use rankine_checkpoint::{Tensors, adapter::modules_of};
 use rankine_data::images::ImageBatch;
 use rankine_data::{Batch, Batches, Batching, LabelledBatch};
 use rankine_nn::models::Storage;
-use rankine_nn::{Origin, Parameter, Pass, Probes, Seed, Tokens};
+use rankine_nn::{By, Origin, Parameter, Pass, Probes, Seed, Tokens};
 use rankine_random::Rng;
 use rankine_tensor::{Tensor, untaped};
 use rankine_train::{BatchOf, Classify, ClassifyImages, NextToken};
@@ -214,7 +214,8 @@ impl<T: Derivable> Network for Reader<T> {
             }
         };
         let forward = &mut || T::outputs(&self.model, &self.batches[question.batch]);
-        let derivatives = self.probes.derive(seed, (question.by, question.maps), forward)?;
+        let by = By { layers: question.by, outputs: question.maps, shift: question.shift };
+        let derivatives = self.probes.derive(seed, by, forward)?;
         let derived = derivatives.into_iter().map(|derivatives| Derived {
             activations: derivatives.inputs,
             gradients: derivatives.by_inputs,

@@ -14,8 +14,9 @@ use rankine_train::NextToken;
 /// Data as examples for a model, cut at what it can see.
 pub(crate) fn examples(checkpoint: &Checkpoint, section: &DataSection) -> Result<(Vec<Example>, Summary)> {
     let dataset = Dataset::read(&section.path, section.format, section.columns()?)?;
-    let max_length = section.max_length.min(checkpoint.config().context);
-    let encoding = Encoding { max_length, train_on_prompt: section.train_on_prompt, ..Encoding::default() };
+    let &DataSection { max_length, train_on_prompt, .. } = section;
+    let context = Some(checkpoint.config().context);
+    let encoding = Encoding { max_length, context, train_on_prompt, ..Encoding::default() };
     Ok(encode(&dataset, &tokenizer(checkpoint)?, &encoding)?)
 }
 

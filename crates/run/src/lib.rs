@@ -25,6 +25,7 @@ mod change;
 mod classify;
 mod count;
 mod error;
+mod fisher;
 mod folder;
 mod ground;
 mod images;
@@ -54,6 +55,7 @@ pub use classify::{
 };
 pub use count::{Count, Group, count};
 pub use error::{Error, Result};
+pub use fisher::{Fisher, FisherPlan, FisherReport};
 pub use folder::is_run;
 pub use images::{LoadedImages, load_images, open_image_adapter};
 pub use init::{Start, Started, init};
@@ -63,7 +65,6 @@ pub use loading::{
     Loaded, check_base, gguf_vocabulary, load, load_model, module_names, open_adapter, tokenizer,
     tokenizer_companions, warning,
 };
-pub use matching::{Guided, MidpointLosses, StraightThrough};
 pub use metrics::Metrics;
 pub use path::{Examiner, PathPoint, barrier};
 pub use recipe::{DataSection, DistillSection, Modules, Recipe, TargetSection, TaskName, TrainSection};

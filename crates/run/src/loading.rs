@@ -1,6 +1,6 @@
 //! From files to a model with its tokenizer.
 
-use crate::{Result, residual};
+use crate::{Error, Result, residual};
 use rankine_checkpoint::{
     Adapter, AdapterConfig, Checkpoint, Config, TensorInfo, TokenizerFiles,
     adapter::{ModuleName, modules_of},
@@ -13,6 +13,8 @@ use rankine_nn::{
 };
 use rankine_surgery::Merged;
 use std::path::{Path, PathBuf};
+
+const TOKENIZER: &str = "tokenizer.json";
 
 /// A model that is ready to run.
 pub struct Loaded {
@@ -82,9 +84,9 @@ pub fn check_base(base: &Path, folder: &Path, config: &AdapterConfig) -> Result<
 
 /// The tokenizer and chat template of a model; its ending tokens are those of the configuration too.
 pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
-    let mut tokenizer = match checkpoint.tokenizer_files()? {
+    let made = match checkpoint.tokenizer_files()? {
         TokenizerFiles::Json { tokenizer, config, template } => {
-            Tokenizer::from_json(&tokenizer, &config, template)?
+            Tokenizer::from_json(&tokenizer, &config, template)
         }
         TokenizerFiles::Gguf(vocabulary) => Tokenizer::from_vocabulary(Vocabulary {
             kinds: vocabulary.kinds.iter().map(|&kind| kind.number()).collect(),
@@ -101,10 +103,18 @@ pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
             add_eos: vocabulary.add_eos,
             add_space_prefix: vocabulary.add_space_prefix,
             chat_template: vocabulary.chat_template,
-        })?,
+        }),
     };
+    let mut tokenizer = made.map_err(|source| at_tokenizer(checkpoint, source))?;
     tokenizer.add_eos_ids(&checkpoint.config().eos);
     Ok(tokenizer)
+}
+
+/// The fault of a tokenizer, with its file.
+fn at_tokenizer(checkpoint: &Checkpoint, source: rankine_data::Error) -> Error {
+    let path =
+        if checkpoint.is_gguf() { checkpoint.path().to_owned() } else { checkpoint.path().join(TOKENIZER) };
+    Error::Tokenizer { path, source: Box::new(source) }
 }
 
 /// The tokenizer and chat template inside a GGUF file as the files that transformers reads; none where it has none, and
@@ -116,7 +126,7 @@ pub fn tokenizer_companions(base: &Checkpoint) -> Result<Vec<(String, Vec<u8>)>>
     let tokenizer = tokenizer(base)?;
     let config = format!("{:#}\n", tokenizer.tokenizer_config_json());
     let mut files = vec![
-        ("tokenizer.json".to_owned(), tokenizer.to_json()?),
+        (TOKENIZER.to_owned(), tokenizer.to_json()?),
         ("tokenizer_config.json".to_owned(), config.into_bytes()),
     ];
     if let Some(template) = tokenizer.chat_template() {
@@ -139,7 +149,8 @@ pub fn gguf_vocabulary(checkpoint: &Checkpoint) -> Result<Option<gguf::Vocabular
     };
     let config = checkpoint.config();
     let rows = checkpoint.tensors().infos().get(config.architecture.embedding()).map_or(0, TensorInfo::rows);
-    let found = Vocabulary::from_json(&tokenizer, &settings, template, rows)?;
+    let found = Vocabulary::from_json(&tokenizer, &settings, template, rows)
+        .map_err(|source| at_tokenizer(checkpoint, source))?;
     // Some configurations name tokens that are not there.
     let known = |id: &u32| (*id as usize) < rows;
     let ends = || config.eos.iter().copied().filter(known);

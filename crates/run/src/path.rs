@@ -1,8 +1,8 @@
 //! How good the models on the line between two others are.
 //!
-//!     θ(t) = (1 − t)·θ_a + t·θ_b        barrier = max_t [ L(t) − (1 − t)·L(0) − t·L(1) ]
+//!     θ(t) = (1 − t)·θ_a + t·θ_b
 //!
-//! L is the mean −ln p on some data. Every model is made in memory, one after the other; the two ends are those of the files.
+//! Loss is the mean −ln p on some data. Every model is made in memory, one after the other; the two ends are those of the files.
 
 use crate::{DataSection, Error, Result, kind::Runnable, matching::Guide, reading::Reading};
 use rankine_checkpoint::{Network, Pair, Tensors};
@@ -84,12 +84,10 @@ impl Examiner {
     }
 }
 
-/// How far the loss rises above the line between its two ends; at least 0, NaN where a loss is.
+/// How far the loss rises above the line between its two ends, as [`rankine_analyze::barrier()`] has it.
 pub fn barrier(points: &[PathPoint]) -> f64 {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return f64::NAN };
-    let above = |point: &PathPoint| point.nll - (1.0 - point.t) * first.nll - point.t * last.nll;
-    let highest = |most: f64, rise: f64| if rise.is_nan() || most < rise { rise } else { most };
-    points.iter().map(above).fold(0.0, |most, rise| if most.is_nan() { most } else { highest(most, rise) })
+    let losses: Vec<(f64, f64)> = points.iter().map(|point| (point.t, point.nll)).collect();
+    rankine_analyze::barrier(&losses)
 }
 
 /// Scores models of a kind.
@@ -183,21 +181,4 @@ impl Examine for Residual {
 fn numbers(score: &impl Measured) -> [f64; 2] {
     let accuracy = score.metrics().into_iter().find(|(name, _)| *name == "accuracy");
     [score.nll(), accuracy.map_or(f64::NAN, |(_, value)| value)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_barrier_is_what_stands_above_the_line_between_the_ends() {
-        let path = |losses: &[f64]| -> Vec<PathPoint> {
-            let last = (losses.len() - 1) as f64;
-            let point = |(at, &nll): (usize, &f64)| PathPoint { t: at as f64 / last, nll, accuracy: 0.5 };
-            losses.iter().enumerate().map(point).collect()
-        };
-        assert_eq!(barrier(&path(&[1.0, 4.0, 3.0])), 2.0);
-        assert_eq!(barrier(&path(&[1.0, 0.5, 3.0])), 0.0);
-        assert!(barrier(&path(&[1.0, f64::NAN, 3.0])).is_nan() && barrier(&[]).is_nan());
-    }
 }

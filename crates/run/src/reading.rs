@@ -33,8 +33,7 @@ impl Reading {
             return Ok(Self::Images(images));
         }
         let files = Checkpoint::open(model)?;
-        let is_labelled = data.label_column.is_some() || data.text_column.is_some();
-        Ok(match is_labelled || tells_classes(&files)? {
+        Ok(match data.is_labelled() || tells_classes(&files)? {
             true => Self::Texts(files),
             false => Self::Language(files),
         })

@@ -16,7 +16,7 @@ use crate::{
 };
 use rankine_checkpoint::{Adapter, Checkpoint, ImageCheckpoint};
 use rankine_data::{Batches, Batching, LabelSummary, Sample, Summary, images::ImageSummary};
-use rankine_method::{Base, check_base, diffora::Candidate, export, train_whole};
+use rankine_method::{Base, Cut, check_base, diffora::Candidate, export, train_whole};
 use rankine_nn::Model;
 use rankine_surgery::Stage;
 use rankine_train::{Best, Data, Ending, Event, Measured, Plan, State, Step, Task};
@@ -46,6 +46,8 @@ pub enum Notice<'a> {
     Calibrating(usize, usize),
     /// The directions of so many weights had not converged when the calibration ended.
     Unsettled(usize),
+    /// Weights get less than the rank that was asked for, as is allowed.
+    Capped(&'a Cut),
     /// The method took over so many of so many weights.
     Attaching(usize, usize),
     /// So many of so many steps of a search for modules were made.
@@ -124,8 +126,7 @@ impl Recipe {
     /// What the model is trained for: classifying when it is an encoder or has such a head, or when there are labels.
     fn task(&self, checkpoint: &Checkpoint) -> Result<TaskName> {
         let head = classify::tells_classes(checkpoint)?;
-        let told =
-            if head || self.data.label_column.is_some() { TaskName::Classify } else { TaskName::Language };
+        let told = if head || self.data.is_labelled() { TaskName::Classify } else { TaskName::Language };
         Ok(self.task.unwrap_or(told))
     }
 }
@@ -159,10 +160,13 @@ where
             });
             ControlFlow::Continue(())
         };
-        let Ready { mut model, attached, numbers: all, unsettled } =
+        let Ready { mut model, attached, numbers: all, unsettled, capped } =
             ready::<T>(files, taken, recipe.weights, recipe.seed, told)?;
         if 0 < unsettled {
             let _ = watch(Notice::Unsettled(unsettled));
+        }
+        if let Some(cut) = &capped {
+            let _ = watch(Notice::Capped(cut));
         }
         let whole = train_whole(T::seen_mut(model.as_mut()), &targets.whole)?;
         let seen = T::seen(model.as_ref());

@@ -48,7 +48,8 @@ pub(crate) fn check(method: &Choice, targets: &TargetSection, tensors: &dyn Tens
     if method.method().takes(Kind::Bias) {
         return Ok(());
     }
-    check_ranks(method, &targets.targets().select_strictly(&modules_of(tensors))?, tensors)
+    let modules = targets.targets().select_strictly(&modules_of(tensors))?;
+    check_ranks(method, targets, &modules, tensors)
 }
 
 /// The same of the ranks alone, for a model that is to tell texts apart: it may get another head, and what is wrong with names is
@@ -78,11 +79,16 @@ fn check_body(
 ) -> Result<()> {
     let mut modules = targets.targets().select_strictly(&modules_of(tensors)).unwrap_or_default();
     modules.retain(|module| !is_head(module));
-    check_ranks(method, &modules, tensors)
+    check_ranks(method, targets, &modules, tensors)
 }
 
-fn check_ranks(method: &Choice, modules: &[String], tensors: &dyn Tensors) -> Result<()> {
-    let Some(rank) = method.rank() else { return Ok(()) };
+fn check_ranks(
+    method: &Choice,
+    targets: &TargetSection,
+    modules: &[String],
+    tensors: &dyn Tensors,
+) -> Result<()> {
+    let Some(rank) = method.rank().filter(|_| !targets.cap_rank) else { return Ok(()) };
     for module in modules {
         let path = format!("{module}.weight");
         let shape = tensors.infos().get(&path).map(|info| info.shape.as_slice());

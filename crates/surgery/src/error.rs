@@ -110,6 +110,9 @@ pub enum Error {
         /// How the base was altered.
         initialisation: Initialisation,
     },
+    /// What is said of how the training of an adapter began cannot be.
+    #[error(transparent)]
+    Beginning(Box<crate::BeginningFault>),
     /// Factors that do not have the numbers their shape declares.
     #[error("the change of `{module}` does not have the numbers that its shape declares")]
     Factors {
@@ -378,5 +381,11 @@ fn initialisation_name(initialisation: Initialisation) -> String {
         Initialisation::LoraGa => "`lora_ga`".to_owned(),
         Initialisation::Loftq => "`loftq`".to_owned(),
         other => format!("`{other:?}`"),
+    }
+}
+
+impl From<crate::BeginningFault> for Error {
+    fn from(fault: crate::BeginningFault) -> Self {
+        Self::Beginning(Box::new(fault))
     }
 }

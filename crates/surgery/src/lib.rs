@@ -39,18 +39,19 @@ mod whole;
 mod write;
 
 pub use adapters::{
-    AdapterOutput, Combination, Conversion, ExportedModule, GgufExport, GgufOutput, Keep, KeptRank, Obstacle,
-    OtherKind, Recompressed, Share, combine, convert, export,
+    AdapterOutput, Apart, Combination, Conversion, ExportedModule, GgufExport, GgufOutput, Keep, KeptRank,
+    Misfit, Obstacle, OtherKind, Recompressed, Share, combine, convert, convert_from, export, factors_apart,
+    plan_export,
 };
 pub use align::{
-    Aligned, AlignedGroup, Alignment, Correlations, Group, Overlap, PermutationSpec, Permutations, Permuted,
-    ReadUnits, UnitKind, UnitOrders,
+    Aligned, AlignedGroup, Alignment, Correlations, Group, Guided, Loss, MidpointLosses, Origin, Overlap,
+    PermutationSpec, Permutations, Permuted, ReadUnits, StraightThrough, UnitKind, UnitOrders,
 };
 pub use blend::{
     BlendRecipe, BlendReport, BlendedGroup, BlendedTensor, Blending, Ingredient, ModelRead, RecipeFault,
     Reference, robust_signature, weighted_sum,
 };
-pub use compensate::{Compensated, CompensatedModule, Compensation, Correction, Norms};
+pub use compensate::{Compensated, CompensatedModule, Compensation, CompensationPlan, Correction, Norms};
 pub use compress::{
     Compact, Compress, CompressedMatrix, Compression, CompressionReport, Extent, Form, Levels, LowRank,
     Magnitude, Monarch, Pattern, Prune, Quantize, Score, Site, SvdActivation,
@@ -61,14 +62,14 @@ pub use fingerprint::Changed;
 pub use inputs::{Inputs, Seen, Wanted};
 pub use interpolate::Interpolated;
 pub use merge::{MergeReport, TensorChange, merge, merge_images, plan_merge, plan_merge_images};
-pub use merged::Merged;
+pub use merged::{Beginning, BeginningFault, Merged};
 pub use mitigate::{Mitigated, Mitigation, MitigationReport};
-pub use output::check as check_output;
+pub use output::{check as check_output, check_apart, check_file as check_output_file};
 pub use progress::{Progress, Stage, Watch};
 pub use quantize::{
     GgufReport, GgufSource, GgufTarget, GgufTensor, Quantization, Types, merge_gguf, plan_merge_gguf,
 };
-pub use rewrite::{plan_rewrite, rewrite};
+pub use rewrite::{plan_rewrite, rewrite, rewrite_as_modules};
 pub use subject::{Subject, pair};
 pub use unfinished::{Resume, unfinished_bytes};
 pub use whole::{plan_whole, write_whole};

@@ -33,8 +33,8 @@ pub struct TensorChange {
 ///
 /// # Errors
 /// When the base is not what its configuration says, the adapter does not fit it or the base it was trained on cannot be
-/// recomputed, when `target` exists and may not be replaced (base and adapter never are), writing fails, or `watch`
-/// breaks off; nothing is left behind then.
+/// recomputed, when `target` exists and may not be replaced (base and adapter never are) or lies inside one of them, writing
+/// fails, or `watch` breaks off; nothing is left behind then.
 pub fn merge(
     base: &Checkpoint,
     adapter: &Adapter,

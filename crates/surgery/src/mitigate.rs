@@ -3,8 +3,8 @@
 //!     W' = W + (λ − 1)·Σ_j s_j·u_j·v_jᵀ        over the intruders j of W: j ≤ k, max_i |⟨u_j, u₀_i⟩| < ε
 //!
 //! λ = 1 changes nothing and λ = 0 takes the intruders away. W is a tuned matrix, U₀ are the left singular vectors of the base's,
-//! as the files hold both; heads, embeddings and convolutions stay. The paper scales the first intruder of every matrix; as in
-//! peft all among the first k are.
+//! as the files hold both; a convolution counts as the matrix [out, in·height·width]. Heads and embeddings stay, and so do weights
+//! of types whose numbers are not read. The paper scales the first intruder of every matrix; as in peft all among the first k are.
 //!
 //! Triples are found before anything is written, and only those of intruders are kept: some rows and columns a matrix. Weights
 //! are then written as those of a merge, a block of rows at a time.
@@ -12,9 +12,9 @@
 
 use crate::adapters::Product;
 use crate::merged::Squares;
-use crate::output::check_target_outside;
+use crate::output::check_target;
 use crate::progress::in_groups;
-use crate::write::{Plan, Weights, WriteOptions, shard_plan};
+use crate::write::{Plan, Weights, WriteOptions, shard_plan, summary};
 use crate::{Error, Result, Stage, Subject, Watch};
 use indexmap::IndexMap;
 use rankine_checkpoint::{Pair, Tensors};
@@ -53,7 +53,7 @@ pub struct Mitigated {
     pub relative: f64,
 }
 
-/// What was scaled, and what was written.
+/// What was scaled, and what was written, or would be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MitigationReport {
     /// The files.
@@ -98,7 +98,7 @@ impl Mitigation {
         let pair = base.pair(tuned)?;
         let mut options = tuned.complete(options);
         options.inputs.push(base.path().to_owned());
-        check_target_outside(target, &options)?;
+        check_target(target, &options)?;
         let source = tuned.tensors();
         shard_plan(source, &options)?;
         let corrections = self.corrections(pair, tuned, watch)?;
@@ -113,9 +113,25 @@ impl Mitigation {
         };
         let weights = Weights { source, copied: &|name| !corrections.contains_key(name), fill: &fill };
         let plan = weights.write(&|plan| tuned.describe(plan, &options), target, &options, watch)?.plan;
-        let matrix =
-            |(name, found): (String, Correction)| found.of(name.strip_suffix(".weight").unwrap_or(&name));
-        Ok(MitigationReport { plan, matrices: corrections.into_iter().map(matrix).collect() })
+        Ok(MitigationReport { plan, matrices: told(corrections) })
+    }
+
+    /// What [`run`](Self::run) would write, without making it: intruders are found all the same.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), but for the output.
+    pub fn plan(
+        &self,
+        base: Subject<'_>,
+        tuned: Subject<'_>,
+        options: &WriteOptions,
+        watch: &mut Watch,
+    ) -> Result<MitigationReport> {
+        self.check()?;
+        tuned.check()?;
+        let pair = base.pair(tuned)?;
+        let plan = summary(&shard_plan(tuned.tensors(), options)?);
+        Ok(MitigationReport { plan, matrices: told(self.corrections(pair, tuned, watch)?) })
     }
 
     /// Whether the settings make sense.
@@ -143,8 +159,9 @@ impl Mitigation {
         tuned: Subject<'_>,
         watch: &mut Watch,
     ) -> Result<IndexMap<String, Correction>> {
-        let names: Vec<String> =
-            tuned.linear().iter().map(|module| format!("{}.weight", module.path)).collect();
+        let mut names: Vec<String> =
+            tuned.maps().iter().map(|module| format!("{}.weight", module.path)).collect();
+        names.retain(|name| pair.unread(name).is_none());
         let of_tensor = |name: &String| self.of_tensor([pair.base(), pair.tuned()], name);
         let corrections = in_groups(Stage::Decomposing, &names, of_tensor, watch)?;
         let found = names.into_iter().zip(corrections);
@@ -157,8 +174,10 @@ impl Mitigation {
         [base, tuned]: [&dyn Tensors; 2],
         name: &str,
     ) -> Result<Option<Correction>> {
-        let sides = tuned.infos().get(name).map(|info| info.shape.as_slice());
-        let Some(&[rows, columns]) = sides else { return Ok(None) };
+        let found = tuned.infos().get(name).filter(|info| 2 <= info.shape.len());
+        let Some([rows, columns]) = found.map(|info| [info.rows(), info.row_elements()]) else {
+            return Ok(None);
+        };
         let read = |tensors: &dyn Tensors| -> Result<Vec<f32>> {
             let mut values = vec![0.0; rows * columns];
             tensors.read_into(name, &mut values)?;
@@ -189,4 +208,11 @@ impl Mitigation {
         let a = intruders.iter().flat_map(|&j| &vt[j * columns..(j + 1) * columns]).copied().collect();
         Product { b, a, rank: intruders.len(), outputs: rows, inputs: columns }
     }
+}
+
+/// What corrections do, by the modules of their matrices.
+fn told(corrections: IndexMap<String, Correction>) -> Vec<Mitigated> {
+    let matrix =
+        |(name, found): (String, Correction)| found.of(name.strip_suffix(".weight").unwrap_or(&name));
+    corrections.into_iter().map(matrix).collect()
 }

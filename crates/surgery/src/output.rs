@@ -2,6 +2,8 @@
 
 use crate::write::WriteOptions;
 use crate::{Error, Result, unfinished};
+use rankine_checkpoint::safetensors::Safetensors;
+use rankine_checkpoint::writer::OutputFile;
 use rankine_checkpoint::{Existing, OutputFolder};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -32,17 +34,22 @@ pub(crate) fn check_outside<'a>(target: &Path, inputs: impl IntoIterator<Item = 
     }
 }
 
-/// An error unless the folder `target` can be written, before the work is done.
+/// An error where something is to be written to `target` and would touch what is read: it is one of the `inputs`, holds one, or
+/// lies inside of one. Whether it may be replaced otherwise is not asked.
+///
+/// # Errors
+/// [`Error::OutputInInput`], [`Error::OutputIsInput`].
+pub fn check_apart(target: &Path, inputs: &[PathBuf]) -> Result<()> {
+    check_outside(target, inputs)?;
+    check_unread(target, inputs)
+}
+
+/// An error unless the folder `target` can be written, outside of everything that is read, before the work is done.
 pub(crate) fn check_target(target: &Path, options: &WriteOptions) -> Result<()> {
+    check_outside(target, options.read())?;
     check(target, options.existing, options.read())?;
     drop(OutputFolder::create(target, options.existing)?);
     unfinished::check(target, options)
-}
-
-/// As [`check_target`], and `target` lies outside of everything that is read.
-pub(crate) fn check_target_outside(target: &Path, options: &WriteOptions) -> Result<()> {
-    check_outside(target, options.read())?;
-    check_target(target, options)
 }
 
 /// As [`check`], for a GGUF file: only such a file is replaced.
@@ -54,6 +61,17 @@ pub(crate) fn check_gguf<'a>(
     check_kind(target, existing, inputs, is_gguf)
 }
 
+/// As [`check`], for a file of tensors, before the work is done: only such a file is replaced, and none inside of what is read.
+///
+/// # Errors
+/// That it is not replaced, or cannot be made.
+pub fn check_file(target: &Path, existing: Existing, inputs: &[PathBuf]) -> Result<()> {
+    check_outside(target, inputs)?;
+    check_kind(target, existing, inputs, |target| Safetensors::open(target).is_ok())?;
+    drop(OutputFile::create(target, existing)?);
+    Ok(())
+}
+
 fn check_kind<'a>(
     target: &Path,
     existing: Existing,
@@ -63,14 +81,18 @@ fn check_kind<'a>(
     if existing != Existing::Replace || target.symlink_metadata().is_err() {
         return Ok(());
     }
-    if let Ok(whole) = target.canonicalize() {
-        let mut inputs = inputs.into_iter();
-        if let Some(input) = inputs.find(|input| places(input).iter().any(|place| place.starts_with(&whole)))
-        {
-            return Err(Error::OutputIsInput { output: target.to_owned(), input: input.clone() });
-        }
-    }
+    check_unread(target, inputs)?;
     if is_ours(target) { Ok(()) } else { Err(Error::OutputIsForeign { output: target.to_owned() }) }
+}
+
+/// An error where `target` is one of the `inputs`, or holds one.
+fn check_unread<'a>(target: &Path, inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
+    let Ok(whole) = target.canonicalize() else { return Ok(()) };
+    let is_held = |input: &&PathBuf| places(input).iter().any(|place| place.starts_with(&whole));
+    match inputs.into_iter().find(is_held) {
+        Some(input) => Err(Error::OutputIsInput { output: target.to_owned(), input: input.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// Where `input` lies, and where it leads to if it is a link.

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 pub enum Stage {
     /// Seeing the inputs of the weights; counted in batches, of which there may be fewer in the end.
     Calibrating,
-    /// Comparing two models; counted in tensors, or in blocks of their rows.
+    /// Comparing two models or what becomes of adapters; counted in tensors, in blocks of their rows, or in modules.
     Comparing,
     /// Finding which units of two models go together; counted in groups of units, again and again, or in steps of a training.
     Matching,

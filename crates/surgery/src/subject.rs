@@ -1,6 +1,7 @@
 //! A model as a whole, of texts, of images or of nothing that is known: its tensors, and the files that tell what they are.
 
-use crate::output::check_target_outside;
+use crate::compress::Site;
+use crate::output::check_target;
 use crate::write::{WriteOptions, configured, first_dtype};
 use crate::{Error, Result, base};
 use rankine_checkpoint::adapter::{Kind, ModuleName, Targets, modules_of};
@@ -68,7 +69,7 @@ impl<'a> Subject<'a> {
     /// When the model is not whole, or `target` exists and may not be replaced (what is read never is) or lies in what is read.
     pub fn check_output(self, target: &Path, options: &WriteOptions) -> Result<()> {
         self.check()?;
-        check_target_outside(target, &self.complete(options))
+        check_target(target, &self.complete(options))
     }
 
     /// With the model as what is read, and the files that a copy of it should have.
@@ -78,7 +79,7 @@ impl<'a> Subject<'a> {
         options.companions.extend(match self {
             Self::Texts(model) => model.companions(),
             Self::Images(model) => model.companions(),
-            Self::Bare(_) => Vec::new(),
+            Self::Bare(bare) => bare.companions(),
         });
         options
     }
@@ -101,10 +102,18 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The linear layers, but for those of the head.
-    pub(crate) fn linear(self) -> Vec<ModuleName> {
+    /// The linear layers and convolutions, but for those of the head.
+    pub(crate) fn maps(self) -> Vec<ModuleName> {
+        let is_map = |module: &ModuleName| matches!(module.kind, Kind::Linear | Kind::Convolution);
         let mut modules = modules_of(self.tensors());
-        modules.retain(|module| module.kind == Kind::Linear && !self.is_head(&module.path));
+        modules.retain(|module| is_map(module) && !self.is_head(&module.path));
+        modules
+    }
+
+    /// The linear layers among them.
+    pub(crate) fn linear(self) -> Vec<ModuleName> {
+        let mut modules = self.maps();
+        modules.retain(|module| module.kind == Kind::Linear);
         modules
     }
 
@@ -120,6 +129,22 @@ impl<'a> Subject<'a> {
             return Err(Error::NoLinear { path: self.path().to_owned(), convolutions });
         }
         Ok(targets.select_strictly(&linear)?)
+    }
+
+    /// Bytes of factors in f32 on the targeted linear layers: of this rank as far as a layer has so many directions, of all that it
+    /// has where `None`.
+    ///
+    /// # Errors
+    /// As [`targeted`](Self::targeted).
+    pub(crate) fn lora_bytes(self, targets: &Targets, rank: Option<usize>) -> Result<u64> {
+        let modules = self.targeted(targets)?;
+        let sides =
+            modules.iter().filter_map(|module| Site::new(self.tensors(), module)).map(|site| site.sides());
+        let numbers = sides.map(|[rows, columns]| {
+            let rank = rank.unwrap_or(usize::MAX).min(rows).min(columns);
+            rank as u64 * (rows + columns) as u64
+        });
+        Ok(4 * numbers.sum::<u64>())
     }
 
     /// This model and one that was made of it.
@@ -150,7 +175,7 @@ impl<'a> Subject<'a> {
         match self {
             Self::Texts(model) => configured(model.tensors(), plan, model.config(), options),
             Self::Images(model) => model.describe(first_dtype(plan)),
-            Self::Bare(_) => Vec::new(),
+            Self::Bare(bare) => bare.describe(first_dtype(plan)),
         }
     }
 }

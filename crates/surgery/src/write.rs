@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub struct WriteOptions {
     /// Type of all weights: F32, F16 or Bf16. `None` keeps each as it is; a model with quantised weights becomes f32,
     /// the type that holds all of them exactly, and so does a weight of f64 that is computed and not copied: everything is
-    /// computed in f32.
+    /// computed in f32. Floats of eight bits become bf16, whatever is done with them ([`Dtype::written`]).
     pub dtype: Option<Dtype>,
     /// Most bytes of weights in a file; a larger tensor has a file to itself.
     pub shard_bytes: u64,
@@ -267,9 +267,7 @@ fn common_dtype(infos: &IndexMap<String, TensorInfo>, options: &WriteOptions) ->
 fn stored_dtype(found: Dtype, common: Option<Dtype>) -> Dtype {
     match common {
         Some(dtype) if is_weight(found) => dtype,
-        // Which holds all floats of eight bits.
-        _ if found.is_float8() => Dtype::Bf16,
-        _ => found,
+        _ => found.written(),
     }
 }
 

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::panic, reason = "a test library fails by panicking")]
 
+pub mod browser;
 mod closeness;
 pub mod fixtures;
 mod gradient;

@@ -2,12 +2,15 @@
 //!
 //!     ‖W − W₀‖ / ‖W₀‖        Frobenius norms, over all numbers of a tensor, in f64
 //!
-//! Both models are read a block of rows at a time, the blocks of all tensors shared by all threads.
+//! Both models are read a block of rows at a time, the blocks of all tensors shared by all threads. Tensors of types whose numbers
+//! are not read are passed over, and named.
 
 use crate::{Progress, Result, Watch};
+use indexmap::IndexMap;
 use rankine_checkpoint::{Layer, Pair, Place};
 use rankine_kernels::reduce;
 use rayon::prelude::*;
+use serde::Serialize;
 use std::ops::Range;
 
 /// Numbers of a block: 1 MiB.
@@ -45,6 +48,15 @@ impl TensorChange {
     }
 }
 
+/// Tensors that are not compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotCompared {
+    /// The type in which one of the two models stores them, whose numbers are not read.
+    pub dtype: String,
+    /// Their names.
+    pub tensors: Vec<String>,
+}
+
 /// Some rows of a tensor.
 struct Block<'a> {
     /// Which tensor.
@@ -55,13 +67,26 @@ struct Block<'a> {
     width: usize,
 }
 
-/// Every tensor, in the order of the base; progress is counted in blocks of rows.
+/// What [`changes`] passes over, by type as they are met.
+pub fn not_compared(pair: Pair<'_>) -> Vec<NotCompared> {
+    let mut found: IndexMap<&str, Vec<String>> = IndexMap::new();
+    for (name, _) in pair.tensors() {
+        if let Some(dtype) = pair.unread(name) {
+            found.entry(dtype.name()).or_default().push(name.to_owned());
+        }
+    }
+    let of = |(dtype, tensors): (&str, Vec<String>)| NotCompared { dtype: dtype.to_owned(), tensors };
+    found.into_iter().map(of).collect()
+}
+
+/// Every tensor whose numbers are read, in the order of the base; progress is counted in blocks of rows.
 ///
 /// # Errors
 /// When a tensor cannot be read, or `watch` breaks off.
 pub fn changes(pair: Pair<'_>, watch: &mut Watch) -> Result<Vec<TensorChange>> {
     let (mut found, mut blocks) = (Vec::new(), Vec::new());
-    for (index, (name, info)) in pair.tensors().enumerate() {
+    let read = pair.tensors().filter(|(name, _)| pair.unread(name).is_none());
+    for (index, (name, info)) in read.enumerate() {
         let place = Place::of_tensor(name);
         let alone = name.strip_suffix(".weight").unwrap_or(name);
         found.push(TensorChange {

@@ -7,6 +7,6 @@ mod changes;
 mod spectra;
 mod sums;
 
-pub use changes::{TensorChange, changes};
+pub use changes::{NotCompared, TensorChange, changes, not_compared};
 pub use spectra::{MatrixChange, spectra};
-pub use sums::{ChangeMap, ChangeSum, by_kind, by_layer, change_map, sweep};
+pub use sums::{ChangeCell, ChangeMap, ChangeSum, by_kind, by_layer, change_map, sweep};

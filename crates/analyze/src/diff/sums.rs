@@ -3,7 +3,7 @@
 use super::changes::TensorChange;
 use super::spectra::MatrixChange;
 use crate::lists;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use rankine_checkpoint::Layer;
 
 /// Several tensors together.
@@ -26,8 +26,27 @@ pub struct ChangeMap {
     pub layers: Vec<String>,
     /// The kinds, as they are met.
     pub kinds: Vec<String>,
+    /// What stands at every place, row by row; [layers · kinds].
+    pub cells: Vec<Option<ChangeCell>>,
+}
+
+/// What a layer has of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangeCell {
+    /// The name of the tensor, the first of several.
+    pub tensor: String,
+    /// How far it moved.
+    pub sum: ChangeSum,
+}
+
+impl ChangeMap {
     /// √(Σ ‖W − W₀‖² / Σ ‖W₀‖²); NaN where there is nothing. Rows are layers.
-    pub values: Vec<Vec<f64>>,
+    pub fn relative(&self) -> Vec<Vec<f64>> {
+        let value = |cell: &Option<ChangeCell>| cell.as_ref()?.sum.relative();
+        let values = self.cells.iter().map(|cell| value(cell).unwrap_or(f64::NAN));
+        let values: Vec<f64> = values.collect();
+        values.chunks(self.kinds.len().max(1)).map(<[f64]>::to_vec).collect()
+    }
 }
 
 impl ChangeSum {
@@ -78,22 +97,21 @@ pub fn by_layer(changes: &[TensorChange]) -> IndexMap<Option<Layer>, ChangeSum> 
 
 /// By layer and kind, of the tensors that are in a layer.
 pub fn change_map(changes: &[TensorChange]) -> ChangeMap {
-    let mut sums: IndexMap<Layer, IndexMap<&str, ChangeSum>> = IndexMap::new();
-    let mut kinds: IndexMap<&str, ()> = IndexMap::new();
+    let mut rows: IndexMap<Layer, IndexMap<&str, ChangeCell>> = IndexMap::new();
+    let mut kinds: IndexSet<&str> = IndexSet::new();
     for change in changes {
         let Some(layer) = &change.layer else { continue };
-        kinds.insert(change.kind.as_str(), ());
-        sums.entry(layer.clone()).or_default().entry(change.kind.as_str()).or_default().add(change);
+        kinds.insert(change.kind.as_str());
+        let new = || ChangeCell { tensor: change.name.clone(), sum: ChangeSum::default() };
+        let row = rows.entry(layer.clone()).or_default();
+        row.entry(change.kind.as_str()).or_insert_with(new).sum.add(change);
     }
-    let sums = lists::sorted(sums);
-    let row = |sums: &IndexMap<&str, ChangeSum>| -> Vec<f64> {
-        let value = |kind: &&str| sums.get(*kind).and_then(|sum| sum.relative()).unwrap_or(f64::NAN);
-        kinds.keys().map(value).collect()
-    };
+    let rows = lists::sorted(rows);
+    let cells = rows.values().flat_map(|row| kinds.iter().map(move |kind| row.get(*kind).cloned()));
     ChangeMap {
-        values: sums.values().map(row).collect(),
-        layers: lists::names(sums.keys()),
-        kinds: kinds.keys().map(|&kind| kind.to_owned()).collect(),
+        cells: cells.collect(),
+        layers: lists::names(rows.keys()),
+        kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(),
     }
 }
 

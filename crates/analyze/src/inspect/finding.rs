@@ -1,18 +1,12 @@
 //! What is worth saying of a model.
 
-use super::map::FEWEST;
-use super::summary::{deviations, median};
 use super::types::{is_whole, of_types};
-use super::{Part, TensorReport};
-use indexmap::IndexMap;
+use super::{TensorReport, among};
 use serde::Serialize;
 use std::fmt;
 
 /// Between these exponents lie the tails of layers that are trained well: Martin and Mahoney 2021, as WeightWatcher reads them.
 pub const USUAL_ALPHA: [f64; 2] = [2.0, 6.0];
-
-/// From how many deviations on a norm is unusual. Ours: of a normal law one in a billion lies so far out.
-const UNUSUAL: f64 = 6.0;
 
 /// How many names a message shows.
 const SHOWN: usize = 3;
@@ -67,19 +61,26 @@ pub enum Finding {
         /// Deviations above it, of logarithms, from the median absolute deviation.
         deviations: f64,
     },
-    /// Tails steeper than usual: α > 6; of whole spectra, as the exponent of the leading values alone may be another one.
+    /// Tails steeper than usual: α > 6.
     SteepTails {
         /// The tensors.
         tensors: Vec<String>,
         /// Of how many there is an exponent.
         of: usize,
     },
-    /// Tails flatter than usual: α < 2; of whole spectra.
+    /// Tails flatter than usual: α < 2.
     FlatTails {
         /// The tensors.
         tensors: Vec<String>,
         /// Of how many there is an exponent.
         of: usize,
+    },
+    /// Matrices of which the leading singular values alone are known.
+    Leading {
+        /// The tensors.
+        tensors: Vec<String>,
+        /// The largest bound of the error of a value, as a share of s₁.
+        bound: f64,
     },
     /// Tensors whose numbers are not read, or are whole and of no spectrum.
     NotAnalysed {
@@ -143,6 +144,15 @@ impl fmt::Display for Finding {
                 )?;
                 out.write_str(&few(tensors))
             }
+            Self::Leading { tensors, bound } => write!(
+                out,
+                "of {} matrices only the leading singular values are known, with a bound of their error of up to {:.1} % of the \
+                 largest: of outliers shown with ≥ there may be more, and effective rank and α need all values, which \
+                 `--exact` finds: {}",
+                tensors.len(),
+                100.0 * bound,
+                few(tensors)
+            ),
             Self::NotAnalysed { dtype, tensors } => {
                 write!(out, "not analysed: dtype {dtype}, of {}", few(tensors))
             }
@@ -172,21 +182,7 @@ fn few(names: &[String]) -> String {
 /// Everything that is worth saying, what may be wrong first.
 pub(super) fn findings(tensors: &[TensorReport]) -> Vec<Finding> {
     let mut found: Vec<Finding> = tensors.iter().filter_map(of_numbers).collect();
-    found.extend(same(tensors));
-    found.extend(large_norms(tensors));
-    let alpha = |tensor: &TensorReport| -> Option<f64> {
-        let whole = tensor.spectrum.as_ref().filter(|spectrum| spectrum.bound.is_none())?;
-        Some(whole.tail?.alpha)
-    };
-    let alphas = tensors.iter().filter_map(|tensor| Some((tensor.name.as_str(), alpha(tensor)?)));
-    let alphas: Vec<(&str, f64)> = alphas.collect();
-    let those = |is: &dyn Fn(f64) -> bool| -> Vec<String> {
-        alphas.iter().filter(|(_, alpha)| is(*alpha)).map(|(name, _)| (*name).to_owned()).collect()
-    };
-    let ([low, high], of) = (USUAL_ALPHA, alphas.len());
-    let (steep, flat) = (those(&|alpha| high < alpha), those(&|alpha| alpha < low));
-    found.extend((!steep.is_empty()).then_some(Finding::SteepTails { tensors: steep, of }));
-    found.extend((!flat.is_empty()).then_some(Finding::FlatTails { tensors: flat, of }));
+    found.extend(among::findings(tensors));
     found.extend(of_types(tensors));
     found.sort_by_key(|finding| !finding.is_warning());
     found
@@ -214,51 +210,9 @@ fn of_numbers(tensor: &TensorReport) -> Option<Finding> {
     (2 <= tensor.shape[0]).then_some(Finding::Dead { tensor: name, rows, columns })
 }
 
-/// Matrices that were stored twice.
-fn same(tensors: &[TensorReport]) -> Vec<Finding> {
-    let mut seen: IndexMap<(&[usize], u64), &str> = IndexMap::new();
-    let mut found = Vec::new();
-    for tensor in tensors.iter().filter(|tensor| 2 <= tensor.shape.len()) {
-        // Equal numbers throughout are a start or a mask, and tell nothing.
-        let Some(numbers) = tensor.numbers.as_ref().filter(|numbers| 0.0 < numbers.deviation) else {
-            continue;
-        };
-        match seen.get(&(tensor.shape.as_slice(), numbers.fingerprint)) {
-            Some(first) => {
-                found.push(Finding::Same { first: (*first).to_owned(), second: tensor.name.clone() });
-            }
-            None => drop(seen.insert((tensor.shape.as_slice(), numbers.fingerprint), &tensor.name)),
-        }
-    }
-    found
-}
-
-/// Norms far above those of their kind.
-fn large_norms(tensors: &[TensorReport]) -> Vec<Finding> {
-    let mut kinds: IndexMap<Part, Vec<(&str, f64)>> = IndexMap::new();
-    for tensor in tensors {
-        let norm = tensor.spectrum.as_ref().map(|spectrum| spectrum.spectral_norm);
-        if let Some(norm) = norm.filter(|norm| 0.0 < *norm) {
-            kinds.entry(tensor.kind).or_default().push((tensor.name.as_str(), norm));
-        }
-    }
-    kinds.values().filter(|norms| FEWEST <= norms.len()).flat_map(|norms| unusual(norms)).collect()
-}
-
-fn unusual(norms: &[(&str, f64)]) -> Vec<Finding> {
-    let logarithms: Vec<f64> = norms.iter().map(|(_, norm)| norm.ln()).collect();
-    let Some(middle) = median(norms.iter().map(|(_, norm)| *norm)) else { return Vec::new() };
-    let finding = |(&(name, spectral_norm), deviations): (&(&str, f64), f64)| {
-        let tensor = name.to_owned();
-        let found = Finding::LargeNorm { tensor, spectral_norm, median: middle, deviations };
-        (UNUSUAL < deviations).then_some(found)
-    };
-    norms.iter().zip(deviations(&logarithms)).filter_map(finding).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::Numbers;
+    use super::super::{Numbers, Part};
     use super::*;
 
     fn tensor(shape: &[usize], dtype: &str, values: &[f32]) -> TensorReport {

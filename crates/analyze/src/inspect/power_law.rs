@@ -6,8 +6,8 @@
 //!
 //! Clauset, Shalizi and Newman 2009, as the packages powerlaw and WeightWatcher compute it, where every eigenvalue but the
 //! largest is tried as λ_min; powerlaw 2 passes over those with α > 3 unless its `parameter_ranges` are widened: of a Gaussian
-//! matrix of 32 × 32 it then says 2.7, where powerlaw 1 and this say 6.4. Of leading eigenvalues alone a tail that begins
-//! further down is cut short, and its α another one. Departure: what is 0 up to rounding, s ≤ 1e-6·s₁, is left out, where
+//! matrix of 32 × 32 it then says 2.7, where powerlaw 1 and this say 6.4. Leading eigenvalues alone have no α here: a tail that
+//! begins further down would be cut short, and its α another one. Departure: what is 0 up to rounding, s ≤ 1e-6·s₁, is left out, where
 //! WeightWatcher leaves out λ ≤ 1e-5, a bound that depends on the scale of the weights.
 //! Costs O(k²).
 //!

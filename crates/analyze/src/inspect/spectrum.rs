@@ -5,8 +5,9 @@
 //!     leading: the first k by random projection, and a bound ε: s̃_i ≤ s_i ≤ √(s̃_i² + ε²), s_i ≤ ε beyond the k-th
 //!
 //! The projection has UᵀW = diag(s̃)·Vᵀ, so that WᵀW = W̃ᵀW̃ + RᵀR for what is left, R, and ε ≥ ‖R‖₂ but for one chance in 10¹⁰.
-//! What needs all values (the effective rank) is missing of a leading spectrum; noise is then fitted to the energy that the
-//! leading values leave, the tail among them.
+//! What needs all values (the effective rank, the tail) is missing of a leading spectrum. Noise is then fitted to the energy that
+//! the leading values leave, again and again without those above its edge; where all of them lie above, more may follow, and what
+//! was fitted is an upper bound.
 
 use super::power_law::Tail;
 use rankine_linalg::{Error, Noise, Truncation, effective_rank, gram_singular_values, truncated};
@@ -37,7 +38,7 @@ pub struct Spectrum {
     pub energy_ranks: [Option<usize>; SHARES.len()],
     /// What looks like noise, and what stands out of it.
     pub noise: Option<Bulk>,
-    /// The power law of the tail.
+    /// The power law of the tail; `None` where only the leading values are known, as a tail that begins further down would be cut short.
     pub tail: Option<Tail>,
     /// α·log₁₀ λ₁ (WeightWatcher's weighted alpha, α̂).
     pub weighted_alpha: Option<f64>,
@@ -54,10 +55,13 @@ pub struct Bulk {
     pub deviation: f64,
     /// Where the singular values of such noise end.
     pub edge: f64,
-    /// How many lie above; at least so many where the leading values all do.
+    /// How many lie above.
     pub outliers: usize,
     /// Their share of ‖W‖².
     pub energy: f64,
+    /// Whether only the leading values are known, and all lie above: there are at least so many outliers with so much energy, and
+    /// at most so much noise.
+    pub at_least: bool,
 }
 
 /// Which singular values are found.
@@ -103,9 +107,10 @@ impl Spectrum {
             let outliers = noise.outliers(&s);
             // The sum of nothing is −0.
             let energy = (eigenvalues[..outliers].iter().sum::<f64>() / total).abs();
-            Bulk { deviation: noise.deviation, edge: noise.edge, outliers, energy }
+            let at_least = bound.is_some() && outliers == s.len();
+            Bulk { deviation: noise.deviation, edge: noise.edge, outliers, energy, at_least }
         };
-        let tail = Tail::of(&eigenvalues);
+        let tail = if bound.is_none() { Tail::of(&eigenvalues) } else { None };
         let logarithm = |value: f64| (0.0 < value).then(|| value.log10());
         Self {
             spectral_norm: first.sqrt(),
@@ -218,6 +223,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Twenty directions stand out, eight are known.
+    #[test]
+    fn where_all_leading_values_stand_out_there_are_at_least_so_many() {
+        const SIDE: usize = 120;
+        let mut w = Rng::new(7).fork("noise").normals(SIDE * SIDE, 0.1);
+        (0..20).for_each(|at| w[at * (SIDE + 1)] += 10.0);
+        let [all, leading] = [ALL, Extent::Leading(8)].map(|extent| spectrum(&w, [SIDE; 2], extent));
+        let (known, guessed) = (all.noise.unwrap(), leading.noise.unwrap());
+        assert_eq!(
+            [(known.outliers, known.at_least), (guessed.outliers, guessed.at_least)],
+            [(20, false), (8, true)]
+        );
+        assert!(known.edge < guessed.edge && guessed.energy < known.energy, "{known:?} {guessed:?}");
+        assert!(known.deviation < guessed.deviation, "{known:?} {guessed:?}");
+        // What follows may be the tail of a power law.
+        assert!(all.tail.is_some() && all.weighted_alpha.is_some());
+        assert_eq!((leading.tail, leading.weighted_alpha), (None, None));
+        // One more than stand out.
+        let enough = spectrum(&w, [SIDE; 2], Extent::Leading(21)).noise.unwrap();
+        assert_eq!((enough.outliers, enough.at_least), (20, false));
+        assert!((enough.deviation - 0.1).abs() < 0.01, "{enough:?}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Group {
     pub effective_rank: Option<f64>,
     /// Singular values above the edge of the noise.
     pub outliers: Option<f64>,
+    /// Whether of some tensors there may be more of these, and of their energy.
+    pub outliers_at_least: bool,
     /// Their share of ‖W‖².
     pub outlier_energy: Option<f64>,
     /// Exponent of the tail.
@@ -61,6 +63,7 @@ impl Group {
             stable_rank: median(spectra.iter().map(|spectrum| spectrum.stable_rank)),
             effective_rank: median(spectra.iter().filter_map(|spectrum| spectrum.effective_rank)),
             outliers: median(noise.iter().map(|bulk| bulk.outliers as f64)),
+            outliers_at_least: noise.iter().any(|bulk| bulk.at_least),
             outlier_energy: median(noise.iter().map(|bulk| bulk.energy)),
             alpha: median(spectra.iter().filter_map(|spectrum| Some(spectrum.tail?.alpha))),
         }

@@ -2,11 +2,12 @@
 //!
 //!     Ê_ij = (1/n)·Σ A_ij²        A_ij = ∂f̂ᵢ′/∂f̂_j · f̂_j
 //!
-//! Gradients at the point itself. Where a row of a layer reaches several rows of the next, Ê is estimated with a random sign for
-//! each of these. The last layer acts on the outputs, where the sources are these.
+//! Slopes are gradients at the point itself, or integrated on the way there (`interaction/integration.rs`). Where a row of a layer
+//! reaches several rows of the next, Ê is estimated with a random sign for each of these. The last layer acts on the outputs,
+//! where the sources are these.
 
-use super::{LayerFindings, Network, Of, Question, Settings, step};
-use crate::{Error, Progress, Result, Watch};
+use super::{LayerFindings, Network, Of, Path, Settings, step};
+use crate::{Progress, Result, Watch};
 
 /// From the features of a layer to those of the next.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,36 +52,32 @@ pub fn edges(
     let (sources, batches) = (network.sources(), network.batches().min(settings.edge_batches));
     let outputs = if sources.exact && 0 < settings.features { sources.count } else { 0 };
     let targets: Vec<usize> = layers.iter().skip(1).map(features).chain([outputs]).collect();
-    let total = (targets.iter().sum::<usize>() * batches) as u64;
-    let mut progress = Progress { done: 0, total };
+    let passes = batches * settings.integration.points().len();
+    let mut progress = Progress { done: 0, total: (targets.iter().sum::<usize>() * passes) as u64 };
     let mut found = Vec::new();
     for ((from, layer), &count) in layers.iter().enumerate().zip(&targets) {
-        if count == 0 || features(layer) == 0 {
-            progress.done += (count * batches) as u64;
+        let features = features(layer);
+        if count == 0 || features == 0 {
+            progress.done += (count * passes) as u64;
             continue;
         }
-        let mut edges = Edges { from, features: features(layer), strengths: Vec::with_capacity(count) };
-        for to in 0..count {
-            let direction = layers.get(from + 1).map(|next| column(next, to));
-            let of = direction.as_ref().map_or(Of::Output(to), |direction| Of::Layer(from + 1, direction));
-            let (mut sums, mut rows) = (vec![0.0; edges.features], 0);
-            for batch in 0..batches {
-                let question = Question { batch, of, by: &[from], maps: false };
-                let derived = network.derive(&question).map_err(|source| Error::Network { source })?;
-                for derived in &derived {
-                    let values = layer.basis.features(&derived.activations, &layer.mean, edges.features);
-                    let slopes = layer.basis.derivatives(&derived.gradients, edges.features);
-                    for (j, sum) in sums.iter_mut().enumerate() {
-                        let products = values.col(j).iter().zip(slopes.col(j).iter());
-                        *sum += products.map(|(value, slope)| (value * slope).powi(2)).sum::<f64>();
-                    }
-                    rows += values.nrows();
+        let (mut strengths, mut rows) = (vec![vec![0.0; features]; count], 0);
+        for batch in 0..batches {
+            let path = Path::new(network, (from, layer), batch, settings.integration)?;
+            for (to, sums) in strengths.iter_mut().enumerate() {
+                let direction = layers.get(from + 1).map(|next| column(next, to));
+                let of =
+                    direction.as_ref().map_or(Of::Output(to), |direction| Of::Layer(from + 1, direction));
+                let passed = &mut || step(&mut progress, watch);
+                let attributed = path.attributions(network, of, features, passed)?;
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    *sum += attributed.col(j).iter().map(|a| a.powi(2)).sum::<f64>();
                 }
-                step(&mut progress, watch)?;
+                rows += if to == 0 { attributed.nrows() } else { 0 };
             }
-            edges.strengths.push(sums.iter().map(|sum| sum / rows.max(1) as f64).collect());
         }
-        found.push(edges);
+        strengths.iter_mut().flatten().for_each(|sum| *sum /= rows.max(1) as f64);
+        found.push(Edges { from, features, strengths });
     }
     Ok(found)
 }

@@ -33,7 +33,8 @@ pub(super) fn localise(
         let mut measured = Measured::new(layer.clone(), factor);
         for batch in 0..batches {
             for (source, direction) in directions.iter().enumerate() {
-                let question = Question { batch, of: Of::Layer(at + 1, direction), by: &[at], maps: false };
+                let question =
+                    Question { batch, of: Of::Layer(at + 1, direction), by: &[at], maps: false, shift: None };
                 let derived = network.derive(&question).map_err(|source| Error::Network { source })?;
                 derived.iter().try_for_each(|derived| measured.see(derived, source == 0)).map_err(failed)?;
                 step(&mut progress, watch)?;

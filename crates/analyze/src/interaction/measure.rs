@@ -101,7 +101,7 @@ pub(super) fn measure(
         group.iter().map(|&index| Measured::new(all[index].clone(), factor)).collect();
     for batch in 0..network.batches() {
         for source in 0..sources.count {
-            let question = Question { batch, of: Of::Output(source), by: group, maps: true };
+            let question = Question { batch, of: Of::Output(source), by: group, maps: true, shift: None };
             let derived = network.derive(&question).map_err(|source| Error::Network { source })?;
             measured.par_iter_mut().with_max_len(1).zip(&derived).try_for_each(|(measured, derived)| {
                 let seen = measured.see(derived, source == 0);

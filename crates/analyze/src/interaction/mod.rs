@@ -20,12 +20,14 @@
 //! Paper: [interaction] §3 and §4, with the basis of the authors' code (`jacobian` formula, to the outputs, gradients at the
 //! point itself). Departures: means are moved into the bias and the constant direction is left out, where the code keeps it
 //! first; thresholds are relative to the largest eigenvalue; weights of the graph are the shares of Ê of a pair of layers;
-//! modules are Louvain's. The basis towards the next layer is in `interaction/local.rs`.
+//! modules are Louvain's; what a row adds to an edge is squared by itself, where the code adds the positions of an example
+//! first. The basis towards the next layer is in `interaction/local.rs`, integrated gradients in `interaction/integration.rs`.
 
 mod basis;
 mod degeneracy;
 mod edges;
 mod firing;
+mod integration;
 mod layers;
 mod local;
 mod measure;
@@ -37,6 +39,7 @@ pub use basis::{Basis, Coordinates};
 pub use degeneracy::{Degeneracy, rank};
 pub use edges::{Edges, edges};
 pub use firing::{Firing, Synchronised};
+pub use integration::{Integration, Path, Point};
 pub use layers::{LayerFindings, layers};
 pub use modules::{Graph, Modules};
 pub use moments::Moments;
@@ -56,6 +59,8 @@ pub struct Settings {
     pub features: usize,
     /// Batches that edges are measured on, at most.
     pub edge_batches: usize,
+    /// Where the slopes of edges are taken.
+    pub integration: Integration,
     /// γ of the modules.
     pub resolution: f64,
     /// Bytes of Gram matrices that are held together: more layers take more passes.
@@ -72,6 +77,7 @@ impl Default for Settings {
             coordinates: Coordinates::Interaction,
             features: 16,
             edge_batches: 4,
+            integration: Integration::Gradient,
             resolution: 1.0,
             bytes: 512 << 20,
             seed: 0,

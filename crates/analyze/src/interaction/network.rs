@@ -44,6 +44,8 @@ pub struct Question<'a> {
     pub by: &'a [usize],
     /// By what the maps of these layers give, too.
     pub maps: bool,
+    /// Added to what the one layer of `by` holds before the network goes on from there; [rows, d].
+    pub shift: Option<&'a [f32]>,
 }
 
 /// What is derived: a sum over rows. Where a row of a layer before may reach several of them, every row has a random sign.
@@ -58,7 +60,7 @@ pub enum Of<'a> {
 /// A layer in a pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Derived {
-    /// What it holds; [rows, d].
+    /// What it holds, without what was added; [rows, d].
     pub activations: Vec<f32>,
     /// The derivatives by it; [rows, d].
     pub gradients: Vec<f32>,

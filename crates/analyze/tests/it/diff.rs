@@ -2,9 +2,10 @@
 
 use indexmap::IndexMap;
 use rankine_analyze::{
-    ChangeSum, Error, Progress, TensorChange, by_kind, by_layer, change_map, changes, spectra, sweep,
+    ChangeSum, Error, NotCompared, Progress, TensorChange, by_kind, by_layer, change_map, changes,
+    not_compared, spectra, sweep,
 };
-use rankine_checkpoint::{Dtype, Layer, Pair, TensorInfo, Tensors};
+use rankine_checkpoint::{Dtype, Layer, Pair, TensorInfo, Tensors, Unread};
 use rankine_random::Rng;
 use rankine_testkit::assert_close;
 use std::borrow::Cow;
@@ -102,7 +103,9 @@ fn every_tensor_is_told_how_far_it_moved() {
     let map = change_map(&found);
     assert_eq!(map.layers, ["0", "1"]);
     assert_eq!(map.kinds.len(), 3);
-    assert_eq!(map.values[1][1], moved[1].relative().unwrap());
+    assert_eq!(map.relative()[1][1], moved[1].relative().unwrap());
+    let cell = map.cells[3 + 1].as_ref().unwrap();
+    assert_eq!((&cell.tensor, cell.sum.moved), (&moved[1].name, moved[1].moved));
 }
 
 /// Blocks are counted from 0 in every stage of a ResNet.
@@ -119,7 +122,7 @@ fn stages_are_told_apart() {
         (map.layers.join(" "), map.kinds.join(" ")),
         ("layer1.0 layer2.0 layer2.1".to_owned(), "conv1".to_owned())
     );
-    assert_eq!(map.values, [[0.0], [0.5], [0.0]]);
+    assert_eq!(map.relative(), [[0.0], [0.5], [0.0]]);
     let layers = by_layer(&found(&base, &tuned));
     assert_eq!(
         layers.values().map(|sum| (sum.tensors, sum.changed)).collect::<Vec<_>>(),
@@ -154,12 +157,55 @@ fn a_new_direction_is_found_and_one_made_longer_is_none() {
     for (matrix, length) in matrices.iter().zip([6.0, 4.0]) {
         assert_close!([matrix.effective_rank(), matrix.stable_rank()], [1.0, 1.0], relative = 1e-3);
         assert_close!([matrix.update[0]], [length], relative = 1e-4);
+        assert_close!([matrix.norm()], [length], relative = 1e-4);
         assert_eq!(matrix.energy_rank(0.99), 1);
     }
+    // The spike is like none of ten, and is the first of its matrix; what was made longer is like itself.
+    let [spiked_least, own_least] = [0, 1].map(|at: usize| matrices[at].least_similarity().unwrap());
+    assert!(spiked_least <= matrices[0].alignment.cosines[0] && spiked_least < 0.5, "{spiked_least}");
+    assert!(0.9 < own_least && own_least <= 1.0, "{own_least}");
     assert_close!([matrices[1].alignment.cosines[0]], [1.0], absolute = 1e-4);
     assert_eq!(sweep(&matrices, &[1], &[0.0, 0.5, 1.0])[0][..2], [0, 1]);
     let error = spectra(pair, &found(&base, &tuned), 0, &mut on).unwrap_err();
     assert!(matches!(error, Error::Setting { name: "top", .. }));
+}
+
+#[test]
+fn a_convolution_is_the_matrix_of_its_taps() {
+    let (mut base, mut tuned) = (Held::default(), Held::default());
+    let numbers = Rng::new(3).normals(8 * 18, 0.1);
+    for (name, shape) in [("conv.weight", &[8, 2, 3, 3][..]), ("fc.weight", &[8, 18][..])] {
+        base.insert(name, shape, numbers.clone());
+        tuned.insert(name, shape, numbers.clone());
+        tuned.change(name, |at| 2.0 * unit("u")[at / 18] * unit("v")[at % 18]);
+    }
+    let matrices = spectra(Pair::of(&base, &tuned).unwrap(), &found(&base, &tuned), 3, &mut on).unwrap();
+    let [taps, matrix] = matrices.as_slice() else { panic!("{matrices:?}") };
+    assert_eq!((taps.name.as_str(), taps.shape, taps.values.len()), ("conv.weight", [8, 18], 3));
+    assert_eq!(
+        (&taps.update, &taps.values, &taps.alignment),
+        (&matrix.update, &matrix.values, &matrix.alignment)
+    );
+    assert_close!([taps.effective_rank()], [1.0], relative = 1e-3);
+}
+
+#[test]
+fn what_one_of_the_two_has_in_a_type_that_is_not_read_is_named_and_passed_over() {
+    let (base, mut tuned) = (base(), base());
+    let [codes, up] = ["model.layers.0.self_attn.q_proj.weight", "model.layers.1.mlp.up_proj.weight"];
+    tuned.change(up, |_| 0.5);
+    // Reading it panics.
+    tuned.values.shift_remove(codes);
+    tuned.infos[codes].dtype = Dtype::Unread(Unread::U32);
+    let expected = NotCompared { dtype: "U32".to_owned(), tensors: vec![codes.to_owned()] };
+    for pair in [Pair::of(&base, &tuned).unwrap(), Pair::of(&tuned, &base).unwrap()] {
+        assert_eq!(not_compared(pair), std::slice::from_ref(&expected));
+        let found = changes(pair, &mut on).unwrap();
+        assert_eq!((found.len(), found.iter().any(|change| change.name == codes)), (6, false));
+        let matrices = spectra(pair, &found, 3, &mut on).unwrap();
+        assert_eq!(matrices.iter().map(|matrix| matrix.name.as_str()).collect::<Vec<_>>(), [up]);
+    }
+    assert!(not_compared(Pair::of(&base, &base).unwrap()).is_empty());
 }
 
 #[test]

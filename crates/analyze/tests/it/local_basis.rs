@@ -14,7 +14,8 @@ fn local(net: &Net) -> Vec<LayerFindings> {
 /// Gradients of a feature of the next layer by what a layer holds, all rows; [rows·d].
 fn slopes(net: &Net, at: usize, direction: &[f32]) -> Vec<f32> {
     let batch = |batch| {
-        let question = Question { batch, of: Of::Layer(at + 1, direction), by: &[at], maps: false };
+        let question =
+            Question { batch, of: Of::Layer(at + 1, direction), by: &[at], maps: false, shift: None };
         net.clone().derive(&question).unwrap().remove(0).gradients
     };
     (0..net.inputs.len()).flat_map(batch).collect()

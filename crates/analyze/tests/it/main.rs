@@ -7,6 +7,8 @@ mod hidden_blocks;
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
+mod integrated_edges;
+#[cfg(test)]
 mod interaction;
 #[cfg(test)]
 mod local_basis;

@@ -22,11 +22,14 @@ pub struct Net {
 }
 
 impl Net {
-    /// What every map reads, the outputs last, and where each lets through.
-    fn forward(&self, x: &[f64]) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
+    /// What every map reads, the outputs last, and where each lets through; a map and what is added to what it reads.
+    pub fn forward(&self, x: &[f64], shift: Option<(usize, &[f32])>) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
         let (mut values, mut slopes) = (vec![x.to_vec()], Vec::new());
-        for Affine { weight, bias, relu } in &self.maps {
-            let x = &values[values.len() - 1];
+        for (at, Affine { weight, bias, relu }) in self.maps.iter().enumerate() {
+            let mut x = values[at].clone();
+            if let Some((_, shift)) = shift.filter(|(wanted, _)| *wanted == at) {
+                x.iter_mut().zip(shift).for_each(|(x, shift)| *x += f64::from(*shift));
+            }
             let sum = |i: usize| x.iter().enumerate().map(|(j, x)| weight[(i, j)] * x).sum::<f64>();
             let y = (0..weight.nrows()).map(|i| sum(i) + bias.as_ref().map_or(0.0, |bias| bias[i]));
             let y: Vec<f64> = y.collect();
@@ -70,8 +73,12 @@ impl Network for Net {
     ) -> Result<Vec<Derived>, Box<dyn std::error::Error + Send + Sync>> {
         let empty = Derived { activations: vec![], gradients: vec![], maps: vec![vec![]] };
         let mut derived = vec![empty; question.by.len()];
-        for x in &self.inputs[question.batch] {
-            let (values, slopes) = self.forward(x);
+        for (row, x) in self.inputs[question.batch].iter().enumerate() {
+            let shift = question.shift.map(|shift| {
+                let width = self.maps[question.by[0]].weight.ncols();
+                (question.by[0], &shift[row * width..][..width])
+            });
+            let (values, slopes) = self.forward(x, shift);
             let (top, mut gradient): (usize, Vec<f64>) = match question.of {
                 Of::Output(source) => {
                     (self.maps.len(), (0..self.outputs()).map(|i| f64::from(u8::from(i == source))).collect())
@@ -140,7 +147,7 @@ pub fn entries(a: &Mat<f64>) -> Vec<f64> {
 pub fn rows(net: &Net, layer: usize, source: usize) -> Derived {
     let mut all = Derived { activations: vec![], gradients: vec![], maps: vec![vec![]] };
     for batch in 0..net.inputs.len() {
-        let question = Question { batch, of: Of::Output(source), by: &[layer], maps: true };
+        let question = Question { batch, of: Of::Output(source), by: &[layer], maps: true, shift: None };
         let derived = net.clone().derive(&question).unwrap().remove(0);
         all.activations.extend(derived.activations);
         all.gradients.extend(derived.gradients);

@@ -52,9 +52,13 @@ impl Check<'_> {
         Ok(self.mismatch)
     }
 
-    /// The first adapted module that is not there, and the one that is called most like it.
+    /// The first adapted module that is not there, and the one that is called most like it. Where none is there, the names are
+    /// those of another architecture, and likeness means nothing.
     fn nearest(&self, modules: &[ModuleName]) -> Option<[String; 2]> {
         let is_there = |path: &str| modules.iter().any(|module| module.path == path);
+        if !self.adapter.low_rank.keys().any(|path| is_there(path)) {
+            return None;
+        }
         let stranger = self.adapter.low_rank.keys().find(|path| !is_there(path))?;
         let paths = modules.iter().map(|module| module.path.as_str());
         Some([stranger.clone(), names::nearest(stranger, paths, 1).pop()?])

@@ -217,8 +217,10 @@ pub enum TargetFault {
     NoMatch {
         /// What was asked for.
         wanted: String,
-        /// The most similar module names, or some of those that there are.
-        nearest: Vec<String>,
+        /// The most similar module names.
+        nearest: Box<[String]>,
+        /// Last parts of the names of all modules that can be adapted.
+        known: Box<[String]>,
     },
     /// Every targeted module is excluded or saved whole.
     #[error("every module that `{wanted}` matches is excluded or among `modules_to_save`")]
@@ -267,11 +269,29 @@ pub enum TargetFault {
     },
 }
 
+/// Names in a hint.
+const NAMES: usize = 5;
+
+/// The names that are most like those that match nothing, or some of all, and how many there are.
+fn known_hint(nearest: &[String], known: &[String]) -> Option<String> {
+    let there = match known.len() {
+        0 => "the model has no module that can be adapted".to_owned(),
+        1 => "the model's modules have one name".to_owned(),
+        count => format!("the model's modules have {count} names"),
+    };
+    if let Some(nearest) = nearest_hint(&nearest[..nearest.len().min(NAMES)]) {
+        return Some(format!("{nearest}; {there}"));
+    }
+    let some: Vec<_> = known.iter().take(NAMES).map(|name| format!("`{name}`")).collect();
+    let some = if known.is_empty() { String::new() } else { format!(", such as {}", some.join(", ")) };
+    Some(format!("{there}{some}"))
+}
+
 impl TargetFault {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NoMatch { nearest, .. } => return nearest_hint(nearest),
+            Self::NoMatch { nearest, known, .. } => return known_hint(nearest, known),
             Self::AllExcluded { wanted } if wanted == "all-linear" => {
                 "name other modules, such as convolutions, or exclude less"
             }

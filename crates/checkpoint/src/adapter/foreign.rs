@@ -10,11 +10,11 @@ use super::pattern::Pattern;
 use super::read_config::{self, bias, common};
 use super::targets::{Rules, Verdict};
 use super::{
-    Adapter, AdapterConfig, Bias, Fault, Mismatch, Misshapen, ModuleName, Selection, TargetFault, Targets,
-    modules_of,
+    Adapter, AdapterConfig, Bias, Fault, Finding, Mismatch, Misshapen, ModuleName, Selection, TargetFault,
+    Targets, inspect, modules_of,
 };
 use crate::fields::{Fields, WrongValue};
-use crate::{Error, Result, TensorInfo, Tensors, open_tensors};
+use crate::{Error, Result, TensorInfo, Tensors, names, open_tensors};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -83,19 +83,63 @@ impl Foreign {
     /// else does not fit the base; shapes are looked at when numbers are read.
     pub fn check(&self, base: &dyn Tensors) -> Result<()> {
         let mut mismatch = self.rest.mismatch.clone();
-        let (modules, rules) = (modules_of(base), Rules::compile(&self.targets)?);
-        for module in &modules {
+        let modules = modules_of(base);
+        let Strangers { missing, absent, untargeted } = self.strangers(&modules)?;
+        mismatch.missing.extend(missing);
+        mismatch.nearest =
+            absent.keys().find_map(|path| Some([(*path).to_owned(), nearest(path, &modules)?]));
+        mismatch.unexpected.extend(absent.into_values().flatten().chain(untargeted));
+        if mismatch.is_empty() { self.rest.check(base) } else { Err(self.mismatch(mismatch)) }
+    }
+
+    /// As [`check`](Self::check), everything by itself.
+    ///
+    /// # Errors
+    /// When the targets cannot be used.
+    pub fn findings(&self, base: &dyn Tensors) -> Result<Vec<Finding>> {
+        let mut findings = match self.rest.check(base) {
+            Ok(()) => Vec::new(),
+            Err(Error::Adapter { fault: Fault::Mismatch(mismatch), .. }) => {
+                inspect::sorted_out(*mismatch, base)
+            }
+            Err(error) => return Err(error),
+        };
+        let modules = modules_of(base);
+        let paths: Vec<&str> = self.modules.keys().map(String::as_str).collect();
+        if let Some(finding) = Finding::other_architecture(&paths, &modules) {
+            return Ok(vec![finding]);
+        }
+        let Strangers { missing, absent, untargeted } = self.strangers(&modules)?;
+        findings.extend(missing.into_iter().map(|key| Finding::Missing { key }));
+        findings.extend(absent.into_iter().map(|(path, keys)| {
+            let (module, nearest) = (path.to_owned(), nearest(path, &modules));
+            Finding::NoModule { module, keys, nearest }
+        }));
+        findings.extend(untargeted.into_iter().map(|key| Finding::Unexpected { key }));
+        Ok(findings)
+    }
+
+    /// Modules that should have tensors or should have none.
+    fn strangers(&self, modules: &[ModuleName]) -> Result<Strangers<'_>> {
+        let rules = Rules::compile(&self.targets)?;
+        let mut strangers = Strangers::default();
+        for module in modules {
             if rules.verdict(module)? == Verdict::Targeted && !self.modules.contains_key(&module.path) {
-                mismatch.missing.push(key(&module.path, self.first));
+                strangers.missing.push(key(&module.path, self.first));
             }
         }
         for (path, tensors) in &self.modules {
-            let module = modules.iter().find(|module| module.path == *path);
-            if !module.map_or(Ok(false), |module| self.may_adapt(&rules, module))? {
-                mismatch.unexpected.extend(tensors.values().cloned());
+            match modules.iter().find(|module| module.path == *path) {
+                None => {
+                    strangers.absent.insert(path, tensors.values().cloned().collect());
+                }
+                Some(module) if !self.may_adapt(&rules, module)? => {
+                    strangers.untargeted.extend(tensors.values().cloned());
+                }
+                Some(_) => {}
             }
         }
-        if mismatch.is_empty() { self.rest.check(base) } else { Err(self.mismatch(mismatch)) }
+        Ok(strangers)
     }
 
     /// Targets that peft resolved by the model's type are not second-guessed.
@@ -215,6 +259,22 @@ impl Foreign {
     fn read<T>(&self, read: impl FnOnce(Fields) -> Result<T, Fault>) -> Result<T> {
         read(self.fields()).map_err(|fault| Error::Adapter { path: self.path.clone(), fault })
     }
+}
+
+/// What does not go with the modules of a base.
+#[derive(Default)]
+struct Strangers<'a> {
+    /// Keys of targeted modules that have no tensors.
+    missing: Vec<String>,
+    /// Module that the base has not → keys of its tensors.
+    absent: IndexMap<&'a str, Vec<String>>,
+    /// Keys of tensors of modules that are not targeted.
+    untargeted: Vec<String>,
+}
+
+/// The path of the base that is most like this one.
+fn nearest(path: &str, modules: &[ModuleName]) -> Option<String> {
+    names::nearest(path, modules.iter().map(|module| module.path.as_str()), 1).pop()
 }
 
 /// What peft puts before a tensor that all modules share.

@@ -117,7 +117,11 @@ impl Inspection {
         match adapter.check(base) {
             Ok(()) => {}
             Err(Error::Adapter { fault: Fault::Mismatch(mismatch), .. }) => {
-                self.findings.extend(sorted_out(*mismatch, base));
+                let paths: Vec<&str> = adapter.low_rank.keys().map(String::as_str).collect();
+                match Finding::other_architecture(&paths, &modules_of(base)) {
+                    Some(finding) => self.findings.push(finding),
+                    None => self.findings.extend(sorted_out(*mismatch, base)),
+                }
             }
             Err(Error::Adapter { fault, .. }) => self.findings.push(Finding::Fault(Box::new(fault))),
             Err(error) => return Err(error),
@@ -144,7 +148,7 @@ impl Module {
 }
 
 /// A mismatch as findings: keys of modules that the base has not are gathered by module.
-fn sorted_out(mismatch: Mismatch, base: &dyn Tensors) -> Vec<Finding> {
+pub(super) fn sorted_out(mismatch: Mismatch, base: &dyn Tensors) -> Vec<Finding> {
     let modules = modules_of(base);
     let is_there = |path: &str| modules.iter().any(|module| module.path == path);
     let mut findings: Vec<Finding> =
@@ -321,6 +325,22 @@ mod tests {
         assert!(matches!(stranger, Finding::NoModule { keys, .. } if keys.len() == 2));
         assert!(find("not_finite").to_string().contains("2 of"), "{}", find("not_finite"));
         assert!(inspection.findings.iter().all(|finding| finding.hint().is_some()));
+    }
+
+    #[test]
+    fn an_adapter_of_another_architecture_is_one_finding() {
+        let gpt2 = Checkpoint::open(fixtures::path("decoders/gpt2")).unwrap();
+        let llama = base("llama_untied");
+        for (folder, base, first, own) in [
+            ("adapters/plain", &gpt2, "`model.layers.0.", "`transformer.h.0."),
+            ("decoders/gpt2/lora", &llama, "`transformer.h.0.", "`model.layers.0."),
+        ] {
+            let inspection = inspect(&fixtures::path(folder), base);
+            assert_eq!(kinds(&inspection), ["other_architecture"], "{folder}");
+            let said = inspection.findings[0].to_string();
+            assert!(said.contains(first) && said.contains(own) && !said.contains("nearest"), "{said}");
+            assert!(inspection.findings[0].hint().is_some());
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use foreign::Foreign;
 pub use inspect::{Inspection, Module};
 pub use model::{Adapter, LayerKind, LowRank, NewRows, Origin, Replacement};
 pub use notes::{Note, Reader};
-pub use targets::{Exclusion, Kind, ModuleName, Selection, Targets, modules_of};
+pub use targets::{Exclusion, Kind, ModuleName, Selection, Targets, is_saved, modules_of};
 pub use types::CONVERTIBLE;
 
 pub(crate) use targets::is_suffix;

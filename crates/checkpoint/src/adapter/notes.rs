@@ -52,6 +52,21 @@ impl Initialisation {
         matches!(self, Self::Pissa | Self::Olora)
     }
 
+    /// How a change of the original base is come by, where the altered one cannot be made again.
+    pub fn way_back(self) -> &'static str {
+        match self {
+            Self::Loftq => {
+                "make a plain LoRA of it with `rankine adapter convert ADAPTER --base MODEL --residual FOLDER --rank N`, \
+                 where FOLDER is the quantised model that it stands on, saved in Python with `unload().save_pretrained(FOLDER)`"
+            }
+            _ => {
+                "make a plain LoRA of it with `rankine adapter convert ADAPTER --base MODEL --initial FOLDER`, where FOLDER is \
+                 the adapter as `save_pretrained` wrote it before the training; or with `--residual FOLDER`, where the altered \
+                 base was saved"
+            }
+        }
+    }
+
     /// What it means for whoever loads the adapter.
     pub fn meaning(self) -> &'static str {
         match self {

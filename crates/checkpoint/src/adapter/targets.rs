@@ -181,12 +181,10 @@ impl Targets {
             nearest = names.iter().flat_map(|name| nearest_endings(name, modules)).collect();
             nearest.dedup();
         }
-        if nearest.is_empty() {
-            let last = |module: &ModuleName| endings(&module.path, 1).to_owned();
-            let adaptable = modules.iter().filter(|module| supported(module).is_ok());
-            nearest = adaptable.map(last).collect::<BTreeSet<_>>().into_iter().take(10).collect();
-        }
-        TargetFault::NoMatch { wanted: crate::fields::shorten(&wanted), nearest }
+        let last = |module: &ModuleName| endings(&module.path, 1).to_owned();
+        let adaptable = modules.iter().filter(|module| supported(module).is_ok());
+        let known = adaptable.map(last).collect::<BTreeSet<_>>().into_iter().collect();
+        TargetFault::NoMatch { wanted: crate::fields::shorten(&wanted), nearest: nearest.into(), known }
     }
 }
 
@@ -329,7 +327,7 @@ fn saved_patterns(names: &[String]) -> Result<Vec<Pattern>, TargetFault> {
 
 /// Whether `path` lies in a module that peft trains whole. Here peft compares plain endings, so that `norm` takes
 /// `input_layernorm` too; the rule that keeps such modules from being adapted is the expression above.
-pub(crate) fn is_saved(names: &[String], path: &str) -> bool {
+pub fn is_saved(names: &[String], path: &str) -> bool {
     let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
     ends.map(|end| &path[..end]).any(|module| names.iter().any(|name| module.ends_with(name.as_str())))
 }

@@ -21,6 +21,11 @@ impl Adapter {
         writer.finish()
     }
 
+    /// Bytes of all numbers that [`write`](Self::write) writes.
+    pub fn bytes(&self) -> u64 {
+        self.tensors().values().map(|(_, values)| Dtype::F32.bytes(values.len()) as u64).sum()
+    }
+
     /// Key → shape and numbers, keys sorted.
     fn tensors(&self) -> IndexMap<String, (Vec<usize>, &[f32])> {
         let mut tensors: IndexMap<String, (Vec<usize>, &[f32])> = IndexMap::new();

@@ -60,7 +60,7 @@ fn a_folder_with_weights_of_torch_opens_and_reads() {
     let opened = Checkpoint::open(folder.path()).unwrap();
     assert_eq!(opened.read("parameter").unwrap(), [1.5, -2.0]);
     let error = Checkpoint::open(folder.path().join("pytorch_model.bin")).unwrap_err();
-    assert!(matches!(error, Error::NoModel { .. }), "{error}");
+    assert!(matches!(error, Error::Undescribed { example: None, .. }), "{error}");
 }
 
 #[test]

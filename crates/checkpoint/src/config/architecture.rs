@@ -111,7 +111,7 @@ impl Architecture {
     }
 }
 
-/// The function between the projections of the MLP.
+/// The function between two layers, such as the projections of the MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Activation {
     /// x · sigmoid(x).
@@ -122,10 +122,14 @@ pub enum Activation {
     Gelu,
     /// The same with a hyperbolic tangent.
     GeluTanh,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// 1/(1 + e⁻ˣ).
+    Sigmoid,
 }
 
 impl Activation {
-    /// By the name that transformers has for it.
+    /// By the name that transformers has for it; of those that transformers are built with here.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         match name {
             "silu" | "swish" => Some(Self::Silu),

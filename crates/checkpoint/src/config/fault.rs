@@ -1,6 +1,6 @@
 //! What makes a `config.json` unusable.
 
-use super::Architecture;
+use super::{Architecture, chain};
 use crate::fields::WrongValue;
 
 /// Why a model's configuration cannot be used.
@@ -115,6 +115,46 @@ pub enum Fault {
         /// The entry of `layer_types`.
         found: String,
     },
+    /// A key that the file of a plain chain of layers does not have.
+    #[error("`{found}` is no key of such a file")]
+    Key {
+        /// The key.
+        found: String,
+    },
+    /// A tensor that has no place in a plain chain of layers.
+    #[error(
+        "tensor `{name}` does not continue a plain chain of layers, where each takes what the one before gives"
+    )]
+    Layer {
+        /// The tensor.
+        name: String,
+    },
+    /// Layers of another kind than the file says.
+    #[error("`model_type` is `{named}`, and {found}")]
+    Layers {
+        /// The file's `model_type`.
+        named: String,
+        /// What the layers are.
+        found: &'static str,
+    },
+    /// A list with one entry a convolution has another length.
+    #[error("`{key}` has {found} entries for {convolutions} convolutions")]
+    Convolutions {
+        /// The key.
+        key: &'static str,
+        /// The length.
+        found: usize,
+        /// How many there are.
+        convolutions: usize,
+    },
+    /// Images that are not as many numbers as the first matrix reads.
+    #[error("images of `image_size` = {found:?} do not fill the {inputs} inputs of the first matrix")]
+    ImageSize {
+        /// Height and width in pixels.
+        found: [usize; 2],
+        /// The columns of the matrix.
+        inputs: usize,
+    },
     /// The weights are packed by a quantiser.
     #[error("weights quantised by `{method}` are not supported")]
     Quantization {
@@ -127,9 +167,21 @@ impl Fault {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NoArchitecture | Self::Architecture { .. } => {
-                let names: Vec<_> = Architecture::ALL.iter().map(|known| known.name()).collect();
-                return Some(format!("supported architectures are {}", names.join(", ")));
+            Self::NoArchitecture | Self::Architecture { .. } => return Some(supported()),
+            Self::Key { .. } => {
+                let keys: Vec<_> = chain::KEYS.iter().map(|key| format!("`{key}`")).collect();
+                return Some(format!("its keys are {}", keys.join(", ")));
+            }
+            Self::Layer { .. } => {
+                "say in which order the layers come, with a key `\"layers\": [\"conv1\", …]`; norms, shortcuts and attention are no \
+                 part of such a network"
+            }
+            Self::Layers { .. } => {
+                "`mlp` is of matrices alone, `lenet` of convolutions with matrices behind them"
+            }
+            Self::Convolutions { .. } => "give one number for all, or one for each",
+            Self::ImageSize { .. } => {
+                "give height and width of the images that it was trained with, and the padding, stride and pooling too"
             }
             Self::Quantization { .. } => "use the model's original f32, f16 or bf16 weights, or a GGUF file",
             Self::Rope { .. }
@@ -150,4 +202,35 @@ impl Fault {
         };
         Some(hint.to_owned())
     }
+
+    /// Whether nothing is wrong with the file, and what it describes is not implemented: its tensors may be looked at.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(
+            self,
+            Self::NoArchitecture
+                | Self::Architecture { .. }
+                | Self::Activation { .. }
+                | Self::Variant { .. }
+                | Self::PositionEmbedding { .. }
+                | Self::Problem { .. }
+                | Self::Rope { .. }
+                | Self::PartialRotary { .. }
+                | Self::LayerType { .. }
+        )
+    }
+}
+
+/// The models that are run, and what can be done with others.
+fn supported() -> String {
+    let (encoders, decoders): (Vec<Architecture>, Vec<Architecture>) =
+        Architecture::ALL.into_iter().partition(|known| known.is_encoder());
+    let names =
+        |known: Vec<Architecture>| known.into_iter().map(Architecture::name).collect::<Vec<_>>().join(", ");
+    format!(
+        "supported architectures are {} and, as classifiers, {}; vit, mlp and lenet for images, and without a `config.json` \
+         MobileNetV2 and small ResNets by torchvision's names; `rankine inspect`, `diff`, `convert`, `extract`, `blend`, `compress` \
+         and `interpolate` take the weights of any other, as long as nothing is to be computed with it",
+        names(decoders),
+        names(encoders)
+    )
 }

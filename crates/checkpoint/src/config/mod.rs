@@ -4,6 +4,7 @@
 //! decides which tokens end an answer, as it does in transformers' `generate`.
 
 mod architecture;
+mod chain;
 pub(crate) mod classes;
 mod encoder;
 mod fault;
@@ -17,6 +18,7 @@ mod tests;
 mod vit;
 
 pub use architecture::{Activation, Architecture};
+pub use chain::{Chain, ChainConvolution};
 pub use encoder::LayerNames;
 pub use fault::Fault;
 pub use rope::{Positions, Rope, RopeScaling};

@@ -10,8 +10,9 @@ pub(super) const LAYER_LIMIT: usize = 10_000;
 
 pub(super) fn read(raw: Value, generation: Option<&Value>) -> Result<Config, Fault> {
     let fields = Fields::of("config.json", &raw)?;
-    let architecture = architecture(fields)?;
+    // First: packed weights are no matrices, of whatever architecture they are.
     refuse_quantised(fields)?;
+    let architecture = architecture(fields)?;
     let config = match architecture {
         Architecture::Gpt2 => learned::gpt2(fields, generation)?,
         Architecture::Opt => learned::opt(fields, generation)?,

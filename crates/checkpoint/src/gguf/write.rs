@@ -46,6 +46,15 @@ impl GgufWriter {
         Ok(Self { tensors: TensorsWriter::begin(target, file, &header, plan)?, output, bytes })
     }
 
+    /// Size of the file that [`create`](Self::create) begins, without beginning it; `target` is for messages.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), as far as the format says.
+    pub fn size(target: &Path, metadata: &Metadata, infos: &IndexMap<String, TensorInfo>) -> Result<u64> {
+        let fault = |fault| Error::Output { path: target.to_owned(), fault };
+        lay_out(metadata, infos).map(|(_, _, bytes)| bytes).map_err(fault)
+    }
+
     /// Takes the tensors, whole or in parts: f32 numbers for F32, F16 and BF16, bytes for any type.
     pub fn tensors(&self) -> &TensorsWriter {
         &self.tensors

@@ -42,6 +42,11 @@ impl OutputFile {
         Ok(Self { target: target.to_owned(), existing, temporary, parents })
     }
 
+    /// Where the finished file will be.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// Where the content goes.
     pub fn file(&self) -> &File {
         self.temporary.as_file()

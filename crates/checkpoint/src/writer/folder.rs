@@ -2,6 +2,7 @@
 
 use super::Fault;
 use crate::{Error, Result};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use tempfile::{Builder, TempDir};
@@ -193,6 +194,17 @@ fn is_empty_folder(path: &Path) -> bool {
 
 /// Writes `bytes` to `path`, which holds either the old content or the new, whatever happens.
 pub fn write_file_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_file_with(path, |file| file.write_all(bytes).map_err(|source| Error::io(path, source)))
+}
+
+/// As [`write_file_atomically`] of what `work` writes, which may be more than memory holds.
+///
+/// # Errors
+/// Those of the disk, and of `work`; there is nothing new at `path` then.
+pub fn write_file_with<E: From<Error>>(
+    path: &Path,
+    work: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     let io = |source| Error::io(path, source);
     let parent = parent_of(path);
     std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
@@ -202,7 +214,8 @@ pub fn write_file_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         builder.permissions(permissions);
     }
     let mut file = builder.tempfile_in(parent).map_err(io)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io)?;
+    work(file.as_file_mut())?;
+    file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     Ok(())
 }

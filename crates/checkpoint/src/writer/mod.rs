@@ -11,7 +11,7 @@ mod tests;
 
 pub use fault::Fault;
 pub use file::OutputFile;
-pub use folder::{Existing, OutputFolder, write_file_atomically};
+pub use folder::{Existing, OutputFolder, write_file_atomically, write_file_with};
 pub use model::{ModelWriter, ShardPlan};
 pub(crate) use tensors::Plan;
 pub use tensors::TensorsWriter;

@@ -1,7 +1,7 @@
 //! One file whose tensors are known beforehand: the header is written first, each tensor in its place when it comes, in
 //! any order and from any thread. The header is that of safetensors, or another's.
 
-use super::Fault;
+use super::{Fault, OutputFile};
 use crate::convert::{self, Unstorable};
 use crate::{Dtype, Error, Result, TensorInfo};
 use indexmap::IndexMap;
@@ -36,15 +36,22 @@ impl TensorsWriter {
         path: &Path,
         infos: impl IntoIterator<Item = (&'a String, &'a TensorInfo)>,
     ) -> Result<Self> {
-        let mut tensors = Vec::new();
-        for (name, info) in infos {
-            let bytes = stored_bytes(name, info).map_err(|fault| output(path, fault))?;
-            tensors.push((name.clone(), TensorInfo { bytes, ..info.clone() }));
-        }
-        tensors.sort_by_key(|(_, info)| std::cmp::Reverse(info.dtype.plain_bytes(8)));
-        let (header, mut plan) = header(tensors);
-        plan.values_mut().for_each(|(_, offset)| *offset += header.len() as u64);
+        let (header, plan) = laid_out(path, infos)?;
         let file = File::create(path).map_err(|source| Error::io(path, source))?;
+        Self::begin(path, file, &header, plan)
+    }
+
+    /// The same into a file under construction, whose owner finishes it after this.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn within<'a>(
+        output: &OutputFile,
+        infos: impl IntoIterator<Item = (&'a String, &'a TensorInfo)>,
+    ) -> Result<Self> {
+        let path = output.target();
+        let (header, plan) = laid_out(path, infos)?;
+        let file = output.file().try_clone().map_err(|source| Error::io(path, source))?;
         Self::begin(path, file, &header, plan)
     }
 
@@ -168,6 +175,22 @@ pub(super) fn stored_bytes(name: &str, info: &TensorInfo) -> Result<u64, Fault> 
 
 /// Tensors, each with the offset of its first byte in the file.
 pub(crate) type Plan = IndexMap<String, (TensorInfo, u64)>;
+
+/// Header and plan of a safetensors file: wide numbers before narrow ones.
+fn laid_out<'a>(
+    path: &Path,
+    infos: impl IntoIterator<Item = (&'a String, &'a TensorInfo)>,
+) -> Result<(Vec<u8>, Plan)> {
+    let mut tensors = Vec::new();
+    for (name, info) in infos {
+        let bytes = stored_bytes(name, info).map_err(|fault| output(path, fault))?;
+        tensors.push((name.clone(), TensorInfo { bytes, ..info.clone() }));
+    }
+    tensors.sort_by_key(|(_, info)| std::cmp::Reverse(info.dtype.plain_bytes(8)));
+    let (header, mut plan) = header(tensors);
+    plan.values_mut().for_each(|(_, offset)| *offset += header.len() as u64);
+    Ok((header, plan))
+}
 
 /// Length and JSON, padded to eight bytes, and where each tensor begins in the data.
 fn header(tensors: Vec<(String, TensorInfo)>) -> (Vec<u8>, Plan) {

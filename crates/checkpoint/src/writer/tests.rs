@@ -4,6 +4,7 @@ use crate::{Dtype, Error, TensorInfo, Tensors};
 use half::{bf16, f16};
 use indexmap::IndexMap;
 use proptest::prelude::*;
+use std::io::Write as _;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -254,6 +255,11 @@ fn files_are_copied_and_written_atomically() {
     let file = root.path().join("sub/file");
     write_file_atomically(&file, b"one").unwrap();
     write_file_atomically(&file, b"two").unwrap();
+    let failed = write_file_with(&file, |target| {
+        target.write_all(b"half").unwrap();
+        Err(Error::io(&file, std::io::Error::other("no more")))
+    });
+    assert!(matches!(failed, Err(Error::Io { .. })));
     assert_eq!(names(file.parent().unwrap()), ["file"]);
     let folder = OutputFolder::create(&root.path().join("out"), Existing::Refuse).unwrap();
     folder.copy_file(&file, "copy").unwrap();

@@ -5,7 +5,7 @@ use crate::errors::Failure;
 use crate::line::MeasureArgs;
 use crate::stages::Stages;
 use crate::weights::WeightsArgs;
-use crate::{Context, Exit, disk, model, tokenizers};
+use crate::{Context, Exit, disk::Room, model, tokenizers};
 use anyhow::Context as _;
 use rankine_checkpoint::{Existing, Opened, OutputFolder};
 use rankine_report::{Cell, Page};
@@ -66,6 +66,8 @@ struct Report<'a> {
     parameters: u64,
     bytes: u64,
     #[serde(flatten)]
+    room: Room,
+    #[serde(flatten)]
     matching: Matching<'a>,
 }
 
@@ -88,10 +90,10 @@ impl Align {
     /// Finds all orders, then writes.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = model::find(context, &self.first)?;
-        let first = Opened::open(&path)?;
+        let first = model::open(context, &path)?;
         let matcher = self.matching.matcher(self.steps)?;
-        matcher.check(&first, self.data.is_some())?;
-        let seconds = self.seconds(context, &first)?;
+        matcher.check(self.data.is_some())?;
+        let (seconds, room) = self.seconds(context, &first)?;
         let data = self.data.as_deref();
         let examiner = data.map(|data| self.measure.examiner(&path, data)).transpose()?;
         let mut stages = Stages::new(context);
@@ -108,40 +110,41 @@ impl Align {
         }
         drop(stages);
         match self.json {
-            true => context.show_json(&done.iter().map(|done| self.report(done)).collect::<Vec<_>>())?,
-            false => done.iter().try_for_each(|done| context.show(&self.page(done)))?,
+            true => {
+                context.show_json(&done.iter().map(|done| self.report(done, room)).collect::<Vec<_>>())?
+            }
+            false => done.iter().try_for_each(|done| context.show(&self.page(done, room)))?,
         }
         Ok(Exit::Done)
     }
 
-    /// The models with their outputs, of which nothing stands in the way.
-    fn seconds(&self, context: &Context, first: &Opened) -> anyhow::Result<Vec<Second>> {
+    /// The models with their outputs, of which nothing stands in the way, and the room for them.
+    fn seconds(&self, context: &Context, first: &Opened) -> anyhow::Result<(Vec<Second>, Room)> {
         if 1 < self.models.len() && self.weights.resume.is_asked() {
             let message = "`--resume` goes on with one model: several are written together or not at all";
             return Err(Failure::with_hint(message, "start it without `--resume`").into());
         }
         let (mut seconds, mut needed) = (Vec::with_capacity(self.models.len()), 0_u64);
         for (name, output) in self.models.iter().zip(self.outputs()?) {
-            let opened = Opened::open(model::find(context, name)?)?;
+            let opened = model::open(context, &model::find(context, name)?)?;
             let mut options = self.weights.options(context, tokenizers::companions(&opened)?);
             options.inputs.push(first.path().to_owned());
             options.inputs.extend(self.data.clone());
-            if self.data.is_some() {
-                tokenizers::warn(context, first, &opened)?;
-            }
+            tokenizers::warn(context, first, &opened)?;
             let second = Second { name: name.clone(), opened, output, options };
-            if !self.dry_run {
-                let checked = Subject::from(&second.opened).check_output(&second.output, &second.options);
-                checked.with_context(|| self.aligning(&second))?;
-                let plan = rankine_surgery::plan_rewrite(Subject::from(&second.opened), &second.options)?;
-                needed = needed.saturating_add(plan.bytes);
-            }
+            let subject = Subject::from(&second.opened);
+            let checked = match self.dry_run {
+                true => {
+                    let read = second.options.inputs.iter().cloned().chain([subject.path().to_owned()]);
+                    rankine_surgery::check_apart(&second.output, &read.collect::<Vec<_>>())
+                }
+                false => subject.check_output(&second.output, &second.options),
+            };
+            checked.with_context(|| self.aligning(&second))?;
+            needed = needed.saturating_add(rankine_surgery::plan_rewrite(subject, &second.options)?.bytes);
             seconds.push(second);
         }
-        if !self.dry_run {
-            disk::check_room(&self.weights.output, needed)?;
-        }
-        Ok(seconds)
+        Ok((seconds, Room::ask(context, &self.weights.output, needed, self.dry_run)?))
     }
 
     /// Where each model goes: several into folders of their names.
@@ -190,23 +193,25 @@ impl Align {
         format!("while aligning `{}` to `{}`", second.name, self.first)
     }
 
-    fn report<'a>(&self, Done { second, found, plan }: &'a Done<'_>) -> Report<'a> {
+    fn report<'a>(&self, Done { second, found, plan }: &'a Done<'_>, room: Room) -> Report<'a> {
         Report {
             model: &second.name,
             output: &second.output,
             dry_run: self.dry_run,
             parameters: plan.parameters,
             bytes: plan.bytes,
+            room,
             matching: Matching::of(found),
         }
     }
 
-    fn page(&self, Done { second, found, plan }: &Done<'_>) -> Page {
+    fn page(&self, Done { second, found, plan }: &Done<'_>, room: Room) -> Page {
         let title = if self.dry_run { "Would write" } else { "Aligned into" };
         let mut page = Page::new(format!("{title} {}", second.output.display()));
         let mut facts = alignment::facts(found);
         facts.push(("parameters", Cell::Count(plan.parameters)));
         facts.push(("weights", Cell::Bytes(plan.bytes)));
+        facts.push(room.fact());
         page.facts(&facts).table(alignment::table(&found.aligned));
         page
     }

@@ -5,7 +5,7 @@ mod show;
 use crate::errors::Failure;
 use crate::stages::Stages;
 use crate::weights::WeightsArgs;
-use crate::{Context, Exit, disk, model, tokenizers};
+use crate::{Context, Exit, adapters, disk::Room, model, tokenizers};
 use anyhow::Context as _;
 use rankine_checkpoint::{Adapter, Opened};
 use rankine_surgery::{BlendRecipe, Blending, Ingredient, Progress, Reference, Subject};
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 ///
 /// A recipe says which models, and how: mergekit's YAML, or the same keys in TOML. Methods: linear, slerp, nuslerp, multislerp,
 /// karcher, task_arithmetic, ties, dare_linear, dare_ties, breadcrumbs, breadcrumbs_ties, della, della_linear, model_stock and
-/// passthrough as in mergekit; wise_ft between a model and its fine-tune, fisher the same by what is known of every number; signature
-/// for patches against damaged inputs. Models are known names, repositories or folders, and `model+adapter` merges a LoRA first.
+/// passthrough as in mergekit; wise_ft between a model and its fine-tune, fisher the same by what is known of every number (files of
+/// `rankine fisher`); signature for patches against damaged inputs. Models are known names, repositories or folders, and `model+adapter` merges a LoRA first.
 /// Weights are streamed: memory is some rows a thread, or one tensor of each model where a method needs norms or ranks.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -57,6 +57,14 @@ struct Opening {
     adapter: Option<Adapter>,
 }
 
+impl Opening {
+    /// Where it is read from.
+    fn read(&self) -> impl Iterator<Item = PathBuf> {
+        let adapter = self.adapter.as_ref().and_then(Adapter::folder);
+        [Some(self.model.path()), adapter].into_iter().flatten().map(Path::to_owned)
+    }
+}
+
 impl Blend {
     /// Blends, and tells what became of every tensor.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
@@ -83,23 +91,22 @@ impl Blend {
         });
         let ingredients: Vec<Ingredient> = ingredients.collect();
         let blending = || format!("while blending by `{}`", self.recipe.display());
+        let read: Vec<PathBuf> = opened.iter().flat_map(Opening::read).chain([self.recipe.clone()]).collect();
+        rankine_surgery::check_apart(&self.weights.output, &read).with_context(blending)?;
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
         let blend = Blending::new(&recipe, &ingredients, self.seed, watch).with_context(blending)?;
         let options = self.weights.options(context, extra_files);
         let plan = blend.plan(&options).with_context(blending)?;
-        let free = disk::free(&self.weights.output);
+        let room = Room::ask(context, &self.weights.output, plan.plan.bytes, self.dry_run)?;
         let report = match self.dry_run {
             true => plan,
-            false => {
-                disk::check_left(&self.weights.output, free, plan.plan.bytes)?;
-                blend.run(&self.weights.output, &options, watch).with_context(blending)?
-            }
+            false => blend.run(&self.weights.output, &options, watch).with_context(blending)?,
         };
         drop(stages);
         match self.json {
-            true => context.show_json(&self.report(&report, free))?,
-            false => context.show(&self.page(&report, free))?,
+            true => context.show_json(&self.report(&report, room))?,
+            false => context.show(&self.page(&report, room))?,
         }
         Ok(Exit::Done)
     }
@@ -108,7 +115,7 @@ impl Blend {
 /// The model behind a name, and the adapter that goes into it.
 fn open(context: &Context, Reference { model, adapter }: &Reference) -> anyhow::Result<Opening> {
     let path = model::find(context, model)?;
-    let mut opened = Opened::open(&path)?;
+    let mut opened = model::open(context, &path)?;
     let Some(folder) = adapter.as_ref().map(Path::new) else {
         return Ok(Opening { model: opened, adapter: None });
     };
@@ -125,6 +132,6 @@ fn open(context: &Context, Reference { model, adapter }: &Reference) -> anyhow::
             return Err(Failure::with_hint(message, hint).into());
         }
     };
-    rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
+    adapters::warn(context, (model, &path), folder, &adapter);
     Ok(Opening { model: opened, adapter: Some(adapter) })
 }

@@ -3,17 +3,18 @@
 mod show;
 
 use crate::calibration::CalibrationArgs;
+use crate::disk::Room;
 use crate::errors::Failure;
 use crate::quality::{Quality, quality};
 use crate::stages::Stages;
 use crate::weights::{self, WeightsArgs};
-use crate::{Context, Exit, disk, model, tokenizers};
+use crate::{Context, Exit, model, tokenizers};
 use anyhow::Context as _;
 use rankine_checkpoint::{Adapter, Opened, module_names};
 use rankine_run::{Modules, TargetSection};
 use rankine_surgery::{
-    AdapterOutput, Compensated, Compensation, Correction, Inputs, Progress, Subject, merge, merge_images,
-    plan_rewrite,
+    AdapterOutput, Compensated, Compensation, CompensationPlan, Correction, Error, Inputs, Progress, Subject,
+    merge, merge_images, plan_rewrite,
 };
 use serde::Serialize;
 use show::Evaluation;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// Every linear layer that the compression changed gets a correction B·A of low rank, which with `eora` changes most of what the
 /// layer answers to --calibration back; no other correction of that rank does better. The result is a plain LoRA for the
 /// compressed model, which peft reads, and generate, chat, evaluate, train and merge take with --adapter; with --merge it is a
-/// model, whose weights are no longer pruned or rounded.
+/// model, whose weights are no longer pruned or rounded. `svd` needs no --calibration; with it, errors of answers are told.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Compensate {
@@ -47,10 +48,13 @@ pub struct Compensate {
     #[arg(long)]
     merge: bool,
     /// Measure the model, what compression made of it, and the result on these data, as `rankine evaluate` does
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "dry_run")]
     eval: Option<PathBuf>,
     #[command(flatten)]
     weights: WeightsArgs,
+    /// Say what would be written at most, and find and write nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -60,7 +64,8 @@ const EXAMPLES: &str = "\
 Examples:
   rankine compensate smollm2-135m ./pruned --calibration book.txt --rank 32 --output correction
   rankine compensate smollm2-135m ./model-q4_0.gguf --calibration book.txt --eval held_out.txt --output correction
-  rankine compensate smollm2-135m ./rounded --method svd --calibration book.txt --rank 128 --merge --output whole";
+  rankine compensate smollm2-135m ./rounded --method svd --rank 128 --merge --output whole
+  rankine compensate smollm2-135m ./pruned --calibration book.txt --output correction --dry-run";
 
 /// The norm in which a correction is nearest.
 #[derive(Clone, Copy, clap::ValueEnum, Serialize)]
@@ -87,17 +92,30 @@ impl Method {
 impl Compensate {
     /// Compensates, and tells how well.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let worked = self.work(context);
+        worked.with_context(|| format!("while compensating `{}`", self.compressed))
+    }
+
+    fn work(&self, context: &Context) -> anyhow::Result<Exit> {
         let paths = [model::find(context, &self.model)?, model::find(context, &self.compressed)?];
-        let (model, compressed) = (Opened::open(&paths[0])?, Opened::open(&paths[1])?);
+        let (model, compressed) = (model::open(context, &paths[0])?, model::open(context, &paths[1])?);
         tokenizers::warn(context, &model, &compressed)?;
         let output = self.output(&paths);
-        output.check()?;
-        if self.merge {
-            self.check_merge(context, &compressed)?;
+        match self.dry_run {
+            true => rankine_surgery::check_apart(output.target, &output.inputs)?,
+            false => output.check()?,
         }
-        let inputs = self.inputs(&paths[0])?;
+        let (plan, room) = self.plan(context, [&model, &compressed])?;
+        if self.dry_run {
+            match self.json {
+                true => context.show_json(&self.planned(plan, room))?,
+                false => context.show(&self.planned_page(plan, room))?,
+            }
+            return Ok(Exit::Done);
+        }
+        let inputs = self.calibration.inputs(&paths[0])?;
         let [original, before] = [self.quality(context, &paths[0])?, self.quality(context, &paths[1])?];
-        let compensated = self.compensated(context, [&model, &compressed], inputs.as_ref())?;
+        let compensated = self.compensated(context, [&model, &compressed], inputs.as_deref())?;
         // The model in memory makes room for the next one.
         drop(inputs);
         match self.merge {
@@ -118,8 +136,8 @@ impl Compensate {
             _ => None,
         };
         match self.json {
-            true => context.show_json(&self.report(&compensated, evaluation))?,
-            false => context.show(&self.page(&compensated, evaluation))?,
+            true => context.show_json(&self.report(&compensated, evaluation, room))?,
+            false => context.show(&self.page(&compensated, evaluation, room))?,
         }
         Ok(Exit::Done)
     }
@@ -131,13 +149,6 @@ impl Compensate {
         AdapterOutput { target: &self.weights.output, existing: self.weights.existing(), inputs }
     }
 
-    fn inputs(&self, model: &Path) -> anyhow::Result<Box<dyn Inputs>> {
-        self.calibration.inputs(model)?.ok_or_else(|| {
-            let hint = "give some text of the kind that the model is for with `--calibration`";
-            Failure::with_hint("there are no data to see the inputs of the layers with", hint).into()
-        })
-    }
-
     fn quality(&self, context: &Context, path: &Path) -> anyhow::Result<Option<Quality>> {
         self.eval.as_ref().map(|data| quality(context, path, None, data)).transpose()
     }
@@ -146,20 +157,12 @@ impl Compensate {
         &self,
         context: &Context,
         [model, compressed]: [&Opened; 2],
-        inputs: &dyn Inputs,
+        inputs: Option<&dyn Inputs>,
     ) -> anyhow::Result<Compensated> {
-        let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
-        let compensation = Compensation {
-            correction: self.method.correction(),
-            rank: self.rank,
-            targets: targets.targets(),
-            base: model::lasting_name(&self.compressed)?,
-            inputs,
-        };
+        let compensation = self.compensation(inputs)?;
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
-        let found = compensation.run(Subject::from(model), Subject::from(compressed), watch);
-        let mut compensated = found.with_context(|| format!("while compensating `{}`", self.compressed))?;
+        let mut compensated = compensation.run(Subject::from(model), Subject::from(compressed), watch)?;
         if !self.merge {
             // peft calls modules as transformers does now.
             compensated.adapter.rename(module_names::of_transformers);
@@ -167,14 +170,35 @@ impl Compensate {
         Ok(compensated)
     }
 
-    /// Whether the merged model can be written, before the work is done: it has the tensors of the compressed one.
-    fn check_merge(&self, context: &Context, compressed: &Opened) -> anyhow::Result<()> {
-        if matches!(compressed, Opened::Bare(_)) {
+    fn compensation<'a>(&self, inputs: Option<&'a dyn Inputs>) -> anyhow::Result<Compensation<'a>> {
+        let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
+        Ok(Compensation {
+            correction: self.method.correction(),
+            rank: self.rank,
+            targets: targets.targets(),
+            base: model::lasting_name(&self.compressed)?,
+            inputs,
+        })
+    }
+
+    /// What is written at most, and the room for it, before the work is done: a merged model has the tensors of the compressed one.
+    fn plan(
+        &self,
+        context: &Context,
+        [model, compressed]: [&Opened; 2],
+    ) -> anyhow::Result<(CompensationPlan, Room)> {
+        let subject = Subject::from(compressed);
+        if self.merge && matches!(compressed, Opened::Bare(_)) {
             return Err(self.no_model());
         }
-        let options = self.weights.options(context, Vec::new());
-        let plan = plan_rewrite(Subject::from(compressed), &options)?;
-        disk::check_room(&self.weights.output, plan.bytes)
+        if self.calibration.path().is_none() && !matches!(self.method, Method::Svd) {
+            return Err(Error::NoCalibration.into());
+        }
+        let mut plan = self.compensation(None)?.plan(Subject::from(model), subject)?;
+        if self.merge {
+            plan.bytes = plan_rewrite(subject, &self.weights.options(context, Vec::new()))?.bytes;
+        }
+        Ok((plan, Room::ask(context, &self.weights.output, plan.bytes, self.dry_run)?))
     }
 
     /// Writes the compressed model with the corrections in its weights.

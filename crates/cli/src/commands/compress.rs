@@ -7,7 +7,7 @@ use crate::calibration::CalibrationArgs;
 use crate::quality::quality;
 use crate::stages::Stages;
 use crate::weights::{self, WeightsArgs};
-use crate::{Context, Exit, disk, model, tokenizers};
+use crate::{Context, Exit, disk::Room, model, tokenizers};
 use anyhow::Context as _;
 use rankine_checkpoint::Opened;
 use rankine_run::{Modules, TargetSection};
@@ -66,14 +66,18 @@ impl Compress {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let way = self.way.way(self.calibration.path().is_some())?;
         let path = model::find(context, &self.model)?;
-        let model = Opened::open(&path)?;
+        let model = model::open(context, &path)?;
         let options = self.options(context, &model)?;
         weights::tell_of_doubles(context, model.tensors(), &options);
-        if !self.dry_run {
-            // Before anything is measured.
-            Subject::from(&model).check_output(&self.weights.output, &options)?;
-            self.check_room(&model, &options)?;
-        }
+        rankine_surgery::check_apart(&self.weights.output, &self.read(&path))?;
+        // Before anything is measured.
+        let room = match self.dry_run {
+            true => None,
+            false => {
+                Subject::from(&model).check_output(&self.weights.output, &options)?;
+                Some(self.room(context, &model, &options)?)
+            }
+        };
         let before = self.eval.as_ref().map(|data| quality(context, &path, None, data)).transpose()?;
         let inputs = self.calibration.inputs(&path)?;
         let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
@@ -86,6 +90,10 @@ impl Compress {
         let report = self.compress(context, &compression, (&model, &options))?;
         // The model in memory makes room for the next one.
         drop(inputs);
+        let room = match room {
+            Some(room) => room,
+            None => Room::ask(context, &self.weights.output, report.plan.bytes, true)?,
+        };
         let evaluation = match before.zip(self.eval.as_deref()) {
             Some((original, data)) => {
                 let compressed = quality(context, &self.weights.output, None, data)?;
@@ -94,8 +102,8 @@ impl Compress {
             None => None,
         };
         match self.json {
-            true => context.show_json(&self.report(&report, evaluation))?,
-            false => context.show(&self.page(&report, evaluation))?,
+            true => context.show_json(&self.report(&report, evaluation, room))?,
+            false => context.show(&self.page(&report, evaluation, room))?,
         }
         Ok(Exit::Done)
     }
@@ -116,13 +124,18 @@ impl Compress {
         report.with_context(|| format!("while compressing `{}`", self.model))
     }
 
-    /// An error where the disk has too little room for matrices of the old shapes; how large factors are shows later.
-    fn check_room(&self, model: &Opened, options: &WriteOptions) -> anyhow::Result<()> {
-        if self.way.method.makes_factors() && !self.dense {
-            return Ok(());
-        }
-        let plan = rankine_surgery::plan_rewrite(Subject::from(model), options)?;
-        disk::check_room(&self.weights.output, plan.bytes)
+    /// The room on the disk: an error where it is too little for matrices of the old shapes; how large factors are shows later.
+    fn room(&self, context: &Context, model: &Opened, options: &WriteOptions) -> anyhow::Result<Room> {
+        let needed = match self.way.method.makes_factors() && !self.dense {
+            true => 0,
+            false => rankine_surgery::plan_rewrite(Subject::from(model), options)?.bytes,
+        };
+        Room::ask(context, &self.weights.output, needed, false)
+    }
+
+    /// Everything that is read.
+    fn read(&self, model: &Path) -> Vec<PathBuf> {
+        [model].into_iter().chain(self.data()).map(Path::to_owned).collect()
     }
 
     /// How the result is written.

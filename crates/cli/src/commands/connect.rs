@@ -2,11 +2,12 @@
 
 use crate::alignment::{self, AlignmentArgs, Matching};
 use crate::line::{self, LineArgs};
+use crate::pages::PageFile;
 use crate::stages::Stages;
-use crate::{Context, Exit, disk, model, tokenizers};
+use crate::{Context, Exit, model, tokenizers};
 use anyhow::Context as _;
 use rankine_analyze::{VectorAlignment, vector_alignment, vector_ratio};
-use rankine_checkpoint::{Opened, Tensors};
+use rankine_checkpoint::Tensors;
 use rankine_report::{Axis, Bars, Cell, Column, Group, Page, Table};
 use rankine_run::{PathPoint, barrier};
 use rankine_surgery::{Progress, Stage, Subject};
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// order of the first: by weight matching, which takes barriers away by making the vectors of large singular values agree, or by
 /// what the two do on the data, which need not.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_group("AlignmentArgs", |group| group.requires("align")))]
 pub struct Connect {
     /// Known name, hub repository, directory or file of the first model
     first: String,
@@ -35,7 +36,7 @@ pub struct Connect {
     #[command(flatten)]
     matching: AlignmentArgs,
     /// For `straight-through`: batches to learn from; 300 when nothing is said
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", requires = "align", value_parser = clap::value_parser!(u32).range(1..))]
     search_steps: Option<u32>,
     #[command(flatten)]
     line: LineArgs,
@@ -98,10 +99,11 @@ impl Connect {
     /// Measures.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let connecting = || format!("while connecting `{}` and `{}`", self.first, self.second);
-        let found = self.found(context).with_context(connecting)?;
-        if let Some(file) = &self.html {
-            disk::write(file, self.page(&found).html().as_bytes())?;
-        }
+        let paths = [model::find(context, &self.first)?, model::find(context, &self.second)?];
+        let read = paths.iter().cloned().chain([self.data.clone()]).collect();
+        let file = PageFile::html(self.html.as_deref(), read)?;
+        let found = self.found(context, &paths).with_context(connecting)?;
+        file.write(|| self.page(&found))?;
         match self.json {
             true => context.show_json(&self.report(&found))?,
             false => context.show(&self.page(&found))?,
@@ -109,16 +111,12 @@ impl Connect {
         Ok(Exit::Done)
     }
 
-    fn found(&self, context: &Context) -> anyhow::Result<Found> {
-        let paths = [model::find(context, &self.first)?, model::find(context, &self.second)?];
-        let [first, second] = [Opened::open(&paths[0])?, Opened::open(&paths[1])?];
+    fn found(&self, context: &Context, paths: &[PathBuf; 2]) -> anyhow::Result<Found> {
+        let [first, second] = [model::open(context, &paths[0])?, model::open(context, &paths[1])?];
         tokenizers::warn(context, &first, &second)?;
         let (ours, theirs) = (Subject::from(&first), Subject::from(&second));
         let pair = ours.pair(theirs)?;
         let matcher = self.matching.matcher(self.search_steps)?;
-        if !self.align {
-            matcher.check_idle()?;
-        }
         let examiner = self.line.measure.examiner(&paths[0], &self.data)?;
         let mut stages = Stages::new(context);
         // The order is found first: models that cannot be aligned are refused before the data are read several times.

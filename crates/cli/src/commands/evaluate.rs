@@ -144,7 +144,7 @@ impl Evaluate {
 
     /// Whether there are labels, or model and adapter are a classifier; a model that has to be pulled first is none.
     fn classifies(&self, context: &Context) -> anyhow::Result<bool> {
-        if self.label_column.is_some() || self.text_column.is_some() {
+        if [&self.text_column, &self.second_column, &self.label_column].into_iter().any(Option::is_some) {
             return Ok(true);
         }
         match context.hub()?.resolve(&self.model.model) {
@@ -170,11 +170,12 @@ impl Evaluate {
         if let Some(tokens) = self.tokens {
             return Ok((vec![window(dataset, loaded, tokens)?], None));
         }
-        let max_length = self.max_length.min(loaded.model.context());
-        if max_length < self.max_length {
-            context.say(format!("examples are cut at the model's context of {max_length} tokens"));
+        let &Self { max_length, train_on_prompt, .. } = self;
+        let limit = loaded.model.context();
+        if limit < max_length {
+            context.say(format!("examples are cut at the model's context of {limit} tokens"));
         }
-        let encoding = Encoding { max_length, train_on_prompt: self.train_on_prompt, ..Encoding::default() };
+        let encoding = Encoding { max_length, context: Some(limit), train_on_prompt, ..Encoding::default() };
         let (examples, summary) = encode(dataset, &loaded.tokenizer, &encoding)?;
         Ok((examples, Some(summary)))
     }

@@ -5,7 +5,7 @@ use crate::stages::Stages;
 use crate::{Context, Exit, model};
 use anyhow::{Context as _, Result};
 use rankine_checkpoint::Existing;
-use rankine_method::{Choice, Fields};
+use rankine_method::{Card, Choice, Cut, Fields};
 use rankine_nn::models::Storage;
 use rankine_report::{Cell, Level, Page, format};
 use rankine_run::{DataSection, Modules, Start, Started, TargetSection};
@@ -46,6 +46,9 @@ pub struct Init {
     /// Modules to take over: `all-linear`, names with commas between, or an expression for whole names
     #[arg(long, value_name = "NAMES", default_value = "all-linear")]
     target: String,
+    /// Give matrices that cannot have the rank the most they can have
+    #[arg(long)]
+    cap_rank: bool,
     /// Data to calibrate on, for methods that must see the weights at work (EVA), and whose classes a head is for; formats as
     /// those of `rankine train`
     #[arg(long, value_name = "PATH")]
@@ -59,6 +62,9 @@ pub struct Init {
     /// Column of the labels, names or whole numbers; `label` when absent
     #[arg(long, value_name = "NAME", requires = "data")]
     label_column: Option<String>,
+    /// Longest example of the data, in tokens: 512 when absent, as in `rankine train`, and never more than the model takes
+    #[arg(long, value_name = "N", requires = "data")]
+    max_length: Option<usize>,
     /// Seed of everything random
     #[arg(long, default_value = "0")]
     seed: u64,
@@ -81,6 +87,7 @@ Examples:
   rankine init smollm2-135m --method pissa --rank 16 --output start
   rankine init smollm2-135m --method pissa --rank 16 --svd randomized --iterations 4 --seed 7 --output start
   rankine init smollm2-135m --method lora --target q_proj,v_proj --set init=gaussian --output start
+  rankine init smollm2-135m --method svfit --rank 576 --cap-rank --output start
   rankine init smollm2-135m --method eva --rank 16 --set rho=2.0 --data alpaca.json --output start
   rankine init all-minilm-l6-v2 --method pissa --rank 8 --output start
   rankine init all-minilm-l6-v2 --method eva --rank 8 --data mail.csv --label-column kind --output start
@@ -96,7 +103,9 @@ struct Made<'a> {
     seed: u64,
     weights: usize,
     trained: usize,
+    exported: usize,
     unsettled: usize,
+    capped: Option<Cut>,
     classes: Option<&'a [String]>,
 }
 
@@ -106,7 +115,8 @@ impl Init {
         let method = Choice::named(&self.method)?.with(&self.fields()?)?;
         let path = model::find(context, &self.model)?;
         let name = model::lasting_name(&self.model)?;
-        let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
+        let (modules, cap_rank) = (Modules::named(&self.target), self.cap_rank);
+        let targets = TargetSection { modules, cap_rank, ..TargetSection::default() };
         let (seed, weights, data) = (self.seed, self.weights, self.data());
         let start = Start { model: name, method, targets, seed, weights, data };
         let existing = if self.force { Existing::Replace } else { Existing::Refuse };
@@ -123,12 +133,13 @@ impl Init {
     }
 
     fn data(&self) -> Option<DataSection> {
-        let path = self.data.as_ref()?;
+        let usual = DataSection::new(self.data.as_ref()?);
         Some(DataSection {
+            max_length: self.max_length.unwrap_or(usual.max_length),
             text_column: self.text_column.clone(),
             second_column: self.second_column.clone(),
             label_column: self.label_column.clone(),
-            ..DataSection::new(path)
+            ..usual
         })
     }
 
@@ -152,7 +163,9 @@ impl Init {
             seed: start.seed,
             weights: started.attached.sites.len(),
             trained: started.attached.trained,
+            exported: started.exported,
             unsettled: started.unsettled,
+            capped: started.capped,
             classes: started.classes.as_deref(),
         }
     }
@@ -175,15 +188,11 @@ impl Init {
             Some(classes) => facts.push(("classes of the head", Cell::Count(classes.len() as u64))),
         }
         page.facts(&facts);
-        let (trained, exported) = (started.attached.trained, started.exported);
-        if trained < exported {
-            let text = format!(
-                "of the {} numbers in the adapter `{}` trains {}; peft would train all of them",
-                format::count(exported as u64),
-                self.method,
-                format::count(trained as u64)
-            );
+        if let Some(text) = told(&start.method.card(), started) {
             page.note(Level::Note, text);
+        }
+        if let Some(cut) = &started.capped {
+            page.note(Level::Note, cut.words());
         }
         if 0 < started.unsettled {
             let text = format!(
@@ -195,4 +204,23 @@ impl Init {
         }
         page
     }
+}
+
+/// What peft would train of the adapter, where that is not what the method trains.
+fn told(card: &Card, started: &Started) -> Option<String> {
+    let (trained, exported) = (started.attached.trained, started.exported);
+    let [trains, has] = [trained, exported].map(|numbers| format::count(numbers as u64));
+    let (name, folded) = (card.name, card.folded());
+    if trained < exported {
+        return Some(format!(
+            "of the {has} numbers in the adapter `{name}` trains {trains}; peft would train all of them"
+        ));
+    }
+    let beside = match folded.is_empty() {
+        true => String::new(),
+        false => format!(", with `{}` beside the factors of a LoRA", folded.join("`, `")),
+    };
+    (exported < trained).then(|| {
+        format!("`{name}` trains {trains} numbers{beside}; the adapter has {has}, and peft would train these alone")
+    })
 }

@@ -1,23 +1,26 @@
 //! `rankine interaction`: what of a network does something, and how its parts act on each other.
 
+mod graph;
 mod show;
 
 use crate::interrupt::Interrupt;
-use crate::{Context, Exit, bar, disk, model};
+use crate::pages::PageFile;
+use crate::{Context, Exit, bar, model};
 use anyhow::Context as _;
 use rankine_analyze::Progress;
-use rankine_analyze::interaction::{Coordinates, Interaction, Settings};
+use rankine_analyze::interaction::{Coordinates, Integration, Interaction, Settings};
 use rankine_run::{DataSection, Modules, Shown, TargetSection};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Find what of a network does something, and how its features act on each other
 ///
 /// Of every layer, which is what one or more maps read: how many directions its activations span on the data, how many its
 /// gradients, and how many matter for the outputs, in the interaction basis of Bushnaq et al.; units of ReLUs that always fire
 /// together; how many directions of every matrix change nothing at all. The strongest features of a layer are joined with those of
-/// the next by how much they act on them, and the modules of that graph are found. For language models of all families that
-/// `rankine generate` runs, and for classifiers of texts and of images; a language model of many layers is best looked at in
-/// parts, with --target. Nothing is changed.
+/// the next by how much they act on them, and the modules of that graph are found. How much is told by gradients at the point
+/// itself, or by gradients integrated on the way there from the mean of the layer, which add up to what is gained on it. For
+/// language models of all families that `rankine generate` runs, and for classifiers of texts and of images; a language model of
+/// many layers is best looked at in parts, with --target. Nothing is changed.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct InteractionCommand {
@@ -56,6 +59,18 @@ pub struct InteractionCommand {
     /// Batches that edges are measured on: each costs a pass for every feature
     #[arg(long, default_value_t = Settings::default().edge_batches, value_name = "N")]
     edge_batches: usize,
+    /// Integrate the gradients of edges by this rule; they are taken at the point itself when absent
+    #[arg(long, value_name = "RULE")]
+    integration_method: Option<Rule>,
+    /// Intervals of the rule, which has one point more: each costs as much as all edges by plain gradients
+    #[arg(
+        long,
+        default_value_t = 5,
+        value_name = "N",
+        requires = "integration_method",
+        value_parser = clap::value_parser!(u16).range(..=1000)
+    )]
+    intervals: u16,
     /// Random sums of outputs that are derived where there are more outputs than that
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     sources: u32,
@@ -79,7 +94,8 @@ Examples:
   rankine interaction ./classifier --data reviews.csv --label-column stars --samples 200
   rankine interaction smollm2-135m --data book.txt --target 'model.layers.[0-3].mlp.*'
   rankine interaction ./vit --data digits --basis local --features 32
-  rankine interaction ./resnet --data digits --basis neurons --features 32 --json";
+  rankine interaction ./resnet --data digits --basis neurons --features 32 --json
+  rankine interaction ./vit --data digits --integration-method gauss-legendre --html edges.html";
 
 /// Coordinates of a layer.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -105,14 +121,23 @@ impl Basis {
     }
 }
 
+/// How gradients are integrated.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Rule {
+    /// At evenly spaced points
+    Trapezoidal,
+    /// At the points of Gauss and Legendre
+    GaussLegendre,
+}
+
 impl InteractionCommand {
     /// Looks, and tells.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let found = self.found(context);
+        let path = model::find(context, &self.model)?;
+        let file = PageFile::html(self.html.as_deref(), vec![path.clone(), self.data.clone()])?;
+        let found = self.found(context, &path);
         let found = found.with_context(|| format!("while looking into `{}`", self.model))?;
-        if let Some(file) = &self.html {
-            disk::write(file, self.whole(&found).html().as_bytes())?;
-        }
+        file.write(|| self.whole(&found))?;
         match self.json {
             true => context.show_json(&self.report(&found))?,
             false => context.show(&self.brief(&found))?,
@@ -120,8 +145,7 @@ impl InteractionCommand {
         Ok(Exit::Done)
     }
 
-    fn found(&self, context: &Context) -> anyhow::Result<Interaction> {
-        let path = model::find(context, &self.model)?;
+    fn found(&self, context: &Context, path: &Path) -> anyhow::Result<Interaction> {
         let data = DataSection {
             text_column: self.text_column.clone(),
             label_column: self.label_column.clone(),
@@ -142,6 +166,7 @@ impl InteractionCommand {
             coordinates: self.basis.coordinates(),
             features: self.features,
             edge_batches: self.edge_batches,
+            integration: self.integration(),
             resolution: self.resolution,
             seed: self.seed,
             ..Settings::default()
@@ -151,6 +176,15 @@ impl InteractionCommand {
             bar.set_of(done, total);
             interrupt.flow()
         };
-        Ok(rankine_run::interaction(&path, &data, (&shown, &settings), watch)?)
+        Ok(rankine_run::interaction(path, &data, (&shown, &settings), watch)?)
+    }
+
+    fn integration(&self) -> Integration {
+        let intervals = usize::from(self.intervals);
+        match self.integration_method {
+            None => Integration::Gradient,
+            Some(Rule::Trapezoidal) => Integration::Trapezoidal { intervals },
+            Some(Rule::GaussLegendre) => Integration::GaussLegendre { intervals },
+        }
     }
 }

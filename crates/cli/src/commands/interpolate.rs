@@ -1,9 +1,11 @@
 //! `rankine interpolate`: the models on the line between two others.
 
+use crate::disk::Room;
 use crate::line::{self, LineArgs};
+use crate::pages::PageFile;
 use crate::resume::ResumeArgs;
 use crate::stages::Stages;
-use crate::{Context, Exit, disk, model, tokenizers, weights};
+use crate::{Context, Exit, model, tokenizers, weights};
 use anyhow::Context as _;
 use rankine_checkpoint::{Existing, Opened};
 use rankine_report::{Cell, Page};
@@ -18,7 +20,11 @@ use std::path::{Path, PathBuf};
 /// between its two ends: near 0 for two fine-tunes of one base, high for networks from different starts, unless they are aligned
 /// (`rankine align`). With --output the best of the measured models is written, or that at --at.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES, mut_group("MeasureArgs", |group| group.requires("eval")))]
+#[command(
+    after_help = EXAMPLES,
+    mut_arg("steps", |steps| steps.requires("eval")),
+    mut_group("MeasureArgs", |group| group.requires("eval"))
+)]
 pub struct Interpolate {
     /// Known name, hub repository, directory or file of the first model
     first: String,
@@ -44,6 +50,9 @@ pub struct Interpolate {
     /// Write a page with the plots here
     #[arg(long, value_name = "FILE", requires = "eval")]
     html: Option<PathBuf>,
+    /// Say what would be written of the model at --at, and write nothing
+    #[arg(long, requires = "at", conflicts_with = "eval")]
+    dry_run: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -54,7 +63,7 @@ Examples:
   rankine interpolate smollm2-135m ./tuned --eval held_out.jsonl
   rankine interpolate ./first ./aligned --steps 21 --eval digits --html path.html
   rankine interpolate ./base ./tuned --eval held_out.jsonl --output best
-  rankine interpolate ./base ./tuned --at 0.5 --output middle";
+  rankine interpolate ./base ./tuned --at 0.5 --output middle --dry-run";
 
 /// The result in JSON.
 #[derive(Serialize)]
@@ -65,55 +74,73 @@ struct Report<'a> {
     barrier: Option<f64>,
     points: &'a [PathPoint],
     output: Option<&'a Path>,
+    dry_run: bool,
     /// Share of the second in what was written.
     written: Option<f64>,
+    bytes: Option<u64>,
+    #[serde(flatten)]
+    room: Option<Room>,
+}
+
+/// A model that is written, or would be.
+struct Written {
+    at: f64,
+    plan: Plan,
+    room: Room,
 }
 
 impl Interpolate {
     /// Measures, and writes what was asked for.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let worked = self.work(context);
+        worked.with_context(|| format!("while going from `{}` to `{}`", self.first, self.second))
+    }
+
+    fn work(&self, context: &Context) -> anyhow::Result<Exit> {
         let paths = [model::find(context, &self.first)?, model::find(context, &self.second)?];
-        let [first, second] = [Opened::open(&paths[0])?, Opened::open(&paths[1])?];
+        let read: Vec<PathBuf> = paths.iter().cloned().chain(self.eval.clone()).collect();
+        let file = PageFile::html(self.html.as_deref(), read.clone())?;
+        let [first, second] = [model::open(context, &paths[0])?, model::open(context, &paths[1])?];
         tokenizers::warn(context, &first, &second)?;
-        let between = || format!("while going from `{}` to `{}`", self.first, self.second);
-        let pair = Subject::from(&first).pair(Subject::from(&second)).with_context(between)?;
+        let pair = Subject::from(&first).pair(Subject::from(&second))?;
         let output = match &self.output {
             Some(output) => Some((output.as_path(), self.options(context, &first, &second)?)),
             None => None,
         };
+        let mut planned = None;
         if let Some((output, options)) = &output {
             // Before the data are read many times; which of the measured models it will be does not matter.
             let model = Interpolated::new(pair, self.at.unwrap_or_default());
-            model.check(Subject::from(&first), output, options)?;
+            match self.dry_run {
+                true => rankine_surgery::check_apart(output, &read)?,
+                false => model.check(Subject::from(&first), output, options)?,
+            }
             let plan = rankine_surgery::plan_rewrite(Subject::from(&first), options)?;
-            disk::check_room(output, plan.bytes)?;
+            let room = Room::ask(context, output, plan.bytes, self.dry_run)?;
             weights::tell_of_doubles(context, first.tensors(), options);
+            planned = Some((plan, room));
         }
         let mut stages = Stages::new(context);
         let points = match &self.eval {
             Some(data) => {
                 let examiner = self.line.measure.examiner(&paths[0], data)?;
-                self.line.walk(&examiner, pair, &mut stages).with_context(between)?
+                self.line.walk(&examiner, pair, &mut stages)?
             }
             None => Vec::new(),
         };
         let lowest = points.iter().min_by(|one, other| one.nll.total_cmp(&other.nll)).map(|point| point.t);
         let at = self.at.or(lowest).filter(|_| self.output.is_some());
-        let plan = match output.zip(at) {
-            Some(((output, options), at)) => {
-                let watch = &mut |progress: Progress| stages.see(progress);
-                let model = Interpolated::new(pair, at);
-                Some(model.write(Subject::from(&first), output, &options, watch)?)
-            }
-            None => None,
-        };
-        drop(stages);
-        let page = self.page(&points, at.zip(plan.as_ref()));
-        if let Some(file) = &self.html {
-            disk::write(file, page.html().as_bytes())?;
+        let mut written = at.zip(planned).map(|(at, (plan, room))| Written { at, plan, room });
+        if let (Some(written), Some((output, options)), false) = (&mut written, &output, self.dry_run) {
+            let watch = &mut |progress: Progress| stages.see(progress);
+            let model = Interpolated::new(pair, written.at);
+            written.plan = model.write(Subject::from(&first), output, options, watch)?;
         }
+        drop(stages);
+        let page = self.page(&points, written.as_ref());
+        file.write(|| page.clone())?;
         match self.json {
-            true => context.show_json(&self.report(&points, at))?,
+            true => context.show_json(&self.report(&points, written.as_ref()))?,
             false => context.show(&page)?,
         }
         Ok(Exit::Done)
@@ -132,7 +159,7 @@ impl Interpolate {
         })
     }
 
-    fn report<'a>(&'a self, points: &'a [PathPoint], written: Option<f64>) -> Report<'a> {
+    fn report<'a>(&'a self, points: &'a [PathPoint], written: Option<&Written>) -> Report<'a> {
         Report {
             first: &self.first,
             second: &self.second,
@@ -140,21 +167,26 @@ impl Interpolate {
             barrier: (!points.is_empty()).then(|| barrier(points)),
             points,
             output: self.output.as_deref(),
-            written,
+            dry_run: self.dry_run,
+            written: written.map(|written| written.at),
+            bytes: written.map(|written| written.plan.bytes),
+            room: written.map(|written| written.room),
         }
     }
 
-    fn page(&self, points: &[PathPoint], written: Option<(f64, &Plan)>) -> Page {
+    fn page(&self, points: &[PathPoint], written: Option<&Written>) -> Page {
         let mut page = Page::new(format!("From {} to {}", self.first, self.second));
         let mut facts = Vec::new();
         if let Some(data) = &self.eval {
             facts.push(("measured on", Cell::text(data.display().to_string())));
             facts.push(("barrier", Cell::fixed(barrier(points), 4)));
         }
-        if let (Some(output), Some((at, plan))) = (&self.output, written) {
-            facts.push(("written to", Cell::text(output.display().to_string())));
-            facts.push(("share of the second", Cell::fixed(at, 3)));
+        if let (Some(output), Some(Written { at, plan, room })) = (&self.output, written) {
+            let label = if self.dry_run { "would be written to" } else { "written to" };
+            facts.push((label, Cell::text(output.display().to_string())));
+            facts.push(("share of the second", Cell::fixed(*at, 3)));
             facts.push(("weights", Cell::Bytes(plan.bytes)));
+            facts.push(room.fact());
         }
         page.facts(&facts);
         if !points.is_empty() {

@@ -2,12 +2,12 @@
 
 use crate::stages::Stages;
 use crate::weights::{self, WeightsArgs, WeightsReport};
-use crate::{Context, Exit, disk, gguf, model};
+use crate::{Context, Exit, adapters, disk::Room, gguf, model};
 use anyhow::Context as _;
 use rankine_checkpoint::{Adapter, Checkpoint, Config, Dtype, ImageCheckpoint};
 use rankine_nn::{Pass, Tokens, models::Storage};
 use rankine_report::{Cell, Page};
-use rankine_surgery::{GgufTarget, MergeReport, Plan, Progress, Subject};
+use rankine_surgery::{GgufTarget, GgufTensor, MergeReport, Plan, Progress, Subject};
 use rankine_tensor::Tensor;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -80,6 +80,7 @@ impl Merge {
     /// Merges, and checks the result if asked.
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = model::find(context, &self.model)?;
+        self.check_apart(&path)?;
         let Some(folder) = &self.adapter else {
             return self.run_alone(context, &path);
         };
@@ -91,7 +92,7 @@ impl Merge {
         }
         let mut base = Checkpoint::open(&path)?;
         let adapter = rankine_run::open_adapter(&path, folder)?;
-        rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
+        adapters::warn(context, (&self.model, &path), folder, &adapter);
         rankine_run::fit_head(&mut base, &adapter, folder)?;
         let adapter = base.settle(adapter)?;
         if let Some(Requantize::Same) = self.requantize {
@@ -101,18 +102,18 @@ impl Merge {
         weights::tell_of_doubles(context, base.tensors(), &options);
         let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
         let plan = rankine_surgery::plan_merge(&base, &adapter, &options).with_context(merging)?;
+        let room = self.room(context, plan.bytes)?;
         if self.dry_run {
-            self.show_plan(context, "Would write", &plan)?;
+            self.show_plan(context, "Would write", &plan, room)?;
             return Ok(Exit::Done);
         }
-        disk::check_room(&self.weights.output, plan.bytes)?;
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
         let report = rankine_surgery::merge(&base, &adapter, &self.weights.output, &options, watch)
             .with_context(merging)?;
         drop(stages);
         drop(base);
-        self.show_report(context, &report)?;
+        self.show_report(context, &report, room)?;
         if self.verify { self.check(context, &path) } else { Ok(Exit::Done) }
     }
 
@@ -122,10 +123,10 @@ impl Merge {
         let output = &self.weights.output;
         let merging = || format!("while merging into `{}`", self.model);
         let plan = rankine_surgery::plan_merge_gguf(base, adapter).with_context(merging)?;
+        let room = self.room(context, plan.bytes())?;
         let report = match self.dry_run {
             true => plan,
             false => {
-                disk::check_room(output, plan.bytes())?;
                 let existing = self.weights.existing();
                 let to = GgufTarget { target: output, existing, inputs: Vec::new() };
                 let mut stages = Stages::new(context);
@@ -135,9 +136,10 @@ impl Merge {
         };
         let title = if self.dry_run { "Would write" } else { "Merged into" };
         match self.json {
-            true => context.show_json(&gguf::Report::new(output, self.dry_run, &report))?,
+            true => context.show_json(&gguf::Report::new(output, self.dry_run, &report, room))?,
             false => {
-                context.show(&gguf::page(title, output, &report, |tensor| self.report && tensor.merged))?
+                let listed = |tensor: &GgufTensor| self.report && tensor.merged;
+                context.show(&gguf::page(title, output, (&report, room), listed))?
             }
         }
         Ok(Exit::Done)
@@ -152,22 +154,22 @@ impl Merge {
     ) -> anyhow::Result<Exit> {
         let merging = || format!("while merging `{}` into `{}`", folder.display(), self.model);
         let adapter = rankine_run::open_image_adapter(&mut base, folder)?;
-        rankine_run::warning(folder, &adapter).iter().for_each(|warning| context.say(warning));
+        adapters::warn(context, (&self.model, path), folder, &adapter);
         let options = self.weights.options(context, Vec::new());
         weights::tell_of_doubles(context, base.tensors(), &options);
         let plan = rankine_surgery::plan_merge_images(&base, &adapter, &options).with_context(merging)?;
+        let room = self.room(context, plan.bytes)?;
         if self.dry_run {
-            self.show_plan(context, "Would write", &plan)?;
+            self.show_plan(context, "Would write", &plan, room)?;
             return Ok(Exit::Done);
         }
-        disk::check_room(&self.weights.output, plan.bytes)?;
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
         let report = rankine_surgery::merge_images(&base, &adapter, &self.weights.output, &options, watch)
             .with_context(merging)?;
         drop(stages);
         drop(base);
-        self.show_report(context, &report)?;
+        self.show_report(context, &report, room)?;
         if self.verify { self.check(context, path) } else { Ok(Exit::Done) }
     }
 
@@ -183,37 +185,48 @@ impl Merge {
         let options = self.weights.options(context, Vec::new());
         let multiplying = || format!("while multiplying out the factors of `{}`", self.model);
         let plan = rankine_surgery::plan_whole(thin, &options).with_context(multiplying)?;
+        let room = self.room(context, plan.bytes)?;
         if self.dry_run {
-            self.show_plan(context, "Would write", &plan)?;
+            self.show_plan(context, "Would write", &plan, room)?;
             return Ok(Exit::Done);
         }
-        disk::check_room(&self.weights.output, plan.bytes)?;
         let mut stages = Stages::new(context);
         let watch = &mut |progress: Progress| stages.see(progress);
         let plan = rankine_surgery::write_whole(thin, &self.weights.output, &options, watch)
             .with_context(multiplying)?;
         drop(stages);
-        self.show_plan(context, "Multiplied out into", &plan)?;
+        self.show_plan(context, "Multiplied out into", &plan, room)?;
         if self.verify { self.check(context, thin.path()) } else { Ok(Exit::Done) }
     }
 
-    fn show_plan(&self, context: &Context, title: &str, plan: &Plan) -> anyhow::Result<()> {
+    /// An error where the output lies among what is read.
+    fn check_apart(&self, model: &Path) -> anyhow::Result<()> {
+        let read: Vec<PathBuf> = [model.to_owned()].into_iter().chain(self.adapter.clone()).collect();
+        let checked = rankine_surgery::check_apart(&self.weights.output, &read);
+        checked.with_context(|| format!("while merging into `{}`", self.model))
+    }
+
+    fn room(&self, context: &Context, needed: u64) -> anyhow::Result<Room> {
+        Room::ask(context, &self.weights.output, needed, self.dry_run)
+    }
+
+    fn show_plan(&self, context: &Context, title: &str, plan: &Plan, room: Room) -> anyhow::Result<()> {
         let output = &self.weights.output;
         match self.json {
-            true => context.show_json(&WeightsReport::new(output, self.dry_run, plan)),
-            false => context.show(&weights::page(title, output, plan)),
+            true => context.show_json(&WeightsReport::new(output, self.dry_run, plan, room)),
+            false => context.show(&weights::page(title, output, plan, room)),
         }
     }
 
-    fn show_report(&self, context: &Context, report: &MergeReport) -> anyhow::Result<()> {
+    fn show_report(&self, context: &Context, report: &MergeReport, room: Room) -> anyhow::Result<()> {
         let output = &self.weights.output;
         if !self.json {
-            return context.show(&report_page(output, report));
+            return context.show(&report_page(output, report, room));
         }
         let changes = report.changes.iter();
         let changes =
             changes.map(|change| Change { name: &change.name, relative_change: change.relative }).collect();
-        let weights = WeightsReport::new(output, false, &report.plan);
+        let weights = WeightsReport::new(output, false, &report.plan, room);
         context.show_json(&Report { weights, changes, untied: report.untied })
     }
 
@@ -299,7 +312,7 @@ fn probe_tokens(config: &Config) -> Vec<u32> {
     (0..length).map(|at| ((at * 7919 + 1) % config.vocabulary) as u32).collect()
 }
 
-fn report_page(output: &Path, report: &MergeReport) -> Page {
+fn report_page(output: &Path, report: &MergeReport, room: Room) -> Page {
     let moved: Vec<f64> = report.changes.iter().filter_map(|change| change.relative).collect();
     let largest = moved.iter().copied().fold(0.0, f64::max);
     let mut page = Page::new(format!("Merged into {}", output.display()));
@@ -308,6 +321,7 @@ fn report_page(output: &Path, report: &MergeReport) -> Page {
         ("weights", Cell::Bytes(report.plan.bytes)),
         ("changed tensors", Cell::Count(report.changes.len() as u64)),
         ("largest relative change", Cell::number(largest, 3)),
+        room.fact(),
     ];
     if report.untied {
         facts.push((

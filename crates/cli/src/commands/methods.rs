@@ -2,9 +2,12 @@
 
 use crate::{Context, Exit, model, settings::settings};
 use anyhow::{Context as _, Result};
-use rankine_method::{Card, Choice};
+use rankine_method::{
+    Card, Choice,
+    diffora::{Diffora, Select},
+};
 use rankine_nn::Kind;
-use rankine_report::{Cell, Column, Level, Page, Table};
+use rankine_report::{Cell, Column, Level, Page, Table, format};
 use rankine_run::{Count, Group, Modules, TargetSection};
 use serde::Serialize;
 
@@ -27,6 +30,9 @@ pub struct Methods {
     /// Rank of the update
     #[arg(long, value_name = "N", requires = "model")]
     rank: Option<usize>,
+    /// Give matrices that cannot have the rank the most they can have
+    #[arg(long, requires = "model")]
+    cap_rank: bool,
     /// Any setting of the method, for example `energy=0.9`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "model")]
     changes: Vec<String>,
@@ -40,6 +46,7 @@ Examples:
   rankine methods
   rankine methods pissa            its formula, its paper and its settings as a recipe has them
   rankine methods lora --model smollm2-135m --rank 16 --target q_proj,v_proj
+  rankine methods loldu --model smollm2-135m --rank 576 --cap-rank
   rankine methods svfit --model smollm2-135m --set energy=0.9 --json";
 
 /// A method with its settings.
@@ -96,7 +103,7 @@ impl Methods {
         let Some(model) = self.model.clone() else { return Ok(None) };
         let settings = Choice::named(name)?.with(&settings(&self.changes, self.rank, None)?)?;
         let modules = Modules::named(self.target.as_deref().unwrap_or("all-linear"));
-        let targets = TargetSection { modules, ..TargetSection::default() };
+        let targets = TargetSection { modules, cap_rank: self.cap_rank, ..TargetSection::default() };
         let path = model::find(context, &model)?;
         let count = rankine_run::count(&path, &settings, &targets)
             .with_context(|| format!("while counting what `{name}` trains of `{model}`"))?;
@@ -150,7 +157,7 @@ fn taken(method: &Choice) -> String {
     taken.map(|(_, words)| words).collect::<Vec<_>>().join(", ")
 }
 
-fn show_count(page: &mut Page, Counted { model, count, share, adapter_bytes, .. }: &Counted) {
+fn show_count(page: &mut Page, Counted { model, settings, count, share, adapter_bytes }: &Counted) {
     let mut table = Table::new([
         Column::text("module"),
         Column::text("shape"),
@@ -177,9 +184,33 @@ fn show_count(page: &mut Page, Counted { model, count, share, adapter_bytes, .. 
         ("adapter in f32", bytes),
     ]);
     page.table(table);
+    if let Some(cut) = &count.capped {
+        page.note(Level::Note, cut.words());
+    }
+    if !count.whole.is_empty() {
+        let text = format!(
+            "trained and written whole beside these, and not counted: `{}`",
+            count.whole.join("`, `")
+        );
+        page.note(Level::Note, text);
+    }
+    if let Choice::Diffora(search) = settings {
+        page.note(Level::Note, searched(search));
+    }
     if count.averages {
         let text =
             "ranks are averages: training gives them by its data, more to some weights and fewer to others";
         page.note(Level::Note, text);
     }
+}
+
+/// What becomes of the numbers of a search.
+fn searched(search: &Diffora) -> String {
+    let share = format::percent(f64::from(search.ratio));
+    let of = match search.select {
+        Select::PerLayer => "the modules of every layer are",
+        Select::Global => "the modules are",
+        Select::Budget => "these numbers, by whole modules, are",
+    };
+    format!("this is what the search trains: {share} of {of} picked by it, and the adapter has no others")
 }

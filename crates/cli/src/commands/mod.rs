@@ -13,6 +13,7 @@ mod demo;
 mod diff;
 mod evaluate;
 mod extract;
+mod fisher;
 mod generate;
 mod init;
 mod inspect;
@@ -52,6 +53,7 @@ pub enum Command {
     Diff(Box<diff::Diff>),
     Connect(Box<connect::Connect>),
     Interaction(Box<interaction::InteractionCommand>),
+    Fisher(fisher::FisherCommand),
     Extract(Box<extract::Extract>),
     Methods(methods::Methods),
     Solve(Box<solve::Solve>),
@@ -84,6 +86,7 @@ impl Command {
             Self::Diff(command) => command.run(context),
             Self::Connect(command) => command.run(context),
             Self::Interaction(command) => command.run(context),
+            Self::Fisher(command) => command.run(context),
             Self::Extract(command) => command.run(context),
             Self::Methods(command) => command.run(context),
             Self::Solve(command) => command.run(context),

@@ -103,11 +103,12 @@ impl Quantize {
         let quantization = Quantization { types: self.to, output, embedding };
         let existing = if self.force { Existing::Replace } else { Existing::Refuse };
         let to = GgufTarget { target: &self.output, existing, inputs: vec![path] };
-        let report = source.quantized(context, &quantization, &to, self.dry_run).with_context(quantizing)?;
+        let (report, room) =
+            source.quantized(context, &quantization, &to, self.dry_run).with_context(quantizing)?;
         let title = if self.dry_run { "Would write" } else { "Quantised into" };
         match self.json {
-            true => context.show_json(&Report::new(&self.output, self.dry_run, &report))?,
-            false => context.show(&page(title, &self.output, &report, |_| true))?,
+            true => context.show_json(&Report::new(&self.output, self.dry_run, &report, room))?,
+            false => context.show(&page(title, &self.output, (&report, room), |_| true))?,
         }
         Ok(Exit::Done)
     }

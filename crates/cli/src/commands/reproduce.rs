@@ -1,7 +1,8 @@
 //! `rankine reproduce`: the experiment that shows a paper's claim.
 
 use crate::errors::Failure;
-use crate::{Context, Exit, disk, model};
+use crate::pages::{self, Kind, PageFile};
+use crate::{Context, Exit, model};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use rankine_checkpoint::Checkpoint;
@@ -23,6 +24,9 @@ use std::path::{Path, PathBuf};
 pub struct Reproduce {
     /// Key of the paper: see `rankine papers`
     paper: String,
+    /// A few settings and one seed: seconds; this is what is run without `--full`
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
     /// Every setting and several seeds: minutes
     #[arg(long)]
     full: bool,
@@ -54,7 +58,7 @@ impl Reproduce {
     /// Runs the command.
     pub fn run(self, context: &Context) -> Result<Exit> {
         let experiment = experiment(&self.paper)?;
-        let scale = if self.full { Scale::Full } else { Scale::Quick };
+        let scale = if self.quick || !self.full { Scale::Quick } else { Scale::Full };
         let ratings = self.data.clone().filter(|_| experiment.reads_ratings());
         if self.data.is_some() && self.model.is_none() && ratings.is_none() {
             let message = format!("`{}` has no use for `--data` without a model that learns it", self.paper);
@@ -62,6 +66,12 @@ impl Reproduce {
         }
         let path = self.model.as_ref().map(|spec| model::find(context, spec)).transpose()?;
         let folder = path.clone().unwrap_or_default();
+        let read: Vec<PathBuf> =
+            path.iter().chain(&self.data).chain([&self.fashion_mnist]).cloned().collect();
+        let file = PageFile::html(self.html.as_deref(), read.clone())?;
+        if let Some(file) = &self.markdown {
+            pages::check(file, Kind::Markdown, &read)?;
+        }
         let load = move || {
             let loaded = rankine_run::load(&folder, None, Storage::File)?;
             Ok((loaded.model, loaded.tokenizer))
@@ -76,17 +86,15 @@ impl Reproduce {
         }
         let materials = Materials { fashion_mnist: self.fashion_mnist, language, encoder, ratings };
         let claim = experiment.run(scale, &materials, &mut |line| context.say(line))?;
-        if let Some(file) = &self.html {
-            write(file, &claim.page.html())?;
-        }
+        file.write(|| claim.page.clone())?;
         if let Some(file) = &self.markdown {
-            write_markdown(file, &claim.page)?;
+            write_markdown(file, &claim.page, &read)?;
         }
         match self.json {
             true => context.show_json(&claim.numbers)?,
             false => context.show(&claim.page)?,
         }
-        let verdict = if claim.holds { "holds here" } else { "does not hold here" };
+        let verdict = if claim.holds { "holds here" } else { "does not hold here in every part" };
         context.say(format!("{}: {verdict}", claim.statement));
         Ok(if claim.holds { Exit::Done } else { Exit::CheckFailed })
     }
@@ -108,16 +116,13 @@ fn text_encoder(
     Ok(Encoder { name, folder, tokenizer, texts, runs })
 }
 
-fn write(file: &Path, text: &str) -> Result<()> {
-    disk::write(file, text.as_bytes())
-}
-
 /// The figures come first: a page never shows one that is not there.
-fn write_markdown(file: &Path, page: &Page) -> Result<()> {
+fn write_markdown(file: &Path, page: &Page, inputs: &[PathBuf]) -> Result<()> {
     let stem = file.file_stem().map_or_else(|| "page".into(), |stem| stem.to_string_lossy());
     let Markdown { text, figures } = page.markdown(&stem);
     for (name, figure) in figures {
-        write(&file.with_file_name(name), &figure)?;
+        let (place, figure) = (file.with_file_name(name), figure.as_bytes());
+        pages::write(&place, (Kind::Figure, figure), inputs)?;
     }
-    write(file, &text)
+    pages::write(file, (Kind::Markdown, text.as_bytes()), inputs)
 }

@@ -23,6 +23,7 @@ const RECIPE: &str = "recipe.toml";
 #[command(after_help = "Examples:
   rankine train smollm2-135m --data alpaca.json --method pissa --rank 16 --output runs/first
   rankine train smollm2-135m --data alpaca.json --method lora --set train.lora_plus_ratio=16
+  rankine train smollm2-135m --data alpaca.json --method loldu --rank 576 --cap-rank
   rankine train recipe.toml --set train.steps=200
   rankine train ./bert --data mail.csv --text-column body --label-column kind --output runs/spam
   rankine train ./mobilenet_v2.pth --data pets --method flora --target 'features.*.conv.*' --rank 8
@@ -61,6 +62,9 @@ pub struct Train {
     /// Modules to take over: `all-linear`, names with commas between, or an expression for whole names
     #[arg(long, value_name = "NAMES")]
     target: Option<String>,
+    /// Give matrices that cannot have the rank the most they can have
+    #[arg(long)]
+    cap_rank: bool,
     /// Steps of training
     #[arg(long)]
     steps: Option<usize>,
@@ -169,6 +173,7 @@ impl Train {
         if let Some(target) = &self.target {
             recipe.targets.modules = Modules::named(target);
         }
+        recipe.targets.cap_rank |= self.cap_rank;
         recipe.train.steps =
             self.steps.or(recipe.train.steps).filter(|_| self.epochs.is_none() || self.steps.is_some());
         recipe.train.epochs = self.epochs.unwrap_or(recipe.train.epochs);

@@ -10,7 +10,9 @@ fn refused(folder: &Path, arguments: &[&str], fault: &str) {
     let output = run(folder, arguments);
     let said = words(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.starts_with("error: ") && said.contains(fault), "{said}");
+    // What is told of the input may stand before it.
+    let error = said.lines().find(|line| !line.starts_with("warning: ")).unwrap_or_default();
+    assert!(error.starts_with("error: ") && said.contains(fault), "{said}");
 }
 
 fn init(folder: &Path, output: &str, more: &[&str]) -> Value {
@@ -18,7 +20,7 @@ fn init(folder: &Path, output: &str, more: &[&str]) -> Value {
 }
 
 /// Every weight of the second model is that of the first.
-fn assert_same(folder: &Path, [expected, found]: [&str; 2], tolerance: f32) {
+pub fn assert_same(folder: &Path, [expected, found]: [&str; 2], tolerance: f32) {
     let [expected, found] = [expected, found].map(|name| Checkpoint::open(folder.join(name)).unwrap());
     for name in expected.tensors().infos().keys() {
         let (expected, found) = (expected.read(name).unwrap(), found.read(name).unwrap());
@@ -128,6 +130,8 @@ fn adapters_are_converted_and_combined() {
     assert_eq!(svd["rank"], 3);
     let linear = json(folder, &[&combine[..], &["linear", "--method", "linear"]].concat());
     assert!(linear["relative_error"].as_f64().unwrap() < 2e-6);
+    assert!(linear["in_peft"]["note"].as_str().unwrap().contains("different ranks"), "{linear}");
+    assert!(svd["in_peft"].is_null() && cat["in_peft"].is_null());
     for name in ["cat", "linear"] {
         let output = run(folder, &["merge", "a/residual", name, "--output", &format!("merged-{name}")]);
         assert!(output.status.success(), "{}", words(&output.stderr));
@@ -144,11 +148,72 @@ fn adapters_are_converted_and_combined() {
     refused(folder, &[&combine[..], &nothing].concat(), "hint: for example `--density");
     let no_number = ["adapter", "combine", "small", "b", "--weights", "NaN,1", "--output", "x"];
     refused(folder, &no_number, "hint: for example `--weights");
+    let no_weight = ["adapter", "combine", "small", "b", "--weights", "0,-0", "--output", "x"];
+    refused(folder, &no_weight, "`weights` should be numbers that are not all 0; found 0, -0");
+    refused(folder, &no_weight, "hint: for example `--weights");
     for method in ["ties", "dare"] {
         let sparse = ["--method", method, "--density", "0.5", "--rank", "3"];
-        assert_eq!(json(folder, &[&combine[..], &[method], &sparse].concat())["rank"], 3);
+        let made = json(folder, &[&combine[..], &[method], &sparse].concat());
+        assert_eq!(made["rank"], 3);
+        assert!(made["in_peft"]["note"].as_str().unwrap().contains("apart"), "{made}");
     }
+    let linear = |other| ["adapter", "combine", "b", other, "--weights", "0.5,0.25", "--method", "linear"];
+    let made = json(folder, &[&linear("ties")[..], &["--output", "apart"]].concat());
+    let difference = made["in_peft"]["difference"].as_f64().unwrap();
+    assert!(0.01 < difference && difference < 10.0, "{made}");
+    // Of an adapter and itself peft makes (√½ + √¼)² of its change, and not ¾.
+    let twice = json(folder, &[&linear("b")[..], &["--output", "twice"]].concat());
+    let difference = twice["in_peft"]["difference"].as_f64().unwrap();
+    let expected = (0.5_f64.sqrt() + 0.5).powi(2) / 0.75 - 1.0;
+    assert!((difference - expected).abs() < 1e-5, "{twice}");
     assert!(!folder.join("x").exists() && folder.join("a/residual/config.json").is_file());
+}
+
+/// What an initialisation took out of the base is told by the adapter that it made, or by what it left.
+#[test]
+fn adapters_on_an_altered_base_are_converted_for_the_original() {
+    let root = folder_with_model();
+    let folder = root.path();
+    init(folder, "start", &["--method", "pissa", "--alpha", "4"]);
+    init(folder, "trained", &["--method", "olora", "--alpha", "4"]);
+    // As if a training on the residual of the one had led to the other.
+    std::fs::remove_dir_all(folder.join("trained/residual")).unwrap();
+    let config = folder.join("trained/adapter_config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let mut settings: Value = serde_json::from_str(&text).unwrap();
+    settings["base_model_name_or_path"] = "start/residual".into();
+    std::fs::write(&config, settings.to_string()).unwrap();
+    let convert = ["adapter", "convert", "trained", "--base", "./model", "--output"];
+    refused(folder, &[&convert[..], &["x"]].concat(), "--residual start/residual");
+    let initial = json(folder, &[&convert[..], &["initial", "--initial", "start"]].concat());
+    assert!(initial["relative_error"].as_f64().unwrap() < 2e-6, "{initial}");
+    let residual = ["residual", "--residual", "start/residual"];
+    refused(folder, &[&convert[..], &residual].concat(), "full rank");
+    let residual = json(folder, &[&convert[..], &residual, &["--rank", "8"]].concat());
+    assert!(residual["rank"] == 8 && residual["relative_error"].as_f64().unwrap() < 1e-4, "{residual}");
+    let merge = |base: &str, adapter: &str, output: &str| {
+        let output = run(folder, &["merge", base, adapter, "--output", output]);
+        assert!(output.status.success(), "{}", words(&output.stderr));
+    };
+    merge("start/residual", "trained", "expected");
+    for adapter in ["initial", "residual"] {
+        let made = Adapter::open(&folder.join(adapter)).unwrap();
+        assert!(made.config.base_model.unwrap().ends_with("model"), "{adapter}");
+        let merged = format!("merged-{adapter}");
+        merge("./model", adapter, &merged);
+        assert_same(folder, ["expected", &merged], 1e-5);
+    }
+    refused(
+        folder,
+        &[&convert[..], &["x", "--initial", "start", "--residual", "start/residual"]].concat(),
+        "--initial",
+    );
+    init(folder, "other", &["--method", "pissa", "--alpha", "8"]);
+    refused(folder, &[&convert[..], &["x", "--initial", "other"]].concat(), "the scale of");
+    let vera = Path::new(env!("CARGO_MANIFEST_DIR")).join("../surgery/tests/fixtures/kinds/vera");
+    let vera = ["adapter", "convert", vera.to_str().unwrap(), "--base", "./model", "--output", "x"];
+    refused(folder, &[&vera[..], &["--initial", "start"]].concat(), "`VERA` stand on the base as it is");
+    assert!(!folder.join("x").exists());
 }
 
 /// peft's other kinds are refused where a LoRA is needed, and become one.
@@ -167,6 +232,12 @@ fn other_kinds_are_converted_first() {
     let finding = &answer["findings"][0];
     assert!(finding["message"].as_str().unwrap().contains("`VERA`"), "{answer}");
     assert!(finding["hint"].as_str().unwrap().contains("rankine adapter convert"), "{answer}");
+    let other = &answer["other"];
+    assert_eq!((&other["kind"], &other["convertible"]), (&"VERA".into(), &true.into()), "{answer}");
+    let output = run(folder, &["adapter", "check", &vera, "--base", "./model", "--json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &answer["other"]["convertible"]), (Some(1), &false.into()), "{answer}");
+    assert_eq!(answer["findings"][1]["kind"], "misshapen", "{answer}");
     let report =
         json(folder, &["adapter", "convert", &vera, "--base", &base, "--to", "lora", "--output", "plain"]);
     assert_eq!((&report["rank"], report["modules"].as_array().unwrap().len()), (&3.into(), 2));
@@ -196,7 +267,8 @@ fn adapters_are_exported_for_llama_cpp() {
     let said = words(&output.stdout);
     assert!(output.status.success() && said.contains("--lora made/lora.gguf"), "{said}");
     let to = |adapter, base, file| ["adapter", "export", adapter, "--base", base, "--gguf", file];
-    refused(folder, &to("fine", "./model", "model"), "a folder, where a file should be");
+    refused(folder, &to("fine", "./model", "made"), "a folder, where a file should be");
+    refused(folder, &to("fine", "./model", "model"), "is read from it");
     init(folder, "start", &["--method", "pissa"]);
     refused(folder, &to("start", "./model", "x/start.gguf"), "residual");
     json(folder, &to("start", "start/residual", "start.gguf"));

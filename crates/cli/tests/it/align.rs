@@ -111,8 +111,10 @@ fn language_models_are_matched_by_what_they_do_on_data() {
     refused_with_hint(folder, &idle, "`weights` reads no data");
     let unread = ["align", "./a", "./b", "--output", "x", "--max-length", "8"];
     refused(folder, &unread, "--data <FILE>");
-    let unread = ["interpolate", "./a", "./b", "--at", "0", "--output", "x", "--reset-norms"];
-    refused(folder, &unread, "--eval <FILE>");
+    let write = ["interpolate", "./a", "./b", "--at", "0", "--output", "x"];
+    for unread in [&["--reset-norms"][..], &["--steps", "5"]] {
+        refused(folder, &[&write[..], unread].concat(), "--eval <FILE>");
+    }
     let steps = ["align", "./a", "./b", "--output", "x", "--steps", "3"];
     refused_with_hint(folder, &steps, "`weights` takes no steps");
     refused(folder, &[&align[..], &["x"], &search[..2], &["--steps", "0"]].concat(), "0 is not in 1..");
@@ -141,7 +143,7 @@ fn image_models_are_matched_by_what_they_do_on_data() {
     }
     std::fs::copy(folder.join("vit/model.safetensors"), folder.join("bare.safetensors")).unwrap();
     let bare = ["align", "./bare.safetensors", "./bare.safetensors", "--method", "activations"];
-    refused_with_hint(folder, &[&bare[..], &data].concat(), "has no configuration");
+    refused_with_hint(folder, &[&bare[..], &data].concat(), "no `config.json` says what these weights");
 }
 
 #[test]
@@ -188,8 +190,17 @@ fn models_are_connected_before_and_after_alignment() {
     let connect = ["connect", "./a", "./b", "--data", "data.json", "--steps", "3"];
     let alone = json(folder, &connect);
     assert_eq!((&alone["aligned"], alone["naive"]["points"].as_array().unwrap().len()), (&Value::Null, 3));
-    let idle = [&connect[..], &["--method", "activations"]].concat();
-    refused_with_hint(folder, &idle, "`activations` aligns, and nothing is to be aligned");
+    for (option, value) in [
+        ("--method", "activations"),
+        ("--groups", "mlp"),
+        ("--sweeps", "3"),
+        ("--starts", "2"),
+        ("--seed", "1"),
+        ("--learning-rate", "0.1"),
+        ("--search-steps", "2"),
+    ] {
+        refused(folder, &[&connect[..], &[option, value]].concat(), "not provided:\n  --align");
+    }
     let report = json(folder, &[&connect[..], &["--align", "--html", "connect.html"]].concat());
     let ratio = |line: &str, at: usize| report[line]["vector_alignment"][at]["ratio"].as_f64().unwrap();
     assert_eq!(report["naive"], alone["naive"]);

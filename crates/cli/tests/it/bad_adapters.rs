@@ -118,7 +118,7 @@ fn a_method_that_does_not_fit_a_weight_names_it() {
     let why = [
         "`pissa` does not take over",
         "it is a convolution",
-        "taken over by: full, lora, eva, flora, svfit, loldu, pela",
+        "taken over by: full, lora, eva, flora, salt, svfit, loldu, pela",
     ];
     refused(folder, &[pissa], &why);
     let eva = ["init", &mobilenet, "--method", "eva", "--rank", "2", "--target", "features.3.conv.1.0"];
@@ -136,6 +136,13 @@ fn a_calibration_text_that_is_too_short_is_told() {
         ["init", "./model", "--method", "eva", "--rank", "4", "--data", "short.json", "--output", "made"];
     let why = ["8 directions of variance need more than 8 inputs", "a longer calibration text"];
     refused(folder, &[eva.to_vec()], &why);
+    let short = [&eva[..], &["--max-length", "2"]].concat();
+    refused(folder, &[short], &["lose their whole answer at 2 tokens", "raise the maximum length to "]);
+    let prompt = "What color is the sky? ".repeat(200);
+    let long = serde_json::json!([{"instruction": prompt, "output": "a"}]).to_string();
+    std::fs::write(folder.join("short.json"), long).unwrap();
+    let long = [&eva[..], &["--max-length", "9000"]].concat();
+    refused(folder, &[long], &["shorten the prompts", "and the model no more than "]);
     std::fs::write(folder.join("short.txt"), "The sky.").unwrap();
     let wanda = ["compress", "./model", "--method", "wanda", "--sparsity", "0.5", "--output", "made"];
     let text = ["--calibration", "short.txt", "--calibration-length", "64"];

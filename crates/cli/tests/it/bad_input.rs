@@ -82,7 +82,8 @@ fn other_tokenizers_are_told() {
     let root = folder(&["other"]);
     let folder = root.path();
     add_other_tokens(folder);
-    for command in pairs("other") {
+    let align = ["align", "./model", "./other", "--output", "x"].map(str::to_owned).to_vec();
+    for command in pairs("other").into_iter().chain([align]) {
         let output = run(folder, &command.iter().map(String::as_str).collect::<Vec<_>>());
         let said = words(&output.stderr);
         assert!(said.contains("have different tokenizers"), "{command:?}: {said}");
@@ -90,6 +91,28 @@ fn other_tokenizers_are_told() {
         assert_eq!(output.status.success(), command[0] != "blend", "{command:?}: {said}");
         let _ = std::fs::remove_dir_all(folder.join("x"));
     }
+}
+
+#[test]
+fn a_tokenizer_that_is_none_is_named() {
+    let root = folder(&["broken"]);
+    let folder = root.path();
+    tiny::llama(&folder.join("broken"), &TinyLlama::default(), 2);
+    let interpolate = ["interpolate", "./model", "./broken", "--at", "0.5", "--output", "x"];
+    let lists = [
+        vec!["quantize", "./broken", "--to", "q8_0", "--output", "x.gguf"],
+        vec!["align", "./model", "./broken", "--output", "x"],
+        vec!["diff", "./model", "./broken"],
+        vec!["connect", "./model", "./broken", "--data", "text.txt"],
+        interpolate.to_vec(),
+    ];
+    let lists = lists.into_iter().map(|list| list.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let commands: Vec<Vec<String>> = lists.chain(pairs("broken")).collect();
+    std::fs::write(folder.join("broken/tokenizer.json"), "{bad").unwrap();
+    all_refused(folder, commands, "broken/tokenizer.json`: not valid JSON: key must be a string at line 1");
+    std::fs::write(folder.join("broken/tokenizer.json"), "{}").unwrap();
+    let quantize = ["quantize", "./broken", "--to", "q8_0", "--output", "x.gguf"];
+    refused_with_hint(folder, &quantize, "broken/tokenizer.json`: tokenizer: `model`");
 }
 
 #[test]
@@ -182,23 +205,15 @@ fn weights_without_a_configuration_are_no_model_to_merge_into() {
     assert!(!folder.join("x").exists());
 }
 
-/// A `df` that tells of one kibibyte, and is asked once.
+/// And the disk is asked once.
 #[cfg(unix)]
 #[test]
 fn a_disk_without_room_is_noticed_before_anything_is_made() {
-    use std::os::unix::fs::PermissionsExt as _;
     let root = folder(&["other"]);
     let folder = root.path();
     tiny::llama(&folder.join("other"), &TinyLlama::default(), 2);
-    std::fs::create_dir(folder.join("bin")).unwrap();
-    let script = "#!/bin/sh
-echo asked >> df.log
-echo 'Filesystem 1024-blocks Used Available Capacity Mounted on'
-echo '/dev/a 1000 999 1 99% /'
-";
-    std::fs::write(folder.join("bin/df"), script).unwrap();
-    std::fs::set_permissions(folder.join("bin/df"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let [_, compensate, blend] = pairs("other").try_into().unwrap();
+    crate::common::small_disk(folder);
+    let [extract, compensate, blend] = pairs("other").try_into().unwrap();
     let [_, quantize, convert] = alone("./model").try_into().unwrap();
     let compress = ["compress", "./model", "--method", "magnitude", "--sparsity", "0.5", "--output", "x"];
     done(folder, &["compress", "./model", "--ratio", "0.5", "--output", "thin"]);
@@ -207,7 +222,9 @@ echo '/dev/a 1000 999 1 99% /'
     let interpolate = ["interpolate", "./model", "./other", "--at", "0.5", "--output", "x"];
     let diff = ["diff", "./model", "./other", "--mitigate", "0.5", "--output", "x"];
     for command in [
-        [compensate, vec!["--merge".to_owned()]].concat(),
+        [compensate.clone(), vec!["--merge".to_owned()]].concat(),
+        compensate,
+        extract,
         blend,
         quantize,
         convert,

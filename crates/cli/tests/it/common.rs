@@ -32,6 +32,20 @@ pub fn add_other_tokens(folder: &Path) {
     std::fs::write(&tokenizer, json.to_string()).unwrap();
 }
 
+/// A `df` in `bin` that tells of one kibibyte, and notes in `df.log` that it was asked.
+#[cfg(unix)]
+pub fn small_disk(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir(folder.join("bin")).unwrap();
+    let script = "#!/bin/sh
+echo asked >> df.log
+echo 'Filesystem 1024-blocks Used Available Capacity Mounted on'
+echo '/dev/a 1000 999 1 99% /'
+";
+    std::fs::write(folder.join("bin/df"), script).unwrap();
+    std::fs::set_permissions(folder.join("bin/df"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 pub fn words(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }

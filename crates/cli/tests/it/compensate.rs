@@ -33,6 +33,13 @@ fn a_correction_makes_up_for_a_compression() {
             "{method}"
         );
     }
+    // Without data, what layers answer is not known.
+    let blind = json(folder, &compensate(&["--method", "svd", "--rank", "6", "--output", "blind"]));
+    let errors = blind["errors"]["weight_error"].as_array().unwrap();
+    assert!(errors[1].as_f64().unwrap() < errors[0].as_f64().unwrap(), "{blind}");
+    assert!(blind["errors"]["output_error"].is_null() && blind["modules"].as_array().unwrap().len() == 14);
+    let factors = |name: &str| std::fs::read(folder.join(name).join("adapter_model.safetensors")).unwrap();
+    assert!(factors("blind") == factors("svd"));
     assert!(output_errors[1..].iter().all(|error| output_errors[0] < *error), "{output_errors:?}");
     let whole = ["--rank", "64", "--merge", "--output", "whole"];
     let said = done(folder, &[&compensate(&SEEING)[..], &whole].concat());

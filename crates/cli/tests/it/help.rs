@@ -3,7 +3,7 @@
 use crate::common::{rankine, words};
 
 /// Of every command, words from below the first line of its help.
-const OWN: [(&str, &str); 26] = [
+const OWN: [(&str, &str); 27] = [
     ("demo", "answers three questions about this program"),
     ("train", "Ctrl-C finishes the step, saves, and says how to go on"),
     ("pull", "What was interrupted goes on where it stopped"),
@@ -24,6 +24,7 @@ const OWN: [(&str, &str); 26] = [
     ("diff", "which predict what is forgotten"),
     ("connect", "R = 1 for a model and itself"),
     ("interaction", "units of ReLUs that always fire together"),
+    ("fisher", "is derived by itself"),
     ("extract", "found for every layer"),
     ("methods", "nothing is attached or written"),
     ("solve", "Ctrl-C returns the best that was found so far"),

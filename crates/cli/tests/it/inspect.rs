@@ -1,6 +1,9 @@
 //! A model looked into.
 
 use crate::common::{done, folder_with_model, json, refused, refused_with_hint};
+use rankine_checkpoint::writer::TensorsWriter;
+use rankine_checkpoint::{Dtype, TensorInfo};
+use rankine_random::Rng;
 use rankine_testkit::fixtures;
 use serde_json::Value;
 use std::path::Path;
@@ -20,6 +23,9 @@ fn a_model_is_shown_in_every_face() {
     assert!(!said.contains("noise edge"), "{said}");
     let page = std::fs::read_to_string(folder.join("model.html")).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>") && page.contains("model.layers.1.mlp.up_proj.weight"));
+    assert!(page.contains("<caption>All tensors</caption>") && page.contains("&quot;dead rows&quot;"));
+    // Nothing is measured in part.
+    assert!(!page.contains("error bound") && !page.contains("≥"), "{page}");
     let all = inspect(folder, &["--all"]);
     assert!(all.contains("noise edge") && all.contains("model.layers.1.mlp.up_proj.weight"), "{all}");
     let report: Value =
@@ -32,6 +38,39 @@ fn a_model_is_shown_in_every_face() {
     let query = |tensor: &&Value| tensor["name"] == "model.layers.0.self_attn.q_proj.weight";
     let query = leading["tensors"].as_array().unwrap().iter().find(query).unwrap();
     assert!(query["spectrum"]["bound"].as_f64().unwrap() > 0.0, "{query}");
+    let cut = ["--rank", "4", "--all", "--html", "cut.html"];
+    let said = inspect(folder, &cut);
+    let html = std::fs::read_to_string(folder.join("cut.html")).unwrap();
+    for part in ["error bound", "only the leading singular values are known"] {
+        assert!(said.contains(part) && html.contains(part), "{part}: {said}");
+    }
+}
+
+/// Twenty directions stand out of noise, of which eight are looked for.
+#[test]
+fn what_leading_values_bound_is_shown_as_a_bound() {
+    const SIDE: usize = 120;
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let mut values = Rng::new(7).normals(SIDE * SIDE, 0.1);
+    (0..20).for_each(|at| values[at * (SIDE + 1)] += 10.0);
+    let info = TensorInfo { shape: vec![SIDE; 2], dtype: Dtype::F32, bytes: 0 };
+    let infos = [("h.0.fc1.weight".to_owned(), info)];
+    let path = folder.join("spikes.safetensors");
+    let writer = TensorsWriter::create(&path, infos.iter().map(|(name, info)| (name, info))).unwrap();
+    writer.write("h.0.fc1.weight", &values).unwrap();
+    writer.finish().unwrap();
+    let inspect = ["inspect", "./spikes.safetensors", "--all", "--html", "spikes.html"];
+    let html = || std::fs::read_to_string(folder.join("spikes.html")).unwrap();
+    let whole = done(folder, &inspect);
+    assert!(whole.contains("α̂") && !whole.contains('≥') && !html().contains('≥'), "{whole}");
+    assert!(whole.contains("not known: no configuration"), "{whole}");
+    let cut = done(folder, &[&inspect[..], &["--rank", "8"]].concat());
+    assert!(cut.contains("≥ 8") && cut.contains('≤') && !cut.contains("α̂"), "{cut}");
+    assert!(
+        html().contains("data-value=\"8\">≥ 8<") && html().contains("above the noise, at least"),
+        "{cut}"
+    );
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod bad_input;
 #[cfg(test)]
 mod blend;
 #[cfg(test)]
+mod capped;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod compensate;
@@ -20,6 +22,10 @@ mod compress;
 mod diff;
 #[cfg(test)]
 mod documentation;
+#[cfg(test)]
+mod dry_run;
+#[cfg(test)]
+mod fisher;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
@@ -31,10 +37,18 @@ mod interaction;
 #[cfg(test)]
 mod methods;
 #[cfg(test)]
+mod networks;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod quantize;
+#[cfg(test)]
+mod reproduce;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod solve;
 #[cfg(test)]
 mod tiny_model;
+#[cfg(test)]
+mod told;

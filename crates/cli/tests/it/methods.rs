@@ -1,6 +1,7 @@
 //! What a method would train of a model.
 
 use crate::common::{done, folder_with_model, json, run, words};
+use rankine_testkit::fixtures;
 
 #[test]
 fn what_is_counted_is_what_is_attached() {
@@ -37,6 +38,19 @@ fn a_page_has_a_line_for_every_role() {
     for part in ["self_attn.q_proj", "mlp.down_proj", "64 × 32", "a, b", "LoRA of the same rank", "share"] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    let page = |method, model: &str| {
+        let said = done(folder, &["methods", method, "--model", model]);
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let said = page("diffora", "./model");
+    assert!(
+        said.contains("what the search trains: 50.0 % of the modules of every layer are picked"),
+        "{said}"
+    );
+    let bert = fixtures::path("classifiers/bert");
+    let said = page("full", bert.to_str().unwrap());
+    assert!(said.contains("whole beside these, and not counted: `classifier`"), "{said}");
+    assert!(said.contains("embeddings, norms and biases are not"), "{said}");
     let counted = json(folder, &["methods", "eva", "--model", "./model", "--rank", "4"]);
     assert_eq!(counted["count"]["averages"], true);
 }
@@ -68,6 +82,32 @@ fn every_method_has_a_page_with_all_of_it() {
             assert_eq!(count["adapter_bytes"].is_null(), word("export") == "wider", "{name}: {count}");
         }
     }
+}
+
+/// Of some methods the adapter has less than is trained, of others more: peft trains what it has.
+#[test]
+fn a_start_tells_what_peft_would_train_of_it() {
+    let folder = folder_with_model();
+    let folder = folder.path();
+    for (method, note) in [
+        ("sorsa", "with `core` beside the factors of a LoRA; the adapter has"),
+        ("flora", "with `core` beside the factors of a LoRA; the adapter has"),
+        ("diffora", "with `gate` beside the factors of a LoRA; the adapter has"),
+        ("svfit", "peft would train all of them"),
+        ("loldu", "peft would train all of them"),
+    ] {
+        let init = ["init", "./model", "--rank", "4", "--force", "--output", "start", "--method", method];
+        let said = done(folder, &init).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(note), "{method}: {said}");
+        let made = json(folder, &init);
+        assert_eq!(
+            note.contains("all of them"),
+            made["trained"].as_u64() < made["exported"].as_u64(),
+            "{made}"
+        );
+    }
+    let lora = ["init", "./model", "--method", "lora", "--rank", "4", "--output", "lora"];
+    assert!(!done(folder, &lora).contains("peft would train"));
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! Models as GGUF files and back, and every command on what came of it.
 
 use crate::common::{done, folder_with_model, json, nll, refused};
-use rankine_testkit::tiny;
-use serde_json::Value;
+use rankine_checkpoint::gguf::{self, Array, Gguf};
+use rankine_checkpoint::{Dtype, TensorInfo};
+use rankine_testkit::fixtures;
+use rankine_testkit::tiny::{self, TinyLlama};
+use serde_json::{Map, Value, json};
+use std::path::Path;
 
 #[test]
 fn a_model_in_one_file_is_the_model() {
@@ -64,4 +68,68 @@ fn an_adapter_is_merged_into_the_blocks_of_its_base() {
     );
     refused(folder, &[&merge[..], &["--verify"]].concat(), "--verify");
     refused(folder, &["merge", "./base.gguf", "run", "--report", "--output", "x"], "--requantize");
+}
+
+/// What python's `gguf` read in such files of every type; `fixtures/make_read_back.py`.
+#[test]
+fn files_are_what_the_gguf_package_read() {
+    let expected: Value = serde_json::from_str(include_str!("../fixtures/read_back.json")).unwrap();
+    let object = |key: &str| expected[key].as_object().unwrap();
+    let (root, tensors) = (tempfile::tempdir().unwrap(), object("tensors"));
+    let folder = root.path();
+    let (vocabulary, hidden, inner, head_dim) = (tiny::TOKENS + 2, 256, 256, 64);
+    let shape = TinyLlama { vocabulary, hidden, inner, head_dim, tied: false, ..TinyLlama::default() };
+    tiny::llama(&folder.join("model"), &shape, 1);
+    add_merges(&folder.join("model/tokenizer.json"));
+    for (word, file) in object("files") {
+        done(folder, &["quantize", "./model", "--to", word, "--output", "model.gguf", "--force"]);
+        let gguf = Gguf::open(folder.join("model.gguf")).unwrap();
+        let keys = gguf.metadata().0.iter().map(|(key, value)| (key.clone(), as_json(value)));
+        let mut keys: Map<String, Value> = keys.collect();
+        assert_eq!(keys.remove("general.file_type").unwrap_or_default(), file["file_type"], "{word}");
+        assert_eq!(keys, *object("keys"), "{word}");
+        assert!(gguf.stored_tensors().map(|(name, ..)| name).eq(tensors.keys()), "{word}");
+        let first = gguf.stored_tensors().next().unwrap().2.as_ptr().addr();
+        let listed = fixtures::strings(&file["types"]).into_iter().zip(fixtures::tokens(&file["offsets"]));
+        for ((name, info, bytes), (kind, offset)) in gguf.stored_tensors().zip(listed) {
+            assert_eq!((json!(info.shape), type_name(info)), (tensors[name].clone(), kind), "{word}: {name}");
+            // The file is mapped from the beginning of a page on.
+            let place = bytes.as_ptr().addr();
+            assert_eq!((place % 32, place - first), (0, offset as usize), "{word}: {name}");
+        }
+    }
+}
+
+/// Without any merge llama.cpp does not load a tokenizer.
+fn add_merges(path: &Path) {
+    let mut tokenizer: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let model = &mut tokenizer["model"];
+    for (at, token) in ["th", "Ġs"].into_iter().enumerate() {
+        model["vocab"][token] = json!(tiny::TOKENS + at);
+    }
+    model["merges"] = json!(["t h", "Ġ s"]);
+    std::fs::write(path, tokenizer.to_string()).unwrap();
+}
+
+/// A type as the package names it.
+fn type_name(info: &TensorInfo) -> String {
+    match info.dtype {
+        Dtype::Quantized(format) => format.name().to_owned(),
+        plain => format!("{plain:?}").to_uppercase(),
+    }
+}
+
+/// A value as the package gives it.
+fn as_json(value: &gguf::Value) -> Value {
+    let integer = |number: i128| i64::try_from(number).unwrap();
+    match value {
+        gguf::Value::String(text) => json!(text),
+        gguf::Value::Bool(flag) => json!(flag),
+        gguf::Value::F32(number) => json!(f64::from(*number)),
+        gguf::Value::Array(Array::String(texts)) => json!(texts),
+        gguf::Value::Array(array) => {
+            json!(array.integers().unwrap().into_iter().map(integer).collect::<Vec<_>>())
+        }
+        other => json!(other.integer().map(integer).unwrap()),
+    }
 }

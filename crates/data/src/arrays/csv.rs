@@ -1,12 +1,13 @@
 //! Tables of numbers as text: fields between commas, semicolons, tabs or blanks, with or without a line of names.
 //!
 //! Lines that begin with `#` are remarks, as `numpy.savetxt` writes them. A first line without any number holds the names of
-//! the columns. `nan` and `inf` are numbers.
+//! the columns; where the first of them has none, it is that of the names of rows, as R and pandas write them, and left out. `nan` and
+//! `inf` are numbers.
 
 use super::text::{self, Separator, lines, number};
 use super::{Array, Fault};
 use crate::error::Result;
-use std::fmt::Write as _;
+use std::io::Write;
 use std::path::Path;
 
 /// Numbers with the names of their columns.
@@ -19,7 +20,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// The place of the column that is numbered so, from 1, or named so.
+    /// The place of the column that is numbered so, from 1, or named so; names of rows do not count.
     pub fn column(&self, column: &str) -> Option<usize> {
         text::place(column, self.array.shape[1], &self.names)
     }
@@ -36,25 +37,30 @@ pub fn read(path: &Path) -> Result<Table> {
 /// As [`read`], from text.
 ///
 /// # Errors
-/// [`Fault::Field`], [`Fault::Fields`], [`Fault::Empty`].
+/// [`Fault::Field`], [`Fault::Fields`], [`Fault::Quote`], [`Fault::Empty`].
 pub fn parse(text: &str) -> Result<Table, Fault> {
     let mut lines = lines(text, '#').peekable();
     let separator = lines.peek().map_or(Separator::Blanks, |(_, line)| Separator::of(line));
     let (mut names, mut fields, mut values, mut rows) = (Vec::new(), Vec::new(), Vec::new(), 0);
     if let Some((_, first)) = lines.peek() {
         separator.split(first, &mut fields);
-        if fields.iter().all(|field| field.parse::<f64>().is_err()) {
+        if fields.iter().all(|field| text::is_name(field)) {
             names = fields.iter().map(ToString::to_string).collect();
             lines.next();
         }
     }
     let columns = fields.len();
+    // Names of rows have none themselves.
+    let skipped = usize::from(names.first().is_some_and(String::is_empty) && 1 < columns);
+    names.drain(..skipped);
     for (line, text) in lines {
-        separator.split(text, &mut fields);
+        if !separator.split(text, &mut fields) {
+            return Err(Fault::Quote { line });
+        }
         if fields.len() != columns {
             return Err(Fault::Fields { line, expected: columns, found: fields.len() });
         }
-        for (field, column) in fields.iter().zip(1..) {
+        for (field, column) in fields.iter().zip(1..).skip(skipped) {
             values.push(number(field, line, column)?);
         }
         rows += 1;
@@ -62,23 +68,33 @@ pub fn parse(text: &str) -> Result<Table, Fault> {
     if rows == 0 {
         return Err(Fault::Empty);
     }
-    Ok(Table { names, array: Array { shape: vec![rows, columns], values } })
+    Ok(Table { names, array: Array { shape: vec![rows, columns - skipped], values } })
 }
 
 /// The text of a matrix, every number so that it is read back as it was; a vector is one column. Without `names` it has no
 /// first line.
 pub fn encode(names: &[&str], array: &Array) -> Vec<u8> {
-    let columns: usize = array.shape.iter().skip(1).product();
-    let mut text = names.join(",");
+    let mut text = names.join(",").into_bytes();
     if !names.is_empty() {
-        text.push('\n');
+        text.push(b'\n');
     }
-    for row in array.values.chunks(columns.max(1)) {
-        for (column, value) in row.iter().enumerate() {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{}{value:?}", if column == 0 { "" } else { "," });
-        }
-        text.push('\n');
+    // Writing to bytes in memory does not fail.
+    let _ = write(&mut text, array.shape.iter().skip(1).product(), array.values.iter().copied());
+    text
+}
+
+/// Writes the text of a matrix of so many columns, of which `values` are the numbers, row after row.
+///
+/// # Errors
+/// Those of the target.
+pub fn write(
+    target: &mut impl Write,
+    columns: usize,
+    values: impl Iterator<Item = f64>,
+) -> std::io::Result<()> {
+    for (value, place) in values.zip(1_usize..) {
+        let end = if place.is_multiple_of(columns.max(1)) { '\n' } else { ',' };
+        write!(target, "{value:?}{end}")?;
     }
-    text.into_bytes()
+    Ok(())
 }

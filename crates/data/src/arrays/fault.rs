@@ -100,6 +100,12 @@ pub enum Fault {
         /// How many there are.
         found: usize,
     },
+    /// A quote that is opened and not closed in its line.
+    #[error("line {line}: a quote is opened and not closed")]
+    Quote {
+        /// The line.
+        line: usize,
+    },
     /// A column that is not there.
     #[error("line 1: there is no column `{name}` among {known}")]
     Column {
@@ -110,7 +116,7 @@ pub enum Fault {
     },
     /// A first line that is not that of Matrix Market, or of a kind that is not read.
     #[error(
-        "line 1: expected `%%MatrixMarket matrix coordinate|array real|integer general|symmetric`, found `{found}`"
+        "line 1: expected `%%MatrixMarket matrix coordinate|array real|integer|pattern general|symmetric`, found `{found}`"
     )]
     Banner {
         /// The line.
@@ -159,6 +165,9 @@ impl Fault {
             Self::NoArray { .. } => "rename the array, or give an archive that holds it alone",
             Self::Field { .. } | Self::Fields { .. } => {
                 "write plain numbers with a point, separated by commas, semicolons, tabs or blanks, equally many a line"
+            }
+            Self::Quote { .. } => {
+                "close it: a field may not go on in the next line; a quote within quotes is written twice"
             }
             Self::Column { .. } => "name columns as the first line does, or by their number from 1",
             Self::Banner { .. } => "write it with `scipy.io.mmwrite(path, matrix)` from a real matrix",

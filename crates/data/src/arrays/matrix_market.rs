@@ -7,12 +7,13 @@
 //! row column value       from 1                      …              triangle only
 //! ```
 //!
-//! Of a symmetric matrix both triangles are returned. Integers are taken as real numbers.
+//! Of a symmetric matrix both triangles are returned. Integers are taken as real numbers, and the entries of a pattern, which are
+//! given by their places alone, as 1.
 
 use super::text::{self, lines, number, shortened};
 use super::{Array, Fault, Matrix, Sparse, count};
 use crate::error::Result;
-use std::fmt::Write as _;
+use std::io::Write;
 use std::path::Path;
 
 /// Reads a matrix.
@@ -35,13 +36,16 @@ pub fn parse(text: &str) -> Result<Matrix, Fault> {
         "%%matrixmarket",
         "matrix",
         form @ ("coordinate" | "array"),
-        "real" | "integer",
+        field @ ("real" | "integer" | "pattern"),
         symmetry @ ("general" | "symmetric"),
     ] = words[..]
     else {
         return Err(Fault::Banner { found: shortened(first) });
     };
-    let symmetric = symmetry == "symmetric";
+    let (symmetric, pattern) = (symmetry == "symmetric", field == "pattern");
+    if pattern && form == "array" {
+        return Err(Fault::Banner { found: shortened(first) });
+    }
     let mut lines = lines(text, '%');
     let (line, sizes) = lines.next().ok_or(Fault::Empty)?;
     let sizes: Vec<&str> = sizes.split_whitespace().collect();
@@ -58,7 +62,7 @@ pub fn parse(text: &str) -> Result<Matrix, Fault> {
     if form == "array" {
         return shape.array(line, lines).map(Matrix::Dense);
     }
-    let entries = shape.entries(lines)?;
+    let entries = shape.entries(lines, pattern)?;
     let (expected, found) = (size(2)?, entries.len());
     if found != expected {
         return Err(Fault::Entries { line, expected, found });
@@ -78,16 +82,17 @@ impl Shape {
     fn entries<'a>(
         &self,
         lines: impl Iterator<Item = (usize, &'a str)>,
+        pattern: bool,
     ) -> Result<Vec<(usize, usize, f64)>, Fault> {
         let &Self { rows, columns, symmetric } = self;
         let mut entries = Vec::new();
         for (line, text) in lines {
             let mut fields = text.split_whitespace();
-            let (Some(row), Some(column), Some(value), None) =
-                (fields.next(), fields.next(), fields.next(), fields.next())
-            else {
-                let found = text.split_whitespace().count();
-                return Err(Fault::Fields { line, expected: 3, found });
+            let (row, column) = (fields.next(), fields.next());
+            let value = if pattern { Some("1") } else { fields.next() };
+            let (Some(row), Some(column), Some(value), None) = (row, column, value, fields.next()) else {
+                let expected = if pattern { 2 } else { 3 };
+                return Err(Fault::Fields { line, expected, found: text.split_whitespace().count() });
             };
             let (row, column, value) =
                 (whole(row, line, 1)?, whole(column, line, 2)?, number(value, line, 3)?);
@@ -141,14 +146,33 @@ impl Shape {
 
 /// The file of a matrix by its entries.
 pub fn encode(matrix: &Sparse) -> Vec<u8> {
-    let Sparse { rows, columns, entries } = matrix;
-    let mut text = "%%MatrixMarket matrix coordinate real general\n".to_owned();
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "{rows} {columns} {}", entries.len());
-    for (row, column, value) in entries {
-        let _ = writeln!(text, "{} {} {value:?}", row + 1, column + 1);
-    }
-    text.into_bytes()
+    let &Sparse { rows, columns, ref entries } = matrix;
+    let mut text = Vec::new();
+    // Writing to bytes in memory does not fail.
+    let _ = begin(&mut text, (rows, columns), entries.len());
+    entries.iter().for_each(|&entry| {
+        let _ = write_entry(&mut text, entry);
+    });
+    text
+}
+
+/// Writes what stands before the entries of a matrix of this shape, of which there are `count`.
+///
+/// # Errors
+/// Those of the target.
+pub fn begin(target: &mut impl Write, (rows, columns): (usize, usize), count: usize) -> std::io::Result<()> {
+    writeln!(target, "%%MatrixMarket matrix coordinate real general\n{rows} {columns} {count}")
+}
+
+/// Writes an entry: row and column, from 0, and value.
+///
+/// # Errors
+/// Those of the target.
+pub fn write_entry(
+    target: &mut impl Write,
+    (row, column, value): (usize, usize, f64),
+) -> std::io::Result<()> {
+    writeln!(target, "{} {} {value:?}", row + 1, column + 1)
 }
 
 /// The whole number in a field.

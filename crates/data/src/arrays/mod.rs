@@ -1,13 +1,15 @@
 //! Files of numbers: NumPy's npy and npz, tables as CSV, Matrix Market, ratings.
 //!
 //! An [`Array`] lies row after row, whatever the file did. Readers believe nothing: a shape is held against what is really
-//! there before room is made for it. What is written comes as bytes, for the caller to put where they belong as a whole.
+//! there before room is made for it. What is written comes as bytes, or goes number by number to a target, for the caller to put
+//! where it belongs as a whole.
 
 pub mod csv;
 mod fault;
 pub mod matrix_market;
 pub mod npy;
 pub mod npz;
+mod number;
 mod ratings;
 mod text;
 

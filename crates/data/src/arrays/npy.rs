@@ -5,13 +5,14 @@
 //! header: {'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }       blanks to a multiple of 64 bytes
 //! ```
 //!
-//! Read are real and complex numbers of one or two words and signed integers of four and eight bytes, little-endian; integers
-//! above 2⁵³ are rounded. Written is row-major, in double precision.
+//! Read are truth values, integers, and real and complex numbers of single and double precision, in either order of bytes; integers
+//! above 2⁵³ are rounded. Written is row-major, in double precision, value by value: no second copy is made.
 
+use super::number::Number;
 use super::{Array, Complex, Fault, at, count};
 use crate::error::{Result, io};
 use std::{
-    io::{BufReader, Read},
+    io::{BufReader, Read, Write},
     path::Path,
 };
 
@@ -27,28 +28,31 @@ const ALIGNMENT: usize = 64;
 pub trait Item: Copy {
     /// Its type in NumPy's words.
     const DESCR: &'static str;
-    /// Appends its bytes.
-    fn put(self, bytes: &mut Vec<u8>);
+    /// Writes its bytes.
+    ///
+    /// # Errors
+    /// Those of the target.
+    fn put(self, target: &mut impl Write) -> std::io::Result<()>;
 }
 
 impl Item for f64 {
     const DESCR: &'static str = "<f8";
-    fn put(self, bytes: &mut Vec<u8>) {
-        bytes.extend(self.to_le_bytes());
+    fn put(self, target: &mut impl Write) -> std::io::Result<()> {
+        target.write_all(&self.to_le_bytes())
     }
 }
 
 impl Item for i64 {
     const DESCR: &'static str = "<i8";
-    fn put(self, bytes: &mut Vec<u8>) {
-        bytes.extend(self.to_le_bytes());
+    fn put(self, target: &mut impl Write) -> std::io::Result<()> {
+        target.write_all(&self.to_le_bytes())
     }
 }
 
 impl Item for Complex {
     const DESCR: &'static str = "<c16";
-    fn put(self, bytes: &mut Vec<u8>) {
-        self.into_iter().for_each(|part| part.put(bytes));
+    fn put(self, target: &mut impl Write) -> std::io::Result<()> {
+        self.into_iter().try_for_each(|part| part.put(target))
     }
 }
 
@@ -57,7 +61,7 @@ impl Item for Complex {
 /// # Errors
 /// [`Error::Io`](crate::Error::Io); [`Error::Array`](crate::Error::Array) with what is wrong with the file.
 pub fn read(path: &Path) -> Result<Array> {
-    parse(BufReader::new(fs_err::File::open(path).map_err(io(path))?), path)
+    parse(BufReader::new(std::fs::File::open(path).map_err(io(path))?), path)
 }
 
 /// Reads an array of complex numbers; real ones are taken as such.
@@ -65,7 +69,7 @@ pub fn read(path: &Path) -> Result<Array> {
 /// # Errors
 /// As [`read`].
 pub fn read_complex(path: &Path) -> Result<Array<Complex>> {
-    parse_complex(BufReader::new(fs_err::File::open(path).map_err(io(path))?), path)
+    parse_complex(BufReader::new(std::fs::File::open(path).map_err(io(path))?), path)
 }
 
 /// As [`read`], from bytes; `path` stands in messages.
@@ -100,10 +104,28 @@ pub fn parse_complex(mut reader: impl Read, path: &Path) -> Result<Array<Complex
 
 /// The file of an array.
 pub fn encode<T: Item>(array: &Array<T>) -> Vec<u8> {
-    let mut bytes = preamble(T::DESCR, &array.shape);
-    bytes.reserve(array.values.len() * size_of::<T>());
-    array.values.iter().for_each(|value| value.put(&mut bytes));
+    let mut bytes = Vec::with_capacity(length::<T>(&array.shape));
+    // Writing to bytes in memory does not fail.
+    let _ = write(&mut bytes, &array.shape, array.values.iter().copied());
     bytes
+}
+
+/// Writes the file of an array of this shape, of which `values` are the numbers, row after row.
+///
+/// # Errors
+/// Those of the target.
+pub fn write<T: Item>(
+    target: &mut impl Write,
+    shape: &[usize],
+    mut values: impl Iterator<Item = T>,
+) -> std::io::Result<()> {
+    target.write_all(&preamble(T::DESCR, shape))?;
+    values.try_for_each(|value| value.put(target))
+}
+
+/// Bytes of the file of an array of this shape.
+pub(super) fn length<T: Item>(shape: &[usize]) -> usize {
+    preamble(T::DESCR, shape).len() + shape.iter().product::<usize>() * size_of::<T>()
 }
 
 /// The file of a vector of texts.
@@ -134,57 +156,12 @@ fn preamble(descr: &str, shape: &[usize]) -> Vec<u8> {
     [MAGIC, &[1, 0], &length, header.as_bytes()].concat()
 }
 
-/// A type of numbers.
-#[derive(Clone, Copy, Debug)]
-enum Number {
-    F4,
-    F8,
-    I4,
-    I8,
-    C8,
-    C16,
-}
-
-impl Number {
-    fn named(descr: &str) -> Option<Self> {
-        Some(match descr {
-            "<f4" => Self::F4,
-            "<f8" => Self::F8,
-            "<i4" => Self::I4,
-            "<i8" => Self::I8,
-            "<c8" => Self::C8,
-            "<c16" => Self::C16,
-            _ => return None,
-        })
-    }
-
-    fn bytes(self) -> usize {
-        match self {
-            Self::F4 | Self::I4 => 4,
-            Self::F8 | Self::I8 | Self::C8 => 8,
-            Self::C16 => 16,
-        }
-    }
-
-    fn is_complex(self) -> bool {
-        matches!(self, Self::C8 | Self::C16)
-    }
-
-    /// Reads a real number, or either part of a complex one.
-    fn part(self) -> fn(&[u8]) -> f64 {
-        match self {
-            Self::F4 | Self::C8 => |bytes| f64::from(f32::from_le_bytes(word(bytes))),
-            Self::F8 | Self::C16 => |bytes| f64::from_le_bytes(word(bytes)),
-            Self::I4 => |bytes| f64::from(i32::from_le_bytes(word(bytes))),
-            Self::I8 => |bytes| i64::from_le_bytes(word(bytes)) as f64,
-        }
-    }
-}
-
 /// What a file says of its numbers.
 #[derive(Debug)]
 struct Header {
     number: Number,
+    /// Whether the most significant byte comes first.
+    reversed: bool,
     fortran: bool,
     shape: Vec<usize>,
 }
@@ -222,15 +199,23 @@ impl Header {
         convert: impl Fn(&[u8]) -> T,
         path: &Path,
     ) -> Result<Array<T>> {
-        let Self { number, fortran, shape } = self;
-        let expected = count(&shape).map_err(|fault| at(path, fault))? * number.bytes();
-        let (mut values, mut chunk, mut found) = (Vec::new(), Vec::new(), 0);
-        // Grows with what is really there: a lying header allocates nothing.
+        let Self { number, reversed, fortran, shape } = self;
+        let all = count(&shape).map_err(|fault| at(path, fault))?;
+        let expected = all * number.bytes();
+        let (mut values, mut chunk, mut found) = (Vec::<T>::new(), Vec::new(), 0);
+        // Grows with what is really there, so that a lying header allocates nothing, and not beyond what is announced.
         let mut reader = reader.take(expected as u64 + 1);
         loop {
             chunk.clear();
             reader.by_ref().take(CHUNK as u64).read_to_end(&mut chunk).map_err(io(path))?;
             found += chunk.len();
+            if reversed {
+                chunk.chunks_exact_mut(number.part_bytes()).for_each(<[u8]>::reverse);
+            }
+            let new = chunk.len() / number.bytes();
+            if values.capacity() - values.len() < new {
+                values.reserve_exact(values.len().max(new).min(all.saturating_sub(values.len())));
+            }
             values.extend(chunk.chunks_exact(number.bytes()).map(&convert));
             if chunk.len() < CHUNK {
                 break;
@@ -300,8 +285,9 @@ impl<'a> Words<'a> {
         let (Some(descr), Some(fortran), Some(shape)) = (descr, fortran, shape) else {
             return Err(self.fault("`descr`, `fortran_order` and `shape` are"));
         };
-        let number = Number::named(descr).ok_or_else(|| Fault::Type { found: descr.to_owned() })?;
-        Ok(Header { number, fortran, shape })
+        let named = Number::named(descr).ok_or_else(|| Fault::Type { found: descr.to_owned() });
+        let (number, reversed) = named?;
+        Ok(Header { number, reversed, fortran, shape })
     }
 
     fn fault(&self, expected: &'static str) -> Fault {
@@ -359,11 +345,4 @@ impl<'a> Words<'a> {
         }
         Ok(sizes)
     }
-}
-
-/// The bytes of one number; as many as it has.
-fn word<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut word = [0; N];
-    word.copy_from_slice(bytes);
-    word
 }

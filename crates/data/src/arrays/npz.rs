@@ -1,9 +1,9 @@
 //! NumPy's file of several arrays: a zip archive of npy files, stored or deflated.
 
 use super::{Array, Complex, Fault, at, npy};
-use crate::error::{Result, io};
+use crate::error::{Error, Result, io};
 use std::{
-    io::{BufReader, Cursor, Write as _},
+    io::{BufReader, BufWriter, Cursor, Seek, Write},
     path::{Path, PathBuf},
 };
 use zip::result::ZipError;
@@ -17,7 +17,7 @@ const ENDING: &str = ".npy";
 #[derive(Debug)]
 pub struct Npz {
     path: PathBuf,
-    archive: ZipArchive<BufReader<fs_err::File>>,
+    archive: ZipArchive<BufReader<std::fs::File>>,
 }
 
 impl Npz {
@@ -26,7 +26,7 @@ impl Npz {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io); [`Fault::Archive`] when it is none.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = BufReader::new(fs_err::File::open(path).map_err(io(path))?);
+        let file = BufReader::new(std::fs::File::open(path).map_err(io(path))?);
         let archive = ZipArchive::new(file).map_err(|error| at(path, damaged(&error)))?;
         Ok(Self { path: path.to_owned(), archive })
     }
@@ -74,35 +74,19 @@ impl Npz {
 }
 
 /// An array in the archive.
-type Member<'a> = zip::read::ZipFile<'a, BufReader<fs_err::File>>;
+type Member<'a> = zip::read::ZipFile<'a, BufReader<std::fs::File>>;
 
-/// An archive under construction; not compressed, as numbers hardly shrink.
+/// An archive under construction, in memory or in a file; not compressed, as numbers hardly shrink.
 #[derive(Debug)]
-pub struct Writer {
+pub struct Writer<W: Write + Seek = Cursor<Vec<u8>>> {
     path: PathBuf,
-    archive: ZipWriter<Cursor<Vec<u8>>>,
+    archive: ZipWriter<W>,
 }
 
 impl Writer {
-    /// An archive without arrays; `path` stands in messages.
+    /// An archive in memory without arrays; `path` stands in messages.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), archive: ZipWriter::new(Cursor::new(Vec::new())) }
-    }
-
-    /// Adds an array.
-    ///
-    /// # Errors
-    /// [`Fault::Archive`] when there is one of that name.
-    pub fn add<T: npy::Item>(&mut self, name: &str, array: &Array<T>) -> Result<()> {
-        self.member(name, &npy::encode(array))
-    }
-
-    /// Adds a vector of texts.
-    ///
-    /// # Errors
-    /// As [`add`](Self::add).
-    pub fn add_text(&mut self, name: &str, texts: &[String]) -> Result<()> {
-        self.member(name, &npy::encode_text(texts))
+        Self::onto(path, Cursor::new(Vec::new()))
     }
 
     /// The file.
@@ -110,17 +94,80 @@ impl Writer {
     /// # Errors
     /// [`Fault::Archive`].
     pub fn finish(self) -> Result<Vec<u8>> {
-        let Self { path, archive } = self;
-        Ok(archive.finish().map_err(|error| at(&path, damaged(&error)))?.into_inner())
+        Ok(self.close()?.into_inner())
+    }
+}
+
+impl<W: Write + Seek> Writer<W> {
+    /// An archive without arrays that is written as it grows; `path` stands in messages.
+    pub fn onto(path: &Path, target: W) -> Self {
+        Self { path: path.to_owned(), archive: ZipWriter::new(target) }
     }
 
-    fn member(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        let large = u32::MAX as usize <= bytes.len();
+    /// Adds an array.
+    ///
+    /// # Errors
+    /// [`Fault::Archive`] when there is one of that name, or the target fails.
+    pub fn add<T: npy::Item>(&mut self, name: &str, array: &Array<T>) -> Result<()> {
+        self.add_values(name, &array.shape, array.values.iter().copied())
+    }
+
+    /// Adds an array of this shape, of which `values` are the numbers, row after row, as many as the shape says.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_values<T: npy::Item>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: impl Iterator<Item = T>,
+    ) -> Result<()> {
+        self.member(name, npy::length::<T>(shape), |target| npy::write(target, shape, values))
+    }
+
+    /// Adds a vector of texts.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_text(&mut self, name: &str, texts: &[String]) -> Result<()> {
+        let bytes = npy::encode_text(texts);
+        self.member(name, bytes.len(), |target| target.write_all(&bytes))
+    }
+
+    /// Ends the archive; the target.
+    ///
+    /// # Errors
+    /// [`Fault::Archive`].
+    pub fn close(self) -> Result<W> {
+        let Self { path, archive } = self;
+        archive.finish().map_err(|error| unwritten(&path, error))
+    }
+
+    /// Adds a file of so many bytes.
+    fn member(
+        &mut self,
+        name: &str,
+        bytes: usize,
+        fill: impl FnOnce(&mut BufWriter<&mut ZipWriter<W>>) -> std::io::Result<()>,
+    ) -> Result<()> {
+        let large = u32::MAX as usize <= bytes;
         let options =
             SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
         let begun = self.archive.start_file(format!("{name}{ENDING}"), options);
-        let written = begun.and_then(|()| self.archive.write_all(bytes).map_err(ZipError::from));
-        written.map_err(|error| at(&self.path, damaged(&error)))
+        let written = begun.and_then(|()| {
+            // Numbers come one by one; the archive takes them by many.
+            let mut target = BufWriter::new(&mut self.archive);
+            fill(&mut target).and_then(|()| target.flush()).map_err(ZipError::from)
+        });
+        written.map_err(|error| unwritten(&self.path, error))
+    }
+}
+
+/// What the target says is its own matter.
+fn unwritten(path: &Path, error: ZipError) -> Error {
+    match error {
+        ZipError::Io(source) => io(path)(source),
+        error => at(path, damaged(&error)),
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Ratings {
     pub matrix: Sparse,
     /// Line of the file, from 1, of every value.
     pub lines: Vec<u32>,
+    /// Line of the first remark that would be a rating but for the `#` it begins with, where there is one.
+    pub remark: Option<u32>,
 }
 
 /// Names met so far, each with its number.
@@ -41,8 +43,9 @@ impl Numbered {
 
 impl Ratings {
     /// Reads user, item and value from the first three columns, or from those with these numbers from 1 or names; further
-    /// ones, such as a time, are left out. Fields stand between commas, semicolons, tabs, `::` or blanks. A first line whose
-    /// value starts with a letter holds the names of the columns.
+    /// ones, such as a time, are left out. Fields stand between commas, semicolons, tabs, `::` or blanks, within quotes where they
+    /// have such signs in them. A first line whose value starts with a letter holds the names of the columns; lines that begin with
+    /// `#` are remarks.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io); [`Error::Array`](crate::Error::Array) with the line and the column of what is wrong.
@@ -53,7 +56,7 @@ impl Ratings {
     /// As [`read`](Self::read), from text.
     ///
     /// # Errors
-    /// [`Fault::Field`], [`Fault::Fields`], [`Fault::Column`], [`Fault::Empty`].
+    /// [`Fault::Field`], [`Fault::Fields`], [`Fault::Quote`], [`Fault::Column`], [`Fault::Empty`].
     pub fn parse(text: &str, columns: Option<&[String; 3]>) -> Result<Self, Fault> {
         let mut lines = lines(text, '#').peekable();
         let Some(&(_, first)) = lines.peek() else { return Err(Fault::Empty) };
@@ -61,8 +64,7 @@ impl Ratings {
         let mut fields = Vec::new();
         separator.split(first, &mut fields);
         let [user, item, value] = columns.map_or(Ok([0, 1, 2]), |columns| places(columns, &fields))?;
-        let named =
-            |field: &Cow<'_, str>| field.starts_with(char::is_alphabetic) && field.parse::<f64>().is_err();
+        let named = |field: &Cow<'_, str>| field.starts_with(char::is_alphabetic) && text::is_name(field);
         if fields.get(value).is_some_and(named) {
             lines.next();
         }
@@ -70,7 +72,9 @@ impl Ratings {
         let (mut entries, mut places) = (Vec::new(), Vec::new());
         let needed = 1 + user.max(item).max(value);
         for (line, text) in lines {
-            separator.split(text, &mut fields);
+            if !separator.split(text, &mut fields) {
+                return Err(Fault::Quote { line });
+            }
             if fields.len() < needed {
                 return Err(Fault::Fields { line, expected: needed, found: fields.len() });
             }
@@ -88,7 +92,13 @@ impl Ratings {
             return Err(Fault::Empty);
         }
         let matrix = Sparse { rows: users.names.len(), columns: items.names.len(), entries };
-        Ok(Self { users: users.names, items: items.names, matrix, lines: places })
+        let remark =
+            text.lines().zip(1..).filter(|(line, _)| line.starts_with('#')).find_map(|(line, number)| {
+                separator.split(line, &mut fields);
+                let is_rating = needed <= fields.len() && fields[value].parse::<f64>().is_ok();
+                is_rating.then_some(number)
+            });
+        Ok(Self { users: users.names, items: items.names, matrix, lines: places, remark })
     }
 }
 

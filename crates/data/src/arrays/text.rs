@@ -25,29 +25,37 @@ impl Separator {
         sign.map_or(Self::Blanks, Self::Sign)
     }
 
-    /// The fields of a line, without blanks and quotes around them.
-    pub fn split<'a>(self, line: &'a str, fields: &mut Vec<Cow<'a, str>>) {
+    /// The fields of a line, without blanks and quotes around them; whether every quote that opens one is closed.
+    pub fn split<'a>(self, line: &'a str, fields: &mut Vec<Cow<'a, str>>) -> bool {
         fields.clear();
-        match self {
-            Self::Sign(sign) => {
-                // Between quotes the sign is part of the field; quotes open where a field begins, or again where doubled in it.
-                let (mut begun, mut enclosed, mut quoted, mut last) = (false, false, false, sign);
-                let ends = move |letter: char| {
-                    let end = letter == sign && !quoted;
-                    if letter == '"' {
-                        enclosed |= !begun;
-                        quoted = !quoted && (!begun || enclosed && last == '"');
-                    }
-                    begun = !end && (begun || letter != ' ');
-                    enclosed &= !end;
-                    last = letter;
-                    end
-                };
-                fields.extend(line.split(ends).map(bare));
+        let sign = match self {
+            Self::Sign(sign) => sign,
+            Self::Colons => {
+                fields.extend(line.split("::").map(bare));
+                return true;
             }
-            Self::Colons => fields.extend(line.split("::").map(bare)),
-            Self::Blanks => fields.extend(line.split_whitespace().map(bare)),
+            Self::Blanks => {
+                fields.extend(line.split_whitespace().map(bare));
+                return true;
+            }
+        };
+        // Between quotes the sign is part of the field; quotes open where a field begins, or again where doubled in it.
+        let (mut from, mut begun, mut enclosed, mut quoted, mut last) = (0, false, false, false, sign);
+        for (at, letter) in line.char_indices() {
+            if letter == sign && !quoted {
+                fields.push(bare(&line[from..at]));
+                (from, begun, enclosed, last) = (at + letter.len_utf8(), false, false, letter);
+                continue;
+            }
+            if letter == '"' {
+                enclosed |= !begun;
+                quoted = !quoted && (!begun || enclosed && last == '"');
+            }
+            begun |= letter != ' ';
+            last = letter;
         }
+        fields.push(bare(&line[from..]));
+        !quoted
     }
 }
 
@@ -62,8 +70,16 @@ fn bare(field: &str) -> Cow<'_, str> {
 
 /// What a reader makes of the text of a file; UTF-8, with or without a byte-order mark.
 pub(super) fn read<T>(path: &Path, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Result<T> {
-    let bytes = fs_err::read(path).map_err(io(path))?;
+    let bytes = std::fs::read(path).map_err(io(path))?;
     parse(crate::read::utf8(path, &bytes)?).map_err(|fault| at(path, fault))
+}
+
+/// Whether a field of the first line may be the name of a column: no number, whatever sign stands before its decimals, and none that
+/// is missing.
+pub(super) fn is_name(field: &str) -> bool {
+    const MISSING: [&str; 4] = ["na", "n/a", "null", "none"];
+    let missing = MISSING.iter().any(|word| field.eq_ignore_ascii_case(word));
+    !missing && field.replace(',', ".").parse::<f64>().is_err()
 }
 
 /// Lines that hold something, each with its number from 1; not those that are empty or begin with `comment`.

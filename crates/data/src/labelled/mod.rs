@@ -71,7 +71,7 @@ impl LabelledTexts {
     /// [`Error::Record`] with the line of the first row without its fields or with an empty text; [`Error::Empty`],
     /// [`Error::UnknownFormat`], [`Error::UnreadableFormat`], [`Error::Io`].
     pub fn read(path: &Path, columns: &LabelColumns) -> Result<Self> {
-        Self::read_bytes(path, &fs_err::read(path).map_err(io(path))?, columns)
+        Self::read_bytes(path, &std::fs::read(path).map_err(io(path))?, columns)
     }
 
     /// As [`read`](Self::read), from bytes; the ending of `name` tells the container.

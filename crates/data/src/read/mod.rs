@@ -112,7 +112,7 @@ impl Dataset {
     /// [`Error::Record`] with the line of the first broken record; [`Error::Empty`] when there is none;
     /// [`Error::UnknownFormat`], [`Error::UnreadableFormat`], [`Error::Io`].
     pub fn read(path: &Path, format: Option<Format>, columns: Option<Columns>) -> Result<Self> {
-        let bytes = fs_err::read(path).map_err(io(path))?;
+        let bytes = std::fs::read(path).map_err(io(path))?;
         Self::read_bytes(path, &bytes, format, columns)
     }
 

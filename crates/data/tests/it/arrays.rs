@@ -32,6 +32,13 @@ fn npy_fault(bytes: &[u8]) -> Fault {
     fault(npy::parse(bytes, Path::new("x.npy")).unwrap_err())
 }
 
+/// A file of two numbers of this type with these bytes.
+fn npy_file(descr: &str, bytes: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (2,)}}");
+    let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+    [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), bytes].concat()
+}
+
 #[test]
 fn every_type_of_numpy_s_is_read() {
     for name in ["f8.npy", "f4.npy", "version2.npy"] {
@@ -50,9 +57,31 @@ fn every_type_of_numpy_s_is_read() {
     let real = npy::read_complex(&fixture("f4.npy")).unwrap();
     assert!(real.values.iter().zip(matrix().values).all(|(found, value)| *found == [value, 0.0]));
     assert_eq!(fault(npy::read(&fixture("c8.npy")).unwrap_err()), Fault::Complex);
-    let refused = fault(npy::read(&fixture("big_endian.npy")).unwrap_err());
-    assert_eq!(refused, Fault::Type { found: ">f8".to_owned() });
-    assert!(refused.hint().unwrap().contains("float64"));
+    assert_eq!(npy::read(&fixture("big_endian.npy")).unwrap(), matrix());
+    let types: [(&str, &[u8], [f64; 2]); 10] = [
+        ("|b1", &[0, 1], [0.0, 1.0]),
+        ("|u1", &[7, 255], [7.0, 255.0]),
+        ("|i1", &[7, 255], [7.0, -1.0]),
+        ("<u2", &[1, 2, 255, 255], [513.0, 65535.0]),
+        (">u2", &[1, 2, 255, 255], [258.0, 65535.0]),
+        (">i2", &[0, 3, 255, 254], [3.0, -2.0]),
+        ("<u4", &[0, 0, 0, 128, 1, 0, 0, 0], [2147483648.0, 1.0]),
+        (">i4", &[255, 255, 255, 255, 0, 0, 1, 0], [-1.0, 256.0]),
+        ("<u8", &[0, 0, 0, 0, 0, 0, 0, 128, 9, 0, 0, 0, 0, 0, 0, 0], [9223372036854775808.0, 9.0]),
+        (">f4", &[63, 192, 0, 0, 192, 0, 0, 0], [1.5, -2.0]),
+    ];
+    for (descr, bytes, expected) in types {
+        let found = npy::parse(npy_file(descr, bytes).as_slice(), Path::new("x.npy")).unwrap();
+        assert_eq!(found, array(&[2], &expected), "{descr}");
+    }
+    let turned = npy_file(">c8", &[63, 128, 0, 0, 192, 0, 0, 0, 0, 0, 0, 0, 64, 64, 0, 0]);
+    let found = npy::parse_complex(turned.as_slice(), Path::new("x.npy")).unwrap();
+    assert_eq!(found.values, [[1.0, -2.0], [0.0, 3.0]]);
+    for descr in ["<f2", "|O", "<M8[ns]", "=f8", "f8", "<", ""] {
+        let refused = npy_fault(&npy_file(descr, &[0; 16]));
+        assert_eq!(refused, Fault::Type { found: descr.to_owned() });
+        assert!(refused.hint().unwrap().contains("float64"));
+    }
 }
 
 #[test]
@@ -88,7 +117,15 @@ fn archives_hold_their_arrays_by_name() {
     writer.add("counts", &Array { shape: vec![2], values: vec![3_i64, -4] }).unwrap();
     writer.add_text("users", &["a".to_owned()]).unwrap();
     assert!(matches!(fault(writer.add("left", &matrix()).unwrap_err()), Fault::Archive { .. }));
-    std::fs::write(&path, writer.finish().unwrap()).unwrap();
+    let whole = writer.finish().unwrap();
+    // The same, number by number into a file.
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = Writer::onto(&path, file);
+    writer.add_values("left", &[2, 3], matrix().values.into_iter()).unwrap();
+    writer.add_values("counts", &[2], [3_i64, -4].into_iter()).unwrap();
+    writer.add_text("users", &["a".to_owned()]).unwrap();
+    writer.close().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
     let mut archive = Npz::open(&path).unwrap();
     assert_eq!(archive.array("left").unwrap(), matrix());
     assert_eq!(archive.array("counts").unwrap().values, [3.0, -4.0]);
@@ -185,10 +222,19 @@ fn tables_are_read_however_they_are_separated() {
         );
     }
     assert!(csv::parse("1,nan\n").unwrap().array.values[1].is_nan());
+    // Names of rows, as R and pandas write them.
+    for text in ["\"\",\"a\",\"b\"\n\"1\",1,2\n\"x, y\",3,4\n", ",a,b\n0,1,2\n1,3,4\n"] {
+        let csv::Table { names, array: found } = csv::parse(text).unwrap();
+        assert_eq!((names.join(" "), found), ("a b".to_owned(), array(&[2, 2], &[1.0, 2.0, 3.0, 4.0])));
+    }
     assert_eq!(csv::encode(&["x"], &array(&[2], &[0.1, 1e300])), b"x\n0.1\n1e300\n");
     for (text, expected) in [
         ("1,2\n3,x\n", "line 2, column 2: `x` is no number"),
         ("1,x\n", "line 1, column 2: `x` is no number"),
+        (",a\nr,x\n", "line 2, column 2: `x` is no number"),
+        ("0,5;2,5\n1;1\n", "line 1, column 1: `0,5` is no number"),
+        ("NA,null\n1,2\n", "line 1, column 1: `NA` is no number"),
+        ("a,b\n1,\"2\n3,4\n", "line 2: a quote is opened and not closed"),
         ("1,2\n\n3\n", "line 3: 1 fields; 2 expected"),
         ("a,b\n", "no numbers in it"),
         ("", "no numbers in it"),
@@ -201,10 +247,9 @@ fn tables_are_read_however_they_are_separated() {
 fn matrix_market_is_held_to_its_sizes() {
     let general = "%%MatrixMarket matrix coordinate real general\n% x\n";
     for (text, expected) in [
-        (
-            "%%MatrixMarket matrix coordinate pattern general\n1 1 0\n".to_owned(),
-            "line 1: expected `%%Matrix",
-        ),
+        ("%%MatrixMarket matrix array pattern general\n1 1\n".to_owned(), "line 1: expected `%%Matrix"),
+        (general.replace("real", "complex") + "1 1 0\n", "line 1: expected `%%Matrix"),
+        (general.replace("real", "pattern") + "2 2 1\n1 1 5\n", "line 4: 3 fields; 2 expected"),
         (format!("{general}2 2 1\n3 1 5\n"), "line 4: no entry has the place (3, 1) in a 2 by 2 matrix"),
         (format!("{general}2 2 1\n0 1 5\n"), "line 4: no entry has the place (0, 1)"),
         (format!("{general}2 2 1\n1 1\n"), "line 4: 2 fields; 3 expected"),
@@ -220,6 +265,9 @@ fn matrix_market_is_held_to_its_sizes() {
         let found = matrix_market::parse(&text).unwrap_err().to_string();
         assert!(found.contains(expected), "{text}: {found}");
     }
+    let pattern = general.replace("real general", "pattern symmetric") + "2 2 2\n1 1\n2 1\n";
+    let Matrix::Sparse(found) = matrix_market::parse(&pattern).unwrap() else { panic!("entries") };
+    assert_eq!(found.entries, [(0, 0, 1.0), (1, 0, 1.0), (0, 1, 1.0)]);
     let wide = Sparse { rows: 1 << 40, columns: 1 << 40, entries: vec![] };
     assert!(matches!(wide.dense(), Err(Fault::TooLarge { .. })));
 }
@@ -246,10 +294,14 @@ fn ratings_keep_the_names_of_users_and_items() {
     assert_eq!(Ratings::parse(table, Some(&columns)).unwrap().items, ["b", "c"]);
     // As R writes a table: names between quotes, numbers of the rows in front; empty lines and remarks count as lines.
     let exported = "\"\",\"s\",\"d\",\"dept\",\"y\"\n\n\"1\",\"17\",\"1002\",\"2\",5\n# moved\n\"2\",\"17\",\"9\",\"6\",2\n";
-    let Ratings { users, items, matrix, lines } =
+    let Ratings { users, items, matrix, lines, remark } =
         Ratings::parse(exported, Some(&["s", "d", "y"].map(str::to_owned))).unwrap();
     assert_eq!((users, items), (vec!["17".to_owned()], vec!["1002".to_owned(), "9".into()]));
-    assert_eq!((matrix.entries, lines), (vec![(0, 0, 5.0), (0, 1, 2.0)], vec![3, 5]));
+    assert_eq!((matrix.entries, lines, remark), (vec![(0, 0, 5.0), (0, 1, 2.0)], vec![3, 5], None));
+    // A name that begins as a remark does is told; between quotes it is one.
+    let hidden = "# user,item,rating\n#1,a,3\n\"#2\",a,4\n#3,b,5\n";
+    let Ratings { users, remark, .. } = Ratings::parse(hidden, None).unwrap();
+    assert_eq!((users, remark), (vec!["#2".to_owned()], Some(2)));
     // A comma between quotes is part of the name, and a quote within a name is one.
     let quoted = "user,item,rating\n\"u, 7\",5\" disk,3\nx,\"a \"\"b\"\", c\",1\n";
     let Ratings { users, items, .. } = Ratings::parse(quoted, None).unwrap();
@@ -263,6 +315,9 @@ fn ratings_keep_the_names_of_users_and_items() {
         (vec!["\"a\"".to_owned(), "a".into()], vec!["x\"\"y".to_owned(), "5\"".into()])
     );
     assert_eq!(matrix.entries, [(0, 0, 1.0), (1, 1, 2.0), (1, 1, 3.0)]);
+    // What stands between quotes may begin with one, and further fields may too.
+    let titled = "a,b,3,\"\"\"Great\"\" film\"\n";
+    assert_eq!(Ratings::parse(titled, None).unwrap().items, ["b"]);
     // `nan` is a number, not a name of a column.
     assert_eq!(Ratings::parse("a,b,nan\na,c,1\n", None).unwrap().matrix.entries.len(), 2);
     // Numbers are never looked for among the fields.
@@ -272,6 +327,9 @@ fn ratings_keep_the_names_of_users_and_items() {
         ("a,b,3\nc,d\n", "line 2: 2 fields; 3 expected"),
         ("a,b,3\nc,,1\n", "line 2, column 2: `` is no name"),
         ("a,b,3\nc,d,good\n", "line 2, column 3: `good` is no number"),
+        ("a,b,NA\nc,d,1\n", "line 1, column 3: `NA` is no number"),
+        ("a,\"b\nb\",3\n", "line 1: a quote is opened and not closed"),
+        ("a,b,3,\"good\nbad\",c,1\n", "line 1: a quote is opened and not closed"),
         ("user,item,rating\n", "no numbers in it"),
     ] {
         assert_eq!(Ratings::parse(text, None).unwrap_err().to_string(), expected, "{text}");

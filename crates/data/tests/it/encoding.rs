@@ -55,7 +55,13 @@ fn all_dropped_tells_the_length_that_is_needed() {
     let tokenizer = tokenizer(Some(&source("chatml")));
     let error = encode(&pairs(), &tokenizer, &at_most(4)).unwrap_err();
     let Error::AllDropped { needed, records: 3, .. } = error else { panic!("{error}") };
-    assert!(error.hint().unwrap().contains(&needed.to_string()));
+    assert!(error.hint().unwrap().starts_with(&format!("raise the maximum length to {needed} ")));
+    // No more than the model takes.
+    let within =
+        |context| encode(&pairs(), &tokenizer, &Encoding { context: Some(context), ..at_most(1024) });
+    let hint = within(needed - 1).unwrap_err().hint().unwrap();
+    assert!(hint.contains(&format!("no more than {}", needed - 1)) && !hint.contains("raise"), "{hint}");
+    assert_eq!(within(needed).unwrap().1.examples, 1);
     assert!(matches!(encode(&pairs(), &tokenizer, &at_most(needed - 1)), Err(Error::AllDropped { .. })));
     assert_eq!(encode(&pairs(), &tokenizer, &at_most(needed)).unwrap().1.examples, 1);
     assert!(matches!(encode(&pairs(), &tokenizer, &at_most(1)), Err(Error::MaxLength { found: 1 })));

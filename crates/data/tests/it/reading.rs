@@ -131,7 +131,10 @@ fn files_are_read_from_disk() {
     let path = folder.path().join("data.jsonl");
     std::fs::write(&path, "{\"prompt\": \"a\", \"response\": \"b\"}").unwrap();
     assert_eq!(Dataset::read(&path, None, None).unwrap().format, Format::Pairs);
-    assert!(Dataset::read(&folder.path().join("none.json"), None, None).is_err());
+    let absent = folder.path().join("none.json");
+    let error = Dataset::read(&absent, None, None).unwrap_err();
+    assert_eq!(error.to_string().matches("none.json").count(), 1, "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("check the path")), "{error}");
 }
 
 #[test]

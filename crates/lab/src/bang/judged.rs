@@ -1,8 +1,8 @@
 //! What networks say to images, and how often which of them are right.
 
-use crate::{Images, Result};
-use rankine_nn::{Pass, models::Mlp};
-use rankine_tensor::untaped;
+use crate::{Images, Result, transfer::Network};
+use rankine_nn::Pass;
+use rankine_tensor::{Tensor, untaped};
 
 /// Scores of classes for images.
 pub(super) struct Logits {
@@ -12,12 +12,12 @@ pub(super) struct Logits {
 }
 
 impl Logits {
-    pub(super) fn of(model: &Mlp, images: &Images) -> Result<Self> {
+    pub(super) fn of(model: &impl Network, images: &Images) -> Result<Self> {
         let (mut values, mut classes) = (Vec::new(), 1);
         let rows: Vec<usize> = (0..images.labels.len()).collect();
         for rows in rows.chunks(1024) {
             let (x, _) = images.batch(rows)?;
-            let logits = untaped(|| model.forward(&x, &Pass::quiet()))?;
+            let logits = untaped(|| scores(model, &x))?;
             classes = logits.matrix("logits")?[1];
             logits.read(|logits| values.extend_from_slice(logits));
         }
@@ -56,6 +56,12 @@ impl Logits {
     pub(super) fn length(&self) -> f64 {
         mean(self.rows().map(|row| row.iter().map(|&score| f64::from(score).powi(2)).sum::<f64>().sqrt()))
     }
+}
+
+/// Scores of every class for x: [t, width]; [t, classes].
+fn scores(model: &impl Network, x: &Tensor) -> Result<Tensor> {
+    let (head, pass) = (model.head(), Pass::quiet());
+    Ok(head.weight.apply(&model.hidden(x, &pass)?, pass.scope(head.path()))?)
 }
 
 /// How often two networks and what is made of them are right, in shares of the images.

@@ -14,11 +14,11 @@ use crate::{
     transfer::{self, Network, Setting, Split, mean},
     weights,
 };
-use rankine_nn::models::Mlp;
 use rankine_random::Rng;
 
 /// How networks are pretrained and fine-tuned.
 pub(super) struct Plan {
+    pub network: &'static str,
     pub setting: Setting,
     pub damages: Vec<Damage>,
     /// What is between them, without the ends; one half is among them.
@@ -28,6 +28,14 @@ pub(super) struct Plan {
 
 /// The pretraining: neither mixed nor sure of itself.
 const PRETRAINING: Training = Training { label: "pretrained", smoothing: 0.1, mixup: 0.0 };
+
+/// All fine-tunes of one kind of network.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(super) struct Tuned {
+    pub network: &'static str,
+    pub setting: Setting,
+    pub lines: Vec<Line>,
+}
 
 /// One fine-tune, and the line to it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -53,28 +61,28 @@ pub(super) struct Point {
 }
 
 impl Plan {
-    pub(super) fn run(&self, images: &Split, watch: &mut dyn FnMut(&str)) -> Result<Vec<Line>> {
-        let mut found = Vec::new();
+    pub(super) fn run<N: Network>(&self, images: &Split, watch: &mut dyn FnMut(&str)) -> Result<Tuned> {
+        let (network, mut lines) = (self.network, Vec::new());
         let Setting { steps, batch, head_rate: rate, .. } = self.setting;
         for &seed in &self.setting.seeds {
             let rng = Rng::new(seed).fork("line");
             let sizes = [images.train.width, transfer::classes(&images.train)];
             let damaged = self.damaged(&images.test, &rng.fork("test"));
-            watch(&format!("seed {seed}: pretraining on damaged images"));
-            let mut start = Mlp::build(&self.setting, sizes[0], sizes[1], &rng.fork("network"))?;
+            watch(&format!("{network}, seed {seed}: pretraining on damaged images"));
+            let mut start = N::build(&self.setting, sizes[0], sizes[1], &rng.fork("network"))?;
             let broad = damage::mixed(&images.train, &self.damages, &rng);
             let length = (self.setting.pretraining_steps, batch, rate);
             PRETRAINING.run(&mut start, &broad, &rng.fork("pretraining"), length)?;
             let (base, before) = (weights::numbers(&start)?, Logits::of(&start, &damaged)?);
             for &training in &self.trainings {
-                watch(&format!("seed {seed}: {}", training.label));
-                let mut model: Mlp = weights::network(&self.setting, sizes, &base)?;
+                watch(&format!("{network}, seed {seed}: {}", training.label));
+                let mut model: N = weights::network(&self.setting, sizes, &base)?;
                 training.run(&mut model, &images.train, &rng.fork("tuning"), (steps, batch, rate))?;
                 let tuned = weights::numbers(&model)?;
                 let (mut points, mut middle) = (Vec::new(), Vec::new());
                 for alpha in [0.0].into_iter().chain(self.alphas.iter().copied()).chain([1.0]) {
                     let numbers = weights::sum(&[(1.0 - alpha, &base), (alpha, &tuned)]);
-                    let model: Mlp = weights::network(&self.setting, sizes, &numbers)?;
+                    let model: N = weights::network(&self.setting, sizes, &numbers)?;
                     let [inside, outside] = [&images.test, &damaged]
                         .map(|images| Ok::<_, crate::Error>(Logits::of(&model, images)?.right(images)));
                     let (inside, outside) = (inside?, outside?);
@@ -84,7 +92,7 @@ impl Plan {
                     }
                 }
                 let after = Logits::of(&model, &damaged)?;
-                found.push(Line {
+                lines.push(Line {
                     seed,
                     training: training.label,
                     points,
@@ -94,7 +102,7 @@ impl Plan {
                 });
             }
         }
-        Ok(found)
+        Ok(Tuned { network, setting: self.setting.clone(), lines })
     }
 
     /// All images with every damage in turn.

@@ -3,7 +3,7 @@
 use super::{
     claims,
     colours::{Ensemble, OVERLAPS},
-    line::{Line, Point, mean_of},
+    line::{Line, Point, Tuned, mean_of},
 };
 use crate::{
     Claim,
@@ -21,14 +21,13 @@ const STORY: Story<'_> = Story {
             images before.",
 };
 
-pub(super) fn claim(ensembles: &[Ensemble], lines: &[Line]) -> Claim {
-    let findings = claims::findings(ensembles, lines);
+pub(super) fn claim(ensembles: &[Ensemble], tuned: &[Tuned]) -> Claim {
+    let findings = claims::findings(ensembles, tuned);
     let mut page = findings::page(&STORY, &findings);
     together(ensembles, &mut page);
-    show(lines, &mut page);
+    tuned.iter().for_each(|tuned| show(tuned, &mut page));
     let holds = findings::hold(&findings);
-    let numbers =
-        serde_json::json!({ "holds": holds, "findings": findings, "ensembles": ensembles, "lines": lines });
+    let numbers = serde_json::json!({ "holds": holds, "findings": findings, "ensembles": ensembles, "networks": tuned });
     Claim { statement: STORY.statement.to_owned(), holds, page, numbers }
 }
 
@@ -82,13 +81,16 @@ fn together(ensembles: &[Ensemble], page: &mut Page) {
     page.table(table).plot(plot);
 }
 
-fn show(lines: &[Line], page: &mut Page) {
-    page.section("From pretrained to fine-tuned").text(
-        "Pretrained with smoothed labels on images of which most are damaged, fine-tuned on clean images. Inside the distribution are \
-         clean test images, outside of it damaged ones. Length is that of the scores of the fine-tuned network over those of the \
-         pretrained one, outside.",
-    );
-    let [over, along] = plots(lines);
+fn show(Tuned { network, setting, lines }: &Tuned, page: &mut Page) {
+    page.section(format!("From pretrained to fine-tuned: {network}")).text(format!(
+        "Pretrained for {} steps with smoothed labels on images of which most are damaged, fine-tuned for {} on clean images. Inside \
+         the distribution are clean test images, outside of it damaged ones. Length is that of the scores of the fine-tuned network \
+         over those of the pretrained one, outside. Seeds: {}.",
+        setting.pretraining_steps,
+        setting.steps,
+        setting.seeds.len(),
+    ));
+    let [over, along] = plots(network, lines);
     page.table(table(lines)).plot(over).plot(along);
 }
 
@@ -132,11 +134,11 @@ fn table(lines: &[Line]) -> Table {
 }
 
 /// Accuracy out of distribution over that in it, and along the line.
-fn plots(lines: &[Line]) -> [Lines; 2] {
+fn plots(network: &str, lines: &[Line]) -> [Lines; 2] {
     let outside = || Axis::linear("accuracy outside, %");
     let inside = Axis::linear("accuracy inside, %");
-    let mut over = Lines::new("From pretrained to fine-tuned", inside, outside());
-    let mut along = Lines::new("Out of distribution", Axis::linear("α"), outside());
+    let mut over = Lines::new(format!("From pretrained to fine-tuned, {network}"), inside, outside());
+    let mut along = Lines::new(format!("Out of distribution, {network}"), Axis::linear("α"), outside());
     for training in trainings(lines) {
         let line = lines.iter().find(|line| line.training == training);
         let alphas = line.into_iter().flat_map(|line| &line.points).map(|point| point.alpha);

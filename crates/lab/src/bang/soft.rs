@@ -5,9 +5,9 @@
 
 use crate::{
     Images, Result,
-    transfer::{self, Batch, Rates},
+    transfer::{self, Batch, Network, Rates},
 };
-use rankine_nn::{Pass, models::Mlp};
+use rankine_nn::Pass;
 use rankine_random::Rng;
 use rankine_tensor::Tensor;
 use rankine_train::AdamW;
@@ -25,9 +25,9 @@ pub(super) struct Training {
 
 impl Training {
     /// Trains all of a network at one rate, on batches that do not depend on the way.
-    pub(super) fn run(
+    pub(super) fn run<N: Network>(
         self,
-        model: &mut Mlp,
+        model: &mut N,
         images: &Images,
         rng: &Rng,
         (steps, batch, rate): (usize, usize, f32),
@@ -35,7 +35,7 @@ impl Training {
         let (classes, draws, step) = (transfer::classes(images), rng.fork("mixup"), Cell::new(0));
         let order = rng.fork("order");
         let batches = images.steps(batch, &order).take(steps).map(|rows| images.batch(&rows));
-        let loss = |model: &Mlp, batch: &Batch| {
+        let loss = |model: &N, batch: &Batch| {
             let mut draw = draws.fork_index("step", step.replace(step.get() + 1));
             self.loss(model, batch, (classes, beta(self.mixup, &mut draw) as f32))
         };
@@ -45,7 +45,12 @@ impl Training {
     }
 
     /// Mean over the batch; `share` is λ.
-    fn loss(self, model: &Mlp, (x, labels): &Batch, (classes, share): (usize, f32)) -> Result<Tensor> {
+    fn loss<N: Network>(
+        self,
+        model: &N,
+        (x, labels): &Batch,
+        (classes, share): (usize, f32),
+    ) -> Result<Tensor> {
         let soft = self.targets(labels, classes, share)?;
         let hidden = model.hidden(&mixed(x, share)?, &Pass::quiet())?;
         let logits = hidden.matmul(&model.head().weight.dense()?.t()?)?;
@@ -91,6 +96,7 @@ fn beta(a: f64, rng: &mut Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rankine_nn::models::Mlp;
     use rankine_tensor::ops;
     use std::sync::Arc;
 

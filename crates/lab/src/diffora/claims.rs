@@ -42,7 +42,7 @@ fn above(found: &[Shifted], theirs: &str, what: &str) -> Finding {
         format!("accuracy of the picks above {what}, each at its best rate"),
         "the choice matters (theory)",
         words(found, theirs),
-        contests(found, theirs).all(|(_, contest)| contest.gap() > 0.0),
+        contests(found, theirs).all(|(_, contest)| contest.gap.value > 0.0),
     )
 }
 

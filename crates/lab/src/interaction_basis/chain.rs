@@ -2,7 +2,7 @@
 
 use crate::Result;
 use rankine_analyze::interaction::{Derived, Layer, Map, Network, Of, Question, Sources};
-use rankine_nn::{Kind, Model, Origin, Parameter, Pass, Probes, Seed, layers::Linear, models::Mlp};
+use rankine_nn::{By, Kind, Model, Origin, Parameter, Pass, Probes, Seed, layers::Linear, models::Mlp};
 use rankine_tensor::{Tensor, ops::Activation};
 
 /// A frozen network.
@@ -129,7 +129,8 @@ impl Network for Shown {
         // Rows do not act on each other: no signs are needed.
         let seed = Seed { origin, direction, signs: None };
         let forward = &mut || self.chain.run(0..self.chain.depth(), &self.batches[question.batch]);
-        let derivatives = self.probes.derive(seed, (question.by, question.maps), forward)?;
+        let by = By { layers: question.by, outputs: question.maps, shift: question.shift };
+        let derivatives = self.probes.derive(seed, by, forward)?;
         let derived = derivatives.into_iter().map(|derivatives| Derived {
             activations: derivatives.inputs,
             gradients: derivatives.by_inputs,

@@ -2,7 +2,7 @@
 
 use super::chain::{Chain, Link, Shown};
 use crate::{Result, findings::Finding};
-use rankine_analyze::interaction::{Coordinates, Edges, Interaction, Settings, analyse};
+use rankine_analyze::interaction::{Coordinates, Edges, Integration, Interaction, Settings, analyse};
 use rankine_linalg::double::{Mat, multiply, orthonormal_basis};
 use rankine_random::Rng;
 use rankine_report::{Axis, Heat, Page, format};
@@ -16,10 +16,21 @@ const POINTS: usize = 10;
 /// γ: so small that only what does not act on each other at all falls apart.
 const RESOLUTION: f64 = 0.1;
 
-/// What was found of the two in some coordinates.
+/// Coordinates, and where the slopes of edges are taken.
+const WAYS: [(&str, Coordinates, Integration); 3] = [
+    ("interaction basis", Coordinates::Interaction, Integration::Gradient),
+    (
+        "interaction basis, integrated gradients",
+        Coordinates::Interaction,
+        Integration::GaussLegendre { intervals: 5 },
+    ),
+    ("neurons", Coordinates::Neurons, Integration::Gradient),
+];
+
+/// What was found of the two in one of the ways.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub(super) struct Found {
-    coordinates: String,
+    way: String,
     modules: usize,
     /// Agreement of the modules with the two networks: 1 for the same, about 0 for nothing in common.
     adjusted_rand: f64,
@@ -38,21 +49,17 @@ struct Pair {
     inputs: Vec<f32>,
 }
 
-/// In the interaction basis, and in neurons.
-pub(super) fn measure(rng: &Rng) -> Result<[Found; 2]> {
-    let mut found = Vec::new();
-    for (name, coordinates) in
-        [("interaction basis", Coordinates::Interaction), ("neurons", Coordinates::Neurons)]
-    {
+/// In all ways, in their order.
+pub(super) fn measure(rng: &Rng) -> Result<Vec<Found>> {
+    let of = |(name, coordinates, integration)| -> Result<Found> {
         let Pair { links, turns, inputs } = Pair::new(rng);
         let x = Tensor::new(inputs, &[POINTS * POINTS, 2 * SIZES[0]])?;
         let mut shown = Shown::new(Chain::new(links)?, vec![x])?;
-        let settings = Settings { coordinates, resolution: RESOLUTION, ..Settings::default() };
+        let settings = Settings { coordinates, integration, resolution: RESOLUTION, ..Settings::default() };
         let interaction = analyse(&mut shown, &settings, &mut |_| ControlFlow::Continue(()))?;
-        found.push(Found::of(name, interaction, &turns));
-    }
-    let neurons = found.remove(1);
-    Ok([found.remove(0), neurons])
+        Ok(Found::of(name, interaction, &turns))
+    };
+    WAYS.into_iter().map(of).collect()
 }
 
 impl Pair {
@@ -119,7 +126,7 @@ impl Found {
             there as f64 / all.count().max(1) as f64
         };
         Self {
-            coordinates: name.to_owned(),
+            way: name.to_owned(),
             modules: modules.count(),
             adjusted_rand: adjusted_rand(&modules.module, &owners),
             modularity: modules.modularity,
@@ -144,33 +151,52 @@ fn adjusted_rand(one: &[usize], other: &[usize]) -> f64 {
     if most == expected { 1.0 } else { (both - expected) / (most - expected) }
 }
 
-pub(super) fn findings([interaction, neurons]: &[Found; 2]) -> Vec<Finding> {
-    let most = |found: &Found| crate::findings::largest(found.density.iter().copied());
-    vec![Finding::new(
-        "two networks whose hidden layers were turned are the two modules in the interaction basis, and one in neurons",
-        "planted here",
-        format!(
-            "{} modules with an adjusted Rand index of {}, and {}; at most {} and {} of the edges between two layers are there",
-            interaction.modules,
-            format::fixed(interaction.adjusted_rand, 3),
-            neurons.modules,
-            format::percent(most(interaction)),
-            format::percent(most(neurons)),
+pub(super) fn findings(found: &[Found]) -> Vec<Finding> {
+    let [interaction, integrated, neurons] = found else {
+        return Vec::new();
+    };
+    let is_split = |found: &Found| found.modules == 2 && 0.999 < found.adjusted_rand;
+    let most = |found: &Found| format::percent(crate::findings::largest(found.density.iter().copied()));
+    let modules = |found: &Found| {
+        let rand = format::fixed(found.adjusted_rand, 3);
+        format!("{} modules with an adjusted Rand index of {rand}", found.modules)
+    };
+    vec![
+        Finding::new(
+            "two networks whose hidden layers were turned are the two modules in the interaction basis, and one in neurons",
+            "planted here",
+            format!(
+                "{}, and {}; at most {} and {} of the edges between two layers are there",
+                modules(interaction),
+                neurons.modules,
+                most(interaction),
+                most(neurons),
+            ),
+            is_split(interaction) && neurons.modules == 1,
         ),
-        interaction.modules == 2 && 0.999 < interaction.adjusted_rand && neurons.modules == 1,
-    )]
+        Finding::new(
+            "edges of integrated gradients split the two networks as well",
+            "planted here",
+            format!(
+                "{}; at most {} of the edges between two layers are there",
+                modules(integrated),
+                most(integrated)
+            ),
+            is_split(integrated),
+        ),
+    ]
 }
 
-pub(super) fn show(found: &[Found; 2], page: &mut Page) {
+pub(super) fn show(found: &[Found], page: &mut Page) {
     page.section("B. Two networks, hidden").text(format!(
         "Two ReLU networks of {} inputs, two hidden layers of {} and {} outputs, side by side; behind each hidden layer stands a \
          random rotation of all of it, which the next map turns back. Shown are all pairs of {POINTS} inputs of the one and {POINTS} of \
          the other; γ = {RESOLUTION}.",
         SIZES[0], SIZES[1], SIZES[2],
     ));
-    for Found { coordinates, edges, .. } in found {
+    for Found { way, edges, .. } in found {
         if let Some(edges) = edges.get(2) {
-            let title = format!("Edges from the first rotated layer to the next, {coordinates}");
+            let title = format!("Edges from the first rotated layer to the next, {way}");
             page.plot(Heat::new(title, Axis::log("Ê"), edges.strengths.clone()));
         }
     }
@@ -192,6 +218,8 @@ mod tests {
     #[test]
     fn the_two_are_found() {
         let found = measure(&Rng::new(21)).unwrap();
-        assert!(findings(&found)[0].holds, "{found:?}");
+        let findings = findings(&found);
+        assert_eq!(findings.len(), 2);
+        assert!(findings.iter().all(|finding| finding.holds), "{found:?}");
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     line::Line,
     norms::{self, Twins},
-    widths::{Trio, mean_of, widths},
+    widths::{OfWidth, Trio, mean_of, widths},
 };
 use crate::findings::Finding;
 use rankine_report::format;
@@ -46,13 +46,13 @@ fn widest(trios: &[Trio]) -> usize {
     widths(trios).last().copied().unwrap_or(0)
 }
 
-fn steps([before, after]: [f64; 2]) -> String {
+pub(super) fn steps([before, after]: [f64; 2]) -> String {
     format!("{} → {}", format::fixed(before, 3), format::fixed(after, 3))
 }
 
 /// Words about every width.
-fn each(trios: &[Trio], words: impl Fn(usize) -> String) -> String {
-    let words = widths(trios).into_iter().map(|width| format!("{width}: {}", words(width)));
+pub(super) fn each(found: &[impl OfWidth], words: impl Fn(usize) -> String) -> String {
+    let words = widths(found).into_iter().map(|width| format!("{width}: {}", words(width)));
     words.collect::<Vec<_>>().join("; ")
 }
 

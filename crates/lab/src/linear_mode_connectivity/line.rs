@@ -1,14 +1,15 @@
 //! How good the networks on the line between two others are.
 //!
-//!     θ(λ) = (1 − λ)·θ_a + λ·θ_b        barrier = max_λ [ L(λ) − (1 − λ)·L(0) − λ·L(1) ]
+//!     θ(λ) = (1 − λ)·θ_a + λ·θ_b
 //!
-//! L is the mean −ln p on test images.
+//! Loss is the mean −ln p on test images.
 
 use super::stored::Stored;
 use crate::{
-    Images, Result, findings,
+    Images, Result,
     transfer::{self, Setting},
 };
+use rankine_analyze::{barrier, rises};
 use rankine_checkpoint::Tensors;
 use rankine_surgery::{Interpolated, pair};
 use std::path::Path;
@@ -64,15 +65,12 @@ impl Judge<'_> {
 impl Line {
     /// The highest rise above the line between the losses of the ends, 0 where there is none; NaN where a loss is not finite.
     pub fn barrier(&self) -> f64 {
-        if self.points.is_empty() {
-            return f64::NAN;
-        }
-        findings::largest(self.points.iter().map(|point| self.rise(point)))
+        barrier(&self.losses())
     }
 
     /// The rise in the middle, which may be a fall.
     pub fn middle_rise(&self) -> f64 {
-        self.middle().map_or(f64::NAN, |middle| self.rise(middle))
+        rises(&self.losses()).get(self.points.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
     /// Accuracy in the middle.
@@ -92,10 +90,8 @@ impl Line {
         self.points.get(self.points.len() / 2)
     }
 
-    fn rise(&self, point: &Point) -> f64 {
-        let [first, .., last] = self.points.as_slice() else { return f64::NAN };
-        let rise = point.loss - (1.0 - point.share) * first.loss - point.share * last.loss;
-        if rise.is_finite() { rise } else { f64::NAN }
+    fn losses(&self) -> Vec<(f64, f64)> {
+        self.points.iter().map(|point| (point.share, point.loss)).collect()
     }
 }
 

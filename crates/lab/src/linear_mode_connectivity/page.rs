@@ -4,6 +4,7 @@ use super::{
     claims,
     line::{Line, Point},
     norms::{self, Twins},
+    straight_through::{self, Searched},
     widths::{THRESHOLDS, Trio, mean_of, widths},
 };
 use crate::{
@@ -24,13 +25,20 @@ const STORY: Story<'_> = Story {
 /// Networks as they are, and matched.
 const WAYS: [&str; 2] = ["as they are", "matched"];
 
-pub(super) fn claim(trios: &[Trio], twins: &[Twins]) -> Claim {
-    let findings = claims::findings(trios, twins);
+/// Beside lines of losses.
+const LOSS: &str = "loss in nats";
+
+pub(super) fn claim(trios: &[Trio], twins: &[Twins], searched: &[Searched]) -> Claim {
+    let mut findings = claims::findings(trios, twins);
+    findings.extend(straight_through::findings(searched));
     let mut page = findings::page(&STORY, &findings);
     show_widths(trios, &mut page);
     show_norms(twins, &mut page);
+    straight_through::show(searched, &mut page);
     let holds = findings::hold(&findings);
-    let numbers = serde_json::json!({ "holds": holds, "findings": findings, "trios": trios, "twins": twins });
+    let numbers = serde_json::json!({
+        "holds": holds, "findings": findings, "trios": trios, "twins": twins, "searched": searched,
+    });
     Claim { statement: STORY.statement.to_owned(), holds, page, numbers }
 }
 
@@ -47,10 +55,8 @@ fn show_widths(trios: &[Trio], page: &mut Page) {
             trios.iter().filter(move |trio| trio.width == widest).map(move |trio| &trio.lines[which])
         };
         let title = format!("Loss between two networks of width {widest}");
-        page.plot(along(
-            &title,
-            WAYS.into_iter().enumerate().map(|(which, way)| (way, mean_line(lines(which)))),
-        ));
+        let ways = WAYS.into_iter().enumerate();
+        page.plot(along(&title, LOSS, ways.map(|(which, way)| (way, mean_line(lines(which), loss)))));
     }
     page.plot(over_width(trios)).plot(shares(trios)).plot(agreement(trios)).plot(estimates(trios));
 }
@@ -193,25 +199,36 @@ fn show_norms(twins: &[Twins], page: &mut Page) {
             ]);
             lines.push((
                 format!("{way}, {statistics}"),
-                mean_line(twins.iter().map(|twins| &of(twins)[which])),
+                mean_line(twins.iter().map(|twins| &of(twins)[which]), loss),
             ));
         }
     }
-    page.table(table).plot(along("Loss between two networks with batch norm", lines));
+    page.table(table).plot(along("Loss between two networks with batch norm", LOSS, lines));
 }
 
-/// Mean losses over the share of the second network.
-fn mean_line<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<(f64, f64)> {
+fn loss(point: &Point) -> f64 {
+    point.loss
+}
+
+/// Means of something over the share of the second network.
+pub(super) fn mean_line<'a>(
+    lines: impl Iterator<Item = &'a Line>,
+    figure: fn(&Point) -> f64,
+) -> Vec<(f64, f64)> {
     let lines: Vec<&Line> = lines.collect();
     let shares = lines.first().into_iter().flat_map(|line| &line.points).map(|point| point.share);
-    let loss = |at: usize| {
+    let value = |at: usize| {
         let points = lines.iter().filter_map(|line| line.points.get(at));
-        mean(&points.map(|Point { loss, .. }| *loss).collect::<Vec<_>>())
+        mean(&points.map(figure).collect::<Vec<_>>())
     };
-    shares.enumerate().map(|(at, share)| (share, loss(at))).collect()
+    shares.enumerate().map(|(at, share)| (share, value(at))).collect()
 }
 
-fn along<S: Into<String>>(title: &str, lines: impl IntoIterator<Item = (S, Vec<(f64, f64)>)>) -> Lines {
-    let plot = Lines::new(title, Axis::linear("share of the second network"), Axis::linear("loss in nats"));
+pub(super) fn along<S: Into<String>>(
+    title: &str,
+    axis: &str,
+    lines: impl IntoIterator<Item = (S, Vec<(f64, f64)>)>,
+) -> Lines {
+    let plot = Lines::new(title, Axis::linear("share of the second network"), Axis::linear(axis));
     lines.into_iter().fold(plot, |plot, (name, points)| plot.series(Series::new(name, points)))
 }

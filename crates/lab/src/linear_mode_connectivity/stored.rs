@@ -83,4 +83,19 @@ impl Training {
         model.reset(images)?;
         Ok(Bare::new(name, Box::new(model.held()?)))
     }
+
+    /// Three that were trained apart; `watch` is told of each, and that it is of `place`.
+    pub fn three<N: Stored>(
+        &self,
+        place: &str,
+        images: &Images,
+        rng: &Rng,
+        watch: &mut dyn FnMut(&str),
+    ) -> Result<[Bare; 3]> {
+        let mut train = |name: &str| {
+            watch(&format!("{place}: training the {name} network"));
+            self.run::<N>(name, images, rng)
+        };
+        Ok([train("first")?, train("second")?, train("third")?])
+    }
 }

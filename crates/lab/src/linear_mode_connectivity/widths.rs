@@ -62,16 +62,12 @@ impl Plan {
     }
 
     fn trio(&self, seed: u64, width: usize, images: &Split, watch: &mut dyn FnMut(&str)) -> Result<Trio> {
-        let setting = Setting { hidden: vec![width; DEPTH], ..self.training.setting.clone() };
-        let training = Training { setting, ..self.training.clone() };
+        let training = self.training.of_width(width);
         let rng = Rng::new(seed).fork("matching").fork_index("width", width);
-        let mut train = |name: &str| {
-            watch(&format!("seed {seed}, width {width}: training the {name} network"));
-            training.run::<Mlp>(name, &images.train, &rng)
-        };
-        let (first, second, third) = (train("first")?, train("second")?, train("third")?);
+        let place = format!("seed {seed}, width {width}");
+        let [first, second, third] = training.three::<Mlp>(&place, &images.train, &rng, watch)?;
         let [anchor, second, third] = [&first, &second, &third].map(Subject::Bare);
-        watch(&format!("seed {seed}, width {width}: matching and measuring"));
+        watch(&format!("{place}: matching and measuring"));
         let alignment = Alignment { seed, ..Alignment::default() };
         let aligned = alignment.find(anchor, second, &mut |_| ControlFlow::Continue(()))?;
         let other = alignment.find(anchor, third, &mut |_| ControlFlow::Continue(()))?;
@@ -96,6 +92,14 @@ impl Plan {
     }
 }
 
+impl Training {
+    /// Of networks of one width.
+    pub(super) fn of_width(&self, width: usize) -> Self {
+        let setting = Setting { hidden: vec![width; DEPTH], ..self.setting.clone() };
+        Self { setting, ..self.clone() }
+    }
+}
+
 impl Judge<'_> {
     /// The rise of the loss in the middle by the second-order expansion.
     fn estimate(&self, ends: [&dyn Tensors; 2]) -> Result<f64> {
@@ -113,15 +117,26 @@ impl Trio {
     }
 }
 
+impl OfWidth for Trio {
+    fn width(&self) -> usize {
+        self.width
+    }
+}
+
+/// What was found of networks of one width.
+pub(super) trait OfWidth {
+    fn width(&self) -> usize;
+}
+
 /// Mean over the seeds of something of a width; NaN where there is none.
-pub(super) fn mean_of(trios: &[Trio], width: usize, figure: impl Fn(&Trio) -> f64) -> f64 {
-    let found: Vec<f64> = trios.iter().filter(|trio| trio.width == width).map(figure).collect();
+pub(super) fn mean_of<T: OfWidth>(found: &[T], width: usize, figure: impl Fn(&T) -> f64) -> f64 {
+    let found: Vec<f64> = found.iter().filter(|one| one.width() == width).map(figure).collect();
     if found.is_empty() { f64::NAN } else { transfer::mean(&found) }
 }
 
 /// The widths, ascending, once each.
-pub(super) fn widths(trios: &[Trio]) -> Vec<usize> {
-    let mut widths: Vec<usize> = trios.iter().map(|trio| trio.width).collect();
+pub(super) fn widths(found: &[impl OfWidth]) -> Vec<usize> {
+    let mut widths: Vec<usize> = found.iter().map(OfWidth::width).collect();
     widths.sort_unstable();
     widths.dedup();
     widths

@@ -41,7 +41,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    fn of(scale: Scale) -> Self {
+    pub(super) fn of(scale: Scale) -> Self {
         let steps = match scale {
             Scale::Quick => 60,
             Scale::Full => 100,
@@ -109,13 +109,13 @@ pub(super) struct Run {
 }
 
 impl Tuning {
-    pub(super) fn of(&self, arm: Arm) -> Option<&Run> {
+    fn of(&self, arm: Arm) -> Option<&Run> {
         self.runs.iter().find(|run| run.arm == arm)
     }
 
-    /// Whether PiSSA's early loss is the lower one.
-    pub(super) fn holds(&self) -> bool {
-        self.of(Arm::Pissa).zip(self.of(Arm::Lora)).is_some_and(|(pissa, lora)| pissa.early < lora.early)
+    /// Something of the run by PiSSA and of that by LoRA; NaN where there is none.
+    pub(super) fn both(&self, figure: impl Fn(&Run) -> Option<f64>) -> [f64; 2] {
+        [Arm::Pissa, Arm::Lora].map(|arm| self.of(arm).and_then(&figure).unwrap_or(f64::NAN))
     }
 }
 

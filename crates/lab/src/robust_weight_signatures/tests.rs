@@ -59,6 +59,26 @@ fn a_patch_leaves_the_head_and_deep_layers_alone() {
 }
 
 #[test]
+fn layers_of_a_vision_transformer_are_its_blocks() {
+    let plan = Plan::of("four blocks of attention", [6, 4]);
+    let setting = Setting { batch: 20, ..plan.setting };
+    let (plan, images) = (Plan { setting, damages: vec![Damage::Noise], ..plan }, images());
+    let trial: Trial<Vit> = Trial::new(&plan, &images.train, &Rng::new(1), &mut |_| {}).unwrap();
+    // The embeddings, four blocks and the last norm; of a block sixteen tensors.
+    assert_eq!((trial.depth(), shallow(trial.depth())), (6, 3));
+    let clean = trial.numbers(&Contender::Clean, 3);
+    let patched = trial.numbers(&Contender::Patched(Plan::patch(Damage::Noise, 3)), 3);
+    let moved: Vec<usize> = (0..clean.len()).filter(|&at| patched[at] != clean[at]).collect();
+    assert_eq!(clean.len(), 4 + 4 * 16 + 2 + 2);
+    assert!(moved.len() > 30 && moved.iter().all(|at| *at < 4 + 2 * 16), "{moved:?}");
+    assert!(trial.residue(&Plan::patch(Damage::Noise, 3)) < 1e-6);
+    let measured = plan.measure::<Vit>(&images, &mut |_| {}).unwrap();
+    assert_eq!((measured.depth, measured.drift.len()), (6, 6));
+    let named = |finding: &crate::findings::Finding| finding.claim.starts_with("four blocks of attention: ");
+    assert!(claims::findings(&measured).iter().all(named));
+}
+
+#[test]
 fn claims_fail_where_patches_do_not_help() {
     let mut measured = measured();
     for score in &mut measured.scores {

@@ -96,7 +96,7 @@ impl Plan {
                     pretraining_steps: [120, 80],
                     pretraining_batch: 16,
                     images: vec![20, 100],
-                    steps: 60,
+                    steps: 40,
                     seeds: vec![0],
                     ..full
                 },

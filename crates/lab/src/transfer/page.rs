@@ -1,6 +1,9 @@
 //! The page of an experiment of this setting: the claim, the best of every sweep, the sweeps, and plots of them.
 
-use super::{Course, Run, Sweep, mean, sweep::Contest};
+use super::{
+    Course, Run, Sweep, mean,
+    sweep::{Best, Contest},
+};
 use crate::{
     Claim,
     findings::{self, Finding, Story},
@@ -74,8 +77,8 @@ fn best_table<S>(sweep: &Sweep<String, S>) -> Table {
     for label in sweep.arms.iter().map(|arm| arm.label.as_str()) {
         let (early, late) = (sweep.lowest(label, |run| run.early), sweep.lowest(label, |run| run.late));
         let accuracy = sweep.best_accuracy(label);
-        let [early_rate, late_rate, accuracy_rate] = [early, late, accuracy]
-            .map(|best| Cell::text(format!("{}{}", rate_words(best.rate), if best.edge { "*" } else { "" })));
+        let [early_rate, late_rate, accuracy_rate] =
+            [early, late, accuracy].map(|best| Cell::text(best.rate_words()));
         table.row([
             Cell::text(label),
             Cell::from(sweep.trained(label)),
@@ -160,18 +163,19 @@ pub(crate) fn mean_losses<S>(sweep: &Sweep<String, S>, rate: f32) -> Lines {
     plot
 }
 
+impl Best {
+    /// The rate, with a `*` where it ends the sweep.
+    fn rate_words(&self) -> String {
+        format!("{}{}", rate_words(self.rate), if self.edge { "*" } else { "" })
+    }
+}
+
 impl Contest {
     /// Both accuracies with their rates, the gap and its noise.
     pub(crate) fn words(&self) -> String {
-        format!(
-            "{} at {} against {} at {}: {:+.2} points, noise {:.2}",
-            percent(self.ours.value),
-            rate_words(self.ours.rate),
-            percent(self.theirs.value),
-            rate_words(self.theirs.rate),
-            100.0 * self.gap(),
-            100.0 * self.noise,
-        )
+        let [ours, theirs] =
+            [self.ours, self.theirs].map(|best| format!("{} at {}", percent(best.value), best.rate_words()));
+        format!("{ours} against {theirs}: {}", self.gap.points())
     }
 }
 

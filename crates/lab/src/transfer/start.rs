@@ -21,7 +21,7 @@ pub(crate) struct Start<N = Mlp> {
     network: PhantomData<fn() -> N>,
 }
 
-/// Batches that a method may see: a thousand images, as in the trial of [eva]'s page.
+/// Batches that a method may see: at full scale a thousand images, as in the trial of [eva]'s page.
 const SEEN: usize = 8;
 
 /// A network at the end of its run.

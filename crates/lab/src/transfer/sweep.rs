@@ -4,6 +4,7 @@
 //! a gap of accuracies is set beside its noise.
 
 use super::{Arm, Setting, mean};
+use crate::gap::Gap;
 
 /// One training run on the new classes.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -70,8 +71,7 @@ pub(crate) struct Best {
 pub(crate) struct Contest {
     pub ours: Best,
     pub theirs: Best,
-    /// One standard error of the difference.
-    pub noise: f64,
+    pub gap: Gap,
 }
 
 impl<L: Clone, S: Clone> Sweep<L, S> {
@@ -115,19 +115,11 @@ impl<S> Sweep<String, S> {
 
     /// The best accuracies of two arms.
     pub(crate) fn contest(&self, ours: &str, theirs: &str) -> Contest {
-        let best = [ours, theirs].map(|arm| self.best_accuracy(arm));
-        let variance = |arm: &str, best: Best| self.variance(arm, best);
-        let noise = (variance(ours, best[0]) + variance(theirs, best[1])).sqrt();
-        Contest { ours: best[0], theirs: best[1], noise }
-    }
-
-    /// Of an arm's mean accuracy: that of a share of the samples, which all seeds have in common, or that between
-    /// seeds, whichever is larger.
-    fn variance(&self, arm: &str, Best { value, rate, .. }: Best) -> f64 {
-        let share = value * (1.0 - value) / self.samples.max(1) as f64;
-        let squares: Vec<f64> = self.of(arm, rate).map(|run| (run.accuracy - value).powi(2)).collect();
-        let (seeds, sum) = (squares.len() as f64, squares.iter().sum::<f64>());
-        if squares.len() > 1 { share.max(sum / (seeds - 1.0) / seeds) } else { share }
+        let [(ours, own), (theirs, others)] = [ours, theirs].map(|arm| {
+            let best = self.best_accuracy(arm);
+            (best, self.of(arm, best.rate).map(|run| run.accuracy).collect::<Vec<f64>>())
+        });
+        Contest { ours, theirs, gap: Gap::of_accuracies(&own, &others, self.samples) }
     }
 
     /// How many times fewer numbers `ours` trains.
@@ -137,14 +129,9 @@ impl<S> Sweep<String, S> {
 }
 
 impl Contest {
-    /// Ours above theirs, in accuracy.
-    pub(crate) fn gap(&self) -> f64 {
-        self.ours.value - self.theirs.value
-    }
-
     /// Ours is not below theirs by more than the noise.
     pub(crate) fn within_noise(&self) -> bool {
-        self.gap() >= -self.noise
+        self.gap.not_below(0.0)
     }
 }
 
@@ -183,16 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_that_of_the_images_or_of_the_seeds() {
-        let one = sweep(&[("full", 1.0, 0, 0.9), ("thin", 3.0, 0, 0.8)]);
-        let contest = one.contest("thin", "full");
-        assert!((contest.noise - (0.0009f64 + 0.0016).sqrt()).abs() < 1e-12, "{}", contest.noise);
-        assert!((contest.gap() + 0.1).abs() < 1e-12 && contest.ours.edge && !contest.within_noise());
-        assert!(one.contest("full", "thin").within_noise());
-        assert_eq!(one.times_fewer("thin", "full"), 4.0);
-        // Seeds 0.4 apart: variance 0.08 of one, 0.04 of the mean of two.
-        let two = sweep(&[("full", 1.0, 0, 0.5), ("full", 1.0, 1, 0.9), ("thin", 3.0, 0, 0.8)]);
-        let noise = two.contest("thin", "full").noise;
-        assert!((noise - (0.04f64 + 0.0016).sqrt()).abs() < 1e-12, "{noise}");
+    fn a_contest_is_of_the_best_rates_and_says_where_these_end_the_sweep() {
+        let runs = [("full", 1.0, 0, 0.2), ("full", 2.0, 0, 0.9), ("thin", 3.0, 0, 0.8)];
+        let sweep = sweep(&runs);
+        let contest = sweep.contest("thin", "full");
+        assert_eq!(contest.gap, Gap::of_accuracies(&[0.8], &[0.9], 100));
+        assert!(contest.ours.edge && !contest.theirs.edge && !contest.within_noise());
+        assert_eq!(contest.words(), "80.00 % at 3e0* against 90.00 % at 2e0: -10.00 points, noise 5.00");
+        assert!(sweep.contest("full", "thin").within_noise());
+        assert_eq!(sweep.times_fewer("thin", "full"), 4.0);
     }
 }

@@ -50,6 +50,8 @@ pub struct Principal {
     pub components: usize,
     /// How many of them are wanted, on average over the weights: those of the largest shares of variance.
     pub rank: usize,
+    /// A weight that cannot have so many counts with what it can have.
+    pub capped: bool,
     /// The cosine with the directions of the batch before from which on they have converged.
     pub tolerance: f32,
     /// What must have that cosine.

@@ -24,6 +24,7 @@ fn principal(components: usize) -> Principal {
     Principal {
         components,
         rank: components,
+        capped: false,
         tolerance: 1.0,
         converge: Converge::Vectors,
         svd: Decomposition::Exact,

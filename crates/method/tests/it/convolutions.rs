@@ -1,6 +1,6 @@
 //! The laws for convolutions, for every method that takes them over.
 
-use crate::laws::choices;
+use crate::laws::{choices, is_linear};
 use crate::support::{distance, disturb, leaf, named, set, slopes, statistics};
 use rankine_checkpoint::{
     Adapter, ImageCheckpoint,
@@ -53,7 +53,7 @@ fn every(check: impl Fn(&Choice, &Tensor, Box<dyn Weight>)) {
             }
         }
     }
-    for (name, shape) in ["full", "lora", "eva", "flora", "svfit", "loldu"]
+    for (name, shape) in ["full", "lora", "eva", "flora", "salt", "svfit", "loldu"]
         .into_iter()
         .flat_map(|name| SHAPES.map(|s| (name, s)))
     {
@@ -85,6 +85,9 @@ fn probe(structure: &dyn Weight) -> Tensor {
 #[test]
 fn every_trained_leaf_has_the_gradient_of_finite_differences() {
     every(|choice, _, mut structure| {
+        if !is_linear(choice) {
+            return;
+        }
         disturb(structure.as_mut(), &Rng::new(3));
         let leaves = slopes(structure.as_ref(), &probe(structure.as_ref()));
         assert!(!leaves.is_empty(), "{choice:?}");
@@ -145,7 +148,7 @@ fn an_update_is_what_the_taps_moved_by() {
     every(|choice, original, mut structure| {
         disturb(structure.as_mut(), &Rng::new(3));
         let Some(update) = structure.update() else {
-            assert!(["full", "pela"].contains(&choice.card().name));
+            assert!(["full", "pela", "salt"].contains(&choice.card().name));
             return;
         };
         let outputs = original.shape()[0];

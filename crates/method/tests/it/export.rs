@@ -32,7 +32,7 @@ pub fn through_a_folder(model: &Llama) -> Adapter {
 }
 
 /// Base and adapter together are the model's dense weights.
-fn agrees(adapter: &Adapter, model: &Llama) {
+pub fn agrees(adapter: &Adapter, model: &Llama) {
     let mut weights = dense(&fixture());
     for (module, low_rank) in &adapter.low_rank {
         let a = Tensor::new(low_rank.a.clone(), &[low_rank.rank, low_rank.inputs]).unwrap();
@@ -55,13 +55,38 @@ fn agrees(adapter: &Adapter, model: &Llama) {
 }
 
 #[test]
+fn leaves_that_a_lora_has_no_place_for_are_known() {
+    let cases: [(&str, &str, &[&str]); 10] = [
+        ("lora", "", &[]),
+        ("dora", "", &[]),
+        ("pela", "", &[]),
+        ("full", "", &[]),
+        ("sorsa", "", &["core"]),
+        ("flora", "", &["core"]),
+        ("diffora", "", &["gate"]),
+        ("loldu", "train_scale = true", &["core", "scale"]),
+        ("salt", "relu = 'full'", &[]),
+        ("salt", "relu = 'diag'", &["alpha", "beta", "x", "y"]),
+    ];
+    for (name, settings, folded) in cases {
+        assert_eq!(named(name, settings).card().folded(), folded, "{name} {settings}");
+    }
+}
+
+#[test]
 fn an_adapter_on_the_base_is_the_trained_model() {
     for choice in Choice::all().into_iter().filter(|choice| choice.method().takes(Kind::Linear)) {
         // An adapter of theirs stands on another base: see there.
         if quantized::METHODS.contains(&choice.card().name) {
             continue;
         }
-        for settings in ["", "rank = 4", "rank = 4\nalpha = 7.0", "rank = 3\nalpha = 5.0\nrslora = true"] {
+        for settings in [
+            "",
+            "rank = 4",
+            "rank = 4\nalpha = 7.0",
+            "rank = 3\nalpha = 5.0\nrslora = true",
+            "rank = 4\nalpha = 7.0\ntrain_scale = true",
+        ] {
             let Ok(choice) = choice.clone().with(&settings.parse().unwrap()) else {
                 continue;
             };
@@ -81,7 +106,8 @@ fn an_adapter_on_the_base_is_the_trained_model() {
 
 #[test]
 fn what_is_written_is_what_the_card_says() {
-    for choice in Choice::all().into_iter().chain([named("salt", "relu = 'diag'")]) {
+    let more = [named("salt", "relu = 'diag'"), named("loldu", "train_scale = true")];
+    for choice in Choice::all().into_iter().chain(more) {
         let mut model = fixture_for(&choice);
         let module = &modules_for(&model, &choice)[..1];
         let counted = count(&model, choice.method(), module).unwrap().remove(0);
@@ -94,9 +120,13 @@ fn what_is_written_is_what_the_card_says() {
         let found = adapter.low_rank.get(&module[0]).filter(|_| form != Export::Biases);
         let numbers = match found {
             Some(found) => found.a.len() + found.b.len() + found.magnitude.as_ref().map_or(0, Vec::len),
+            None if form.is_module() => {
+                let own = |name: &&String| name.rsplit_once('.').is_some_and(|(own, _)| own == module[0]);
+                adapter.replaced.keys().filter(own).map(|name| adapter.replaced[name].values.len()).sum()
+            }
             None => adapter.replaced[&counted.path].values.len(),
         };
-        let whole = matches!(form, Export::Whole | Export::Thin | Export::Biases);
+        let whole = form.is_module() || form == Export::Biases;
         assert_eq!(found.is_none(), whole, "{choice:?}");
         assert_eq!(adapter.config.dora, form == Export::Dora, "{choice:?}");
         assert_eq!(adapter.config.bias == Bias::All, form == Export::Biases, "{choice:?}");
@@ -168,7 +198,11 @@ fn the_head_and_whole_modules_go_along() {
 fn what_cannot_be_trained_or_exported_is_named() {
     let mut model = fixture();
     let error = train_whole(&mut model, &["embed_tokenz".to_owned()]).unwrap_err();
-    assert!(matches!(error, Error::Module { .. }) && error.hint().is_some());
+    assert!(matches!(error, Error::Module { .. }));
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("the nearest names are `embed_tokens`") && !hint.contains("up_proj"), "{hint}");
+    let hint = train_whole(&mut model, &["zz".to_owned()]).unwrap_err().hint().unwrap();
+    assert!(hint.contains(" modules, such as `") && hint.matches('`').count() == 10, "{hint}");
     assert_eq!(model.parameters().len(), 2 * 16 + 3);
     let untouched = export(&model, Base::Original, None).unwrap();
     assert!(untouched.low_rank.is_empty() && untouched.replaced.is_empty());

@@ -218,7 +218,7 @@ fn what_it_cannot_do_is_said() {
     let error = error.unwrap_err();
     assert_eq!(error.to_string(), "`pissa` does not take over `conv2`: it is a convolution");
     assert!(
-        error.hint().unwrap().ends_with("taken over by: full, lora, eva, flora, svfit, loldu, pela"),
+        error.hint().unwrap().ends_with("taken over by: full, lora, eva, flora, salt, svfit, loldu, pela"),
         "{error}"
     );
 }

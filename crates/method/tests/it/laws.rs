@@ -1,6 +1,6 @@
 use crate::support::{
     attach_to, dense, distance, disturb, disturb_all, fixture, fixture_for, linear_modules, loss,
-    modules_for, statistics,
+    modules_for, named, statistics,
 };
 use rankine_method::{Choice, Error, Site, count};
 use rankine_nn::{Kind, Leaf, Model, Scope, Weight, for_each_trained, weight::counts};
@@ -27,6 +27,7 @@ pub fn choices() -> Vec<Choice> {
         "rank = 5\nkernel_rank = 3\nscale = 0.5\ninit = 'kaiming_uniform'",
         "rank = 4\nkernel_rank = 1",
         "ratio = 1.5\nperturbation = 1.0",
+        "rank = 4\nalpha = 8.0\ntrain_scale = true",
     ];
     let all: Vec<Choice> = Choice::all()
         .into_iter()
@@ -100,7 +101,7 @@ fn probe(structure: &dyn Weight, inputs: usize) -> Tensor {
 
 /// Whether the structure is linear in each of its leaves: not where a norm is held constant (DoRA), nor across the kinks of
 /// SALT, nor in the gates of DiffoRA. Tests of their own look at those.
-fn is_linear(choice: &Choice) -> bool {
+pub fn is_linear(choice: &Choice) -> bool {
     !matches!(choice.card().name, "dora" | "salt" | "diffora")
 }
 
@@ -184,7 +185,7 @@ fn a_step_changes_trained_leaves_only() {
 
 #[test]
 fn a_card_names_the_leaves_that_are_trained() {
-    for choice in Choice::all() {
+    for choice in Choice::all().into_iter().chain([named("loldu", "train_scale = true")]) {
         let mut model = fixture_for(&choice);
         let modules = modules_for(&model, &choice);
         attach_to(&mut model, &choice, &modules[..1], 0).unwrap();
@@ -282,6 +283,11 @@ fn hyperparameters_survive_toml() {
         );
     }
     assert!(matches!(Choice::named("lroa"), Err(Error::Unknown { .. })));
+    for (name, hint) in
+        [("pisa", "did you mean `pissa`? there are: full, "), ("quetzal", "there are: full, ")]
+    {
+        assert!(Choice::named(name).unwrap_err().hint().unwrap().starts_with(hint), "{name}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! LoLDU: what the page says must hold.
 
-use crate::support::{distance, disturb, leaf, named, slopes, structure};
+use crate::support::{distance, disturb, leaf, named, set, slopes, structure};
 use rankine_linalg::{ldu, singular_values};
 use rankine_method::{Error, Site};
 use rankine_nn::{Factors, Kind, Scope, Weight};
@@ -190,18 +190,47 @@ fn only_the_diagonal_is_trained_and_it_is_all_that_changes() {
 
 #[test]
 fn the_gradient_is_that_of_the_formula() {
-    let structure = attached("rank = 5\nalpha = 2.0");
     let x = Tensor::new(Rng::new(4).normals(7 * COLUMNS, 1.0), &[7, COLUMNS]).unwrap();
     let g = Tensor::new(Rng::new(6).normals(7 * ROWS, 1.0), &[7, ROWS]).unwrap();
-    let loss = structure.apply(&x, Scope::QUIET).unwrap().mul(&g).unwrap().sum();
-    let found = slopes(structure.as_ref(), &loss);
-    // dz_j = s · Σ_n p_nj·q_nj with p = x·aᵀ and q = g·b.
-    let p = x.matmul(&leaf(structure.as_ref(), "a").t().unwrap()).unwrap();
-    let q = g.matmul(&leaf(structure.as_ref(), "b")).unwrap();
-    let products = p.mul(&q).unwrap().to_vec();
-    let expected: Vec<f32> = (0..5).map(|j| 0.4 * products.iter().skip(j).step_by(5).sum::<f32>()).collect();
-    assert_eq!(found.len(), 1);
-    assert!(distance(&found[0].2, &expected) < 1e-5);
+    for train_scale in [false, true] {
+        let structure = attached(&format!("rank = 5\nalpha = 2.0\ntrain_scale = {train_scale}"));
+        let loss = structure.apply(&x, Scope::QUIET).unwrap().mul(&g).unwrap().sum();
+        let found = slopes(structure.as_ref(), &loss);
+        // dz_j = s · Σ_n p_nj·q_nj and ds = Σ_j z_j · Σ_n p_nj·q_nj with p = x·aᵀ and q = g·b.
+        let p = x.matmul(&leaf(structure.as_ref(), "a").t().unwrap()).unwrap();
+        let q = g.matmul(&leaf(structure.as_ref(), "b")).unwrap();
+        let products = p.mul(&q).unwrap().to_vec();
+        let sums: Vec<f32> = (0..5).map(|j| products.iter().skip(j).step_by(5).sum()).collect();
+        let expected: Vec<f32> = sums.iter().map(|sum| 0.4 * sum).collect();
+        assert_eq!(found.len(), 1 + usize::from(train_scale));
+        assert!(distance(&found[0].2, &expected) < 1e-5);
+        if let Some((name, _, slope)) = found.get(1) {
+            let expected: f32 = core(structure.as_ref()).iter().zip(&sums).map(|(z, sum)| z * sum).sum();
+            assert_eq!(name, "scale");
+            assert_close!(slope[..], [expected], relative = 1e-4, absolute = 1e-4);
+        }
+    }
+}
+
+#[test]
+fn a_trained_scale_is_one_more_number_and_part_of_the_update() {
+    for start in STARTS {
+        let settings = format!("rank = 7\nalpha = 3.0\ninit = '{start}'");
+        let fixed = attached(&settings);
+        let mut structure = attached(&format!("{settings}\ntrain_scale = true"));
+        assert_eq!(leaf(structure.as_ref(), "scale").to_vec(), [3.0 / 7.0]);
+        let base = leaf(structure.as_ref(), "base").to_vec();
+        assert!(distance(&base, &leaf(fixed.as_ref(), "base").to_vec()) < 1e-6, "{start}");
+        let started = branch(structure.as_ref(), &core(structure.as_ref()), 3.0 / 7.0);
+        disturb(structure.as_mut(), &Rng::new(3));
+        set(structure.as_mut(), "scale", &[0.9]);
+        let now = branch(structure.as_ref(), &core(structure.as_ref()), 0.9);
+        let change = change(structure.as_ref());
+        assert!(distance(&change, &now.sub(&started).unwrap().to_vec()) < 1e-5, "{start}");
+        let update = structure.update().unwrap();
+        assert_eq!(update.rank, 7);
+        assert!(distance(&product(&update), &change) < 1e-5, "{start}");
+    }
 }
 
 #[test]

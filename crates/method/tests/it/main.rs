@@ -1,9 +1,11 @@
-//! Laws for every method of the list, PiSSA against peft, and adapters written and read back.
+//! Laws for every method of the list, methods against peft and released code, and adapters written and read back.
 
 #[cfg(test)]
 mod bitfit;
 #[cfg(test)]
 mod calibration;
+#[cfg(test)]
+mod capped;
 #[cfg(test)]
 mod convolutions;
 #[cfg(test)]
@@ -28,6 +30,8 @@ mod pela;
 mod pissa;
 #[cfg(test)]
 mod quantized;
+#[cfg(test)]
+mod released;
 #[cfg(test)]
 mod salt;
 #[cfg(test)]

@@ -4,7 +4,10 @@ use crate::support::{distance, disturb, leaf, named, set, slopes, structure};
 use rankine_method::{Error, Site};
 use rankine_nn::{Kind, Scope, Weight};
 use rankine_random::Rng;
-use rankine_tensor::Tensor;
+use rankine_tensor::{
+    Tensor,
+    ops::{self, Convolution},
+};
 use rankine_testkit::{GradientCheck, assert_close, gradient_check};
 
 const SHAPES: [[usize; 2]; 3] = [[14, 9], [9, 14], [10, 10]];
@@ -224,6 +227,38 @@ fn gradients_are_those_of_finite_differences_and_of_what_is_cut_zero() {
                 assert!(slope[1..].iter().all(|&slope| slope != 0.0), "{relu}: {name}");
             }
         }
+    }
+}
+
+/// A convolution of a matrix [14, 9], started as that is.
+fn convolution(settings: &str, taps: [usize; 4]) -> Box<dyn Weight> {
+    let (choice, weight) = (named("salt", settings), weight([14, 9]).reshape(&taps).unwrap().into());
+    let site = Site { path: "w.weight", kind: Kind::Convolution, weight: &weight, statistics: None };
+    let rank = choice.method().plan(&[site]).unwrap()[0];
+    choice.method().attach(&site, rank, Rng::new(2)).unwrap()
+}
+
+/// Σ (x ⋆ w)∘c with fixed x and c.
+fn convolved(structure: &dyn Weight) -> Tensor {
+    let x = Tensor::new(Rng::new(4).normals(3 * 4 * 2, 1.0), &[1, 3, 4, 2]).unwrap();
+    let y = ops::conv2d(&x, &structure.dense().unwrap(), None, &Convolution::default()).unwrap();
+    let c = Tensor::new(Rng::new(5).normals(y.elements(), 1.0), &y.shape()).unwrap();
+    y.mul(&c).unwrap().sum()
+}
+
+#[test]
+fn a_convolution_is_the_matrix_of_its_taps() {
+    const TAPS: [usize; 4] = [14, 3, 3, 1];
+    for relu in RELUS {
+        let settings = format!("relu = '{relu}'\ntop = 3\nrank = 2");
+        let (mut taps, mut matrix) = (convolution(&settings, TAPS), attached(&settings, [14, 9]));
+        away_from_kinks(taps.as_mut());
+        away_from_kinks(matrix.as_mut());
+        let dense = taps.dense().unwrap();
+        assert_eq!(dense.shape(), TAPS);
+        assert_eq!(dense.to_vec(), matrix.dense().unwrap().to_vec(), "{relu}");
+        assert_eq!(taps.update(), matrix.update(), "{relu}");
+        agrees_with_differences(taps.as_mut(), convolved, relu);
     }
 }
 

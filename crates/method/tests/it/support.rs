@@ -44,8 +44,12 @@ pub fn named(name: &str, settings: &str) -> Choice {
 }
 
 pub fn attach_to(model: &mut Llama, choice: &Choice, modules: &[String], seed: u64) -> Result<Attached> {
-    let calibration = calibration(model, choice.method());
-    attach(model, &calibration.inform(choice.method()), modules, &Rng::new(seed), &mut |_, _| ())
+    attach_by(model, choice.method(), modules, seed)
+}
+
+pub fn attach_by(model: &mut Llama, method: &dyn Method, modules: &[String], seed: u64) -> Result<Attached> {
+    let calibration = calibration(model, method);
+    attach(model, &calibration.inform(method), modules, &Rng::new(seed), &mut |_, _| ())
 }
 
 /// What a method asks of the inputs of a weight: those are ±0.8ʲ along axis j, so that the shares of variance are nearly

@@ -33,15 +33,10 @@ impl Linear {
 
     /// f(x·wᵀ + b) for any activation of a configuration; [t, in] → [t, out].
     pub fn followed_by(&self, f: Function, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
-        Ok(match f {
-            Function::Relu => self.activated(x, Activation::Relu, pass)?,
-            Function::Gelu => ops::gelu(&self.forward(x, pass)?)?,
-            Function::GeluTanh => ops::gelu_tanh(&self.forward(x, pass)?)?,
-            Function::Silu => {
-                let y = self.forward(x, pass)?;
-                y.mul(&y.sigmoid())?
-            }
-        })
+        match f {
+            Function::Relu => self.activated(x, Activation::Relu, pass),
+            _ => function(f, &self.forward(x, pass)?),
+        }
     }
 
     /// Its parameters, in order.
@@ -53,4 +48,16 @@ impl Linear {
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
         std::iter::once(&mut self.weight).chain(&mut self.bias)
     }
+}
+
+/// f(x) for any activation of a configuration; any shape.
+pub(crate) fn function(f: Function, x: &Tensor) -> Result<Tensor> {
+    Ok(match f {
+        Function::Relu => x.relu(),
+        Function::Gelu => ops::gelu(x)?,
+        Function::GeluTanh => ops::gelu_tanh(x)?,
+        Function::Silu => x.mul(&x.sigmoid())?,
+        Function::Tanh => x.tanh(),
+        Function::Sigmoid => x.sigmoid(),
+    })
 }

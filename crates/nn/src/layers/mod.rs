@@ -11,5 +11,6 @@ pub use batch_norm::{BatchNorm2d, Seen, Statistics};
 pub use conv::Conv2d;
 pub use conv_norm::{ConvNorm, Following};
 pub use linear::Linear;
+pub(crate) use linear::function;
 pub use norm::{LayerNorm, RmsNorm};
 pub use rotary::Rotary;

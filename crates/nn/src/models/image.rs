@@ -1,6 +1,6 @@
 //! Image classifiers by the network that their files are of, and heads for other classes.
 
-use super::{ImageClassifier, MobileNetV2, ResNet, Storage, Vit};
+use super::{Chain, ImageClassifier, MobileNetV2, ResNet, Storage, Vit};
 use crate::Result;
 use rankine_checkpoint::{ImageCheckpoint, Network, TensorInfo, Tensors};
 use rankine_random::Rng;
@@ -18,13 +18,14 @@ pub fn load_image_classifier(
         Network::Vit(sizes) => Box::new(Vit::load(sizes, tensors, storage)?),
         Network::MobileNetV2 => Box::new(MobileNetV2::load(tensors, storage)?),
         Network::ResNet => Box::new(ResNet::load(tensors, storage)?),
+        Network::Chain(chain) => Box::new(Chain::load(chain, tensors, storage)?),
     })
 }
 
 /// Name, shape and numbers of the tensors of a new head for so many classes; each draws from the stream of its own name.
 ///
 /// The matrix starts normal with the deviation that it has in the original: 0.02 in a vision transformer, 0.01 in MobileNetV2,
-/// 1/√in in a small ResNet; the added vector from 0.
+/// 1/√in in a small ResNet or a plain chain; the added vector from 0.
 pub fn new_image_head(
     checkpoint: &ImageCheckpoint,
     classes: usize,
@@ -36,7 +37,9 @@ pub fn new_image_head(
     let (inputs, deviation) = match network {
         Network::Vit(sizes) => (sizes.hidden_size, 0.02),
         Network::MobileNetV2 => (there.unwrap_or(0), 0.01),
-        Network::ResNet => (there.unwrap_or(0), (there.unwrap_or(0).max(1) as f32).sqrt().recip()),
+        Network::ResNet | Network::Chain(_) => {
+            (there.unwrap_or(0), (there.unwrap_or(0).max(1) as f32).sqrt().recip())
+        }
     };
     let numbers = rng.fork(&weight).normals(classes * inputs, deviation);
     vec![(weight, vec![classes, inputs], numbers), (bias, vec![classes], vec![0.0; classes])]

@@ -1,6 +1,7 @@
 //! Models, and what every model can be asked for.
 
 mod block;
+mod chain;
 mod classifier;
 mod decoder;
 mod encoder;
@@ -14,6 +15,7 @@ mod reader;
 mod resnet;
 mod vit;
 
+pub use chain::Chain;
 pub use classifier::{SequenceClassifier, missing_head};
 pub use decoder::Decoder;
 pub use encoder::Encoder;

@@ -50,7 +50,7 @@ impl Reader<'_> {
     }
 
     /// Read wherever the file has one: an adapter may bring biases that the base had not.
-    fn bias(&self, module: &str, outputs: usize) -> Result<Option<Parameter>> {
+    pub fn bias(&self, module: &str, outputs: usize) -> Result<Option<Parameter>> {
         let name = format!("{module}.bias");
         let there = self.tensors.infos().contains_key(&name);
         there.then(|| self.parameter(&name, Kind::Bias, &[outputs])).transpose()

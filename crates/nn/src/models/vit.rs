@@ -122,6 +122,19 @@ impl Vit {
         Ok(x.reshape(&[count * (1 + patches), d])?)
     }
 
+    /// What the head sees, the state of the first row; images: [n, c, h, w] → [n, d].
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when the images are not of the model's size.
+    pub fn hidden<'m>(&'m self, images: &Tensor, pass: &mut Pass<'m>) -> Result<Tensor> {
+        self.states(images, 0..1, pass)
+    }
+
+    /// The matrix of the head; [classes, d].
+    pub fn head(&self) -> &Parameter {
+        &self.head.weight
+    }
+
     /// State of every patch after the last block and norm; images: [n, c, h, w] → [n·patches, d].
     ///
     /// # Errors
@@ -194,8 +207,8 @@ impl Model for Vit {
 
 impl ImageClassifier for Vit {
     fn logits<'m>(&'m self, images: &Tensor, pass: &mut Pass<'m>) -> Result<Tensor> {
-        let cls = self.states(images, 0..1, pass)?;
-        self.head.forward(&cls, pass)
+        let hidden = self.hidden(images, pass)?;
+        self.head.forward(&hidden, pass)
     }
 
     fn classes(&self) -> usize {

@@ -3,8 +3,8 @@
 //!     w = base + s · b·core·a        base: [out, in]  a: [right, in]  b: [out, left]  core: none, [r] or [left, right]
 //!
 //! Any of a, b and core may be trained; the core is missing, a diagonal (left = right = r), or a matrix. Training a and b
-//! means r·(out + in) numbers, a diagonal between frozen factors only r. The branch costs 2·t·r·(out + in) multiply-adds
-//! beside t·out·in.
+//! means r·(out + in) numbers, a diagonal between frozen factors only r. Beside a core s may be trained too: the product
+//! s·core is then what stands between a and b. The branch costs 2·t·r·(out + in) multiply-adds beside t·out·in.
 //!
 //! A convolution's taps are a matrix [out, in·height·width] to it: `folded` gives the dense weight their shape back.
 //!
@@ -25,6 +25,8 @@ pub struct LowRank {
     a: Leaf,
     b: Leaf,
     core: Option<Leaf>,
+    /// s, where it is a number of its own beside a core; [1]. `scale` is 1 then.
+    core_scale: Option<Leaf>,
     scale: f32,
     dropout: f32,
     orthonormality: f32,
@@ -49,6 +51,7 @@ enum Origin {
 struct Start {
     a: Tensor,
     b: Tensor,
+    /// With s, where that is a number of its own.
     core: Option<Tensor>,
 }
 
@@ -78,6 +81,17 @@ impl LowRank {
         Self::with_core(original.clone(), a, b, core, scale).out_of_base()
     }
 
+    /// The same with s a leaf; core: [r] or [left, right], scale: [1].
+    pub fn scaled_core_taken_out(
+        original: &Tensor,
+        a: Leaf,
+        b: Leaf,
+        [core, scale]: [Leaf; 2],
+    ) -> Result<Self> {
+        let whole = Self::with_core(original.clone(), a, b, core, 1.0);
+        Self { core_scale: Some(scale), ..whole }.out_of_base()
+    }
+
     /// A trained branch beside a base that is not the original weight but rounded, perhaps after the branch was taken out.
     pub fn rounded(base: impl Into<Frozen>, a: &Tensor, b: &Tensor, scale: f32) -> Self {
         Self { origin: Origin::Rounded, ..Self::new(base, a, b, scale) }
@@ -90,6 +104,7 @@ impl LowRank {
             a,
             b,
             core,
+            core_scale: None,
             scale,
             dropout: 0.0,
             orthonormality: 0.0,
@@ -101,7 +116,7 @@ impl LowRank {
     /// The branch becomes a part of what the base was.
     fn out_of_base(self) -> Result<Self> {
         let [a, b] = [&self.a, &self.b].map(|leaf| leaf.tensor().detach());
-        let core = self.core.as_ref().map(|core| core.tensor().detach());
+        let core = self.core()?.map(|core| core.detach());
         let base = self.base().minus_product(&folded(&b, core.as_ref())?, &a, self.scale)?;
         Ok(Self {
             base: Leaf::Frozen(base.into()),
@@ -125,10 +140,17 @@ impl LowRank {
         Self { shape: (shape.len() != 2).then(|| shape.to_vec()), ..self }
     }
 
+    /// What stands between a and b: the core, with s where that is a number of its own; [r] or [left, right].
+    fn core(&self) -> Result<Option<Tensor>> {
+        let Some(core) = self.core.as_ref().map(Leaf::tensor) else { return Ok(None) };
+        let Some(scale) = &self.core_scale else { return Ok(Some(core)) };
+        Ok(Some(core.mul(&scale.tensor().reshape(&vec![1; core.shape().len()])?)?))
+    }
+
     /// The branch as it is now, its core folded into b.
     fn branch(&self) -> Result<Factors> {
         let (a, b) = (self.a.tensor(), self.b.tensor());
-        let b = folded(&b, self.core.as_ref().map(Leaf::tensor).as_ref())?;
+        let b = folded(&b, self.core()?.as_ref())?;
         Ok(Factors { rank: a.shape()[0], a: a.to_vec(), b: b.to_vec(), scale: self.scale })
     }
 
@@ -146,8 +168,7 @@ impl LowRank {
             Origin::Without(start) => start,
         };
         if self.a.trained().is_none() && self.b.trained().is_none() {
-            let core = self.core.as_ref().map(Leaf::tensor);
-            let change = match (core, &start.core) {
+            let change = match (self.core()?, &start.core) {
                 (Some(core), Some(start)) => Some(core.detach().sub(start)?),
                 _ => None,
             };
@@ -190,6 +211,7 @@ impl Leaves for LowRank {
         visit("a", &self.a);
         visit("b", &self.b);
         self.core.iter().for_each(|core| visit("core", core));
+        self.core_scale.iter().for_each(|scale| visit("scale", scale));
     }
 
     fn leaves_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Leaf)) {
@@ -197,13 +219,13 @@ impl Leaves for LowRank {
         visit("a", &mut self.a);
         visit("b", &mut self.b);
         self.core.iter_mut().for_each(|core| visit("core", core));
+        self.core_scale.iter_mut().for_each(|scale| visit("scale", scale));
     }
 }
 
 impl Weight for LowRank {
     fn dense(&self) -> Result<Tensor> {
-        let core = self.core.as_ref().map(Leaf::tensor);
-        let product = folded(&self.b.tensor(), core.as_ref())?.matmul(&self.a.tensor())?;
+        let product = folded(&self.b.tensor(), self.core()?.as_ref())?.matmul(&self.a.tensor())?;
         let dense = self.base.tensor().add(&product.scale(self.scale))?;
         Ok(match &self.shape {
             Some(shape) => dense.reshape(shape)?,
@@ -213,7 +235,7 @@ impl Weight for LowRank {
 
     fn apply(&self, x: &Tensor, scope: Scope<'_>) -> Result<Tensor> {
         let input = dropped(x, self.dropout, scope)?;
-        let (a, b, core) = (self.a.tensor(), self.b.tensor(), self.core.as_ref().map(Leaf::tensor));
+        let (a, b, core) = (self.a.tensor(), self.b.tensor(), self.core()?);
         let branch =
             ops::Branch { a: &a, core: core.as_ref(), b: &b, scale: self.scale, input: input.as_ref() };
         Ok(ops::low_rank(x, &self.base.constant(), branch)?)
@@ -221,8 +243,7 @@ impl Weight for LowRank {
 
     fn rows(&self, ids: &Arc<[u32]>) -> Result<Tensor> {
         let rows = ops::frozen_rows(&self.base.constant(), ids)?;
-        let core = self.core.as_ref().map(Leaf::tensor);
-        let branch = folded(&ops::embedding(&self.b.tensor(), ids)?, core.as_ref())?;
+        let branch = folded(&ops::embedding(&self.b.tensor(), ids)?, self.core()?.as_ref())?;
         Ok(rows.add(&branch.matmul(&self.a.tensor())?.scale(self.scale))?)
     }
 

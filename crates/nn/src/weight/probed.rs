@@ -2,8 +2,9 @@
 //!
 //!     y = (x + z)·wᵀ + u        w: [out, in]  x, z: [t, in]  u: [t, out]
 //!
-//! z and u are 0 and variables, so that their gradients are those of x and y. Put on for some passes, then taken off; it
-//! changes no number. Of a convolution, x: [n, c, h, w], the inputs alone.
+//! z and u are 0 and variables, so that their gradients are those of x and y; z may be something else, for gradients
+//! elsewhere than at x. Put on for some passes, then taken off; where z is 0 it changes no number. Of a convolution,
+//! x: [n, c, h, w], the inputs alone.
 
 use super::{
     Leaves, Scope, Weight,
@@ -34,6 +35,8 @@ pub struct Probe(Mutex<State>);
 #[derive(Default)]
 struct State {
     listen: Listen,
+    /// Rows of z, where it is not 0; [t, in], of maps of images [n·h·w, c].
+    shift: Option<Vec<f32>>,
     inputs: Option<Tensor>,
     /// z.
     before: Option<Var>,
@@ -47,7 +50,12 @@ impl Probe {
         *self.lock() = State { listen, ..State::default() };
     }
 
-    /// What the weight was applied to in the last pass, where it was kept.
+    /// Adds rows to inputs that can be derived by, until it listens anew; [t, in], of maps of images [n·h·w, c].
+    pub fn shift(&self, rows: &[f32]) {
+        self.lock().shift = Some(rows.to_vec());
+    }
+
+    /// What the weight was applied to in the last pass, before anything was added, where it was kept.
     pub fn inputs(&self) -> Option<Tensor> {
         self.lock().inputs.clone()
     }
@@ -69,7 +77,13 @@ impl Probe {
             state.inputs = Some(x.clone());
         }
         match state.listen.by_inputs {
-            true => added(x, &mut state.before),
+            true => {
+                let start = match &state.shift {
+                    Some(rows) => laid_out(rows, x)?,
+                    None => Tensor::zeros(&x.shape()),
+                };
+                added(x, &start, &mut state.before)
+            }
             false => Ok(x.clone()),
         }
     }
@@ -77,16 +91,30 @@ impl Probe {
     /// y + u.
     fn leave(&self, y: Tensor) -> Result<Tensor> {
         let mut state = self.lock();
-        if state.listen.by_outputs { added(&y, &mut state.behind) } else { Ok(y) }
+        match state.listen.by_outputs {
+            true => added(&y, &Tensor::zeros(&y.shape()), &mut state.behind),
+            false => Ok(y),
+        }
     }
 }
 
-/// The sum with a variable that is 0.
-fn added(x: &Tensor, place: &mut Option<Var>) -> Result<Tensor> {
-    let zero = Var::from_tensor(&Tensor::zeros(&x.shape()));
-    let sum = x.add(&zero.tensor())?;
-    *place = Some(zero);
+/// The sum with a variable.
+fn added(x: &Tensor, start: &Tensor, place: &mut Option<Var>) -> Result<Tensor> {
+    let variable = Var::from_tensor(start);
+    let sum = x.add(&variable.tensor())?;
+    *place = Some(variable);
     Ok(sum)
+}
+
+/// Rows in the layout of x.
+fn laid_out(rows: &[f32], x: &Tensor) -> Result<Tensor> {
+    let shape = x.shape();
+    Ok(match *shape.as_slice() {
+        [images, channels, height, width] => {
+            Tensor::new(rows.to_vec(), &[images, height, width, channels])?.permute(&[0, 3, 1, 2])?
+        }
+        _ => Tensor::new(rows.to_vec(), &shape)?,
+    })
 }
 
 /// A weight with a probe.

@@ -11,6 +11,8 @@
 //! for the ReLU on all of m, or 2·t·(k−r)·d.
 //!
 //! r = 0 leaves out alpha and beta, r = k leaves out x and y.
+//!
+//! A convolution's taps are a matrix [out, in·height·width] to it: `folded` gives the dense weight their shape back.
 
 use super::{Factors, Leaf, Leaves, Scope, Weight};
 use crate::Result;
@@ -42,6 +44,8 @@ pub struct Singular {
     tail: Option<[Leaf; 2]>,
     relu: Relu,
     regularization: f32,
+    /// Of the dense weight, where it is no matrix.
+    shape: Option<Vec<usize>>,
 }
 
 impl Singular {
@@ -59,6 +63,7 @@ impl Singular {
             tail: tail.map(|tail| tail.map(trained)),
             relu: Relu::Full,
             regularization: 0.0,
+            shape: None,
         })
     }
 
@@ -70,6 +75,11 @@ impl Singular {
     /// λ.
     pub fn with_regularization(self, factor: f32) -> Self {
         Self { regularization: factor, ..self }
+    }
+
+    /// The dense weight has this shape, of as many numbers, and nothing but it is asked for where that is no matrix.
+    pub fn folded(self, shape: &[usize]) -> Self {
+        Self { shape: (shape.len() != 2).then(|| shape.to_vec()), ..self }
     }
 
     /// r and k − r.
@@ -183,7 +193,11 @@ impl Leaves for Singular {
 impl Weight for Singular {
     fn dense(&self) -> Result<Tensor> {
         let mixed = self.mix(&self.vt.tensor().t()?)?;
-        Ok(ops::linear(&self.u.tensor(), &mixed)?)
+        let dense = ops::linear(&self.u.tensor(), &mixed)?;
+        Ok(match &self.shape {
+            Some(shape) => dense.reshape(shape)?,
+            None => dense,
+        })
     }
 
     fn apply(&self, x: &Tensor, _scope: Scope<'_>) -> Result<Tensor> {

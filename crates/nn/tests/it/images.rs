@@ -1,10 +1,14 @@
 //! Image classifiers against torch and transformers: see `PROVENANCE.md` of the fixtures.
 
-use rankine_checkpoint::{config, open_tensors};
+use rankine_checkpoint::{
+    ImageCheckpoint, Network,
+    config::{self, Activation},
+    open_tensors,
+};
 use rankine_nn::{
     Error, ImageClassifier, Kind, Model, Parameter, Pass, for_each_trained,
     layers::{BatchNorm2d, Statistics},
-    models::{LeNet, Mlp, MobileNetV2, ResNet, ResNetSizes, Storage, Vit},
+    models::{LeNet, Mlp, MobileNetV2, ResNet, ResNetSizes, Storage, Vit, load_image_classifier},
     weight::Dense,
 };
 use rankine_random::Rng;
@@ -27,6 +31,15 @@ fn vit() -> Vit {
     let folder = fixtures::path("images/vit");
     let config = config::Vit::read(&folder).unwrap();
     Vit::load(&config, open_tensors(&folder).unwrap().as_ref(), Storage::File).unwrap()
+}
+
+/// A plain chain of layers by its file, and with another function than that says where one is given.
+fn chain(name: &str, activation: Option<Activation>) -> Box<dyn ImageClassifier> {
+    let place = if name == "mlp" { "images/mlp/model.pth" } else { "images/lenet" };
+    let model = ImageCheckpoint::open(fixtures::path(place)).unwrap().unwrap();
+    let Network::Chain(mut chain) = model.network().clone() else { panic!("another network") };
+    chain.activation = activation.unwrap_or(chain.activation);
+    load_image_classifier(&Network::Chain(chain), model.tensors(), Storage::File).unwrap()
 }
 
 fn expected(name: &str) -> Value {
@@ -85,8 +98,14 @@ fn compare_gradients(name: &str, model: &mut dyn ImageClassifier) {
 
 #[test]
 fn logits_are_those_of_torch_together_and_alone() {
-    let models: [(&str, &dyn ImageClassifier); 3] =
-        [("mobilenet", &mobilenet()), ("resnet", &resnet()), ("vit", &vit())];
+    let (mlp, lenet) = (chain("mlp", None), chain("lenet", None));
+    let models: [(&str, &dyn ImageClassifier); 5] = [
+        ("mobilenet", &mobilenet()),
+        ("resnet", &resnet()),
+        ("vit", &vit()),
+        ("mlp", mlp.as_ref()),
+        ("lenet", lenet.as_ref()),
+    ];
     for (name, model) in models {
         let expected = expected(name);
         let (images, scores) = (images(&expected), fixtures::floats(&expected["logits"]));
@@ -101,6 +120,44 @@ fn logits_are_those_of_torch_together_and_alone() {
 fn gradients_are_those_of_torch() {
     compare_gradients("mobilenet", &mut mobilenet());
     compare_gradients("vit", &mut vit());
+    compare_gradients("mlp", chain("mlp", None).as_mut());
+    compare_gradients("lenet", chain("lenet", None).as_mut());
+}
+
+#[test]
+fn every_function_between_layers_is_that_of_torch() {
+    for name in ["mlp", "lenet"] {
+        let expected = expected(name);
+        let images = images(&expected);
+        let all = [
+            ("relu", Activation::Relu),
+            ("gelu", Activation::Gelu),
+            ("gelu_new", Activation::GeluTanh),
+            ("silu", Activation::Silu),
+            ("tanh", Activation::Tanh),
+            ("sigmoid", Activation::Sigmoid),
+        ];
+        assert_eq!(expected["by_activation"].as_object().unwrap().len(), all.len());
+        for (word, activation) in all {
+            let scores = fixtures::floats(&expected["by_activation"][word]);
+            let found = logits(chain(name, Some(activation)).as_ref(), &images);
+            assert_close!(found, scores, absolute = 2e-5, "{name}, {word}");
+        }
+    }
+}
+
+#[test]
+fn a_chain_names_images_that_do_not_fill_it() {
+    let error = chain("mlp", None).logits(&Tensor::zeros(&[2, 1, 6, 5]), &mut Pass::quiet()).unwrap_err();
+    assert!(matches!(error, Error::Setting { name: "images", .. }), "{error}");
+    // Of 16 pixels the maps are larger than the matrix behind them.
+    let error = chain("lenet", None).logits(&Tensor::zeros(&[2, 1, 16, 16]), &mut Pass::quiet()).unwrap_err();
+    assert!(matches!(error, Error::Setting { name: "images", .. }), "{error}");
+    let mut other = ImageCheckpoint::open(fixtures::path("images/lenet")).unwrap().unwrap();
+    other.make_classifier(&["a".to_owned()], vec![("fc2.weight".to_owned(), vec![1, 4], vec![0.0; 4])]);
+    // A matrix of one row beside the bias of three.
+    let misfit = load_image_classifier(other.network(), other.tensors(), Storage::File);
+    assert!(matches!(misfit, Err(Error::TensorShape { .. })));
 }
 
 /// A network that takes its statistics from the batch, as torch does in training.

@@ -19,6 +19,9 @@ const TOP: f64 = 40.0;
 const RIGHT: f64 = WIDTH - 12.0;
 pub(super) const MOST_LETTERS: usize = 26;
 
+/// How much of its length a slanted name takes across and down.
+const SLANT: f64 = 0.72;
+
 /// Colours along the bar that explains them.
 const STEPS: usize = 48;
 
@@ -39,7 +42,11 @@ impl Frame {
         let height = width.clamp(if rows > 60 { 8.0 } else { 15.0 }, 26.0);
         // Numbers in a row may be left out; names may not.
         let numbered = (0..columns).all(|column| heat.column_name(column).parse::<f64>().is_ok());
-        Self { left, cell: (width, height), slanted: !numbered && widest_column_name(heat) + 4.0 > width }
+        let slanted = !numbered && widest_column_name(heat) + 4.0 > width;
+        let missing = if slanted { beyond_the_edge(heat, left, width) } else { 0.0 };
+        let left = left + missing;
+        let width = width.min((RIGHT - left) / columns.max(1) as f64);
+        Self { left, cell: (width, height), slanted }
     }
 
     /// Every how many columns one is named.
@@ -47,6 +54,17 @@ impl Frame {
         let needed = if self.slanted { 15.0 } else { widest_column_name(heat) + 6.0 };
         (needed / self.cell.0).ceil().max(1.0) as usize
     }
+}
+
+/// What slanted names of columns lack to their left, where cells become narrower by as much as they move to the right together.
+fn beyond_the_edge(heat: &Heat, left: f64, width: f64) -> f64 {
+    let columns = heat.shape().1;
+    let lacking = |column: usize| {
+        let name = width_of(&text::shorten(&heat.column_name(column), MOST_LETTERS));
+        let place = column as f64 + 0.5;
+        (name * SLANT - left - place * width) / (1.0 - place / columns as f64)
+    };
+    (0..columns).map(lacking).fold(0.0, f64::max)
 }
 
 pub(super) fn widest_column_name(heat: &Heat) -> f64 {
@@ -60,7 +78,7 @@ pub(super) fn draw(out: &mut Markup, heat: &Heat, canvas: &Canvas) -> f64 {
     let heat = &heat.binned(MOST_ROWS, MOST_COLUMNS);
     let ((shown_rows, shown_columns), frame, shades) = (heat.shape(), Frame::new(heat), Shades::of(heat));
     let bottom = TOP + frame.cell.1 * shown_rows.max(1) as f64;
-    let names = if frame.slanted { 12.0 + widest_column_name(heat) * 0.72 } else { 20.0 };
+    let names = if frame.slanted { 12.0 + widest_column_name(heat) * SLANT } else { 20.0 };
     let height = bottom + names + 4.0;
     canvas.open(out, height, &[]);
     let averaged = if (rows, columns) == (shown_rows, shown_columns) { "" } else { ", averaged" };
@@ -214,6 +232,21 @@ mod tests {
         assert!(svg.len() < 400_000, "{}", svg.len());
         // Every cell once: 100 rows of 5, 143 columns of 7.
         assert_eq!(svg.matches("h1v1h-1z").count(), 100 * 143);
+    }
+
+    #[test]
+    fn slanted_names_are_inside_the_drawing() {
+        let names = ["input_layernorm", "post_attention_layernorm", "mlp.down_proj"].map(str::to_owned);
+        let heat = Heat::new("t", Axis::default(), vec![vec![1.0; 9]]);
+        let named = heat.names(["0".to_owned()], names.iter().cycle().take(9).cloned());
+        let svg = svg(named);
+        let turned: Vec<&str> = svg.split("translate(").skip(1).collect();
+        assert_eq!(turned.len(), 9);
+        for (text, name) in turned.iter().zip(names.iter().cycle()) {
+            let x: f64 = text.split(' ').next().unwrap().parse().unwrap();
+            // From the end of the name up and to the left.
+            assert!(0.0 <= x - super::width_of(name) * 0.7 && x < super::WIDTH, "{name} at {x}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! or new, is trained whole beside what the method takes over.
 //!
 //! Images are made to what the model looks at: as its `preprocessor_config.json` says, else to the size of a vision transformer
-//! and standardised by 0.5, as ImageNet for MobileNetV2, and left as they are for a small ResNet.
+//! and standardised by 0.5, as ImageNet for MobileNetV2, to the size of a plain chain of layers where that is known, and left as
+//! they are for a small ResNet.
 
 mod loaded;
 
@@ -114,14 +115,21 @@ fn preparation(checkpoint: &ImageCheckpoint) -> Result<Preparation> {
     let own = match (checkpoint.preprocessor()?, checkpoint.network()) {
         (Some((path, json)), _) => Preparation::from_json(&json, &path)?,
         (None, Network::Vit(sizes)) => {
-            let side = u32::try_from(sizes.image_size).unwrap_or(u32::MAX);
             let (mean, deviation) = (vec![0.5], vec![0.5]);
-            Preparation { resize: Resize::Exact([side; 2]), mean, deviation, ..Preparation::default() }
+            Preparation { resize: exact([sizes.image_size; 2]), mean, deviation, ..Preparation::default() }
         }
         (None, Network::MobileNetV2) => Preparation::imagenet(),
+        (None, Network::Chain(chain)) => {
+            Preparation { resize: chain.sides.map_or(Resize::Not, exact), ..Preparation::default() }
+        }
         (None, Network::ResNet) => Preparation::default(),
     };
     Ok(Preparation { channels, ..own })
+}
+
+/// To this height and width.
+fn exact(sides: [usize; 2]) -> Resize {
+    Resize::Exact(sides.map(|side| u32::try_from(side).unwrap_or(u32::MAX)))
 }
 
 /// SHA-256 over all images and their classes, those to learn from first.

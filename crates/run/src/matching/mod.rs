@@ -1,19 +1,17 @@
 //! Which units of two models go together, by what the models do on data: the most alike activations, or the least loss half-way.
 //!
-//! What may change places, assignments and weight matching are [`surgery`](rankine_surgery::Alignment)'s; here models run,
-//! and are derived: for activations both lie in memory, for training the one half-way and what is moved. Every model with a
-//! configuration can be matched so: language models, classifiers of texts and of images. Weights without one cannot, as nobody
-//! knows what they compute.
+//! What may change places, assignments, weight matching and the search by training are
+//! [`surgery`](rankine_surgery::Alignment)'s; here models run, and are derived: for activations both lie in memory, for training
+//! the one half-way. Every model with a configuration can be matched so: language models, classifiers of texts and of images.
+//! Weights without one cannot, as nobody knows what they compute.
 
 mod activations;
 mod guide;
-mod shadow;
 mod straight_through;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use guide::Guide;
-pub use straight_through::{Guided, MidpointLosses, StraightThrough};
 
 use crate::{Error, Examiner, Result};
 use rankine_surgery::{Aligned, Alignment, Progress, Subject, Watch};

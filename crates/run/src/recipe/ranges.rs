@@ -38,7 +38,8 @@ impl Recipe {
             positive("distill.features", teacher.features)?;
             setting("distill.own", "0 or more", 0.0 <= own && own.is_finite(), own)?;
         }
-        Ok(self.method.check()?)
+        self.method.check()?;
+        self.targets.check(&self.method)
     }
 
     /// The same of a recipe that was read from `text`, the file `name`.

@@ -3,6 +3,7 @@
 use crate::{Error, Result};
 use rankine_checkpoint::adapter::{Exclusion, Selection, Targets};
 use rankine_data::{Batches, Columns, Format, Share, images::Augmentation};
+use rankine_method::{Capped, Choice};
 use rankine_nn::Pass;
 use rankine_tensor::untaped;
 use rankine_train::{AdamW, Distill, Shape, Task};
@@ -88,6 +89,12 @@ impl DataSection {
         }
     }
 
+    /// Whether these are texts with labels, as far as the columns that are named tell.
+    pub(crate) fn is_labelled(&self) -> bool {
+        let columns = [&self.text_column, &self.second_column, &self.label_column];
+        columns.into_iter().any(Option::is_some)
+    }
+
     pub(crate) fn share(&self) -> Share {
         Share::Fraction(self.validation)
     }
@@ -105,6 +112,8 @@ pub struct TargetSection {
     pub layers: Vec<usize>,
     /// Modules that are trained as a whole beside (peft's `modules_to_save`).
     pub whole: Vec<String>,
+    /// A weight that cannot have the method's rank gets the most it can have, its smaller side; an error without it.
+    pub cap_rank: bool,
 }
 
 /// A choice of modules.
@@ -124,6 +133,7 @@ impl Default for TargetSection {
             exclude: Vec::new(),
             layers: Vec::new(),
             whole: Vec::new(),
+            cap_rank: false,
         }
     }
 }
@@ -152,6 +162,20 @@ impl TargetSection {
         let exclude = Some(Exclusion::Names(self.exclude.clone())).filter(|_| !self.exclude.is_empty());
         let layers = self.layers.clone();
         Targets { modules, exclude, saved: self.whole.clone(), layers, layers_pattern: Vec::new() }
+    }
+
+    /// The method with its rank cut to what each weight can have, where that is asked for.
+    pub(crate) fn capped<'m>(&self, method: &'m Choice) -> Option<Capped<'m>> {
+        Capped::of(method).filter(|_| self.cap_rank)
+    }
+
+    /// Refuses to cut the rank of a method that is given none.
+    pub(crate) fn check(&self, method: &Choice) -> Result<()> {
+        if !self.cap_rank || method.rank().is_some() {
+            return Ok(());
+        }
+        let expected = "left out: this method is given no rank";
+        Err(Error::Setting { key: "targets.cap_rank", expected, found: "true".to_owned() })
     }
 }
 

@@ -34,6 +34,8 @@ fn faults_of_settings_names_and_ranks_come_before_those_of_the_data() {
         let said = said(&mut bench, &good, change);
         assert!(said.contains(part) && !said.contains("nowhere"), "{change}: {said}");
     }
+    let wide = good.clone().with(&["method.lora.rank=1000".to_owned()]).unwrap();
+    assert!(said(&mut bench, &wide, "targets.cap_rank=true").contains("nowhere.json"), "a cut rank fits");
     // These ask for no model either.
     bench.model = bench.output("nothing");
     let settings = [

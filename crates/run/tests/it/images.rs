@@ -200,6 +200,24 @@ fn convolutions_learn() {
 }
 
 #[test]
+fn plain_chains_learn_and_are_merged() {
+    // Larger images than those that fill the first matrix.
+    let bench = Bench::new("images/lenet", (16, 3), "lora", &[]);
+    let (output, target) = (bench.output("run"), bench.output("merged"));
+    let losses = bench.run(&output, false, None).unwrap().losses.unwrap();
+    assert!(losses.1 < losses.0, "{losses:?}");
+    let config = json(&output.join("adapter_config.json"));
+    assert_eq!((&config["target_modules"], &config["modules_to_save"]), (&json!(["fc1"]), &json!(["fc2"])));
+    let adapted = bench.score(&bench.model, Some(&output));
+    merged(&bench.model, &output, &target);
+    assert_close!([bench.score(&target, None).nll], [adapted.nll], absolute = 1e-5);
+    let config = json(&target.join("config.json"));
+    assert_eq!(config["layers"], json!(["conv1", "conv2", "fc1", "fc2"]));
+    assert_eq!((&config["model_type"], &config["padding"]), (&json!("lenet"), &json!([2, 0])));
+    assert_eq!(json(&target.join("classes.json")), json!(["0", "1", "2"]));
+}
+
+#[test]
 fn convolutions_in_groups_are_trained_and_merged_too() {
     let mut bench = Bench::new("mobilenet", (12, 2), "flora", &["train.steps=5"]);
     let preprocessor = json!({"size": 32, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]});

@@ -119,7 +119,7 @@ fn a_correction_beside_a_pruned_model_brings_its_answers_back() {
             rank,
             targets: targets(),
             base: "pruned".to_owned(),
-            inputs: shown.as_ref(),
+            inputs: Some(shown.as_ref()),
         };
         let found = compensation.run(Subject::Texts(&opened), Subject::Texts(&compressed), &mut on).unwrap();
         let output =

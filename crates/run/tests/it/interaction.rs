@@ -3,7 +3,7 @@
 use crate::classify::Bench;
 use crate::inputs::bench;
 use rankine_analyze::Progress;
-use rankine_analyze::interaction::{Interaction, LayerFindings, Settings};
+use rankine_analyze::interaction::{Integration, Interaction, LayerFindings, Settings};
 use rankine_run::{DataSection, Error, Modules, Shown, TargetSection, interaction};
 use rankine_testkit::{fixtures, tiny};
 use std::ops::ControlFlow;
@@ -50,6 +50,12 @@ fn a_language_model_is_looked_into() {
     let chosen = found(&model, &data, &shown(Some(".*mlp.*")));
     assert_eq!(chosen.layers[1].layer, whole.layers[3].layer);
     assert_eq!(chosen.layers[1].variances, whole.layers[3].variances);
+    let integration = Integration::GaussLegendre { intervals: 2 };
+    let settings = Settings { features: 3, edge_batches: 1, integration, ..Settings::default() };
+    let integrated = interaction(&model, &data, (&shown(Some(".*mlp.*")), &settings), &mut on).unwrap();
+    assert_eq!(integrated.layers, chosen.layers);
+    assert_ne!(integrated.edges, chosen.edges);
+    assert!(integrated.edges.iter().all(|edges| 0.0 < edges.total()));
     let wrong = interaction(&model, &data, (&shown(Some("nothing")), &Settings::default()), &mut on);
     assert!(wrong.unwrap_err().to_string().contains("nothing"));
     let stop = &mut |_: Progress| ControlFlow::Break(());

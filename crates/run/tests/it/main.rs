@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod bitfit;
 #[cfg(test)]
+mod capped;
+#[cfg(test)]
+mod chains;
+#[cfg(test)]
 mod class_starts;
 #[cfg(test)]
 mod classify;
@@ -14,6 +18,8 @@ mod distill;
 mod early;
 #[cfg(test)]
 mod families;
+#[cfg(test)]
+mod fisher;
 #[cfg(test)]
 mod images;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::{
 use rankine_checkpoint::{Checkpoint, Existing, open_tensors};
 use rankine_nn::{Classifier, Pass, Tokens, models::Storage};
 use rankine_run::{
-    Error, TargetSection, TaskName, count, fit_head, init, is_classifier, load_classifier,
+    Error, Start, TargetSection, TaskName, count, fit_head, init, is_classifier, load_classifier,
     load_classifier_model, open_adapter,
 };
 use rankine_surgery::{WriteOptions, merge};
@@ -78,6 +78,25 @@ fn a_language_model_learns_the_classes_of_the_data() {
         assert_eq!(config["architectures"], json!(["LlamaForSequenceClassification"]));
         assert_eq!(config["id2label"], json!({"0": "bad", "1": "good"}));
         assert!(!Checkpoint::open(&whole).unwrap().contains("lm_head.weight"), "{name}");
+    }
+}
+
+/// Whichever column is named: data with one are texts with labels, for a start as for a run.
+#[test]
+fn a_column_of_texts_alone_makes_a_classifier() {
+    let mut bench = Bench::of("models/llama_tied", ["bad", "good"]);
+    let data = &mut bench.recipe.data;
+    let texts = std::fs::read_to_string(&data.path).unwrap();
+    std::fs::write(&data.path, texts.replacen("text,kind", "body,label", 1)).unwrap();
+    (data.text_column, data.label_column) = (Some("body".to_owned()), None);
+    bench.recipe = bench.recipe.clone().with(&["train.steps=1".to_owned()]).unwrap();
+    let [begun, run] = ["start", "run"].map(|name| bench.output(name));
+    let start = Start { data: Some(bench.recipe.data.clone()), ..start("lora") };
+    let started = init(&start, &bench.model, &begun, Existing::Refuse, &mut on).unwrap();
+    assert_eq!(started.classes.unwrap(), ["bad", "good"]);
+    assert_eq!(bench.run(&run, false, None).unwrap().task, TaskName::Classify);
+    for adapter in [begun, run] {
+        assert_eq!(load_classifier(&bench.model, Some(&adapter), Storage::File).unwrap().classes.len(), 2);
     }
 }
 

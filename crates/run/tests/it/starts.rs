@@ -32,7 +32,7 @@ pub fn on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-fn logits(model: &Path, adapter: Option<&Path>) -> Vec<f32> {
+pub fn logits(model: &Path, adapter: Option<&Path>) -> Vec<f32> {
     logits_of(load(model, adapter, Storage::File).unwrap().model.as_ref())
 }
 

@@ -20,6 +20,7 @@ mod problem;
 pub mod repeated_dpp;
 pub mod selected_dpp;
 mod space;
+mod span;
 mod strategy;
 pub mod volume;
 
@@ -27,6 +28,7 @@ pub use design::Design;
 pub use family::Family;
 pub use problem::{Approximation, LeastSquaresInSpace};
 pub use space::{Space, TensorSpace};
+pub use span::Span;
 pub use strategy::{Draws, Strategy};
 
 crate::registry::solvers! {

@@ -1,6 +1,6 @@
 //! Spaces of functions with an orthonormal basis.
 
-use super::Family;
+use super::{Family, Span};
 use crate::{Error, Result};
 use rankine_random::Rng;
 
@@ -45,12 +45,19 @@ impl TensorSpace {
         Self::new(family, 1, (0..size.min(MOST + 1)).map(|index| vec![index]).collect())
     }
 
-    /// The products with Π (order + 1) ≤ `level`, in lexicographic order: much of what smooth functions need, with far fewer
-    /// than levelᵈ functions.
+    /// The products with Π (order + 1) ≤ `level`.
     ///
     /// # Errors
-    /// When a number is 0, or the space has more than 20,000 functions.
+    /// As [`products`](Self::products).
     pub fn hyperbolic_cross(family: Family, dimensions: usize, level: usize) -> Result<Self> {
+        Self::products(family, dimensions, level, Span::Cross)
+    }
+
+    /// The products that span a space, in lexicographic order.
+    ///
+    /// # Errors
+    /// When a number is 0, the space has more than 20,000 functions, or a factor does not fit into f64.
+    pub fn products(family: Family, dimensions: usize, level: usize, span: Span) -> Result<Self> {
         for (name, found) in [("dimensions", dimensions), ("level", level)] {
             if found == 0 {
                 return Err(Error::Fit { name, found, least: 1, most: usize::MAX });
@@ -61,8 +68,9 @@ impl TensorSpace {
             let longer = |(index, left): &(Vec<usize>, usize)| {
                 let (index, left) = (index.clone(), *left);
                 let fitting = (0..).take_while(move |&next| family.order(next) < left).take(MOST + 1);
-                fitting
-                    .map(move |next| ([index.as_slice(), &[next]].concat(), left / (family.order(next) + 1)))
+                fitting.map(move |next| {
+                    ([index.as_slice(), &[next]].concat(), span.left(left, family.order(next)))
+                })
             };
             indices = indices.iter().flat_map(longer).take(MOST + 1).collect();
         }

@@ -49,9 +49,19 @@ impl Iterate<KroneckerRecovery> for Omp {
 
     fn start(&self, problem: &KroneckerRecovery, from: Option<&Recovered>, _: &Pulse<'_>) -> Result<State> {
         limits(self.atoms, self.misfit)?;
-        problem.fitting(from)?;
         let pursuit = Pursuit::new(problem, self.misfit);
-        Ok(State { pursuit, chosen: Vec::new(), qr: GrowingQr::new(), values: Vec::new() })
+        let mut state = State { pursuit, chosen: Vec::new(), qr: GrowingQr::new(), values: Vec::new() };
+        if let Some(from) = problem.fitting(from)? {
+            for place in strongest(from).into_iter().take(self.atoms) {
+                if state.qr.push(&column(problem.factors(), place)) {
+                    state.chosen.push(place);
+                }
+            }
+            state.values = state.qr.least_squares(problem.observation());
+            let coefficients = state.coefficients(problem);
+            state.pursuit.leave(problem, &coefficients)?;
+        }
+        Ok(state)
     }
 
     fn step(&self, problem: &KroneckerRecovery, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
@@ -81,9 +91,17 @@ impl Iterate<KroneckerRecovery> for Omp {
     }
 
     fn finish(&self, problem: &KroneckerRecovery, state: State) -> Result<Recovered> {
-        let mut coefficients = vec![c64::ZERO; problem.unknowns()];
-        state.chosen.into_iter().zip(state.values).for_each(|(place, x)| coefficients[place] = x);
+        let coefficients = state.coefficients(problem);
         Ok(Recovered { coefficients, variances: Vec::new(), noise: None })
+    }
+}
+
+impl State {
+    /// x; [Π N_i].
+    fn coefficients(&self, problem: &KroneckerRecovery) -> Vec<c64> {
+        let mut coefficients = vec![c64::ZERO; problem.unknowns()];
+        self.chosen.iter().zip(&self.values).for_each(|(place, x)| coefficients[*place] = *x);
+        coefficients
     }
 }
 
@@ -119,6 +137,16 @@ impl Pursuit {
         }
     }
 
+    /// Leaves of y what x does not fit.
+    ///
+    /// # Errors
+    /// When x does not have Π N_i numbers.
+    pub fn leave(&mut self, problem: &KroneckerRecovery, x: &[c64]) -> Result<()> {
+        let fitted = problem.fitted(x)?;
+        self.left = problem.observation().iter().zip(fitted).map(|(y, f)| y - f).collect();
+        Ok(())
+    }
+
     /// Whether what is left is small enough.
     pub fn reached(&self) -> bool {
         energy(&self.left) <= self.enough
@@ -147,6 +175,13 @@ impl Pursuit {
     pub fn stalled(&self) -> Step {
         Step { objective: energy(&self.left), residual: self.last, stalled: true }
     }
+}
+
+/// Where a solution has its support, the largest entry first.
+pub(super) fn strongest(from: &Recovered) -> Vec<usize> {
+    let mut places = from.support();
+    places.sort_by(|&a, &b| from.coefficients[b].norm().total_cmp(&from.coefficients[a].norm()));
+    places
 }
 
 /// Whether the settings of a pursuit are in their ranges.

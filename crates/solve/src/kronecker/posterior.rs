@@ -7,13 +7,14 @@
 //!     J = log det(s² + H·Γ·Hᴴ) + yᴴ·(s² + H·Γ·Hᴴ)⁻¹·y = Σ log(s² + p) + Σ |z|²·D
 //!
 //! What rounding leaves of an eigenvalue that is 0 counts as 0: with little noise it would be taken for signal.
-//! Costs Σ M_i³ and two applications of a Kronecker product; memory O(Π N_i). For real data the same formulas hold, J up to
-//! the factor 1/2 of the real normal.
+//! Costs Σ M_i³ and two applications of a Kronecker product; memory O(Π N_i). It is broken off between parts of that, but not while
+//! the eigenvalues of a tridiagonal matrix are sought. For real data the same formulas hold, J up to the factor 1/2 of the real
+//! normal.
 //! Paper: [kronecker_sbl] §III. Departure: its code forms H and the covariance, with the same numbers.
 
 use crate::Result;
 use faer::{Mat, MatRef, c64};
-use rankine_linalg::{Eigen, eigh, kronecker_apply, multiply, outer};
+use rankine_linalg::{Eigen, Going, eigh_while, kronecker_apply, multiply_while, outer};
 
 /// What is known of x after y was seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,15 +45,17 @@ impl Posterior {
     /// The posterior for dictionaries A_i, [M_i, N_i], variances g_i, [N_i], and the noise s².
     ///
     /// # Errors
-    /// When sizes do not agree or an eigenvalue problem is not solved.
+    /// When sizes do not agree, an eigenvalue problem is not solved, or `going` stops it.
     pub fn new(
         dictionaries: &[MatRef<'_, c64>],
         variances: &[&[f64]],
         noise: f64,
         observation: &[c64],
+        going: &Going<'_>,
     ) -> Result<Self> {
         let pairs = dictionaries.iter().zip(variances);
-        let rotations: Vec<Rotation> = pairs.map(|(a, g)| Rotation::new(*a, g)).collect::<Result<_>>()?;
+        let rotations: Vec<Rotation> =
+            pairs.map(|(a, g)| Rotation::new(*a, g, going)).collect::<Result<_>>()?;
         let powers = outer(&rotations.iter().map(|rotation| &rotation.powers[..]).collect::<Vec<_>>());
         let weights: Vec<f64> = powers.iter().map(|power| (noise + power).recip()).collect();
         let rotated = kronecker_apply(&views(&rotations, |rotation| &rotation.adjoint), observation)?;
@@ -76,11 +79,12 @@ impl Posterior {
 }
 
 impl Rotation {
-    fn new(dictionary: MatRef<'_, c64>, variances: &[f64]) -> Result<Self> {
+    fn new(dictionary: MatRef<'_, c64>, variances: &[f64], going: &Going<'_>) -> Result<Self> {
         let (rows, columns) = dictionary.shape();
         let weighted = Mat::from_fn(rows, columns, |i, j| dictionary[(i, j)] * variances[j]);
-        let Eigen { mut values, vectors } = eigh(multiply(weighted.as_ref(), dictionary.adjoint()).as_ref())?;
-        let mut back = multiply(weighted.adjoint(), vectors.as_ref());
+        let gram = multiply_while(weighted.as_ref(), dictionary.adjoint(), going)?;
+        let Eigen { mut values, vectors } = eigh_while(gram.as_ref(), going)?;
+        let mut back = multiply_while(weighted.adjoint(), vectors.as_ref(), going)?;
         let rounding = f64::EPSILON * rows as f64 * values.last().copied().unwrap_or(0.0);
         for (value, mut column) in values.iter_mut().zip(back.col_iter_mut()) {
             if *value <= rounding {

@@ -5,7 +5,7 @@
 //! The least squares is a product too, (A₁[:, I₁]⁺ ⊗ … ⊗ A_d[:, I_d]⁺)·y: only the small factors are decomposed. Ends as
 //! [`super::omp`], or when no index can be added. Caiafa and Cichocki 2013; a baseline of [kronecker_sbl].
 
-use super::omp::{Pursuit, limits};
+use super::omp::{Pursuit, limits, strongest};
 use super::problem::places;
 use super::{KroneckerRecovery, Recovered};
 use crate::{Iterate, Pulse, Result, Step, Stop};
@@ -47,29 +47,31 @@ impl Iterate<KroneckerRecovery> for KroOmp {
 
     fn start(&self, problem: &KroneckerRecovery, from: Option<&Recovered>, _: &Pulse<'_>) -> Result<State> {
         limits(self.atoms, self.misfit)?;
-        problem.fitting(from)?;
         let supports = problem.factors().iter().map(|_| Support::default()).collect();
         let coefficients = vec![c64::ZERO; problem.unknowns()];
-        Ok(State { pursuit: Pursuit::new(problem, self.misfit), supports, coefficients })
+        let mut state = State { pursuit: Pursuit::new(problem, self.misfit), supports, coefficients };
+        if let Some(from) = problem.fitting(from)? {
+            for place in strongest(from) {
+                state.add(problem, place, self.atoms);
+            }
+            if state.supports.iter().all(|support| !support.indices.is_empty()) {
+                state.coefficients = fit(problem, &state.supports)?;
+                state.pursuit.leave(problem, &state.coefficients)?;
+            }
+        }
+        Ok(state)
     }
 
     fn step(&self, problem: &KroneckerRecovery, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         if state.pursuit.reached() {
             return Ok(state.pursuit.progress(&state.coefficients, &state.coefficients));
         }
-        let mut added = false;
-        if let Some(mut place) = state.pursuit.steepest(|_| true)? {
-            for (support, factor) in state.supports.iter_mut().zip(problem.factors()).rev() {
-                added |= support.add(place % factor.ncols(), factor, self.atoms);
-                place /= factor.ncols();
-            }
-        }
-        if !added {
+        let place = state.pursuit.steepest(|_| true)?;
+        if !place.is_some_and(|place| state.add(problem, place, self.atoms)) {
             return Ok(state.pursuit.stalled());
         }
         let coefficients = fit(problem, &state.supports)?;
-        let fitted = problem.fitted(&coefficients)?;
-        state.pursuit.left = problem.observation().iter().zip(fitted).map(|(y, f)| y - f).collect();
+        state.pursuit.leave(problem, &coefficients)?;
         let step = state.pursuit.progress(&coefficients, &state.coefficients);
         state.coefficients = coefficients;
         Ok(step)
@@ -77,6 +79,18 @@ impl Iterate<KroneckerRecovery> for KroOmp {
 
     fn finish(&self, _: &KroneckerRecovery, state: State) -> Result<Recovered> {
         Ok(Recovered { coefficients: state.coefficients, variances: Vec::new(), noise: None })
+    }
+}
+
+impl State {
+    /// Adds the index of every factor at a place where it is new; whether one was.
+    fn add(&mut self, problem: &KroneckerRecovery, mut place: usize, most: usize) -> bool {
+        let mut added = false;
+        for (support, factor) in self.supports.iter_mut().zip(problem.factors()).rev() {
+            added |= support.add(place % factor.ncols(), factor, most);
+            place /= factor.ncols();
+        }
+        added
     }
 }
 

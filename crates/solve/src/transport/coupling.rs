@@ -1,6 +1,7 @@
 //! What a plan carries, as a full matrix or as the few entries that are not zero.
 
 use faer::Mat;
+use std::borrow::Cow;
 
 /// Mass carried from each row to each column; [n, m].
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,21 @@ impl Sparse {
         (0..columns).for_each(|column| starts[column + 1] += starts[column]);
         let (places, masses) = entries.into_iter().map(|(row, _, mass)| (row, mass)).unzip();
         Self { rows, starts, places, masses }
+    }
+
+    /// Of so many rows, and no columns yet.
+    pub(super) fn without_columns(rows: usize) -> Self {
+        Self { rows, starts: vec![0], places: Vec::new(), masses: Vec::new() }
+    }
+
+    /// Adds a column of entries (row, mass) above zero, which are sorted by row.
+    pub(super) fn push(&mut self, entries: &mut [(usize, f64)]) {
+        entries.sort_unstable_by_key(|entry| entry.0);
+        for &(row, mass) in &*entries {
+            self.places.push(row);
+            self.masses.push(mass);
+        }
+        self.starts.push(self.masses.len());
     }
 
     /// Rows and columns.
@@ -105,6 +121,14 @@ impl Coupling {
         let mut matrix = Mat::zeros(rows, columns);
         self.each(|row, column, mass| matrix[(row, column)] = mass);
         matrix
+    }
+
+    /// The same without a copy where it is there.
+    pub fn whole(&self) -> Cow<'_, Mat<f64>> {
+        match self {
+            Self::Dense(matrix) => Cow::Borrowed(matrix),
+            Self::Sparse(_) => Cow::Owned(self.dense()),
+        }
     }
 
     /// Every entry times a factor of its row and one of its column.

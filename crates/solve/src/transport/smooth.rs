@@ -122,12 +122,13 @@ impl Objective<'_> {
     /// The plan at x, with its potentials.
     pub fn plan(&self, x: &[f64]) -> Plan {
         let (rows, columns) = (self.problem.source().len(), self.problem.target().len());
-        let (mut entries, mut target_potential, mut found) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut plan, mut target_potential, mut found) =
+            (Sparse::without_columns(rows), Vec::new(), Vec::new());
         for column in 0..columns {
             target_potential.push(-self.column(x, column, &mut found).threshold);
-            entries.extend(found.iter().map(|&(row, mass)| (row, column, mass)));
+            plan.push(&mut found);
         }
-        let plan = Sparse::new(rows, columns, entries).into();
+        let plan = plan.into();
         let cost = self.problem.cost_of(&plan);
         Plan { plan, source_potential: x[..rows].to_vec(), target_potential, cost }
     }

@@ -5,8 +5,8 @@ use faer::Mat;
 use rankine_linalg::always;
 use rankine_random::Rng;
 use rankine_solve::approximation::{
-    Approximation, ApproximationSolver, Design, Family, LeastSquaresInSpace, Space, Strategy, TensorSpace,
-    dpp, fekete, monte_carlo, optimal_iid, repeated_dpp, selected_dpp, volume,
+    Approximation, ApproximationSolver, Design, Family, LeastSquaresInSpace, Space, Span, Strategy,
+    TensorSpace, dpp, fekete, monte_carlo, optimal_iid, repeated_dpp, selected_dpp, volume,
 };
 use rankine_solve::{Error, Outcome, Report, Silent, Solve, Stop};
 use serde_json::Value;
@@ -59,6 +59,8 @@ fn spaces() -> Vec<(&'static str, TensorSpace)> {
         ("legendre cross", cross(Family::Legendre, 3, 5)),
         ("hermite cross", cross(Family::Hermite, 2, 5)),
         ("fourier cross", cross(Family::Fourier, 2, 3)),
+        ("total degree", TensorSpace::products(Family::Legendre, 2, 4, Span::Total).unwrap()),
+        ("waves of two sides", TensorSpace::products(Family::Fourier, 2, 2, Span::Tensor).unwrap()),
     ]
 }
 
@@ -153,6 +155,41 @@ fn a_hyperbolic_cross_has_the_products_below_its_level() {
     assert!(matches!(count(Family::Legendre, 3, 5000), Err(Error::Fit { name: "size", .. })));
     assert!(matches!(count(Family::Hermite, 1, 300), Err(Error::Fit { name: "degree", most: 250, .. })));
     assert!(matches!(TensorSpace::univariate(Family::Legendre, 0), Err(Error::Fit { name: "size", .. })));
+}
+
+#[test]
+fn a_space_has_the_products_that_its_span_says() {
+    type Fits = fn(&[usize]) -> bool;
+    let level = 5;
+    let spans: [(Span, Fits); 3] = [
+        (Span::Cross, |orders| orders.iter().map(|order| order + 1).product::<usize>() <= 5),
+        (Span::Total, |orders| orders.iter().sum::<usize>() < 5),
+        (Span::Tensor, |orders| orders.iter().all(|order| *order < 5)),
+    ];
+    for (span, fits) in spans {
+        for family in [Family::Legendre, Family::Fourier] {
+            for dimensions in 1..4 {
+                let space = TensorSpace::products(family, dimensions, level, span).unwrap();
+                // Of all products of factors that fit alone.
+                let factors = (0..).take_while(|&index| family.order(index) < level).count();
+                let orders = |mut place: usize| -> Vec<usize> {
+                    let digits = (0..dimensions).map(|_| {
+                        let digit = place % factors;
+                        place /= factors;
+                        family.order(digit)
+                    });
+                    digits.collect()
+                };
+                let expected =
+                    (0..factors.pow(dimensions as u32)).filter(|&place| fits(&orders(place))).count();
+                assert_eq!(space.size(), expected, "{span:?} {family:?} {dimensions}");
+            }
+        }
+    }
+    // Polynomials of three variables and degree 4: (4 + 3)! / 4! / 3!.
+    assert_eq!(TensorSpace::products(Family::Legendre, 3, 5, Span::Total).unwrap().size(), 35);
+    let large = TensorSpace::products(Family::Legendre, 3, 30, Span::Tensor);
+    assert!(matches!(large, Err(Error::Fit { name: "size", .. })));
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Who breaks off in the middle of a step gets what was found by then.
 
-use faer::Mat;
+use faer::{Mat, c64};
 use rankine_random::Rng;
 use rankine_solve::approximation::{
     Family, LeastSquaresInSpace, TensorSpace, dpp, fekete, monte_carlo, optimal_iid, repeated_dpp,
     selected_dpp, volume,
+};
+use rankine_solve::kronecker::{
+    Ensemble, KroneckerRecovery, am::AmKroSbl, ksbl::KroSbl, pattern_coupled::PcKroSbl, sbl::Sbl,
+    svd::SvdKroSbl,
 };
 use rankine_solve::linear::{
     LinearSystem, Poisson, cholesky::Cholesky, multigrid::Multigrid, spectral::Spectral,
@@ -116,6 +120,41 @@ fn completion_leaves_the_last_round() {
         assert_eq!(factors.left.shape(), (60, 2));
         assert!(factors.left.is_all_finite() && factors.right.is_all_finite());
     }
+}
+
+#[test]
+fn coefficients_are_those_of_the_last_expectation() {
+    let ensemble = Ensemble { rows: vec![5, 6], columns: vec![7, 6], nonzeros: 2 };
+    let instance = ensemble.draw(&Rng::new(3)).unwrap();
+    let problem = instance.noisy(20.0, &Rng::new(4)).unwrap();
+    for (found, stopped) in [
+        broken(&Sbl::default(), &problem),
+        broken(&AmKroSbl::default(), &problem),
+        broken(&SvdKroSbl::default(), &problem),
+        broken(&PcKroSbl::default(), &problem),
+        broken(&KroSbl::default(), &problem),
+    ] {
+        assert!(stopped);
+        assert_eq!(found.coefficients, [c64::ZERO; 42]);
+        assert!(found.variances.iter().flatten().all(|g| 0.0 < *g));
+    }
+    let (solver, mut silent, mut ends) =
+        (Sbl::default(), Silent::watch, |_: &Progress| ControlFlow::Break(()));
+    let [going, ended] = [Pulse::new(&mut silent), Pulse::new(&mut ends)];
+    while ended.beats() {
+        std::hint::spin_loop();
+    }
+    let mut state = solver.start(&problem, None, &going).unwrap();
+    solver.step(&problem, &mut state, &going).unwrap();
+    let next = solver.finish(&problem, state.clone()).unwrap();
+    assert!(solver.step(&problem, &mut state, &ended).is_err_and(|error| error.is_interruption()));
+    let last = solver.finish(&problem, state).unwrap();
+    let error = last.relative_error(&instance.coefficients);
+    assert!(last.coefficients != next.coefficients && error < 1.0, "{error}");
+    // It is on the way.
+    let stop = Iterate::<KroneckerRecovery>::stop(&solver);
+    let end = solver.solve(&problem, Some(&last), stop, &mut Silent::watch).unwrap().solution;
+    assert!(end.relative_error(&instance.coefficients) < error / 2.0);
 }
 
 #[test]

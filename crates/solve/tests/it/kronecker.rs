@@ -2,13 +2,14 @@
 
 use faer::{Mat, c64};
 use proptest::prelude::*;
+use rankine_linalg::always;
 use rankine_random::Rng;
 use rankine_solve::kronecker::bayes::{Bayesian, Factor, Start};
 use rankine_solve::kronecker::posterior::Posterior;
 use rankine_solve::kronecker::product_omp::least_squares_on;
 use rankine_solve::kronecker::{
     Ensemble, Instance, IrsMimo, KroneckerRecovery, KroneckerSolver, Recovered, am::AmKroSbl, ksbl::KroSbl,
-    pattern_coupled::PcKroSbl, sbl::Sbl, svd::SvdKroSbl,
+    omp, pattern_coupled::PcKroSbl, product_omp, sbl::Sbl, svd::SvdKroSbl,
 };
 use rankine_solve::{Error, Outcome, Report, Silent, Solve, Stop};
 use serde_json::Value;
@@ -61,7 +62,7 @@ fn the_posterior_is_that_of_numpy_with_everything_formed() {
         let dictionaries: Vec<_> = problem.factors().iter().map(Mat::as_ref).collect();
         let variances: Vec<_> = variances.iter().map(Vec::as_slice).collect();
         let noise = problem.noise().unwrap();
-        let found = Posterior::new(&dictionaries, &variances, noise, problem.observation()).unwrap();
+        let found = Posterior::new(&dictionaries, &variances, noise, problem.observation(), &always).unwrap();
         let mean = pairs(&case["mean"]);
         let parts = |x: &[c64]| x.iter().flat_map(|x| [x.re, x.im]).collect::<Vec<_>>();
         assert!(apart(&parts(&found.mean), &parts(&mean)) < 1e-12, "{}", case["name"]);
@@ -109,7 +110,7 @@ proptest! {
             let first: Vec<f64> = g[0].iter().map(|g| g * scale).collect();
             let last: Vec<f64> = g[1].iter().map(|g| g / scale).collect();
             let dictionaries: Vec<_> = problem.factors().iter().map(Mat::as_ref).collect();
-            Posterior::new(&dictionaries, &[&first, &last], 0.1, problem.observation()).unwrap()
+            Posterior::new(&dictionaries, &[&first, &last], 0.1, problem.observation(), &always).unwrap()
         };
         let (one, other) = (posterior(1.0), posterior(scale));
         prop_assert!(apart(&one.moments(), &other.moments()) < 1e-10);
@@ -372,6 +373,46 @@ fn what_does_not_fit_is_told() {
     for choice in KroneckerSolver::all() {
         let found = choice.solver().solve(&problem, Some(&wrong), choice.solver().stop(), &mut Silent::watch);
         assert!(matches!(found, Err(Error::Size { found: 5, expected: 6, .. })), "{choice:?}");
+    }
+    // Of a solver that sees no factors, and of other factors.
+    let (am, sbl) = (AmKroSbl::default(), Sbl::default());
+    let from = |solver: Solver<'_>, sizes: &[usize]| {
+        let variances = sizes.iter().map(|&size| vec![1.0; size]).collect();
+        let from = Recovered { coefficients: vec![c64::ONE; 6], variances, noise: None };
+        solver.solve(&problem, Some(&from), solver.stop(), &mut Silent::watch)
+    };
+    assert!(from(&sbl, &[6]).is_ok() && from(&am, &[2, 3]).is_ok());
+    for (sizes, expected) in [
+        (&[6][..], "has 1 vectors of variances; expected 2, as the solver sees so many factors"),
+        (&[][..], "has 0 vectors of variances; expected 2"),
+        (
+            &[2, 2][..],
+            "a vector of variances to start from has 2 entries; expected 3, as its factor has so many",
+        ),
+    ] {
+        let error = from(&am, sizes).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn pursuits_go_on_from_the_support_of_a_solution() {
+    let instance =
+        Ensemble { rows: vec![6, 6], columns: vec![9, 9], nonzeros: 2 }.draw(&Rng::new(6)).unwrap();
+    let problem = instance.noisy(30.0, &Rng::new(7)).unwrap();
+    let (omp, kronecker) = (omp::Omp::default(), product_omp::KroOmp::default());
+    for solver in [&omp as Solver<'_>, &kronecker] {
+        let first = run(solver, &problem);
+        let again = solver.solve(&problem, Some(&first.solution), solver.stop(), &mut Silent::watch).unwrap();
+        assert!(2 < first.trace.len() && first.outcome == Outcome::Converged, "{:?}", first.outcome);
+        assert_eq!((again.trace.len(), again.outcome), (1, Outcome::Converged));
+        assert!(again.solution.relative_error(&first.solution.coefficients) < 1e-20);
+        // Broken off half way, it ends as it would have.
+        let half =
+            solver.solve(&problem, None, Stop { steps: 2, tolerance: 0.0 }, &mut Silent::watch).unwrap();
+        let end = solver.solve(&problem, Some(&half.solution), solver.stop(), &mut Silent::watch).unwrap();
+        assert!(end.trace.len() < first.trace.len());
+        assert!(end.solution.relative_error(&first.solution.coefficients) < 1e-20);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use faer::Mat;
 use rankine_random::Rng;
-use rankine_solve::transport::{Transport, TransportSolver};
+use rankine_solve::transport::exact::Exact;
+use rankine_solve::transport::{Plan, Transport, TransportSolver};
 use rankine_solve::{Error, Outcome, Silent, Stop};
 
 /// A problem with costs between 0 and 1 and random masses, some of them zero.
@@ -32,6 +33,61 @@ fn every_solver_answers_every_problem() {
             assert!(problem.violation(plan) <= 1e-7, "{label}: {}", problem.violation(plan));
             assert!((problem.cost_of(plan) - report.solution.cost).abs() < 1e-12, "{label}");
             plan.each(|_, _, mass| assert!(mass > 0.0, "{label}"));
+        }
+    }
+}
+
+/// Problems that are degenerate, or far from well-conditioned.
+fn awkward() -> Vec<(&'static str, Transport)> {
+    let mut rng = Rng::new(8).fork("awkward");
+    let mut costs = |rows: usize, columns: usize| Mat::from_fn(rows, columns, |_, _| rng.uniform_f64());
+    let even = |count: usize| vec![1.0 / count as f64; count];
+    let single = |count: usize, place: usize| -> Vec<f64> {
+        (0..count).map(|i| f64::from(u8::from(i == place))).collect()
+    };
+    let uneven = |count: usize| -> Vec<f64> {
+        let raw: Vec<f64> = (0..count).map(|i| 10f64.powi(-((i % 7) as i32))).collect();
+        let sum: f64 = raw.iter().sum();
+        raw.iter().map(|mass| mass / sum).collect()
+    };
+    let spread = Mat::from_fn(7, 9, |i, j| 10f64.powi((3 * i + 5 * j) as i32 % 6 - 4));
+    let new =
+        |cost, source, target, regularization| Transport::new(cost, source, target, regularization).unwrap();
+    vec![
+        ("equal costs", new(Mat::full(6, 7, 0.5), even(6), even(7), 0.05)),
+        ("no costs", new(Mat::zeros(4, 4), even(4), even(4), 0.05)),
+        ("an assignment", new(costs(8, 8), even(8), even(8), 0.05)),
+        ("from one row", new(costs(5, 6), single(5, 2), even(6), 0.05)),
+        ("to one column", new(costs(6, 5), even(6), single(5, 4), 0.05)),
+        ("from one to one", new(costs(4, 4), single(4, 0), single(4, 3), 0.05)),
+        ("uneven masses", new(costs(8, 9), uneven(8), uneven(9), 0.05)),
+        ("uneven costs", new(spread, even(7), even(9), 0.05)),
+        ("negative costs", new(-costs(7, 7), even(7), uneven(7), 0.05)),
+        ("weak regularisation", new(costs(9, 8), even(9), even(8), 1e-3)),
+    ]
+}
+
+#[test]
+fn awkward_problems_are_answered_too() {
+    for (name, problem) in awkward() {
+        let solve = |choice: &TransportSolver| {
+            let stop = Stop { tolerance: 1e-8, ..choice.solver().stop() };
+            choice.solver().solve(&problem, None, stop, &mut Silent::watch).unwrap()
+        };
+        let best = solve(&TransportSolver::Exact(Exact::default())).solution.cost;
+        let rounding = 1.0 + problem.largest_cost();
+        for choice in TransportSolver::all() {
+            let (report, label) = (solve(&choice), format!("{choice:?} on {name}"));
+            assert_ne!(report.outcome, Outcome::NotFinite, "{label}");
+            let Plan { plan, cost, .. } = &report.solution;
+            plan.each(|_, _, mass| assert!(0.0 < mass && mass.is_finite(), "{label}"));
+            assert!((problem.cost_of(plan) - cost).abs() < 1e-12 * rounding, "{label}");
+            let exact = matches!(choice, TransportSolver::Exact(_));
+            assert!(!exact || report.outcome == Outcome::Converged, "{label}");
+            if report.outcome == Outcome::Converged {
+                assert!(problem.violation(plan) <= 1e-7, "{label}: {}", problem.violation(plan));
+                assert!(best <= cost + 1e-6 * rounding, "{label}: {cost} below {best}");
+            }
         }
     }
 }

@@ -112,6 +112,6 @@ impl Recompressed {
 }
 
 /// √(part / whole); 0 of nothing.
-fn share(part: f64, whole: f64) -> f64 {
+pub(super) fn share(part: f64, whole: f64) -> f64 {
     if whole == 0.0 { 0.0 } else { (part / whole).sqrt() }
 }

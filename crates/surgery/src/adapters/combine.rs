@@ -4,9 +4,8 @@
 //!
 //! `Cat` puts the factors side by side, which is exact; `Sum` decomposes that sum again; `Ties` and `Dare` leave entries of
 //! the changes out first, see `sparse`. Modules trained whole, such as heads, are summed whatever the method, see `whole`.
-//! Departures from peft, which refuses whole modules of one name, and whose `linear` adds A and B apart,
-//! (Σ √wᵢ·Bᵢ)·(Σ √wᵢ·Aᵢ): that has products of one adapter's B with another's A in it and is another matrix. Here sums are
-//! always sums of changes.
+//! Departures from peft, which refuses whole modules of one name, and whose `linear`, `ties` and `dare` look at A and B apart,
+//! which makes other matrices, see `apart`. Here sums are always sums of changes.
 
 use super::assemble::{Part, assemble};
 use super::change::{Change, Piece, Site};
@@ -87,7 +86,8 @@ struct Place<'a> {
 /// on the base's numbers (an initialisation that altered them, DoRA); where it is given, every adapter has to fit it.
 ///
 /// # Errors
-/// When there is no adapter or a weight is not finite; when adapters disagree about a module, train a bias or bring new rows;
+/// When there is no adapter, a weight is not finite or all of them are 0; when adapters disagree about a module, train a bias
+/// or bring new rows;
 /// when the base is needed and not given; as [`convert`](crate::convert) otherwise.
 pub fn combine(
     shares: &[Share],
@@ -99,6 +99,10 @@ pub fn combine(
     let first = shares.first().ok_or_else(|| setting("adapters", "1 or more", "none".to_owned()))?;
     if let Some(share) = shares.iter().find(|share| !share.weight.is_finite()) {
         return Err(setting("weights", "finite numbers", share.weight.to_string()));
+    }
+    if shares.iter().all(|share| share.weight == 0.0) {
+        let found = shares.iter().map(|share| share.weight.to_string()).collect::<Vec<_>>().join(", ");
+        return Err(setting("weights", "numbers that are not all 0", found));
     }
     how.check()?;
     whole::check(shares)?;

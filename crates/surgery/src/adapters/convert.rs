@@ -1,11 +1,13 @@
 //! Any adapter that is read, as a plain LoRA.
 
-use super::assemble::{Part, assemble};
+use super::altered;
+use super::assemble::Part;
 use super::change::{Piece, Site};
+use super::cut::Cut;
 use super::keep::Keep;
-use crate::merged::Merged;
-use crate::progress::in_groups;
-use crate::{Result, Stage, Watch};
+use crate::merged::{Beginning, Merged};
+use crate::{Result, Watch};
+use rankine_checkpoint::adapter::LowRank;
 use rankine_checkpoint::{Adapter, Tensors, ends, ends::HEAD};
 
 /// A plain LoRA, and how near it is to the changes it was made from.
@@ -45,8 +47,9 @@ pub struct Recompressed {
 }
 
 /// `adapter` as a plain LoRA on `base`: factors of the rank that `keep` asks for, alpha equal to the rank of the
-/// configuration, no patterns but ranks, no initialisation that alters the base. Whole modules, biases and new rows stay as
-/// they are.
+/// configuration, no patterns but ranks, no initialisation that alters the base. Biases and new rows stay as they are; modules
+/// that were trained whole stay whole, or where a cut is asked for become factors of what changed: linear layers, convolutions
+/// and the head of a language model.
 ///
 /// The scale of a module is alpha over its own rank and nothing else, so that readers that take ranks from the tensors
 /// (llama.cpp) and those that take them from the patterns (peft) agree.
@@ -55,19 +58,36 @@ pub struct Recompressed {
 /// When the adapter does not fit the base, its changes cannot be recomputed ([`Merged::new`]) or are of full rank and `keep`
 /// is [`Keep::Exact`]; when a decomposition fails, or `watch` breaks off.
 pub fn convert(base: &dyn Tensors, adapter: &Adapter, keep: Keep, watch: &mut Watch) -> Result<Conversion> {
+    convert_from(base, adapter, Beginning::Recomputed, keep, watch)
+}
+
+/// The same where more is known of the base that `adapter` was trained on: the change is that of `base` all the same.
+///
+/// # Errors
+/// As [`convert`], and when the beginning cannot be that of the adapter ([`BeginningFault`](crate::BeginningFault)).
+pub fn convert_from(
+    base: &dyn Tensors,
+    adapter: &Adapter,
+    beginning: Beginning,
+    keep: Keep,
+    watch: &mut Watch,
+) -> Result<Conversion> {
     keep.check()?;
     adapter.check(base)?;
-    let merged = match needs_base(adapter) {
-        true => Some(Merged::watched(base, adapter, watch)?),
+    if let Beginning::Residual(altered) = beginning {
+        return altered::convert(base, altered, adapter, keep, watch);
+    }
+    let merged = match needs_base(adapter) || matches!(beginning, Beginning::Initial(_)) {
+        true => Some(Merged::begun(base, adapter, beginning, watch)?),
         false => None,
     };
     let sites = sites(adapter, merged.as_ref())?;
+    let cut = Cut::of(base, adapter, keep);
+    let mut progress = cut.progress(sites.len());
     let compress = |site: &Site| site.change(Some(base), 1.0)?.compress(site.path, keep);
-    let pieces = in_groups(Stage::Recompressing, &sites, compress, watch)?;
-    let mut conversion = assemble(adapter, parts(&sites, pieces), keep);
-    if let Some(embedding) = ends::embedding(base.infos()) {
-        mirror(adapter, &mut conversion.adapter, embedding);
-    }
+    let pieces = progress.in_groups(&sites, compress, watch)?;
+    let mut conversion = cut.assemble(parts(&sites, pieces), &mut progress, watch)?;
+    mirror(base, adapter, &mut conversion.adapter);
     Ok(conversion)
 }
 
@@ -77,12 +97,14 @@ pub(super) fn parts(sites: &[Site], pieces: Vec<Piece>) -> Vec<Part> {
         path: site.path.to_owned(),
         kind: site.kind(),
         piece,
-        output_bias: site.low_rank.and_then(|low_rank| {
-            let scaled = low_rank.output_bias.as_ref()?.iter().map(|x| x * low_rank.scaling);
-            Some(scaled.collect())
-        }),
+        output_bias: site.low_rank.and_then(output_bias),
     };
     sites.iter().zip(pieces).map(part).collect()
+}
+
+/// What factors add to the bias of their module; [outputs].
+pub(super) fn output_bias(low_rank: &LowRank) -> Option<Vec<f32>> {
+    Some(low_rank.output_bias.as_ref()?.iter().map(|x| x * low_rank.scaling).collect())
 }
 
 /// Whether the changes depend on the numbers of the base.
@@ -118,8 +140,9 @@ fn module(weight: &str) -> &str {
     weight.strip_suffix(".weight").unwrap_or(weight)
 }
 
-/// Where `embedding` and tied head were changed by the same factors, they are again.
-fn mirror(before: &Adapter, after: &mut Adapter, embedding: &str) {
+/// Where embedding and tied head were changed by the same factors, they are again.
+pub(super) fn mirror(base: &dyn Tensors, before: &Adapter, after: &mut Adapter) {
+    let Some(embedding) = ends::embedding(base.infos()) else { return };
     let (embedding, head) = (module(embedding), module(HEAD));
     let pair = before.low_rank.get(embedding).zip(before.low_rank.get(head));
     let Some(source) = after.low_rank.get(embedding).cloned() else { return };

@@ -34,7 +34,7 @@ pub struct GgufOutput<'a> {
     pub dtype: Dtype,
 }
 
-/// What was written.
+/// What was written, or would be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GgufExport {
     /// `general.architecture`, which must be the model's.
@@ -66,31 +66,72 @@ pub struct ExportedModule {
 ///
 /// # Errors
 /// When the base is not the model that its configuration describes, the adapter does not fit it, the adapter has something
-/// that llama.cpp cannot use ([`Obstacle`]), a number does not fit into the type, or the file cannot be written.
+/// that llama.cpp cannot use ([`Obstacle`]), a number does not fit into the type, the file lies inside base or adapter, or it
+/// cannot be written.
 pub fn export(base: &Checkpoint, adapter: &Adapter, output: &GgufOutput) -> Result<GgufExport> {
-    let config = base.config();
-    let obstacle = match config.architecture.is_encoder() {
-        true => Obstacle::NoLanguageModel,
-        false => Obstacle::Family,
-    };
-    let unknown = || obstacle.at(config.architecture.name());
-    let architecture = gguf::family(config.architecture).ok_or_else(unknown)?;
-    crate::base::check(base)?;
-    adapter.check(base.tensors())?;
-    obstacle::check(base, adapter)?;
-    let inputs = output.inputs.iter().cloned().chain([base.path().to_owned()]).collect::<Vec<_>>();
+    let draft = Draft::new(base, adapter, output.dtype)?;
+    let inputs = output.read(base);
+    output::check_outside(output.target, &inputs)?;
     output::check_gguf(output.target, output.existing, &inputs)?;
-    let alpha = alpha(adapter);
-    let parts = adapter.low_rank.iter().map(|(path, low_rank)| Part::new(base, path, low_rank, alpha));
-    let parts = parts.collect::<Result<Vec<_>>>()?;
-    let infos: IndexMap<_, _> = parts.iter().flat_map(|part| part.infos(output.dtype)).collect();
-    let writer = GgufWriter::create(output.target, output.existing, &metadata(architecture, alpha), &infos)?;
-    for part in &parts {
+    let writer = GgufWriter::create(output.target, output.existing, &draft.metadata, &draft.infos)?;
+    for part in &draft.parts {
         part.write(&writer)?;
     }
     let bytes = writer.bytes();
     writer.finish()?;
-    Ok(GgufExport { architecture, alpha, modules: parts.into_iter().map(Part::report).collect(), bytes })
+    Ok(draft.report(bytes))
+}
+
+/// What [`export`] would write, without writing it.
+///
+/// # Errors
+/// As [`export`], as far as the file that may be there already and the numbers do not matter.
+pub fn plan_export(base: &Checkpoint, adapter: &Adapter, output: &GgufOutput) -> Result<GgufExport> {
+    let draft = Draft::new(base, adapter, output.dtype)?;
+    output::check_apart(output.target, &output.read(base))?;
+    let bytes = GgufWriter::size(output.target, &draft.metadata, &draft.infos)?;
+    Ok(draft.report(bytes))
+}
+
+impl GgufOutput<'_> {
+    /// Everything that is read.
+    fn read(&self, base: &Checkpoint) -> Vec<PathBuf> {
+        self.inputs.iter().cloned().chain([base.path().to_owned()]).collect()
+    }
+}
+
+/// All of the file but its numbers.
+struct Draft<'a> {
+    architecture: &'static str,
+    alpha: f32,
+    parts: Vec<Part<'a>>,
+    metadata: Metadata,
+    infos: IndexMap<String, TensorInfo>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(base: &'a Checkpoint, adapter: &'a Adapter, dtype: Dtype) -> Result<Self> {
+        let config = base.config();
+        let obstacle = match config.architecture.is_encoder() {
+            true => Obstacle::NoLanguageModel,
+            false => Obstacle::Family,
+        };
+        let unknown = || obstacle.at(config.architecture.name());
+        let architecture = gguf::family(config.architecture).ok_or_else(unknown)?;
+        crate::base::check(base)?;
+        adapter.check(base.tensors())?;
+        obstacle::check(base, adapter)?;
+        let alpha = alpha(adapter);
+        let parts = adapter.low_rank.iter().map(|(path, low_rank)| Part::new(base, path, low_rank, alpha));
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        let infos = parts.iter().flat_map(|part| part.infos(dtype)).collect();
+        Ok(Self { architecture, alpha, parts, metadata: metadata(architecture, alpha), infos })
+    }
+
+    fn report(self, bytes: u64) -> GgufExport {
+        let modules = self.parts.into_iter().map(Part::report).collect();
+        GgufExport { architecture: self.architecture, alpha: self.alpha, modules, bytes }
+    }
 }
 
 /// The configuration's, where llama.cpp takes it for a scale.

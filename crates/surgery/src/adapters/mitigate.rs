@@ -44,10 +44,10 @@ impl Mitigation {
         let merged = Merged::watched(base, adapter, watch)?;
         let sites = sites(adapter, Some(&merged))?;
         let modules = modules_of(base);
-        let linear = modules.iter().filter(|module| module.kind == Kind::Linear);
-        let linear: HashSet<&str> = linear.map(|module| module.path.as_str()).collect();
+        let maps = modules.iter().filter(|module| matches!(module.kind, Kind::Linear | Kind::Convolution));
+        let maps: HashSet<&str> = maps.map(|module| module.path.as_str()).collect();
         let work = |site: &Site| -> Result<(Piece, Option<Mitigated>)> {
-            let looked_at = linear.contains(site.path) && site.kind() == LayerKind::Linear;
+            let looked_at = maps.contains(site.path) && site.kind() != LayerKind::Embedding;
             let name = format!("{}.weight", site.path);
             let found = if looked_at { self.of_tensor([base, &merged], &name)? } else { None };
             Ok((mitigated(site, base, found.as_ref(), kept)?, found.map(|found| found.of(site.path))))

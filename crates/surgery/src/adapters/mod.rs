@@ -5,10 +5,13 @@
 //! exactly where it is one; a decomposition of that product; the leading part of it, balanced; how far that is from the
 //! change. The base's numbers are read only where the change depends on them.
 
+mod altered;
+mod apart;
 mod assemble;
 mod change;
 mod combine;
 mod convert;
+mod cut;
 mod export;
 mod keep;
 mod kinds;
@@ -19,13 +22,14 @@ mod product;
 mod sparse;
 mod whole;
 
+pub use apart::{Apart, factors_apart};
 pub(crate) use assemble::{Part, assemble};
 pub(crate) use change::Piece;
 pub use combine::{Combination, Share, combine};
-pub use convert::{Conversion, Recompressed, convert};
-pub use export::{ExportedModule, GgufExport, GgufOutput, export};
+pub use convert::{Conversion, Recompressed, convert, convert_from};
+pub use export::{ExportedModule, GgufExport, GgufOutput, export, plan_export};
 pub use keep::Keep;
-pub use kinds::OtherKind;
+pub use kinds::{Misfit, OtherKind};
 pub use mitigate::KeptRank;
 pub use obstacle::Obstacle;
 pub use output::AdapterOutput;

@@ -47,7 +47,10 @@ impl Obstacle {
             Self::NoLanguageModel => {
                 "merge the adapter into its base with `rankine merge`, and use the merged model in transformers or torch"
             }
-            Self::AlteredBase => "make a plain LoRA of it first, with `rankine adapter convert`",
+            Self::AlteredBase => {
+                "make a plain LoRA of it first, with `rankine adapter convert`; what cannot be found again is given with \
+                 `--initial` or `--residual`"
+            }
             Self::Magnitudes => {
                 "merge it with `rankine merge`, or make a plain LoRA of it first, with `rankine adapter convert --rank N`"
             }

@@ -145,7 +145,7 @@ fn core(left: &[f32], right: &[f32], rank: usize) -> Vec<f32> {
 }
 
 /// factor · x, rounded once.
-fn times(x: &[f32], factor: f64) -> Vec<f32> {
+pub(super) fn times(x: &[f32], factor: f64) -> Vec<f32> {
     x.iter().map(|&x| (f64::from(x) * factor) as f32).collect()
 }
 

@@ -8,8 +8,8 @@
 //!
 //! Needs the similarities of one group, 8·units² bytes, and two tensors; the result is streamed. Paper: [matching], after Git
 //! Re-Basin (arXiv 2209.04836). Departures: groups that cannot gain are passed over; of attention heads the inside stays. The
-//! searches by activations and by training need data and models that run, and are `run`'s; what they ask for is in `guided.rs`
-//! and `activations.rs`.
+//! searches by activations and by training need data and models that run: who has both finds here what is left to do, in
+//! `activations.rs` and `straight_through.rs`.
 
 mod activations;
 mod aligned;
@@ -21,8 +21,10 @@ mod matching;
 mod overlap;
 mod permutations;
 mod permuted;
+mod shadow;
 mod similarity;
 mod spec;
+mod straight_through;
 mod transformers;
 
 pub use activations::{Correlations, UnitOrders};
@@ -31,6 +33,7 @@ pub use overlap::Overlap;
 pub use permutations::Permutations;
 pub use permuted::Permuted;
 pub use spec::{Group, PermutationSpec, ReadUnits, UnitKind};
+pub use straight_through::{Guided, Loss, MidpointLosses, Origin, StraightThrough};
 
 use crate::write::{Plan, WriteOptions, shard_plan};
 use crate::{Error, Result, Subject, Watch};

@@ -16,8 +16,8 @@ use super::build::Builder;
 use super::{chain, images, transformers};
 use crate::{Error, Result, Subject};
 use indexmap::IndexMap;
-use rankine_checkpoint::Network;
 use rankine_checkpoint::thin::is_thin;
+use rankine_checkpoint::{Network, chain_of};
 use std::collections::HashSet;
 
 /// What the units of a group are.
@@ -97,7 +97,7 @@ impl PermutationSpec {
     /// functions of single numbers between, in the order of the file, or in that of the numbers in the names.
     ///
     /// # Errors
-    /// When tensors are missing, layers are thin, or the order of a chain cannot be told.
+    /// When tensors are missing, layers are thin, the order of a chain cannot be told, or a configuration says that it is none.
     pub fn of(subject: Subject<'_>, kinds: &[UnitKind]) -> Result<Self> {
         subject.check()?;
         let tensors = subject.tensors();
@@ -110,15 +110,11 @@ impl PermutationSpec {
                 transformers::texts(model.config(), &mut build);
                 Ok(())
             }
-            Subject::Images(model) => {
-                match model.network() {
-                    Network::Vit(sizes) => transformers::vit(sizes, &mut build),
-                    Network::MobileNetV2 => images::mobilenet_v2(&mut build),
-                    Network::ResNet => images::resnet(&mut build),
-                }
-                Ok(())
+            Subject::Images(model) => network(model.network(), &mut build),
+            Subject::Bare(bare) => {
+                bare.check_plain()?;
+                rankine_checkpoint::chain(build.infos()).map(|layers| chain::chain(&layers, &mut build))
             }
-            Subject::Bare(_) => chain::chain(&mut build),
         };
         let spec = built.and_then(|()| build.finish());
         let spec = spec.map_err(|name| Error::Structure { path: subject.path().to_owned(), name })?;
@@ -185,4 +181,15 @@ impl PermutationSpec {
         }
         Self { groups, axes, strangers: self.strangers }
     }
+}
+
+/// The symmetries of a network for images, or the name of a tensor that is not as was thought.
+fn network(network: &Network, build: &mut Builder<'_>) -> Result<(), String> {
+    match network {
+        Network::Vit(sizes) => transformers::vit(sizes, build),
+        Network::MobileNetV2 => images::mobilenet_v2(build),
+        Network::ResNet => images::resnet(build),
+        Network::Chain(layers) => chain::chain(&chain_of(build.infos(), &layers.modules())?, build),
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use super::draft::Draft;
 use super::loaded::Loaded;
 use super::recipe::{BlendRecipe, Wrong};
 use super::report::BlendReport;
-use crate::output::check_target_outside;
+use crate::output::check_target;
 use crate::write::{Weights, WriteOptions, configured, first_dtype, in_folder, shard_plan_of, summary};
 use crate::{Error, Result, Subject, Watch};
 use rankine_checkpoint::{Adapter, Config, ShardPlan, Tensors, ends};
@@ -67,7 +67,7 @@ impl<'a> Blending<'a> {
     /// model ever is), writing fails, or `watch` breaks off; nothing is left behind then.
     pub fn run(&self, target: &Path, options: &WriteOptions, watch: &mut Watch) -> Result<BlendReport> {
         let options = self.options(options);
-        check_target_outside(target, &options)?;
+        check_target(target, &options)?;
         let draft = self.draft()?;
         let plan = shard_plan_of(draft.infos(), &options)?;
         let files = self.describe(&draft, &plan, &options);

@@ -8,7 +8,8 @@
 //! - A model that ties its head to its embedding, among others that do not, gives its embedding for the head.
 //! - Embeddings and heads of several sizes are cut to the rows and columns that all have, with a warning. Another tensor of
 //!   another shape than the base's is left out by methods on differences from a base, with a warning, and refused by others.
-//! - A tensor that models have in several types becomes f32. Counts and masks are those of the first model.
+//! - A tensor that models have in several types becomes f32; floats of eight bits count as bf16, in which they are written. Counts
+//!   and masks are those of the first model.
 //! - A gradient runs over the blocks of a slice; what is in no block is at its beginning, and so is everything in a network
 //!   whose blocks have no numbers. A slice of one block is at its end, as in mergekit.
 //! - Configuration, tokenizer and other small files are the base's, or the first model's.

@@ -60,12 +60,9 @@ impl<'m> Search<'m> {
             return Some(Found { want, parts, info });
         }
         let shape = self.common_shape(&want, &mut parts, first)?;
-        let elements = shape.iter().product::<usize>() as u64;
-        let (dtype, size) = match parts.iter().all(|(_, part)| part.info.dtype == first.dtype) {
-            true => (first.dtype, (first.bytes / (first.elements() as u64).max(1)).max(1)),
-            false => (Dtype::F32, 4),
-        };
-        Some(Found { want, parts, info: TensorInfo { shape, dtype, bytes: size * elements } })
+        let dtype = common_dtype(first.dtype, &parts);
+        let bytes = dtype.bytes(shape.iter().product()) as u64;
+        Some(Found { want, parts, info: TensorInfo { shape, dtype, bytes } })
     }
 
     /// The shape that all parts have, or are cut to; parts that are left out are taken away.
@@ -149,5 +146,15 @@ impl<'m> Search<'m> {
             }
         }
         Ok(())
+    }
+}
+
+/// The type of all parts, whose first has this one; they may also be of types that are written in the same.
+fn common_dtype(first: Dtype, parts: &[(usize, Part<'_>)]) -> Dtype {
+    let are = |is: &dyn Fn(Dtype) -> bool| parts.iter().all(|(_, part)| is(part.info.dtype));
+    match first.written() {
+        _ if are(&|dtype| dtype == first) => first,
+        written if are(&|dtype| dtype.written() == written) => written,
+        _ => Dtype::F32,
     }
 }

@@ -87,11 +87,8 @@ fn check_heights(recipe: &BlendRecipe, slice: &Slice, models: &[Loaded<'_>]) -> 
         let Some(model) = models.get(source.model) else { continue };
         let layers = layers::count(model.tensors().infos());
         if layers < source.layers.end {
-            return Err(recipe.fault(Wrong::Layers {
-                model: model.name.to_string(),
-                layers,
-                found: source.layers.end - 1,
-            }));
+            let (model, found) = (model.name.to_string(), source.layers.end - 1);
+            return Err(recipe.fault_at(Wrong::Layers { model, layers, found }, &source.end));
         }
     }
     Ok(())

@@ -30,8 +30,8 @@ pub struct Compensation<'a> {
     pub targets: Targets,
     /// What the adapter names as its base.
     pub base: String,
-    /// What shows the inputs of the matrices.
-    pub inputs: &'a dyn Inputs,
+    /// What shows the inputs of the matrices; [`Correction::Svd`] needs none, and errors of answers are not told then.
+    pub inputs: Option<&'a dyn Inputs>,
 }
 
 /// The norm in which a correction is nearest.
@@ -57,15 +57,17 @@ pub struct Compensated {
     pub left: Vec<String>,
     /// Of the matrices themselves, over all corrected modules.
     pub plain: Norms,
-    /// The same in the norm of their inputs.
+    /// The same in the norm of their inputs; zeros where none were shown.
     pub activation: Norms,
 }
 
-impl Correction {
-    /// Errors are told in the norm of the inputs whatever the method.
-    fn wanted(self) -> Wanted {
-        Wanted { moment: true, magnitudes: self == Self::Activation, ..Wanted::default() }
-    }
+/// What corrections there may be, before any is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompensationPlan {
+    /// Modules that the compression may have changed.
+    pub modules: usize,
+    /// Bytes of their corrections.
+    pub bytes: u64,
 }
 
 impl Compensation<'_> {
@@ -73,17 +75,20 @@ impl Compensation<'_> {
     ///
     /// # Errors
     /// When the rank is 0, a target is not there, the compressed model lacks one or has it in another shape, nothing differs, a
-    /// matrix is not finite or sees nothing, or `watch` breaks off.
+    /// matrix is not finite or sees nothing, inputs are needed and not shown, or `watch` breaks off.
     pub fn run(&self, model: Subject<'_>, compressed: Subject<'_>, watch: &mut Watch) -> Result<Compensated> {
         let gaps = self.gaps(model, compressed)?;
-        let wanted = self.correction.wanted();
+        let wanted = self.wanted()?;
         let mut progress = Progress { stage: Stage::Compensating, done: 0, total: gaps.len() as u64 };
         let (mut patches, mut left) = (Vec::new(), Vec::new());
         for batch in wanted.batches(&gaps, Counterparts::inputs) {
             let modules: Vec<String> = batch.iter().map(|gap| gap.module().to_owned()).collect();
-            let seen = self.inputs.see(&modules, wanted, watch)?;
+            let seen = match self.inputs {
+                Some(inputs) => Some(inputs.see(&modules, wanted, watch)?),
+                None => None,
+            };
             let one = |gap: &Counterparts<'_>| {
-                patch(&gap.clone().with(Some(seen.as_ref())), self.correction, self.rank)
+                patch(&gap.clone().with(seen.as_deref()), self.correction, self.rank)
             };
             for (gap, patch) in batch.iter().zip(progress.in_groups(batch, one, watch)?) {
                 match patch {
@@ -99,6 +104,27 @@ impl Compensation<'_> {
                 matrices: left.len(),
             }),
             false => self.assembled(patches, left, compressed),
+        }
+    }
+
+    /// What [`run`](Self::run) may find at most: reads names and shapes, and no numbers.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), as far as names and shapes tell.
+    pub fn plan(&self, model: Subject<'_>, compressed: Subject<'_>) -> Result<CompensationPlan> {
+        let modules = self.gaps(model, compressed)?.len();
+        Ok(CompensationPlan { modules, bytes: model.lora_bytes(&self.targets, Some(self.rank))? })
+    }
+
+    /// Errors are told in the norm of the inputs whatever the method, where they are shown.
+    fn wanted(&self) -> Result<Wanted> {
+        match (self.inputs, self.correction) {
+            (Some(_), correction) => {
+                let magnitudes = correction == Correction::Activation;
+                Ok(Wanted { moment: true, magnitudes, ..Wanted::default() })
+            }
+            (None, Correction::Svd) => Ok(Wanted::default()),
+            (None, Correction::Eora | Correction::Activation) => Err(Error::NoCalibration),
         }
     }
 

@@ -1,8 +1,8 @@
 //! What a compression took away from one matrix, and the correction of it.
 
 use super::Correction;
-use crate::Result;
 use crate::counterparts::Counterparts;
+use crate::{Error, Result};
 use rankine_checkpoint::adapter::{LayerKind, LowRank};
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_kernels::reduce;
@@ -25,7 +25,7 @@ pub struct CompensatedModule {
     pub rank: usize,
     /// Of the matrix.
     pub plain: Norms,
-    /// Of the matrix in the norm of its inputs: root mean squares of what it answers.
+    /// Of the matrix in the norm of its inputs: root mean squares of what it answers; zeros where none were shown.
     pub activation: Norms,
 }
 
@@ -64,11 +64,13 @@ pub(super) fn patch(
 ) -> Result<Option<Patch>> {
     let site = counterparts.site();
     let sizes @ [outputs, inputs] = site.sizes();
-    let moment = Metric::Moment(site.moment()?);
+    let moment = if site.is_shown() { Some(Metric::Moment(site.moment()?)) } else { None };
     let norm =
         |metric: Metric<'_>, matrix: &[f32]| metric.norm(matrix, sizes).map_err(|source| site.failed(source));
-    let norms =
-        |matrix: &[f32]| -> Result<[f64; 2]> { Ok([norm(Metric::Plain, matrix)?, norm(moment, matrix)?]) };
+    let norms = |matrix: &[f32]| -> Result<[f64; 2]> {
+        let of_answers = moment.map_or(Ok(0.0), |moment| norm(moment, matrix))?;
+        Ok([norm(Metric::Plain, matrix)?, of_answers])
+    };
     let [mut gap, after] = counterparts.read()?;
     let whole = norms(&gap)?;
     reduce::axpy(-1.0, &after, &mut gap);
@@ -79,7 +81,7 @@ pub(super) fn patch(
     let before = norms(&gap)?;
     let rank = rank.min(outputs).min(inputs);
     let metric = match correction {
-        Correction::Eora => moment,
+        Correction::Eora => moment.ok_or(Error::NoCalibration)?,
         Correction::Activation => Metric::Scales(site.magnitudes()?),
         Correction::Svd => Metric::Plain,
     };

@@ -21,7 +21,7 @@ pub use quantize::{Levels, Quantize};
 pub use site::Site;
 pub use svd_activation::SvdActivation;
 
-use crate::output::check_target_outside;
+use crate::output::check_target;
 use crate::progress::in_groups;
 use crate::write::{Plan, Weights, WriteOptions, in_folder, shard_plan_of, summary, unchanged};
 use crate::{Error, Inputs, Result, Stage, Subject, Wanted, Watch};
@@ -146,7 +146,7 @@ impl Compression<'_> {
         watch: &mut Watch,
     ) -> Result<CompressionReport> {
         let mut options = subject.complete(options);
-        check_target_outside(target, &options)?;
+        check_target(target, &options)?;
         let draft = self.draft(subject, watch)?;
         options.thin = draft.layers();
         let plan = shard_plan_of(&draft.infos(), &options)?;

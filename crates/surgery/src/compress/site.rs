@@ -35,6 +35,11 @@ impl<'a> Site<'a> {
         Self { seen, ..self }
     }
 
+    /// Whether there is something that saw the inputs.
+    pub fn is_shown(&self) -> bool {
+        self.seen.is_some()
+    }
+
     /// Name of the layer.
     pub fn module(&self) -> &str {
         &self.module

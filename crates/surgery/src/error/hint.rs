@@ -1,7 +1,6 @@
 //! What the user can do about an error.
 
 use super::Error;
-use rankine_checkpoint::adapter::Initialisation;
 
 impl Error {
     /// What the user can do about it.
@@ -42,8 +41,8 @@ impl Error {
             }
             Self::Setting { name, .. } => return setting_hint(name),
             Self::FullRank { .. } => {
-                "say how much of it to keep, with `--rank` or `--energy`; changes of DoRA and of kinds that scale or rotate \
-                 weights are so"
+                "say how much of it to keep, with `--rank` or `--energy`; changes of DoRA, of kinds that scale or rotate weights, and \
+                 on an altered base are so"
             }
             Self::NotLinear { .. } => {
                 "merge it in Python with peft's `merge_and_unload`; or convert a copy of the adapter without this module"
@@ -64,7 +63,8 @@ impl Error {
             }
             Self::NotInGguf { obstacle, .. } => obstacle.hint(),
             Self::OtherShape { .. } => "only adapters of one base can be combined",
-            Self::AlteredBase { initialisation, .. } => altered_hint(*initialisation),
+            Self::AlteredBase { initialisation, .. } => initialisation.way_back(),
+            Self::Beginning(fault) => return Some(fault.hint()),
             Self::Factors { .. } => "read the adapter again from its folder",
             Self::BiasShape { .. } => "this adapter was made for another base model",
             Self::NewBias { .. } | Self::NoPlaceForBias { .. } => {
@@ -121,18 +121,4 @@ fn setting_hint(name: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("for example `{example}`"))
-}
-
-fn altered_hint(initialisation: Initialisation) -> &'static str {
-    match initialisation {
-        Initialisation::Loftq => {
-            "merge into the model that LoftQ made: save it in Python with `unload().save_pretrained(folder)`, and set \
-             `init_lora_weights` to true in the copy of the adapter used with it"
-        }
-        _ => {
-            "export it where it was trained, as a plain LoRA: in Python, `model.save_pretrained(folder, \
-             path_initial_model_for_weight_conversion=INITIAL)`, where INITIAL is the adapter saved before training; \
-             or, if the altered base was saved, merge into that one with `init_lora_weights` set to true"
-        }
-    }
 }

@@ -40,8 +40,8 @@ impl ExtractedModule {
     }
 }
 
-/// The part of the change that `ranks` asks for.
-pub(super) fn cut(layer: &Counterparts<'_>, ranks: Ranks) -> Result<Cut> {
+/// The part of the change that `ranks` asks for; `how` triples are found where it gives their number.
+pub(super) fn cut(layer: &Counterparts<'_>, ranks: Ranks, how: Truncation) -> Result<Cut> {
     let (site, sizes) = (layer.site(), layer.site().sizes());
     let [before, after] = layer.read()?;
     let mut change = after.clone();
@@ -56,7 +56,7 @@ pub(super) fn cut(layer: &Counterparts<'_>, ranks: Ranks) -> Result<Cut> {
         (Ranks::Error(share), Some(metric)) => {
             norm(metric, &after).and_then(|answers| within(&change, sizes, metric, share * answers))
         }
-        _ => leading(&change, sizes, ranks),
+        _ => leading(&change, sizes, ranks, how),
     };
     let product = kept.map_err(|source| site.failed(source))?;
     if let Some(product) = &product {
@@ -89,11 +89,12 @@ fn leading(
     change: &[f32],
     [outputs, inputs]: [usize; 2],
     ranks: Ranks,
+    how: Truncation,
 ) -> rankine_linalg::Result<Option<Product>> {
     let limit = outputs.min(inputs);
     let (svd, rank) = match ranks {
         Ranks::Fixed(rank) => {
-            let svd = truncated(change, outputs, inputs, rank.min(limit), Truncation::Exact)?;
+            let svd = truncated(change, outputs, inputs, rank.min(limit), how)?;
             let rank = Keep::Rank(rank).rank(&svd.s);
             (svd, rank)
         }

@@ -29,12 +29,15 @@ use indexmap::IndexMap;
 use rankine_checkpoint::adapter::{LayerKind, Targets};
 use rankine_checkpoint::{Adapter, AdapterConfig, Pair, TensorInfo};
 use rankine_kernels::reduce;
+use rankine_linalg::Truncation;
 use rest::Remainder;
 
 /// What is taken out of a fine-tune.
 pub struct Extraction<'a> {
     /// How much of every change is kept.
     pub ranks: Ranks,
+    /// How singular triples are found for [`Ranks::Fixed`]; other ranks follow from whole spectra.
+    pub svd: Truncation,
     /// Which of the linear layers.
     pub targets: Targets,
     /// What becomes of the other tensors that changed.
@@ -139,6 +142,20 @@ impl Extraction<'_> {
         Ok(report)
     }
 
+    /// Bytes of the adapter's factors, if all targets changed; where ranks are found on the way, if each kept all of its directions.
+    ///
+    /// # Errors
+    /// When a setting is out of its range, the base is not whole, or a target is not there.
+    pub fn most_bytes(&self, base: Subject<'_>) -> Result<u64> {
+        self.ranks.check()?;
+        base.check()?;
+        let rank = match self.ranks {
+            Ranks::Fixed(rank) => Some(rank),
+            Ranks::Energy(_) | Ranks::MarchenkoPastur | Ranks::Error(_) => None,
+        };
+        base.lora_bytes(&self.targets, rank)
+    }
+
     fn cuts(&self, layers: &[Counterparts<'_>], watch: &mut Watch) -> Result<Vec<Cut>> {
         let wanted = self.ranks.wanted();
         let mut cuts = Vec::with_capacity(layers.len());
@@ -153,7 +170,8 @@ impl Extraction<'_> {
                 Some(inputs) => Some(inputs.see(&modules, wanted, watch)?),
                 None => return Err(Error::NoCalibration),
             };
-            let one = |layer: &Counterparts<'_>| cut(&layer.clone().with(seen.as_deref()), self.ranks);
+            let one =
+                |layer: &Counterparts<'_>| cut(&layer.clone().with(seen.as_deref()), self.ranks, self.svd);
             cuts.extend(progress.in_groups(batch, one, watch)?);
         }
         Ok(cuts)

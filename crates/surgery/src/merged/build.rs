@@ -1,5 +1,6 @@
 //! From an adapter's parts to recipes.
 
+use super::beginning::Beginning;
 use super::recipe::{Branch, Recipe, Source, row_blocks};
 use super::residual::{How, Residual};
 use super::ties;
@@ -9,8 +10,12 @@ use rankine_checkpoint::adapter::{Initialisation, LayerKind, LowRank, Origin, Re
 use rankine_checkpoint::{Adapter, Dtype, TensorInfo, Tensors, ends};
 
 /// The recipe of every tensor that the adapter, which fits the base, changes or adds.
-pub(super) fn recipes<'a>(base: &dyn Tensors, adapter: &'a Adapter) -> Result<IndexMap<String, Recipe<'a>>> {
-    let mut draft = Draft { base, adapter, recipes: IndexMap::new() };
+pub(super) fn recipes<'a>(
+    base: &dyn Tensors,
+    adapter: &'a Adapter,
+    beginning: Beginning<'_>,
+) -> Result<IndexMap<String, Recipe<'a>>> {
+    let mut draft = Draft { base, adapter, beginning, recipes: IndexMap::new() };
     for (name, replacement) in &adapter.replaced {
         if replacement.values.len() != replacement.shape.iter().product::<usize>() {
             return Err(Error::Factors { module: name.clone() });
@@ -37,6 +42,7 @@ pub(super) fn recipes<'a>(base: &dyn Tensors, adapter: &'a Adapter) -> Result<In
 struct Draft<'a, 'b> {
     base: &'b dyn Tensors,
     adapter: &'a Adapter,
+    beginning: Beginning<'b>,
     recipes: IndexMap<String, Recipe<'a>>,
 }
 
@@ -105,9 +111,16 @@ impl<'a> Draft<'a, '_> {
         let saved = self.adapter.replaced.get(&format!("{path}.weight"));
         // peft alters linear layers only; LoftQ is the exception.
         let spared = low_rank.kind == LayerKind::Embedding && initialisation != Initialisation::Loftq;
-        if !initialisation.alters_base() || spared || saved.is_some_and(|saved| saved.origin == Origin::Base)
-        {
+        if saved.is_some_and(|saved| saved.origin == Origin::Base) {
             return Ok(None);
+        }
+        match self.beginning {
+            Beginning::Recomputed if initialisation.alters_base() && !spared => {}
+            Beginning::Recomputed | Beginning::Residual(_) => return Ok(None),
+            Beginning::Initial(initial) => {
+                let first = initial.low_rank.get(path);
+                return Ok(first.map(|first| Residual::given(first, transposed)));
+            }
         }
         let how = match initialisation {
             Initialisation::Pissa => How::Svd,

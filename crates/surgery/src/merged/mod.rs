@@ -4,7 +4,7 @@
 //!     embedding     W' = W + s·(B·A)ᵀ                            W: [rows, width]  A: [r, rows]  B: [width, r]
 //!     DoRA          W' = diag(m / ‖V‖)·V    V = W + s·B·A        norms of the rows of the [out, in] form
 //!     lora_bias     b' = b + s·β                                 b, β: [out]
-//!     pissa, olora  W' = W − s·B₀·A₀ + s·B·A                     B₀·A₀ recomputed from W
+//!     pissa, olora  W' = W − s·B₀·A₀ + s·B·A                     B₀·A₀ recomputed from W, or given
 //!     rows          W'[t] = the new row of token t, before s·B·A, which adds to it: a tied head can have both
 //!     otherwise     W' = the tensor in the adapter
 //!
@@ -12,6 +12,7 @@
 //! them. Departure: for a tied model with a change at one end only, peft's `merge_and_unload` changes both ends and
 //! with them the function; here the ends come apart, and `lm_head.weight` is a tensor of its own.
 
+mod beginning;
 mod biases;
 mod build;
 mod recipe;
@@ -19,11 +20,12 @@ mod residual;
 mod ties;
 
 use crate::{Progress, Result, Stage, Watch};
+pub use beginning::{Beginning, BeginningFault};
 use half::{bf16, f16};
 use indexmap::IndexMap;
 use rankine_checkpoint::{Adapter, Dtype, TensorInfo, Tensors, ends, thin::Product};
 use rayon::prelude::*;
-pub(crate) use recipe::{Recipe, Squares, row_blocks};
+pub(crate) use recipe::{Recipe, Squares, round, row_blocks};
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 pub(crate) use ties::is_same_change;
@@ -50,15 +52,31 @@ impl<'a> Merged<'a> {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn watched(base: &'a dyn Tensors, adapter: &'a Adapter, watch: &mut Watch) -> Result<Self> {
-        let mut merged = Self::draft(base, adapter)?;
+        Self::begun(base, adapter, Beginning::Recomputed, watch)
+    }
+
+    /// The same where more is known of how the training began.
+    pub(crate) fn begun(
+        base: &'a dyn Tensors,
+        adapter: &'a Adapter,
+        beginning: Beginning<'a>,
+        watch: &mut Watch,
+    ) -> Result<Self> {
+        let mut merged = Self::seen(base, adapter, beginning)?;
         merged.prepare(watch)?;
         Ok(merged)
     }
 
     /// Names and shapes only: numbers need [`prepare`](Self::prepare) first.
     pub(crate) fn draft(base: &'a dyn Tensors, adapter: &'a Adapter) -> Result<Self> {
+        Self::seen(base, adapter, Beginning::Recomputed)
+    }
+
+    fn seen(base: &'a dyn Tensors, adapter: &'a Adapter, beginning: Beginning<'a>) -> Result<Self> {
+        beginning.check(base, adapter)?;
+        let base = beginning.ground(base);
         adapter.check(base)?;
-        let recipes = build::recipes(base, adapter)?;
+        let recipes = build::recipes(base, adapter, beginning)?;
         let infos = infos(base, &recipes);
         Ok(Self { base, recipes, infos })
     }

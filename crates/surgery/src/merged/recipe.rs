@@ -120,10 +120,10 @@ impl<'a> Recipe<'a> {
         Self { base: Some(base.to_owned()), ..Self::new(info, Source::Base) }
     }
 
-    /// Numbers in the shape of `info`, in the same type where that is one for weights.
+    /// Numbers in the shape of `info`, in the type in which these are written where that is one for weights.
     pub fn new(info: &TensorInfo, source: Source<'a>) -> Self {
-        let (dtype, width) = match info.dtype {
-            Dtype::F16 | Dtype::Bf16 => (info.dtype, 2),
+        let (dtype, width) = match info.dtype.written() {
+            half @ (Dtype::F16 | Dtype::Bf16) => (half, 2),
             _ => (Dtype::F32, 4),
         };
         let info = TensorInfo { shape: info.shape.clone(), dtype, bytes: info.elements() as u64 * width };
@@ -142,13 +142,14 @@ impl<'a> Recipe<'a> {
     }
 
     pub fn needs_preparation(&self) -> bool {
-        self.residual.is_some() || self.branch.as_ref().is_some_and(Branch::needs_column_scale)
+        self.residual.as_ref().is_some_and(|residual| !residual.is_known())
+            || self.branch.as_ref().is_some_and(Branch::needs_column_scale)
     }
 
     /// What must be known of the whole weight before rows of it are made.
     pub fn prepare(&mut self, base: &dyn Tensors, name: &str) -> Result<()> {
         let height = self.info.rows();
-        if let Some(mut residual) = self.residual.take() {
+        if let Some(mut residual) = self.residual.take_if(|residual| !residual.is_known()) {
             let mut whole = vec![0.0; self.info.elements()];
             self.read(base, 0..height, &mut whole)?;
             self.release(base, 0..height);
@@ -286,7 +287,7 @@ fn replace(new: &NewRows, rows: &Range<usize>, out: &mut [f32]) {
 }
 
 /// To the numbers that the type can hold: peft keeps a residual in the type of the base.
-fn round(dtype: Dtype, values: &mut [f32]) {
+pub(crate) fn round(dtype: Dtype, values: &mut [f32]) {
     match dtype {
         Dtype::F16 => values.iter_mut().for_each(|x| *x = f16::from_f32(*x).to_f32()),
         Dtype::Bf16 => values.iter_mut().for_each(|x| *x = bf16::from_f32(*x).to_f32()),

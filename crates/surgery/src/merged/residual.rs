@@ -2,13 +2,16 @@
 //!
 //!     pissa    s·B₀·A₀ = U_r·diag(σ_r)·V_rᵀ      the r largest singular triples of W, whatever s
 //!     olora    s·B₀·A₀ = s·Q_r·R_r               the first r columns of Q and rows of R of W = Q·R
+//!     given    s·B₀·A₀                           of the adapter as it was before the training
 //!
-//! Neither is in the adapter's file: peft recomputes them from the base when it loads the adapter, and so do we. Signs
-//! of singular vectors are free and do not matter, because only the product counts. Departure: peft decomposes in f32,
-//! we in f64. Where σ_r and σ_{r+1} lie close together an f32 SVD mixes their vectors: on SmolLM2-135M, with a gap of
+//! Neither of the first two is in the adapter's file: peft recomputes them from the base when it loads the adapter, and so do
+//! we. Signs of singular vectors are free and do not matter, because only the product counts. Departure: peft decomposes in
+//! f32, we in f64. Where σ_r and σ_{r+1} lie close together an f32 SVD mixes their vectors: on SmolLM2-135M, with a gap of
 //! 6e-5·σ₁ in one weight, peft's residual is 2e-3 off there, and its logits 1.6e-3.
 
+use crate::adapters::Product;
 use crate::{Error, Result};
+use rankine_checkpoint::adapter::LowRank;
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_linalg::{Truncation, qr, truncated};
 use std::ops::Range;
@@ -16,9 +19,10 @@ use std::ops::Range;
 /// What was taken out of a weight.
 #[derive(Clone)]
 pub(crate) struct Residual {
-    pub how: How,
-    pub rank: usize,
-    pub scaling: f32,
+    /// `None` where the factors were given.
+    how: Option<How>,
+    rank: usize,
+    scaling: f32,
     /// Left factor, scaled, and right factor; [rows, rank], [rank, columns].
     factors: Option<(Vec<f32>, Vec<f32>)>,
 }
@@ -32,19 +36,32 @@ pub(crate) enum How {
 
 impl Residual {
     pub fn new(how: How, rank: usize, scaling: f32) -> Self {
-        Self { how, rank, scaling, factors: None }
+        Self { how: Some(how), rank, scaling, factors: None }
+    }
+
+    /// s·B₀·A₀ of `initial`, or its transpose.
+    pub fn given(initial: &LowRank, transposed: bool) -> Self {
+        let product = Product::of(initial, 1.0);
+        let Product { b, a, rank, .. } = if transposed { product.turned() } else { product };
+        Self { how: None, rank, scaling: initial.scaling, factors: Some((b, a)) }
+    }
+
+    /// Whether there is nothing to be decomposed.
+    pub fn is_known(&self) -> bool {
+        self.factors.is_some()
     }
 
     /// Decomposes the weight `name`, of `height` rows.
     pub fn prepare(&mut self, name: &str, weight: &[f32], height: usize) -> Result<()> {
         let width = weight.len().checked_div(height).unwrap_or(0);
         let decomposed = match self.how {
-            How::Svd => truncated(weight, height, width, self.rank, Truncation::Exact).map(|svd| {
+            None => return Ok(()),
+            Some(How::Svd) => truncated(weight, height, width, self.rank, Truncation::Exact).map(|svd| {
                 let scaled =
                     svd.u.chunks_exact(svd.rank).flat_map(|row| row.iter().zip(&svd.s).map(|(u, s)| u * s));
                 (scaled.collect(), svd.vt)
             }),
-            How::Qr => qr(weight, height, width, self.rank).map(|mut qr| {
+            Some(How::Qr) => qr(weight, height, width, self.rank).map(|mut qr| {
                 qr.q.iter_mut().for_each(|q| *q *= self.scaling);
                 (qr.q, qr.r)
             }),

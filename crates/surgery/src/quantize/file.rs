@@ -33,7 +33,8 @@ pub(super) fn write(
     Ok(made)
 }
 
-fn check(to: &GgufTarget) -> Result<()> {
+/// An error where the file may not be written.
+pub(super) fn check(to: &GgufTarget) -> Result<()> {
     output::check_outside(to.target, &to.inputs)?;
     output::check_gguf(to.target, to.existing, &to.inputs)
 }

@@ -206,8 +206,7 @@ fn named(model: &Checkpoint) -> Result<Vec<Entry<'_>>> {
         let to = match info.dtype {
             _ if info.shape.len() < 2 => Dtype::F32,
             Dtype::F64 => Dtype::F32,
-            float8 if float8.is_float8() => Dtype::Bf16,
-            kept => kept,
+            kept => kept.written(),
         };
         let (file_name, step) = (layout.name.clone(), layout.step(info.rows()).map_err(fault)?);
         let rows = Rows::Named { tensors, name: name.clone(), layout, step };

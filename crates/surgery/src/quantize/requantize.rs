@@ -30,6 +30,8 @@ pub fn merge_gguf(
     let mut to = to.clone();
     to.inputs.push(base.path().to_owned());
     to.inputs.extend(adapter.folder().into_iter().chain([adapter.path.as_path()]).map(Path::to_owned));
+    // The decompositions may take long: what can be known before comes before.
+    file::check(&to)?;
     merged.prepare(watch)?;
     let entries = entries(base, gguf, &merged)?;
     let made = file::write(gguf.metadata(), &entries, &to, watch)?;

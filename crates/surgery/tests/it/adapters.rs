@@ -310,6 +310,9 @@ fn what_is_no_product_is_not_combined() {
     let shares = [Share { adapter: &left, weight: f64::NAN }];
     assert!(matches!(combine(&shares, None, Combination::Cat, &mut on), Err(Error::Setting { .. })));
     assert!(matches!(combine(&[], None, Combination::Cat, &mut on), Err(Error::Setting { .. })));
+    let nothing = [Share { adapter: &left, weight: 0.0 }, Share { adapter: &right, weight: -0.0 }];
+    let error = combine(&nothing, None, Combination::Cat, &mut on).unwrap_err();
+    assert!(error.to_string().contains("not all 0; found 0, -0") && error.hint().is_some(), "{error}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub fn write_bare(path: &Path, tensors: &dyn Tensors) {
 }
 
 /// Random layers of these sizes, in the order of a chain.
-fn mlp(path: &Path, sizes: &[usize], seed: u64) -> Opened {
+pub fn mlp(path: &Path, sizes: &[usize], seed: u64) -> Opened {
     let (mut infos, mut values) = (IndexMap::new(), Vec::new());
     for (layer, pair) in sizes.windows(2).enumerate() {
         let mut rng = Rng::new(seed).fork_index("layer", layer);

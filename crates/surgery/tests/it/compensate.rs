@@ -1,16 +1,18 @@
 //! Corrections of compressed models: optimal in their norm, exact where they can be, and plain adapters.
 
-use crate::common::{Held, minus, names, on, read};
+use crate::common::{Held, change, minus, names, on, read};
 use crate::shown::Shown;
 use rankine_checkpoint::adapter::{Initialisation, Selection, Targets};
-use rankine_checkpoint::{Adapter, Checkpoint, Existing};
+use rankine_checkpoint::{Adapter, Bare, Checkpoint, Existing};
 use rankine_linalg::singular_values;
 use rankine_surgery::{
-    AdapterOutput, Compensated, Compensation, Compression, Correction, Error, Inputs, Levels, Merged,
+    AdapterOutput, Compensated, Compensation, Compression, Correction, Error, Inputs, Levels, Merged, Norms,
     Progress, Quantize, Stage, Subject, WriteOptions, merge,
 };
-use rankine_testkit::assert_close;
 use rankine_testkit::tiny::{self, TinyLlama};
+use rankine_testkit::{assert_close, fixtures};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use tempfile::TempDir;
 
@@ -38,6 +40,7 @@ impl Bench {
     }
 
     fn run(&self, inputs: &dyn Inputs, correction: Correction, rank: usize) -> Result<Compensated, Error> {
+        let inputs = Some(inputs);
         let targets = Targets { modules: Selection::AllLinear, ..Targets::default() };
         let compensation = Compensation { correction, rank, targets, base: "rounded".to_owned(), inputs };
         compensation.run(Subject::Texts(&self.model), Subject::Texts(&self.compressed), &mut on)
@@ -165,6 +168,28 @@ fn the_result_is_a_plain_lora_of_scale_one() {
 }
 
 #[test]
+fn the_plain_norm_needs_no_inputs() {
+    let bench = Bench::new(Selection::AllLinear);
+    let (model, compressed) = (Subject::Texts(&bench.model), Subject::Texts(&bench.compressed));
+    let blind = |correction| {
+        let targets = Targets { modules: Selection::AllLinear, ..Targets::default() };
+        let base = "rounded".to_owned();
+        Compensation { correction, rank: 4, targets, base, inputs: None }
+    };
+    let svd = blind(Correction::Svd);
+    let plan = svd.plan(model, compressed).unwrap();
+    let found = svd.run(model, compressed, &mut on).unwrap();
+    assert_eq!((plan.modules, plan.bytes), (14, found.adapter.bytes()));
+    let shown = bench.run(&Shown::random(bench.model.tensors(), 20), Correction::Svd, 4).unwrap();
+    assert_eq!((&found.adapter, found.plain), (&shown.adapter, shown.plain));
+    assert_eq!((found.activation.relative(), found.modules[0].activation), (None, Norms::default()));
+    for correction in [Correction::Eora, Correction::Activation] {
+        let error = blind(correction).run(model, compressed, &mut on).unwrap_err();
+        assert!(matches!(error, Error::NoCalibration) && error.hint().is_some(), "{error}");
+    }
+}
+
+#[test]
 fn what_compression_left_alone_has_no_correction() {
     let bench = Bench::new(Selection::Names(vec!["q_proj".to_owned(), "up_proj".to_owned()]));
     let shown = Shown::random(bench.model.tensors(), 40);
@@ -197,7 +222,8 @@ fn what_cannot_be_done_says_why() {
     assert!(matches!(error, Error::Unlike { .. }), "{error}");
     let targets = Targets { modules: Selection::AllLinear, ..Targets::default() };
     let base = String::new();
-    let compensation = Compensation { correction: Correction::Eora, rank: 2, targets, base, inputs: &shown };
+    let compensation =
+        Compensation { correction: Correction::Eora, rank: 2, targets, base, inputs: Some(&shown) };
     let watch = &mut |progress: Progress| match progress.stage {
         Stage::Compensating => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
@@ -205,4 +231,40 @@ fn what_cannot_be_done_says_why() {
     let rounded = Checkpoint::open(other.root.path().join("rounded")).unwrap();
     let stopped = compensation.run(Subject::Texts(&other.model), Subject::Texts(&rounded), watch);
     assert!(matches!(stopped, Err(Error::Interrupted)));
+}
+
+#[test]
+fn corrections_are_those_of_the_formulas_of_the_reference_implementation() {
+    let expected: Value = serde_json::from_str(include_str!("../fixtures/compensated.json")).unwrap();
+    let modules = expected["modules"].as_object().unwrap();
+    let unit = expected["unit"].as_f64().unwrap();
+    let numbers = |value: &Value| -> Vec<f32> {
+        fixtures::doubles(value).into_iter().map(|x| (x * unit) as f32).collect()
+    };
+    let (mut before, mut after, mut rows) = (Held::default(), Held::default(), BTreeMap::new());
+    for (name, module) in modules {
+        let shape: Vec<usize> = serde_json::from_value(module["shape"].clone()).unwrap();
+        let weight = format!("{name}.weight");
+        before.insert(&weight, &shape, &numbers(&module["weight"]));
+        after.insert(&weight, &shape, &numbers(&module["compressed"]));
+        rows.insert(name.clone(), (shape[1], numbers(&module["rows"])));
+    }
+    let shown = Shown::given(rows);
+    let [model, compressed] = [before, after].map(|held| Bare::new("model", Box::new(held)));
+    let ways = [(Correction::Eora, "eora"), (Correction::Activation, "activation"), (Correction::Svd, "svd")];
+    for rank in fixtures::tokens(&expected["ranks"]) {
+        for (correction, way) in ways {
+            let targets = Targets { modules: Selection::AllLinear, ..Targets::default() };
+            let (base, rank) = (String::new(), rank as usize);
+            let compensation = Compensation { correction, rank, targets, base, inputs: Some(&shown) };
+            let found = compensation.run(Subject::Bare(&model), Subject::Bare(&compressed), &mut on).unwrap();
+            assert_eq!(found.adapter.low_rank.len(), modules.len());
+            for (name, module) in modules {
+                let product = change(&found.adapter.low_rank[name]);
+                let wanted = fixtures::doubles(&module["products"][rank.to_string()][way]);
+                let largest = wanted.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+                assert_close!(product, wanted, absolute = 2e-5 * largest, "{way}, rank {rank}: {name}");
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use crate::common::{Held, on, random_lora, read};
 use rankine_checkpoint::adapter::{Bias, Selection, Targets};
 use rankine_checkpoint::{Adapter, Checkpoint, Existing, Tensors};
-use rankine_linalg::{Metric, energy_rank, singular_values};
+use rankine_linalg::{Metric, Truncation, energy_rank, singular_values};
 use rankine_random::Rng;
 use rankine_surgery::{
     AdapterOutput, Error, ExtractReport, ExtractedModule, Extraction, Inputs, Merged, Ranks, Rest, Seen,
@@ -37,7 +37,7 @@ fn planted() -> (TempDir, Checkpoint, Checkpoint, Adapter) {
 
 fn extraction(ranks: Ranks, rest: Rest) -> Extraction<'static> {
     let targets = Targets { modules: Selection::AllLinear, ..Targets::default() };
-    Extraction { ranks, targets, rest, base: "base".to_owned(), inputs: None }
+    Extraction { ranks, svd: Truncation::Exact, targets, rest, base: "base".to_owned(), inputs: None }
 }
 
 fn extracted(base: &Checkpoint, tuned: &Checkpoint, ranks: Ranks, rest: Rest) -> ExtractReport {
@@ -73,6 +73,35 @@ fn a_planted_lora_is_recovered() {
         for name in base.tensors().infos().keys() {
             assert_close!(read(&merged, name), read(tuned.tensors(), name), absolute = 1e-5, "{name}");
         }
+    }
+}
+
+#[test]
+fn randomised_triples_hold_a_planted_change_too() {
+    let (_root, base, tuned, _) = planted();
+    let (before, after) = (Subject::Texts(&base), Subject::Texts(&tuned));
+    let found = |svd: Truncation| {
+        let extraction = Extraction { svd, ..extraction(Ranks::Fixed(3), Rest::Lost) };
+        extraction.run(before, after, &mut on).unwrap()
+    };
+    let ways = [Truncation::Exact, Truncation::randomized(0), Truncation::randomized(0)];
+    let [exact, random, again] = ways.map(found);
+    assert!(random.relative < 1e-5, "{}", random.relative);
+    assert!(random == again && random.adapter.low_rank != exact.adapter.low_rank);
+}
+
+#[test]
+fn the_size_of_an_adapter_is_known_before() {
+    let (_root, base, tuned, _) = planted();
+    let (before, after) = (Subject::Texts(&base), Subject::Texts(&tuned));
+    let targets = Targets { modules: Selection::Names(vec!["q_proj".to_owned()]), ..Targets::default() };
+    let of = |ranks| Extraction { targets: targets.clone(), ..extraction(ranks, Rest::Lost) };
+    let fixed = of(Ranks::Fixed(2));
+    // Two layers of [32, 32].
+    assert_eq!(fixed.most_bytes(before).unwrap(), 4 * 2 * 2 * (32 + 32));
+    assert_eq!(fixed.run(before, after, &mut on).unwrap().adapter.bytes(), 4 * 2 * 2 * (32 + 32));
+    for ranks in [Ranks::Energy(0.5), Ranks::MarchenkoPastur, Ranks::Fixed(1000)] {
+        assert_eq!(of(ranks).most_bytes(before).unwrap(), 4 * 2 * 32 * (32 + 32), "{ranks:?}");
     }
 }
 

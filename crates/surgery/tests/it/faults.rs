@@ -36,7 +36,7 @@ fn a_base_that_cannot_be_recomputed_is_named() {
             "{error}"
         );
         let hint = error.hint().unwrap();
-        assert!(hint.contains("init_lora_weights") && hint.contains("save_pretrained"), "{hint}");
+        assert!(hint.contains("rankine adapter convert") && hint.contains("save_pretrained"), "{hint}");
     }
 }
 
@@ -222,8 +222,13 @@ fn base_and_adapter_are_not_replaced_by_their_merge() {
         assert!(error.hint().unwrap().contains("another output"));
     }
     assert!(Adapter::open(&at("run/adapter")).is_ok() && Checkpoint::open(at("models/base")).is_ok());
-    // Inside an input, or beside it, is another matter.
-    merge(&base, &adapter, &at("models/base/merged"), &replacing(), &mut on).unwrap();
+    for inside in ["models/base/merged", "run/adapter/deep/merged"] {
+        let error = merge(&base, &adapter, &at(inside), &replacing(), &mut on).unwrap_err();
+        assert!(matches!(error, Error::OutputInInput { .. }) && error.hint().is_some(), "{inside}: {error}");
+        assert!(!at(inside).exists() && !at("run/adapter/deep").exists());
+    }
+    // Beside an input is another matter.
+    merge(&base, &adapter, &at("models/merged"), &replacing(), &mut on).unwrap();
     let inputs = vec![at("models/base")];
     let options = WriteOptions { inputs, ..replacing() };
     let error = write_model(base.tensors(), base.config(), &at("models"), &options, &mut on).unwrap_err();

@@ -4,7 +4,7 @@ use crate::common::{adapter, adapter_folder, base, names, random_lora, read};
 use rankine_checkpoint::adapter::Initialisation;
 use rankine_checkpoint::gguf::{Gguf, Value};
 use rankine_checkpoint::{Adapter, Checkpoint, Dtype, Existing, Tensors};
-use rankine_surgery::{Error, GgufExport, GgufOutput, Merged, Obstacle, export};
+use rankine_surgery::{Error, GgufExport, GgufOutput, Merged, Obstacle, export, plan_export};
 use rankine_testkit::assert_close;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -104,6 +104,25 @@ fn llama_cpp_arrives_at_the_merged_weights() {
             assert_close!(read(&merged, &tensor), expected, absolute = 1e-5, "{name}: {tensor}");
         }
     }
+}
+
+#[test]
+fn a_plan_of_an_export_is_what_is_written_and_nothing_lies_among_the_inputs() {
+    let (base, adapter) = (base("llama_untied"), adapter("testkit/plain"));
+    let root = TempDir::new().unwrap();
+    let (target, inputs) = (root.path().join("lora.gguf"), vec![root.path().join("read")]);
+    let output = GgufOutput { target: &target, existing: Existing::Refuse, inputs, dtype: Dtype::F16 };
+    let planned = plan_export(&base, &adapter, &output).unwrap();
+    assert!(names(root.path()).is_empty());
+    assert_eq!(export(&base, &adapter, &output).unwrap(), planned);
+    assert_eq!(std::fs::metadata(&target).unwrap().len(), planned.bytes);
+    let inside = root.path().join("read/lora.gguf");
+    std::fs::create_dir(root.path().join("read")).unwrap();
+    let output = GgufOutput { target: &inside, ..output };
+    for refused in [plan_export(&base, &adapter, &output), export(&base, &adapter, &output)] {
+        assert!(matches!(refused, Err(Error::OutputInInput { .. })), "{refused:?}");
+    }
+    assert_eq!(names(root.path()), ["lora.gguf", "read"]);
 }
 
 #[test]

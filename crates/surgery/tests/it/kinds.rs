@@ -209,6 +209,37 @@ fn tensors_that_do_not_fit_are_named() {
 }
 
 #[test]
+fn what_does_not_fit_is_found_before_anything_is_computed() {
+    let base = base(BASE);
+    let misfit = |folder: &Path| OtherKind::open(folder).unwrap().unwrap().check(base.tensors()).unwrap();
+    for name in cases().keys() {
+        let misfit = misfit(&folder(name));
+        assert!(misfit.is_empty(), "{name}: {misfit:?}");
+    }
+    let spoil = |held: &mut Held| {
+        for (part, length) in [("vera_lambda_b", 16), ("vera_lambda_d", 3)] {
+            held.remove(&format!("{K}.{part}"));
+            held.insert(&format!("{K}x.{part}"), &[length], &vec![0.5; length]);
+        }
+        let up = "base_model.model.model.layers.0.mlp.up_proj";
+        held.insert(&format!("{up}.vera_lambda_b"), &[7], &[0.5; 7]);
+    };
+    let found = misfit(spoilt(&folder("vera"), |_| {}, spoil).path()).findings;
+    let kinds: Vec<_> = found.iter().map(|finding| finding.kind()).collect();
+    for kind in ["missing", "no_module", "misshapen"] {
+        assert!(kinds.contains(&kind), "{kind}: {found:?}");
+    }
+    let stranger = found.iter().find(|finding| finding.to_string().contains("k_projx")).unwrap();
+    assert!(stranger.hint().unwrap().contains("`model.layers.0.self_attn.k_proj`"), "{stranger}");
+    let lost = |held: &mut Held| held.remove("base_model.vera_A");
+    let refused = misfit(spoilt(&folder("vera"), |_| {}, lost).path()).refused;
+    assert!(matches!(refused.as_slice(), [Error::NoProjection { name: "vera_A", .. }]), "{refused:?}");
+    let ill = spoilt(&folder("miss_bat"), |config| config["r"] = json!(5), |_| {});
+    let misfit = misfit(ill.path());
+    assert!(misfit.findings.iter().any(|finding| finding.to_string().contains("`r`")), "{misfit:?}");
+}
+
+#[test]
 fn numbers_that_mean_nothing_are_refused() {
     type Spoil = fn(&mut Held);
     let spoilers: [(&str, Spoil, &str); 4] = [

@@ -7,6 +7,8 @@ mod align;
 #[cfg(test)]
 mod align_refused;
 #[cfg(test)]
+mod beginnings;
+#[cfg(test)]
 mod blend;
 #[cfg(test)]
 mod common;
@@ -21,11 +23,15 @@ mod doubles;
 #[cfg(test)]
 mod extract;
 #[cfg(test)]
+mod factors_apart;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod files;
+#[cfg(test)]
+mod float8;
 #[cfg(test)]
 mod formulas;
 #[cfg(test)]
@@ -48,5 +54,7 @@ mod resume;
 mod rewrite;
 #[cfg(test)]
 mod shown;
+#[cfg(test)]
+mod straight_through;
 #[cfg(test)]
 mod ways;

@@ -2,7 +2,7 @@
 
 use crate::common::{Held, names, on, read};
 use rankine_checkpoint::adapter::{LayerKind, LowRank, Selection, Targets};
-use rankine_checkpoint::{Adapter, AdapterConfig, Checkpoint};
+use rankine_checkpoint::{Adapter, AdapterConfig, Bare, Checkpoint, Opened};
 use rankine_linalg::{singular_values, svd};
 use rankine_random::Rng;
 use rankine_surgery::{
@@ -102,6 +102,32 @@ fn without_intruders_the_model_is_copied() {
     }
 }
 
+/// The matrix of a convolution's taps.
+#[test]
+fn an_intruder_of_a_convolution_is_scaled() {
+    const SHAPE: [usize; 4] = [12, 3, 2, 2];
+    let (root, numbers) = (TempDir::new().unwrap(), Rng::new(4).normals(144, 0.1));
+    let spike = |at: usize| Rng::new(5).normals(12, 1.0)[at / 12] * Rng::new(6).normals(12, 1.0)[at % 12];
+    let after: Vec<f32> = numbers.iter().enumerate().map(|(at, x)| x + spike(at)).collect();
+    let held = |numbers: &[f32]| {
+        let mut held = Held::default();
+        held.insert("conv.weight", &SHAPE, numbers);
+        Bare::new("model", Box::new(held))
+    };
+    let (base, tuned, target) = (held(&numbers), held(&after), root.path().join("milder"));
+    let mitigation = Mitigation { factor: 0.5, top: 1, epsilon: 1.0 };
+    let subjects = [&base, &tuned].map(Subject::Bare);
+    let report =
+        mitigation.run(subjects[0], subjects[1], &target, &WriteOptions::default(), &mut on).unwrap();
+    assert_eq!((report.matrices.len(), report.matrices[0].module.as_str()), (1, "conv"));
+    let svd = svd(&after, 12, 12).unwrap();
+    let term = |at: usize| svd.u[at / 12 * 12] * svd.s[0] * svd.vt[at % 12];
+    let expected: Vec<f32> = after.iter().enumerate().map(|(at, x)| x - 0.5 * term(at)).collect();
+    let written = Opened::open(&target).unwrap();
+    assert_eq!(written.tensors().infos()["conv.weight"].shape, SHAPE);
+    assert_close!(read(written.tensors(), "conv.weight"), expected, absolute = 2e-5);
+}
+
 #[test]
 fn an_adapter_is_made_milder_exactly_or_at_its_rank() {
     let (_root, base, tuned) = pair();
@@ -161,4 +187,15 @@ fn what_cannot_be_done_leaves_nothing() {
         .unwrap_err();
     assert!(matches!(error, Error::Unlike { .. }) && error.to_string().contains("q_prj"), "{error}");
     assert_eq!(names(root.path()), ["model", "other", "tuned"]);
+}
+
+#[test]
+fn a_plan_is_what_is_done() {
+    let (root, base, tuned) = pair();
+    let target = root.path().join("milder");
+    let (before, after) = (Subject::Texts(&base), Subject::Texts(&tuned));
+    let mitigation = Mitigation { factor: 0.5, top: 1, ..Mitigation::default() };
+    let planned = mitigation.plan(before, after, &WriteOptions::default(), &mut on).unwrap();
+    assert!(!target.exists() && planned.matrices.len() == 1, "{planned:?}");
+    assert_eq!(planned, run(&base, &tuned, 0.5, &target));
 }

@@ -3,6 +3,7 @@
 use crate::common::{base, change, on, read};
 use rankine_checkpoint::adapter::{Selection, Targets};
 use rankine_checkpoint::{Adapter, Checkpoint, open_tensors};
+use rankine_linalg::Truncation;
 use rankine_surgery::{Extraction, KeptRank, Mitigation, Ranks, Rest, Subject};
 use rankine_testkit::{assert_close, fixtures};
 use serde_json::Value;
@@ -53,8 +54,8 @@ fn factors_of_a_fine_tune_have_the_products_of_mergekit() {
     let mut compared = 0;
     for rank in [1, 3, 5] {
         let targets = Targets { modules: Selection::AllLinear, ..Targets::default() };
-        let (ranks, rest, base_name) = (Ranks::Fixed(rank), Rest::Lost, "base".to_owned());
-        let extraction = Extraction { ranks, targets, rest, base: base_name, inputs: None };
+        let (ranks, svd, rest) = (Ranks::Fixed(rank), Truncation::Exact, Rest::Lost);
+        let extraction = Extraction { ranks, svd, targets, rest, base: "base".to_owned(), inputs: None };
         let report = extraction.run(Subject::Texts(&base), Subject::Texts(&tuned), &mut on).unwrap();
         for (module, low_rank) in &report.adapter.low_rank {
             let found: Vec<f32> = change(low_rank).into_iter().map(|x| x as f32).collect();

@@ -1,9 +1,12 @@
 //! Models in other files: there and back, in shards, out of torch's.
 
-use crate::common::{base, names, on, read};
+use crate::common::{base, json, names, on, read};
 use crate::quantize::{said, written};
-use rankine_checkpoint::{Checkpoint, Dtype, Opened, Tensors};
-use rankine_surgery::{Subject, Types, WriteOptions, plan_rewrite, rewrite};
+use rankine_checkpoint::{Checkpoint, Dtype, Opened, Tensors, open_tensors};
+use rankine_surgery::{
+    PermutationSpec, Subject, Types, UnitKind, WriteOptions, plan_rewrite, rewrite, rewrite_as_modules,
+};
+use rankine_testkit::fixtures;
 use rankine_testkit::tiny::{self, TinyLlama, TinyType};
 use std::path::Path;
 use tempfile::TempDir;
@@ -59,4 +62,53 @@ fn weights_of_torch_without_a_configuration_become_safetensors() {
         all
     };
     assert_eq!(read_all(found.tensors()), read_all(opened.tensors()));
+}
+
+#[test]
+fn a_vision_transformer_gets_the_names_of_either_version() {
+    let root = TempDir::new().unwrap();
+    let [old, new, back] = ["old", "new", "back"].map(|name| root.path().join(name));
+    let model = Opened::open(fixtures::path("images/vit")).unwrap();
+    let options = WriteOptions::default();
+    let plan = plan_rewrite(Subject::from(&model), &options).unwrap();
+    assert_eq!(rewrite(Subject::from(&model), &old, &options, &mut on).unwrap(), plan);
+    assert_eq!(rewrite_as_modules(Subject::from(&model), &new, &options, &mut on).unwrap(), plan);
+    let expected = fixtures::json("vit_names.json");
+    for (folder, version) in [(&old, "files"), (&new, "modules")] {
+        let tensors = open_tensors(folder).unwrap();
+        let mut names: Vec<String> = tensors.infos().keys().cloned().collect();
+        names.sort();
+        assert_eq!(names, fixtures::strings(&expected["classifier"][version]), "{version}");
+        let [config, own] = [folder.join("config.json"), fixtures::path("images/vit/config.json")];
+        assert_eq!(json(&config)["model_type"], json(&own)["model_type"]);
+    }
+    // Opened, it is the same model.
+    let opened = Opened::open(&new).unwrap();
+    assert!(matches!(opened, Opened::Images(_)));
+    rewrite(Subject::from(&opened), &back, &options, &mut on).unwrap();
+    let [old, back] = [old, back].map(|folder| std::fs::read(folder.join("model.safetensors")).unwrap());
+    assert!(old == back);
+}
+
+#[test]
+fn what_is_not_known_keeps_its_names_and_its_configuration() {
+    let root = TempDir::new().unwrap();
+    let [source, target] = ["source", "target"].map(|name| root.path().join(name));
+    std::fs::create_dir(&source).unwrap();
+    std::fs::copy(fixtures::path("images/resnet/model.safetensors"), source.join("model.safetensors"))
+        .unwrap();
+    let config = r#"{"model_type": "resnet", "torch_dtype": "float32", "depths": [2, 1, 1]}"#;
+    std::fs::write(source.join("config.json"), config).unwrap();
+    std::fs::write(source.join("preprocessor_config.json"), "{}").unwrap();
+    let model = Opened::open(&source).unwrap();
+    let options = WriteOptions { dtype: Some(Dtype::F16), ..WriteOptions::default() };
+    rewrite(Subject::from(&model), &target, &options, &mut on).unwrap();
+    assert_eq!(names(&target), ["config.json", "model.safetensors", "preprocessor_config.json"]);
+    let config = json(&target.join("config.json"));
+    assert_eq!((&config["torch_dtype"], &config["depths"][0]), (&"float16".into(), &2.into()));
+    let written = open_tensors(&target).unwrap();
+    assert!(written.infos().keys().eq(model.tensors().infos().keys()));
+    // Its shapes may be those of a chain of layers, and it is none.
+    let error = PermutationSpec::of(Subject::from(&model), &UnitKind::ALL).unwrap_err();
+    assert!(error.to_string().contains("`resnet`") && error.hint().is_some(), "{error}");
 }

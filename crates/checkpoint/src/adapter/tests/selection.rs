@@ -49,6 +49,10 @@ fn a_target_that_matches_nothing_shows_the_nearest() {
     assert!(error.hint().unwrap().contains("`self_attn.q_proj`"), "{:?}", error.hint());
     let error = select(Selection::Pattern("nothing".to_owned())).unwrap_err();
     assert!(error.hint().unwrap().contains("`down_proj`"), "{:?}", error.hint());
+    let error = select(Selection::Names(vec!["nosuch".to_owned()])).unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(hint.starts_with("the model's modules have ") && hint.contains("such as `down_proj`"), "{hint}");
+    assert!(!hint.contains("nearest") && hint.matches('`').count() <= 10, "{hint}");
     let names = ["q_proj", "nope"].map(str::to_owned).to_vec();
     let partly = Targets { modules: Selection::Names(names), ..Default::default() };
     assert!(partly.select(&modules).is_ok());

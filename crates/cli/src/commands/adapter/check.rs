@@ -1,11 +1,13 @@
 //! `rankine adapter check`: whether an adapter can be used on a base, and what is lost elsewhere.
 
-use crate::{Context, Exit, model};
+use crate::{Context, Exit, adapters, model};
 use anyhow::Context as _;
 use rankine_checkpoint::adapter::{Inspection, Reader};
-use rankine_checkpoint::{Adapter, AdapterConfig, Dtype};
+use rankine_checkpoint::module_names::Named;
+use rankine_checkpoint::{Adapter, AdapterConfig, Dtype, Tensors};
 use rankine_report::{Cell, Level, Page};
 use rankine_run::AdapterBase;
+use rankine_surgery::OtherKind;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,7 +15,8 @@ use std::path::PathBuf;
 /// Say whether an adapter fits its base, and what else should be known about it
 ///
 /// Keys, shapes, ranks and scales against the names and shapes of the base; numbers that are not finite; what the
-/// initialisation means for whoever loads it; what transformers and llama.cpp lose. Exit code 1 when it cannot be used.
+/// initialisation means for whoever loads it; what transformers and llama.cpp lose. Exit code 1 when it cannot be used. Of peft's
+/// other kinds, which have to be converted first, it says whether `rankine adapter convert` can begin.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Check {
@@ -40,6 +43,8 @@ const SHOWN: usize = 8;
 struct Answer {
     adapter: PathBuf,
     usable: bool,
+    /// Of another kind than LoRA.
+    other: Option<Other>,
     configuration: Option<Configuration>,
     tensors: BTreeMap<String, usize>,
     numbers: u64,
@@ -49,6 +54,15 @@ struct Answer {
     new_rows: Vec<String>,
     findings: Vec<Finding>,
     notes: Vec<Note>,
+}
+
+/// One of the kinds that have to be converted.
+#[derive(Serialize)]
+struct Other {
+    kind: &'static str,
+    /// Whether it fits the base, as far as names, shapes and settings tell.
+    convertible: bool,
+    modules: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -92,17 +106,30 @@ impl Check {
         let mut base = AdapterBase::open(&path)?;
         let checking = || format!("while checking `{}`", self.adapter.display());
         // What cannot be opened is told below, with all else that is found.
-        if let Ok(adapter) = Adapter::open(&self.adapter) {
-            base.fit_head(&adapter, &self.adapter).with_context(checking)?;
+        let other = OtherKind::open(&self.adapter);
+        match &other {
+            Ok(Some(other)) => base.fit_head(other.rest(), &self.adapter).with_context(checking)?,
+            _ => {
+                if let Ok(adapter) = Adapter::open(&self.adapter) {
+                    base.fit_head(&adapter, &self.adapter).with_context(checking)?;
+                }
+            }
         }
         let inspection = Inspection::of(&self.adapter, base.tensors()).with_context(checking)?;
         let stands =
             inspection.config.as_ref().map(|config| rankine_run::check_base(&path, &self.adapter, config));
-        let mut answer = Answer::new(self.adapter, inspection);
+        let kind = other.as_ref().ok().and_then(Option::as_ref);
+        let config = inspection.config.as_ref().or(kind.map(|other| &other.rest().config));
+        let note = config.and_then(|config| adapters::other_base((&self.base, &path), &self.adapter, config));
+        let mut answer = Answer::new(self.adapter.clone(), inspection);
+        answer.notes.extend(note.map(|note| Note { reader: Reader::Everyone.word(), note }));
+        match other {
+            Ok(Some(other)) => answer.add_other(&other, base.tensors()).with_context(checking)?,
+            Ok(None) => {}
+            Err(error) => answer.add("configuration", error.to_string(), error.hint()),
+        }
         if let Some(Err(error)) = stands {
-            let (message, hint) = (error.to_string(), error.hint());
-            answer.findings.push(Finding { kind: "other_base", message, hint });
-            answer.usable = false;
+            answer.add("other_base", error.to_string(), error.hint());
         }
         match self.json {
             true => context.show_json(&answer)?,
@@ -132,6 +159,7 @@ impl Answer {
         Self {
             adapter,
             usable,
+            other: None,
             configuration: inspection.config.as_ref().map(Configuration::new),
             tensors,
             numbers: inspection.numbers,
@@ -142,6 +170,28 @@ impl Answer {
             findings: findings.collect(),
             notes: notes.map(|note| Note { reader: note.reader.word(), note: note.text }).collect(),
         }
+    }
+
+    fn add(&mut self, kind: &'static str, message: String, hint: Option<String>) {
+        self.findings.push(Finding { kind, message, hint });
+        self.usable = false;
+    }
+
+    /// What is wrong with an adapter of another kind, beside that it has to be converted.
+    fn add_other(&mut self, other: &OtherKind, base: &dyn Tensors) -> rankine_surgery::Result<()> {
+        let replaced = other.rest().replaced.keys().map(String::as_str);
+        let base = Named::like(base, other.modules().chain(replaced));
+        let misfit = other.check(&base)?;
+        let modules = other.modules().map(str::to_owned).collect();
+        self.other = Some(Other { kind: other.kind(), convertible: misfit.is_empty(), modules });
+        self.whole = other.rest().replaced.keys().cloned().collect();
+        for finding in &misfit.findings {
+            self.add(finding.kind(), finding.to_string(), finding.hint());
+        }
+        for error in &misfit.refused {
+            self.add("not_converted", error.to_string(), error.hint());
+        }
+        Ok(())
     }
 
     fn page(&self) -> Page {
@@ -159,7 +209,11 @@ impl Answer {
             Some(configuration) => configuration.facts(&mut facts),
             None => {}
         }
-        facts.push(("modules", Cell::Count(self.modules.len() as u64)));
+        if let Some(other) = &self.other {
+            facts.push(("kind", Cell::text(other.kind)));
+        }
+        let modules = self.other.as_ref().map_or(self.modules.len(), |other| other.modules.len());
+        facts.push(("modules", Cell::Count(modules as u64)));
         if let Some(ranks) = range(self.modules.iter().map(|module| module.rank as f64)) {
             facts.push(("ranks", Cell::text(ranks)));
         }
@@ -204,6 +258,8 @@ impl Answer {
         }
         if self.usable {
             page.note(Level::Success, "fits the base");
+        } else if self.other.as_ref().is_some_and(|other| other.convertible) {
+            page.note(Level::Success, "fits the base, once it is converted");
         }
     }
 }

@@ -1,14 +1,15 @@
 //! `rankine adapter combine`: several adapters of one base as one.
 
-use super::recompressed::{KeepArgs, OutputArgs};
+use super::recompressed::{InPeft, KeepArgs, OutputArgs, ROUNDING};
 use crate::errors::Failure;
 use crate::stages::Stages;
-use crate::{Context, Exit, model};
+use crate::{Context, Exit, adapters, model};
 use anyhow::Context as _;
 use rankine_checkpoint::module_names::{self, Named};
 use rankine_checkpoint::{Adapter, Tensors};
+use rankine_report::format;
 use rankine_run::AdapterBase;
-use rankine_surgery::{Combination, Keep, Share};
+use rankine_surgery::{Apart, Combination, Keep, Share, Watch, factors_apart};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +85,7 @@ impl Combine {
         };
         let mut adapters = self.adapters.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         self.check_bases(&adapters)?;
-        self.warn(context, &adapters);
+        self.warn(context, &adapters, path.as_deref());
         let how = self.combination(&adapters)?;
         let classes = self.classes(&adapters)?;
         let combining = "while combining the adapters";
@@ -92,7 +93,7 @@ impl Combine {
             settle(base.as_mut(), folder, adapter).context(combining)?;
         }
         let output = self.output.output(self.adapters.iter().cloned().chain(path.clone()).collect());
-        output.check().context(combining)?;
+        self.output.check(&output).context(combining)?;
         let pairs = adapters.iter().zip(&self.weights);
         let shares: Vec<_> = pairs.map(|(adapter, &weight)| Share { adapter, weight }).collect();
         let mut stages = Stages::new(context);
@@ -102,10 +103,11 @@ impl Combine {
         let tensors = named.as_ref().map(|named| named as &dyn Tensors);
         let combined = rankine_surgery::combine(&shares, tensors, how, &mut |progress| stages.see(progress))
             .context(combining)?;
+        let in_peft = self.in_peft(&shares, &mut |progress| stages.see(progress)).context(combining)?;
         drop(stages);
         let companion = classes.as_ref().map(|(name, text)| (*name, text.as_bytes()));
-        output.write_with(&combined.adapter, companion).context(combining)?;
-        self.output.show(context, &combined)?;
+        let room = self.output.write(context, &output, (&combined.adapter, companion)).context(combining)?;
+        self.output.show_beside(context, (&combined, room), in_peft.as_ref())?;
         Ok(Exit::Done)
     }
 
@@ -130,6 +132,33 @@ impl Combine {
             }
             (_, Some(_)) => wrong("`--density` is for `ties` and `dare`", "leave it out"),
         }
+    }
+
+    /// What peft makes of the same method, where that is something else.
+    fn in_peft(&self, shares: &[Share], watch: &mut Watch) -> rankine_surgery::Result<Option<InPeft>> {
+        let apart =
+            |name: &str| format!("peft's `{name}` looks at the factors A and B apart, not at changes");
+        let (difference, note) = match self.method {
+            Method::Cat | Method::Svd => return Ok(None),
+            Method::Ties => (None, format!("{}; its `ties_svd` looks at changes", apart("ties"))),
+            Method::Dare => {
+                (None, format!("{}; its `dare_linear_svd` looks at changes", apart("dare_linear")))
+            }
+            Method::Linear => match factors_apart(shares, watch)? {
+                Apart::Distance(distance) if distance < ROUNDING => return Ok(None),
+                Apart::Distance(distance) => (
+                    Some(distance),
+                    format!(
+                        "peft's `linear` adds the factors A and B apart: of these adapters it makes a change that is {} of \
+                         the sum away from it; its `cat` and `svd` are sums",
+                        format::percent(distance)
+                    ),
+                ),
+                Apart::Refused => (None, "peft's `linear` refuses adapters of different ranks".to_owned()),
+                Apart::Unknown => (None, format!("{}; its `cat` and `svd` are sums", apart("linear"))),
+            },
+        };
+        Ok(Some(InPeft { difference, note }))
     }
 
     /// An error where one stands on the residual base of its run and another one does not: their changes are not of one
@@ -158,9 +187,13 @@ impl Combine {
         Ok(first)
     }
 
-    fn warn(&self, context: &Context, adapters: &[Adapter]) {
+    fn warn(&self, context: &Context, adapters: &[Adapter], base: Option<&Path>) {
+        let base = self.base.as_deref().zip(base);
         for (folder, adapter) in self.adapters.iter().zip(adapters) {
-            rankine_run::warning(folder, adapter).iter().for_each(|warning| context.say(warning));
+            match base {
+                Some(base) => adapters::warn(context, base, folder, adapter),
+                None => rankine_run::warning(folder, adapter).iter().for_each(|warning| context.say(warning)),
+            }
         }
         let bases: BTreeSet<&str> =
             adapters.iter().filter_map(|adapter| adapter.config.base_model.as_deref()).collect();

@@ -1,13 +1,15 @@
 //! `rankine adapter convert`: any adapter that is read, as a plain LoRA.
 
 use super::recompressed::{KeepArgs, OutputArgs};
+use crate::errors::Failure;
 use crate::stages::Stages;
-use crate::{Context, Exit, model};
+use crate::{Context, Exit, adapters, model};
 use anyhow::Context as _;
+use rankine_checkpoint::adapter::{Origin, Replacement};
 use rankine_checkpoint::module_names::{self, Named};
 use rankine_checkpoint::{Adapter, Tensors};
 use rankine_run::AdapterBase;
-use rankine_surgery::{Conversion, Keep, OtherKind, Watch};
+use rankine_surgery::{Beginning, Conversion, Keep, OtherKind, Progress, Watch};
 use std::path::{Path, PathBuf};
 
 /// Make a plain LoRA of an adapter
@@ -15,8 +17,14 @@ use std::path::{Path, PathBuf};
 /// PiSSA and OLoRA that stand on an altered base, DoRA, rslora and patterns of scales become factors that every reader of LoRA
 /// takes: alpha is the rank, nothing is altered on loading. Every change is decomposed again (QR of both factors, SVD of the
 /// small product between) and cut to --rank or --energy; without these, directions that are no more than rounding are left
-/// out. Modules trained whole, such as heads and all of LN_TUNING, stay whole, in `modules_to_save`; biases and new rows stay
-/// too. Says how far every module is from what it was. Adapters of vision transformers get the names of transformers 5.
+/// out. Modules trained whole, such as heads and all of LN_TUNING, stay whole, in `modules_to_save`; with --rank or --energy linear
+/// layers and convolutions among them become factors of what training changed. Biases and new rows stay. Says how far every
+/// module is from what it was. Adapters of vision transformers get the names of transformers 5.
+///
+/// Of initialisations that altered the base, `pissa` and `olora` are undone from the base alone. `pissa_niter_N`, `corda` and
+/// `lora_ga` need the adapter as it was before the training, with --initial: exact, of twice the rank at most. `loftq`, and any
+/// adapter that was trained on a residual or a quantised base, needs that base, with --residual, and --rank or --energy. `eva`,
+/// `mica`, `orthogonal` and `gaussian` leave the base alone.
 ///
 /// Of peft's other kinds, ADALORA, DELORA, HRA, MISS, OSF, VBLORA, VERA and small LOHA and LOKR are factors already; BOFT, IA3,
 /// OFT, RANDLORA, SHIRA, `bat` of MISS and large LOHA and LOKR are of full rank and need --rank or --energy. Convolutions of LORA,
@@ -32,6 +40,13 @@ pub struct Convert {
     /// What to make
     #[arg(long, default_value = "lora")]
     to: Kind,
+    /// Directory of the adapter as `save_pretrained` or `rankine init` wrote it before the training: its factors are what the
+    /// initialisation took out of the base
+    #[arg(long, value_name = "DIR", conflicts_with = "residual")]
+    initial: Option<PathBuf>,
+    /// The altered base that the adapter was trained on, such as what `rankine train --keep-residual` left in `residual`
+    #[arg(long, value_name = "MODEL")]
+    residual: Option<String>,
     #[command(flatten)]
     keep: KeepArgs,
     #[command(flatten)]
@@ -41,8 +56,10 @@ pub struct Convert {
 const EXAMPLES: &str = "\
 Examples:
   rankine adapter convert runs/pissa --base smollm2-135m --output runs/plain
-  rankine adapter convert runs/pissa --base smollm2-135m --rank 16 --output runs/small
-  rankine adapter convert downloaded/dora --base ./model --energy 0.99 --output runs/lora --json";
+  rankine adapter convert runs/pissa --base smollm2-135m --rank 16 --output runs/small --dry-run
+  rankine adapter convert downloaded/dora --base ./model --energy 0.99 --output runs/lora --json
+  rankine adapter convert runs/niter --base ./model --initial runs/niter-start --output runs/plain
+  rankine adapter convert runs/qpissa --base ./model --residual runs/qpissa/residual --rank 32 --output runs/plain";
 
 /// Kinds of adapters that can be made.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -58,13 +75,6 @@ enum Source {
 }
 
 impl Source {
-    fn open(base: &Path, folder: &Path) -> anyhow::Result<Self> {
-        Ok(match OtherKind::open(folder)? {
-            Some(other) => Self::Other(Box::new(other)),
-            None => Self::Lora(Box::new(rankine_run::open_adapter(base, folder)?)),
-        })
-    }
-
     /// What it has of a LoRA.
     fn adapter(&self) -> &Adapter {
         match self {
@@ -86,11 +96,12 @@ impl Source {
     fn convert(
         &self,
         base: &dyn Tensors,
+        beginning: Beginning,
         keep: Keep,
         watch: &mut Watch,
     ) -> rankine_surgery::Result<Conversion> {
         match self {
-            Self::Lora(adapter) => rankine_surgery::convert(base, adapter, keep, watch),
+            Self::Lora(adapter) => rankine_surgery::convert_from(base, adapter, beginning, keep, watch),
             Self::Other(other) => other.convert(base, keep, watch),
         }
     }
@@ -101,25 +112,76 @@ impl Convert {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Kind::Lora = self.to;
         let path = model::find(context, &self.base)?;
-        let mut base = AdapterBase::open(&path)?;
-        let source = Source::open(&path, &self.adapter)?;
-        base.fit_head(source.adapter(), &self.adapter)?;
+        let residual = self.residual.as_ref().map(|residual| model::find(context, residual)).transpose()?;
+        let source = self.source(residual.as_deref().unwrap_or(&path))?;
+        let initial = self.initial.as_deref().map(Adapter::open).transpose()?;
+        let base = self.model(&path, &source)?;
+        let altered = residual.as_deref().map(|residual| self.model(residual, &source)).transpose()?;
         let classes = rankine_run::classes_file(source.adapter(), &self.adapter)?;
-        let warning = rankine_run::warning(&self.adapter, source.adapter());
-        warning.iter().for_each(|warning| context.say(warning));
+        let named = self.residual.as_deref().unwrap_or(&self.base);
+        let ground = (named, residual.as_deref().unwrap_or(&path));
+        adapters::warn(context, ground, &self.adapter, source.adapter());
         let converting = || format!("while converting `{}`", self.adapter.display());
-        let output = self.output.output(vec![self.adapter.clone(), path]);
-        output.check().with_context(converting)?;
+        let read = [Some(&self.adapter), Some(&path), self.initial.as_ref(), residual.as_ref()];
+        let output = self.output.output(read.into_iter().flatten().cloned().collect());
+        self.output.check(&output).with_context(converting)?;
         let mut stages = Stages::new(context);
         let keep = self.keep.keep().unwrap_or_default();
         let tensors = Named::like(base.tensors(), source.names());
-        let mut conversion =
-            source.convert(&tensors, keep, &mut |progress| stages.see(progress)).with_context(converting)?;
+        let altered = altered.as_ref().map(|altered| Named::like(altered.tensors(), source.names()));
+        let beginning = match (&initial, &altered) {
+            (Some(initial), _) => Beginning::Initial(initial),
+            (None, Some(altered)) => Beginning::Residual(altered),
+            (None, None) => Beginning::Recomputed,
+        };
+        let watch = &mut |progress: Progress| stages.see(progress);
+        let mut conversion = source.convert(&tensors, beginning, keep, watch).with_context(converting)?;
         drop(stages);
+        if initial.is_some() || altered.is_some() {
+            // It may have named the altered base.
+            conversion.adapter.config.base_model = Some(model::lasting_name(&self.base)?);
+        }
         conversion.rename(module_names::of_transformers);
         let companion = classes.as_ref().map(|(name, text)| (*name, text.as_bytes()));
-        output.write_with(&conversion.adapter, companion).with_context(converting)?;
-        self.output.show(context, &conversion)?;
+        let made = (&conversion.adapter, companion);
+        let room = self.output.write(context, &output, made).with_context(converting)?;
+        self.output.show(context, &conversion, room)?;
+        if let Some(note) = note_on_whole(&conversion, keep) {
+            context.say(note);
+        }
         Ok(Exit::Done)
     }
+
+    /// The adapter, which must stand on the model at `ground` unless its beginning is told.
+    fn source(&self, ground: &Path) -> anyhow::Result<Source> {
+        Ok(match OtherKind::open(&self.adapter)? {
+            Some(other) if self.initial.is_some() || self.residual.is_some() => {
+                let message = format!("adapters of type `{}` stand on the base as it is", other.kind());
+                return Err(Failure::with_hint(message, "leave `--initial` and `--residual` out").into());
+            }
+            Some(other) => Source::Other(Box::new(other)),
+            None if self.initial.is_some() => Source::Lora(Box::new(Adapter::open(&self.adapter)?)),
+            None => Source::Lora(Box::new(rankine_run::open_adapter(ground, &self.adapter)?)),
+        })
+    }
+
+    /// A model with the head that the adapter brings.
+    fn model(&self, path: &Path, source: &Source) -> anyhow::Result<AdapterBase> {
+        let mut model = AdapterBase::open(path)?;
+        model.fit_head(source.adapter(), &self.adapter)?;
+        Ok(model)
+    }
+}
+
+/// Why matrices that were trained whole are still so.
+fn note_on_whole(conversion: &Conversion, keep: Keep) -> Option<&'static str> {
+    let is_matrix = |whole: &Replacement| whole.origin == Origin::Module && 1 < whole.shape.len();
+    conversion.adapter.replaced.values().any(is_matrix).then_some(match keep {
+        Keep::Exact => {
+            "note: `--rank` or `--energy` makes factors of linear layers and convolutions that were trained whole"
+        }
+        Keep::Rank(_) | Keep::Energy(_) => {
+            "note: of what was trained whole, linear layers and convolutions are cut; embeddings and heads of classifiers stay"
+        }
+    })
 }

@@ -1,7 +1,8 @@
 //! `rankine adapter export`: an adapter as a file for llama.cpp.
 
+use crate::disk::Room;
 use crate::weights::StoredType;
-use crate::{Context, Exit, model};
+use crate::{Context, Exit, adapters, model};
 use anyhow::Context as _;
 use rankine_checkpoint::Existing;
 use rankine_report::{Cell, Level, Page, format};
@@ -32,6 +33,9 @@ pub struct Export {
     /// Replace the output if it exists
     #[arg(long)]
     force: bool,
+    /// Say what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,15 +45,19 @@ const EXAMPLES: &str = "\
 Examples:
   rankine adapter export runs/first --base smollm2-135m --gguf first.gguf
   rankine adapter export runs/first --base model.gguf --gguf first.gguf --dtype f16 --force
+  rankine adapter export runs/first --base smollm2-135m --gguf first.gguf --dry-run
   llama-cli -m model.gguf --lora first.gguf        what the file is for";
 
 /// The result in JSON.
 #[derive(Serialize)]
 struct Report<'a> {
     output: &'a Path,
+    dry_run: bool,
     architecture: &'a str,
     alpha: f32,
     bytes: u64,
+    #[serde(flatten)]
+    room: Room,
     tensors: usize,
     modules: Vec<Module<'a>>,
 }
@@ -73,21 +81,26 @@ impl Export {
             return Err(Error::NotInGguf { name, obstacle }).with_context(exporting);
         };
         let adapter = base.settle(rankine_run::open_adapter(&path, &self.adapter)?)?;
-        rankine_run::warning(&self.adapter, &adapter).iter().for_each(|warning| context.say(warning));
+        adapters::warn(context, (&self.base, &path), &self.adapter, &adapter);
         let existing = if self.force { Existing::Replace } else { Existing::Refuse };
         let inputs = vec![self.adapter.clone(), path];
         let output = GgufOutput { target: &self.gguf, existing, inputs, dtype: self.dtype.dtype() };
-        let export = rankine_surgery::export(&base, &adapter, &output).with_context(exporting)?;
+        let plan = rankine_surgery::plan_export(&base, &adapter, &output).with_context(exporting)?;
+        let room = Room::ask(context, &self.gguf, plan.bytes, self.dry_run).with_context(exporting)?;
+        let export = match self.dry_run {
+            true => plan,
+            false => rankine_surgery::export(&base, &adapter, &output).with_context(exporting)?,
+        };
         match self.json {
-            true => context.show_json(&Report::new(&self.gguf, &export))?,
-            false => context.show(&page(&self.gguf, &export))?,
+            true => context.show_json(&self.report(&export, room))?,
+            false => context.show(&self.page(&export, room))?,
         }
         Ok(Exit::Done)
     }
 }
 
-impl<'a> Report<'a> {
-    fn new(output: &'a Path, export: &'a GgufExport) -> Self {
+impl Export {
+    fn report<'a>(&'a self, export: &'a GgufExport, room: Room) -> Report<'a> {
         let module = |module: &'a ExportedModule| Module {
             module: &module.module,
             tensor: &module.tensor,
@@ -96,27 +109,31 @@ impl<'a> Report<'a> {
             folded: module.folded,
         };
         let &GgufExport { architecture, alpha, ref modules, bytes } = export;
-        let tensors = 2 * modules.len();
-        Self { output, architecture, alpha, bytes, tensors, modules: modules.iter().map(module).collect() }
+        let (tensors, modules) = (2 * modules.len(), modules.iter().map(module).collect());
+        let (output, dry_run) = (self.gguf.as_path(), self.dry_run);
+        Report { output, dry_run, architecture, alpha, bytes, room, tensors, modules }
     }
-}
 
-fn page(output: &Path, export: &GgufExport) -> Page {
-    let &GgufExport { architecture, alpha, ref modules, bytes } = export;
-    let ranks = modules.iter().map(|module| module.rank);
-    let (least, most) = (ranks.clone().min().unwrap_or(0), ranks.max().unwrap_or(0));
-    let rank = if least == most { most.to_string() } else { format!("{least} to {most}") };
-    let folded = modules.iter().filter(|module| module.folded != 1.0).count();
-    let mut page = Page::new(format!("Adapter {}", output.display()));
-    page.facts(&[
-        ("architecture", Cell::text(architecture)),
-        ("tensors", Cell::Count(2 * modules.len() as u64)),
-        ("rank", Cell::text(rank)),
-        ("alpha", Cell::text(format::number(alpha.into(), 6))),
-        ("scales folded in", Cell::text(format!("{folded} of {}", modules.len()))),
-        ("size", Cell::Bytes(bytes)),
-    ]);
-    let usage = format!("use it with llama.cpp: `llama-cli -m MODEL.gguf --lora {}`", output.display());
-    page.note(Level::Note, usage);
-    page
+    fn page(&self, export: &GgufExport, room: Room) -> Page {
+        let &GgufExport { architecture, alpha, ref modules, bytes } = export;
+        let ranks = modules.iter().map(|module| module.rank);
+        let (least, most) = (ranks.clone().min().unwrap_or(0), ranks.max().unwrap_or(0));
+        let rank = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        let folded = modules.iter().filter(|module| module.folded != 1.0).count();
+        let (title, output) =
+            (if self.dry_run { "Would write adapter" } else { "Adapter" }, self.gguf.display());
+        let mut page = Page::new(format!("{title} {output}"));
+        page.facts(&[
+            ("architecture", Cell::text(architecture)),
+            ("tensors", Cell::Count(2 * modules.len() as u64)),
+            ("rank", Cell::text(rank)),
+            ("alpha", Cell::text(format::number(alpha.into(), 6))),
+            ("scales folded in", Cell::text(format!("{folded} of {}", modules.len()))),
+            ("size", Cell::Bytes(bytes)),
+            room.fact(),
+        ]);
+        let usage = format!("use it with llama.cpp: `llama-cli -m MODEL.gguf --lora {output}`");
+        page.note(Level::Note, usage);
+        page
+    }
 }

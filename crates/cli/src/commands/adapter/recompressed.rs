@@ -1,11 +1,15 @@
 //! What `convert` and `combine` share: how much to keep, where the result goes, what is said about it.
 
 use crate::Context;
-use rankine_checkpoint::{Existing, adapter::Origin};
+use crate::disk::Room;
+use rankine_checkpoint::{Adapter, Existing, adapter::Origin};
 use rankine_report::{Cell, Column, Level, Page, Table, format};
 use rankine_surgery::{AdapterOutput, Conversion, Keep, Recompressed};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+
+/// A relative difference that is no more than rounding of f32.
+pub const ROUNDING: f64 = 2e-6;
 
 /// How much of every change is kept.
 #[derive(clap::Args)]
@@ -41,6 +45,9 @@ pub struct OutputArgs {
     /// Replace the output if it exists
     #[arg(long)]
     force: bool,
+    /// Say what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -53,24 +60,77 @@ impl OutputArgs {
         AdapterOutput { target: &self.output, existing, inputs }
     }
 
-    /// Tells what was made.
-    pub fn show(&self, context: &Context, conversion: &Conversion) -> anyhow::Result<()> {
-        match self.json {
-            true => context.show_json(&Report::new(&self.output, conversion)),
-            false => context.show(&page(&self.output, conversion)),
+    /// An error unless it can be written, before the work is done.
+    pub fn check(&self, output: &AdapterOutput<'_>) -> rankine_surgery::Result<()> {
+        match self.dry_run {
+            true => rankine_surgery::check_apart(output.target, &output.inputs),
+            false => output.check(),
         }
     }
+
+    /// Writes what was made, with a file beside it, but for a dry run; the answer is the room that there was.
+    pub fn write(
+        &self,
+        context: &Context,
+        output: &AdapterOutput<'_>,
+        (made, companion): (&Adapter, Option<(&str, &[u8])>),
+    ) -> anyhow::Result<Room> {
+        let room = Room::ask(context, output.target, made.bytes(), self.dry_run)?;
+        if !self.dry_run {
+            output.write_with(made, companion)?;
+        }
+        Ok(room)
+    }
+
+    /// Tells what was made.
+    pub fn show(&self, context: &Context, conversion: &Conversion, room: Room) -> anyhow::Result<()> {
+        self.show_beside(context, (conversion, room), None)
+    }
+
+    /// The same of a combination, and what peft would make instead.
+    pub fn show_beside(
+        &self,
+        context: &Context,
+        (conversion, room): (&Conversion, Room),
+        peft: Option<&InPeft>,
+    ) -> anyhow::Result<()> {
+        match self.json {
+            true => context.show_json(&Report { in_peft: peft, ..self.report(conversion, room) }),
+            false => {
+                let mut page = self.page(conversion, room);
+                if let Some(peft) = peft {
+                    page.note(Level::Note, &peft.note);
+                }
+                context.show(&page)
+            }
+        }
+    }
+}
+
+/// Peft's combination of the same name, where it is another one.
+#[derive(Serialize)]
+pub struct InPeft {
+    /// How far its change is from the one made here, relative to that, where it is known.
+    pub difference: Option<f64>,
+    /// What it is.
+    pub note: String,
 }
 
 /// The result in JSON.
 #[derive(Serialize)]
 struct Report<'a> {
     output: &'a Path,
+    dry_run: bool,
     rank: usize,
     numbers: u64,
+    bytes: u64,
+    #[serde(flatten)]
+    room: Room,
     relative_error: f64,
     modules: Vec<Module<'a>>,
     whole: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_peft: Option<&'a InPeft>,
 }
 
 #[derive(Serialize)]
@@ -82,8 +142,8 @@ struct Module<'a> {
     relative_error: f64,
 }
 
-impl<'a> Report<'a> {
-    fn new(output: &'a Path, conversion: &'a Conversion) -> Self {
+impl OutputArgs {
+    fn report<'a>(&'a self, conversion: &'a Conversion, room: Room) -> Report<'a> {
         let module = |module: &'a Recompressed| Module {
             module: &module.module,
             rank_before: module.before,
@@ -91,14 +151,36 @@ impl<'a> Report<'a> {
             norm: module.norm,
             relative_error: module.relative,
         };
-        Self {
-            output,
+        Report {
+            output: &self.output,
+            dry_run: self.dry_run,
             rank: conversion.adapter.config.rank,
             numbers: numbers(conversion),
+            bytes: conversion.adapter.bytes(),
+            room,
             relative_error: conversion.relative,
             modules: conversion.modules.iter().map(module).collect(),
             whole: whole(conversion),
+            in_peft: None,
         }
+    }
+
+    fn page(&self, conversion: &Conversion, room: Room) -> Page {
+        let title = if self.dry_run { "Would write adapter" } else { "Adapter" };
+        let mut page = Page::new(format!("{title} {}", self.output.display()));
+        page.facts(&[("size", Cell::Bytes(conversion.adapter.bytes())), room.fact()]);
+        if !conversion.modules.is_empty() {
+            add_factors(&mut page, conversion);
+        }
+        let whole = whole(conversion);
+        if !whole.is_empty() {
+            let text = format!(
+                "trained whole and kept whole, which peft loads as `modules_to_save`: {}",
+                whole.join(", ")
+            );
+            page.note(Level::Note, text);
+        }
+        page
     }
 }
 
@@ -114,22 +196,6 @@ fn whole(conversion: &Conversion) -> Vec<&str> {
 
 fn numbers(conversion: &Conversion) -> u64 {
     conversion.adapter.low_rank.values().map(|low_rank| (low_rank.a.len() + low_rank.b.len()) as u64).sum()
-}
-
-fn page(output: &Path, conversion: &Conversion) -> Page {
-    let mut page = Page::new(format!("Adapter {}", output.display()));
-    if !conversion.modules.is_empty() {
-        add_factors(&mut page, conversion);
-    }
-    let whole = whole(conversion);
-    if !whole.is_empty() {
-        let text = format!(
-            "trained whole and kept whole, which peft loads as `modules_to_save`: {}",
-            whole.join(", ")
-        );
-        page.note(Level::Note, text);
-    }
-    page
 }
 
 fn add_factors(page: &mut Page, conversion: &Conversion) {
@@ -159,7 +225,7 @@ fn add_factors(page: &mut Page, conversion: &Conversion) {
     page.table(table);
 }
 
-/// What is no more than rounding of f32 is called so.
+/// What is no more than rounding is called so.
 fn error(relative: f64) -> String {
-    if relative < 2e-6 { "rounding only".to_owned() } else { format::percent(relative) }
+    if relative < ROUNDING { "rounding only".to_owned() } else { format::percent(relative) }
 }

@@ -1,6 +1,7 @@
 //! What a blend did, for people and for programs.
 
 use super::Blend;
+use crate::disk::Room;
 use rankine_report::{Cell, Column, Level, Page, Table, format};
 use rankine_surgery::{BlendReport, BlendedGroup, BlendedTensor, ModelRead};
 use serde::Serialize;
@@ -16,7 +17,8 @@ pub(super) struct Report<'a> {
     dry_run: bool,
     parameters: u64,
     bytes: u64,
-    bytes_free: Option<u64>,
+    #[serde(flatten)]
+    room: Room,
     memory_bytes: u64,
     models: Vec<Read<'a>>,
     tensors: Vec<Tensor<'a>>,
@@ -42,7 +44,7 @@ struct Tensor<'a> {
 
 impl Blend {
     /// All of it, for programs.
-    pub(super) fn report<'a>(&'a self, report: &'a BlendReport, free: Option<u64>) -> Report<'a> {
+    pub(super) fn report<'a>(&'a self, report: &'a BlendReport, room: Room) -> Report<'a> {
         let read = |ModelRead { name, path, bytes }: &'a ModelRead| Read { model: name, path, bytes: *bytes };
         let tensor = |tensor: &'a BlendedTensor| Tensor {
             name: &tensor.name,
@@ -64,7 +66,7 @@ impl Blend {
             dry_run: self.dry_run,
             parameters: report.plan.parameters,
             bytes: report.plan.bytes,
-            bytes_free: free,
+            room,
             memory_bytes: report.memory,
             models: report.models.iter().map(read).collect(),
             tensors: report.tensors.iter().map(tensor).collect(),
@@ -73,7 +75,7 @@ impl Blend {
     }
 
     /// The overview, for people.
-    pub(super) fn page(&self, report: &BlendReport, free: Option<u64>) -> Page {
+    pub(super) fn page(&self, report: &BlendReport, room: Room) -> Page {
         let title = if self.dry_run { "Would write" } else { "Blended into" };
         let mut page = Page::new(format!("{title} {}", self.weights.output.display()));
         page.facts(&[
@@ -81,7 +83,7 @@ impl Blend {
             ("parameters", Cell::Count(report.plan.parameters)),
             ("weights", Cell::Bytes(report.plan.bytes)),
             ("files", Cell::from(report.plan.files.len())),
-            ("room on the disk", free.map_or(Cell::Missing, Cell::Bytes)),
+            room.fact(),
             ("memory for numbers", Cell::Bytes(report.memory)),
         ]);
         let mut models =

@@ -1,10 +1,11 @@
 //! What a compensation did, for people and for programs.
 
 use super::{Compensate, Method};
+use crate::disk::Room;
 use crate::quality::{self, Quality};
 use crate::units;
 use rankine_report::{Cell, Column, Level, Page, Table};
-use rankine_surgery::{Compensated, CompensatedModule, Norms};
+use rankine_surgery::{Compensated, CompensatedModule, CompensationPlan, Norms};
 use serde::Serialize;
 use std::path::Path;
 
@@ -15,12 +16,29 @@ pub struct Report<'a> {
     method: Method,
     rank: usize,
     merged: bool,
+    dry_run: bool,
     numbers: u64,
+    #[serde(flatten)]
+    room: Room,
     errors: Errors,
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluation: Option<Evaluation<'a>>,
     modules: Vec<Module<'a>>,
     left: &'a [String],
+}
+
+/// What there may be at most, in JSON.
+#[derive(Serialize)]
+pub struct Planned<'a> {
+    output: &'a Path,
+    method: Method,
+    rank: usize,
+    merged: bool,
+    dry_run: bool,
+    modules: usize,
+    bytes: u64,
+    #[serde(flatten)]
+    room: Room,
 }
 
 /// The model as it was, compressed, and compensated.
@@ -59,6 +77,7 @@ impl Compensate {
         &'a self,
         compensated: &'a Compensated,
         evaluation: Option<Evaluation<'a>>,
+        room: Room,
     ) -> Report<'a> {
         let module = |told: &'a CompensatedModule| Module {
             module: &told.module,
@@ -71,7 +90,9 @@ impl Compensate {
             method: self.method,
             rank: self.rank,
             merged: self.merge,
+            dry_run: false,
             numbers: numbers(compensated),
+            room,
             errors: Errors::of(compensated.plain, compensated.activation),
             evaluation,
             modules: compensated.modules.iter().map(module).collect(),
@@ -79,7 +100,36 @@ impl Compensate {
         }
     }
 
-    pub(super) fn page(&self, compensated: &Compensated, evaluation: Option<Evaluation<'_>>) -> Page {
+    pub(super) fn planned(&self, plan: CompensationPlan, room: Room) -> Planned<'_> {
+        Planned {
+            output: &self.weights.output,
+            method: self.method,
+            rank: self.rank,
+            merged: self.merge,
+            dry_run: true,
+            modules: plan.modules,
+            bytes: plan.bytes,
+            room,
+        }
+    }
+
+    pub(super) fn planned_page(&self, plan: CompensationPlan, room: Room) -> Page {
+        let mut page = Page::new(format!("Would write {}", self.weights.output.display()));
+        page.facts(&[
+            ("layers corrected at most", Cell::from(plan.modules)),
+            ("rank", Cell::from(self.rank)),
+            (if self.merge { "weights" } else { "corrections at most" }, Cell::Bytes(plan.bytes)),
+            room.fact(),
+        ]);
+        page
+    }
+
+    pub(super) fn page(
+        &self,
+        compensated: &Compensated,
+        evaluation: Option<Evaluation<'_>>,
+        room: Room,
+    ) -> Page {
         let title = if self.merge { "Compensated into" } else { "Correction" };
         let mut page = Page::new(format!("{title} {}", self.weights.output.display()));
         let Errors { weight_error, output_error } = Errors::of(compensated.plain, compensated.activation);
@@ -93,6 +143,7 @@ impl Compensate {
             ("output error", after),
             ("weight error before", weight_before),
             ("weight error", weight_after),
+            room.fact(),
         ]);
         if let Some(Evaluation { data, original, compressed, compensated }) = evaluation {
             let models = [("original", original), ("compressed", compressed), ("compensated", compensated)];

@@ -2,6 +2,7 @@
 
 use super::Compress;
 use super::way::Method;
+use crate::disk::Room;
 use crate::quality::{self, Quality};
 use crate::units;
 use rankine_report::{Cell, Column, Level, Page, Table};
@@ -23,6 +24,8 @@ pub struct Report<'a> {
     bytes_before: u64,
     bytes: u64,
     relative_error: Option<f64>,
+    #[serde(flatten)]
+    room: Room,
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluation: Option<Evaluation<'a>>,
     matrices: Vec<Matrix<'a>>,
@@ -50,6 +53,7 @@ impl Compress {
         &'a self,
         report: &'a CompressionReport,
         evaluation: Option<Evaluation<'a>>,
+        room: Room,
     ) -> Report<'a> {
         let matrix = |matrix: &'a CompressedMatrix| Matrix {
             module: &matrix.module,
@@ -66,13 +70,19 @@ impl Compress {
             bytes_before: report.bytes,
             bytes: report.plan.bytes,
             relative_error: report.relative,
+            room,
             evaluation,
             matrices: report.matrices.iter().map(matrix).collect(),
             left: &report.left,
         }
     }
 
-    pub(super) fn page(&self, report: &CompressionReport, evaluation: Option<Evaluation<'_>>) -> Page {
+    pub(super) fn page(
+        &self,
+        report: &CompressionReport,
+        evaluation: Option<Evaluation<'_>>,
+        room: Room,
+    ) -> Page {
         let title = if self.dry_run { "Would write" } else { "Compressed into" };
         let mut page = Page::new(format!("{title} {}", self.weights.output.display()));
         page.facts(&[
@@ -83,6 +93,7 @@ impl Compress {
             ("weights before", Cell::Bytes(report.bytes)),
             ("weights", Cell::Bytes(report.plan.bytes)),
             ("relative error", report.relative.map(Cell::Percent).into()),
+            room.fact(),
         ]);
         if let Some(Evaluation { data, original, compressed }) = evaluation {
             page.table(quality::table(data, &[("original", original), ("compressed", compressed)]));

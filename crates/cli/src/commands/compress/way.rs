@@ -1,8 +1,8 @@
 //! From options to a way of making matrices smaller.
 
 use crate::errors::Failure;
+use crate::truncation::{Svd, truncation};
 use clap::ValueEnum;
-use rankine_linalg::Truncation;
 use rankine_surgery::{
     Compress, Extent, Levels, LowRank, Magnitude, Monarch, Pattern, Prune, Quantize, Score, SvdActivation,
 };
@@ -72,13 +72,6 @@ pub enum Method {
     Quantize,
 }
 
-/// How singular vectors are found.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Svd {
-    Exact,
-    Randomized,
-}
-
 impl Method {
     /// Its options.
     fn takes(self) -> &'static [&'static str] {
@@ -110,7 +103,7 @@ impl WayArgs {
         self.refuse_others()?;
         let extent = self.extent();
         let way: Box<dyn Compress> = match self.method {
-            Method::Lowrank => Box::new(LowRank { extent, svd: self.truncation()? }),
+            Method::Lowrank => Box::new(LowRank { extent, svd: truncation(self.svd, self.iterations)? }),
             Method::SvdActivation => Box::new(SvdActivation { extent }),
             Method::Monarch => Box::new(self.blocks.map(|blocks| Monarch { blocks }).unwrap_or_default()),
             Method::Prune24 => {
@@ -168,21 +161,6 @@ impl WayArgs {
     fn extent(&self) -> Extent {
         let rank = self.rank.map(Extent::Rank);
         rank.or(self.energy.map(Extent::Energy)).unwrap_or(Extent::Ratio(self.ratio.unwrap_or(0.5)))
-    }
-
-    fn truncation(&self) -> anyhow::Result<Truncation> {
-        let (seed, oversampling) = (0, Truncation::OVERSAMPLING);
-        match (self.svd, self.iterations) {
-            (Some(Svd::Randomized), rounds) => {
-                let power_iterations = rounds.unwrap_or(Truncation::POWER_ITERATIONS);
-                Ok(Truncation::Randomized { power_iterations, oversampling, seed })
-            }
-            (_, None) => Ok(Truncation::Exact),
-            (_, Some(_)) => {
-                let message = "`--iterations` are rounds of the randomised SVD";
-                Err(Failure::with_hint(message, "add `--svd randomized`").into())
-            }
-        }
     }
 
     fn sparsity(&self) -> anyhow::Result<f64> {

@@ -1,8 +1,9 @@
 //! What `rankine diff` found, in JSON.
 
 use super::{Diff, Found};
+use crate::disk::Room;
 use rankine_analyze::inspect::Layer;
-use rankine_analyze::{MatrixChange, TensorChange};
+use rankine_analyze::{MatrixChange, NotCompared, TensorChange};
 use rankine_surgery::Mitigated;
 use serde::Serialize;
 use std::path::Path;
@@ -14,6 +15,7 @@ pub struct Report<'a> {
     adapter: Option<&'a Path>,
     tensors: Vec<Tensor<'a>>,
     unchanged: usize,
+    not_compared: &'a [NotCompared],
     relative_change: Option<f64>,
     epsilon: f64,
     top: usize,
@@ -21,6 +23,10 @@ pub struct Report<'a> {
     matrices: Vec<Matrix<'a>>,
     mitigated: Option<Vec<Scaled<'a>>>,
     output: Option<&'a Path>,
+    dry_run: bool,
+    bytes: Option<u64>,
+    #[serde(flatten)]
+    room: Option<Room>,
 }
 
 /// A tensor that changed.
@@ -37,6 +43,7 @@ struct Tensor<'a> {
 #[derive(Serialize)]
 struct Matrix<'a> {
     name: &'a str,
+    norm_of_change: f64,
     effective_rank: f64,
     stable_rank: f64,
     rank_of_95_percent: usize,
@@ -46,6 +53,7 @@ struct Matrix<'a> {
     nearest: &'a [usize],
     inside: &'a [f64],
     similarity: &'a [Vec<f64>],
+    least_similarity: Option<f64>,
     intruders: Vec<usize>,
 }
 
@@ -69,6 +77,7 @@ impl Diff {
         };
         let matrix = |matrix: &'a MatrixChange| Matrix {
             name: &matrix.name,
+            norm_of_change: matrix.norm(),
             effective_rank: matrix.effective_rank(),
             stable_rank: matrix.stable_rank(),
             rank_of_95_percent: matrix.energy_rank(0.95),
@@ -78,6 +87,7 @@ impl Diff {
             nearest: &matrix.alignment.nearest,
             inside: &matrix.alignment.inside,
             similarity: &matrix.alignment.similarity,
+            least_similarity: matrix.least_similarity(),
             intruders: matrix.intruders(self.epsilon, self.top),
         };
         let scaled = |mitigated: &'a Mitigated| Scaled {
@@ -91,6 +101,7 @@ impl Diff {
             adapter: self.adapter.as_deref(),
             tensors: changed().map(tensor).collect(),
             unchanged: found.changes.len() - changed().count(),
+            not_compared: &found.not_compared,
             relative_change: found.relative(),
             epsilon: self.epsilon,
             top: self.top,
@@ -98,6 +109,9 @@ impl Diff {
             matrices: found.matrices.iter().map(matrix).collect(),
             mitigated: found.scaled.as_ref().map(|found| found.matrices.iter().map(scaled).collect()),
             output: self.output.as_deref(),
+            dry_run: self.dry_run,
+            bytes: found.scaled.as_ref().map(|scaled| scaled.bytes),
+            room: found.scaled.as_ref().map(|scaled| scaled.room),
         }
     }
 }

@@ -57,6 +57,7 @@ pub(super) fn run(command: &Evaluate, context: &Context) -> anyhow::Result<Exit>
     let texts = LabelledTexts::read(&command.data, &columns)?;
     let path = model::find(context, &command.model.model)?;
     let (adapter, storage) = (command.model.adapter.as_deref(), command.model.weights);
+    model::warn_of_base(context, (&command.model.model, &path), adapter);
     let loaded = rankine_run::load_classifier(&path, adapter, storage)
         .with_context(|| format!("while loading `{}`", command.model.model))?;
     loaded.warnings.iter().for_each(|warning| context.say(warning));

@@ -4,7 +4,7 @@ use super::{
     Evaluate,
     classes::{Guesses, Place},
 };
-use crate::{Context, Exit, quality};
+use crate::{Context, Exit, model, quality};
 use anyhow::Context as _;
 use rankine_checkpoint::ImageCheckpoint;
 use rankine_data::{Batches, Batching};
@@ -12,9 +12,10 @@ use rankine_report::Cell;
 use rankine_train::ClassifyImages;
 
 /// Measures an image classifier.
-pub(super) fn run(command: &Evaluate, context: &Context, model: ImageCheckpoint) -> anyhow::Result<Exit> {
+pub(super) fn run(command: &Evaluate, context: &Context, network: ImageCheckpoint) -> anyhow::Result<Exit> {
     let (adapter, storage) = (command.model.adapter.as_deref(), command.model.weights);
-    let loaded = rankine_run::load_images(model, adapter, storage)
+    model::warn_of_base(context, (&command.model.model, network.path()), adapter);
+    let loaded = rankine_run::load_images(network, adapter, storage)
         .with_context(|| format!("while loading `{}`", command.model.model))?;
     loaded.warnings.iter().for_each(|warning| context.say(warning));
     let images = loaded.read(&command.data)?;

@@ -1,14 +1,9 @@
 //! What was found in a model, as a page: the brief one of the terminal, and the whole one.
 
 use super::tables;
-use rankine_analyze::inspect::{Finding, LayerMap, ModelReport, Spectrum, TensorReport};
+use crate::{curve, units};
+use rankine_analyze::inspect::{Compute, Finding, LayerMap, ModelReport, TensorReport};
 use rankine_report::{Axis, Cell, Explorer, Heat, Level, Lines, Metric, Page, Series, format};
-
-/// Points of a drawn spectrum at most.
-const POINTS: usize = 64;
-
-/// Singular values of at most this share of the largest are rounding, and would stretch a log axis over nothing.
-const ROUNDING: f32 = 1e-6;
 
 /// Tensors that the brief page names.
 const NOTABLE: usize = 10;
@@ -17,17 +12,23 @@ const NOTABLE: usize = 10;
 const TOLD: usize = 8;
 
 /// What a map can show: its name, whether on a log scale, the number.
-type Measure = (&'static str, bool, fn(&Spectrum) -> Option<f64>);
+type Measure = (&'static str, bool, fn(&TensorReport) -> Option<f64>);
 
-const MEASURES: [Measure; 7] = [
-    ("stable rank", true, |spectrum| Some(spectrum.stable_rank)),
-    ("tail exponent α", false, |spectrum| Some(spectrum.tail?.alpha)),
-    ("spectral norm", true, |spectrum| Some(spectrum.spectral_norm)),
-    ("effective rank", true, |spectrum| spectrum.effective_rank),
-    ("rank of 90 % of the energy", true, |spectrum| Some(spectrum.energy_ranks[1]? as f64)),
-    ("outliers above the noise", false, |spectrum| Some(spectrum.noise?.outliers as f64)),
-    ("energy above the noise", false, |spectrum| Some(spectrum.noise?.energy)),
+const MEASURES: [Measure; 10] = [
+    ("stable rank", true, |tensor| Some(tensor.spectrum.as_ref()?.stable_rank)),
+    ("tail exponent α", false, |tensor| Some(tensor.spectrum.as_ref()?.tail?.alpha)),
+    ("spectral norm", true, |tensor| Some(tensor.spectrum.as_ref()?.spectral_norm)),
+    ("effective rank", true, |tensor| tensor.spectrum.as_ref()?.effective_rank),
+    ("rank of 90 % of the energy", true, |tensor| Some(tensor.spectrum.as_ref()?.energy_ranks[1]? as f64)),
+    ("outliers above the noise", false, |tensor| Some(tensor.spectrum.as_ref()?.noise?.outliers as f64)),
+    ("energy above the noise", false, |tensor| Some(tensor.spectrum.as_ref()?.noise?.energy)),
+    ("dead rows", false, |tensor| Some(tensor.numbers.as_ref()?.dead_rows as f64)),
+    ("dead columns", false, |tensor| Some(tensor.numbers.as_ref()?.dead_columns as f64)),
+    ("error bound of the leading values", true, |tensor| tensor.spectrum.as_ref()?.bound),
 ];
+
+/// How measures end of which there may be more where only the leading values are known.
+const ABOVE: &str = "above the noise";
 
 /// For the terminal; with `all` every tensor.
 pub fn brief(report: &ModelReport, model: &str, all: bool) -> Page {
@@ -82,12 +83,7 @@ fn overview(report: &ModelReport, model: &str, told: usize) -> Page {
         ("as", Cell::text(storage.collect::<Vec<_>>().join(", "))),
     ];
     facts.extend(report.architecture.as_deref().map(|name| ("architecture", Cell::text(name))));
-    if let Some(compute) = &report.compute {
-        facts.push(("operations a token, in matrices", Cell::Count(compute.operations_per_token)));
-        facts.extend(
-            compute.cache_bytes_per_token.map(|bytes| ("cache a token, in 16 bits", Cell::Bytes(bytes))),
-        );
-    }
+    facts.extend(costs(report.compute));
     page.facts(&facts);
     let (warnings, remarks): (Vec<&Finding>, Vec<&Finding>) =
         report.findings.iter().partition(|finding| finding.is_warning());
@@ -108,11 +104,29 @@ fn overview(report: &ModelReport, model: &str, told: usize) -> Page {
     page
 }
 
+/// What running it costs.
+fn costs(compute: Compute) -> Vec<(&'static str, Cell)> {
+    match compute {
+        Compute::Token { operations_per_token, cache_bytes_per_token } => {
+            let cache = cache_bytes_per_token.map(|bytes| ("cache a token, in 16 bits", Cell::Bytes(bytes)));
+            let operations = ("operations a token, in matrices", Cell::Count(operations_per_token));
+            [operations].into_iter().chain(cache).collect()
+        }
+        Compute::Image { operations_per_image, image_size } => {
+            let image = image_size.map(|sides| ("image", Cell::text(units::shape(&sides))));
+            [("operations an image", Cell::Count(operations_per_image))].into_iter().chain(image).collect()
+        }
+        Compute::Pixel { operations_per_pixel, operations_of_head } => vec![
+            ("operations a pixel, in convolutions", Cell::number(operations_per_pixel, 6)),
+            ("operations an image, in the head", Cell::Count(operations_of_head)),
+        ],
+        Compute::Unknown { unknown } => vec![("operations", Cell::text(format!("not known: {unknown}")))],
+    }
+}
+
 /// A measure of every cell of a map; NaN where there is none.
-fn values(map: &LayerMap<'_>, value: fn(&Spectrum) -> Option<f64>) -> Vec<f64> {
-    let one =
-        |tensor: &Option<&TensorReport>| tensor.and_then(|tensor| tensor.spectrum.as_ref()).and_then(value);
-    map.cells.iter().map(|cell| one(cell).unwrap_or(f64::NAN)).collect()
+fn values(map: &LayerMap<'_>, value: fn(&TensorReport) -> Option<f64>) -> Vec<f64> {
+    map.cells.iter().map(|cell| cell.and_then(value).unwrap_or(f64::NAN)).collect()
 }
 
 fn heat(map: &LayerMap<'_>, (name, log, value): Measure) -> Heat {
@@ -124,17 +138,21 @@ fn heat(map: &LayerMap<'_>, (name, log, value): Measure) -> Heat {
 }
 
 fn explorer(map: &LayerMap<'_>) -> Explorer {
-    let metric =
-        |(name, log, value): Measure| Metric { name: name.to_owned(), log, values: values(map, value) };
-    let spectrum = |cell: &Option<&TensorReport>| {
-        let values = drawn(&cell.as_ref()?.spectrum.as_ref()?.singular_values);
-        (!values.is_empty()).then(|| thinned(values))
+    let is_cut = |tensor: &TensorReport| tensor.spectrum.as_ref()?.noise.map(|noise| noise.at_least);
+    let is_cut = map.cells.iter().flatten().any(|tensor| is_cut(tensor) == Some(true));
+    let metric = |(name, log, value): Measure| {
+        let more = if is_cut && name.ends_with(ABOVE) { ", at least" } else { "" };
+        Metric { name: format!("{name}{more}"), log, values: values(map, value) }
     };
+    let metrics = MEASURES.into_iter().map(metric);
+    let is_known = |metric: &Metric| metric.values.iter().any(|value| value.is_finite());
+    let spectrum =
+        |cell: &Option<&TensorReport>| curve::thinned(&cell.as_ref()?.spectrum.as_ref()?.singular_values);
     Explorer {
         title: "Matrices by layer and kind".to_owned(),
         rows: map.rows.clone(),
         columns: map.columns.iter().map(|column| (*column).to_owned()).collect(),
-        metrics: MEASURES.into_iter().map(metric).collect(),
+        metrics: metrics.filter(is_known).collect(),
         spectra: map.cells.iter().map(spectrum).collect(),
         labels: map
             .cells
@@ -152,49 +170,12 @@ fn explorer(map: &LayerMap<'_>) -> Explorer {
 fn outside(report: &ModelReport) -> Lines {
     const SERIES: usize = 6;
     let alone = report.tensors.iter().filter(|tensor| tensor.layer.is_none());
-    let spectra =
-        alone.filter_map(|tensor| Some((&tensor.name, drawn(&tensor.spectrum.as_ref()?.singular_values))));
+    let spectra = alone
+        .filter_map(|tensor| Some((&tensor.name, curve::drawn(&tensor.spectrum.as_ref()?.singular_values))));
     let mut lines = Lines::new("Spectra", Axis::log("index"), Axis::log("singular value"));
     for (name, values) in spectra.take(SERIES) {
-        let points = places(values.len()).map(|at| (at as f64 + 1.0, f64::from(values[at])));
+        let points = curve::places(values.len()).map(|at| (at as f64 + 1.0, f64::from(values[at])));
         lines = lines.series(Series::new(name, points));
     }
     lines
-}
-
-/// The values that are more than rounding; values: descending.
-fn drawn(values: &[f32]) -> &[f32] {
-    let least = values.first().map_or(0.0, |first| first * ROUNDING);
-    &values[..values.partition_point(|&value| least < value)]
-}
-
-/// Some of the values, equally far apart, the first and the last among them.
-fn thinned(values: &[f32]) -> Vec<f32> {
-    places(values.len()).map(|at| values[at]).collect()
-}
-
-/// Places of at most [`POINTS`] of so many values.
-fn places(count: usize) -> impl Iterator<Item = usize> {
-    let points = count.min(POINTS);
-    (0..points).map(move |point| point * count.saturating_sub(1) / points.saturating_sub(1).max(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thinned_spectrum_keeps_its_ends() {
-        let values: Vec<f32> = (0..1000).map(|at| at as f32).collect();
-        let thin = thinned(&values);
-        assert_eq!((thin.len(), thin[0], thin[POINTS - 1]), (POINTS, 0.0, 999.0));
-        assert_eq!(thinned(&values[..3]), [0.0, 1.0, 2.0]);
-        assert!(thinned(&values[..1]) == [0.0] && thinned(&[]).is_empty());
-    }
-
-    #[test]
-    fn rounding_is_not_drawn() {
-        assert_eq!(drawn(&[2.0, 1.0, 1e-7, 0.0]), [2.0, 1.0]);
-        assert!(drawn(&[0.0, 0.0]).is_empty() && drawn(&[]).is_empty());
-    }
 }

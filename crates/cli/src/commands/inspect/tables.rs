@@ -37,8 +37,8 @@ fn groups<'a>(what: &str, groups: impl Iterator<Item = (String, &'a Group)>) -> 
             group.spectral_norm.into(),
             group.stable_rank.into(),
             group.effective_rank.into(),
-            group.outliers.into(),
-            share(group.outlier_energy),
+            at_least(group.outliers.into(), group.outliers_at_least),
+            at_least(share(group.outlier_energy), group.outliers_at_least),
             number(group.alpha, 3),
         ]);
     }
@@ -75,8 +75,11 @@ pub fn tensors(report: &ModelReport) -> Table {
         "deviation",
         "largest",
         "zeros",
+        "dead rows",
+        "dead columns",
         "norm",
         "spectral norm",
+        "error bound",
         "stable rank",
         "effective rank",
         "rank of 90 %",
@@ -87,7 +90,8 @@ pub fn tensors(report: &ModelReport) -> Table {
         "D",
         "α̂",
     ];
-    let mut table = Table::new(names.into_iter().chain(numbers.map(Column::number)));
+    let columns = names.into_iter().chain(numbers.map(Column::number));
+    let mut table = Table::new(columns).caption("All tensors");
     for tensor in &report.tensors {
         table.row(row(tensor));
     }
@@ -97,7 +101,10 @@ pub fn tensors(report: &ModelReport) -> Table {
 fn row(tensor: &TensorReport) -> Vec<Cell> {
     let (numbers, spectrum) = (tensor.numbers.as_ref(), tensor.spectrum.as_ref());
     let zeros = numbers.map(|numbers| numbers.zeros as f64 / tensor.parameters.max(1) as f64);
+    let dead = numbers.filter(|_| 2 <= tensor.shape.len());
     let noise = spectrum.and_then(|spectrum| spectrum.noise);
+    let is_cut = noise.is_some_and(|noise| noise.at_least);
+    let edge: Cell = noise.map(|noise| noise.edge).into();
     let tail = spectrum.and_then(|spectrum| spectrum.tail);
     vec![
         Cell::text(&tensor.name),
@@ -108,18 +115,26 @@ fn row(tensor: &TensorReport) -> Vec<Cell> {
         numbers.map(|numbers| numbers.deviation).into(),
         numbers.map(|numbers| numbers.largest).into(),
         share(zeros),
+        dead.map(|numbers| numbers.dead_rows).into(),
+        dead.map(|numbers| numbers.dead_columns).into(),
         numbers.map(|numbers| numbers.norm).into(),
         spectrum.map(|spectrum| spectrum.spectral_norm).into(),
+        number(spectrum.and_then(|spectrum| spectrum.bound), 3),
         spectrum.map(|spectrum| spectrum.stable_rank).into(),
         spectrum.and_then(|spectrum| spectrum.effective_rank).into(),
         spectrum.and_then(|spectrum| spectrum.energy_ranks[1]).into(),
-        noise.map(|noise| noise.edge).into(),
-        noise.map(|noise| noise.outliers).into(),
-        share(noise.map(|noise| noise.energy)),
+        if is_cut { Cell::AtMost(Box::new(edge)) } else { edge },
+        at_least(noise.map(|noise| noise.outliers).into(), is_cut),
+        at_least(share(noise.map(|noise| noise.energy)), is_cut),
         number(tail.map(|tail| tail.alpha), 3),
         number(tail.map(|tail| tail.distance), 2),
         number(spectrum.and_then(|spectrum| spectrum.weighted_alpha), 3),
     ]
+}
+
+/// A value that the true one is perhaps above.
+fn at_least(value: Cell, is_so: bool) -> Cell {
+    if is_so { Cell::AtLeast(Box::new(value)) } else { value }
 }
 
 fn number(value: Option<f64>, digits: usize) -> Cell {

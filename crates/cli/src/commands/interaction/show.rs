@@ -1,13 +1,11 @@
 //! What `rankine interaction` found, for people and for programs.
 
-use super::InteractionCommand;
-use rankine_analyze::interaction::{Edges, Interaction, LayerFindings, Modules, Synchronised};
-use rankine_report::{Axis, Cell, Column, Heat, Lines, Page, Series, Table};
+use super::{InteractionCommand, graph};
+use rankine_analyze::interaction::{Integration, Interaction, LayerFindings, Modules, Synchronised};
+use rankine_report::{Axis, Cell, Column, Lines, Page, Series, Table};
 use serde::Serialize;
 use std::path::Path;
 
-/// Edges in the table.
-const EDGES: usize = 12;
 /// Layers and pairs of layers that are drawn.
 const DRAWN: usize = 12;
 
@@ -17,6 +15,7 @@ pub(super) struct Report<'a> {
     model: &'a str,
     data: &'a Path,
     layers: Vec<LayerReport<'a>>,
+    integration: Integration,
     edges: Vec<EdgeReport<'a>>,
     modules: Option<&'a Modules>,
 }
@@ -66,6 +65,7 @@ impl InteractionCommand {
             model: &self.model,
             data: &self.data,
             layers: found.layers.iter().map(LayerReport::of).collect(),
+            integration: self.integration(),
             edges: edges.collect(),
             modules: found.modules.as_ref(),
         }
@@ -86,13 +86,19 @@ impl InteractionCommand {
             ("weights of linear maps", Cell::from(parameters)),
             ("directions of them that change nothing, at least", Cell::from(free)),
         ];
+        if !found.edges.is_empty() {
+            facts.push(("slopes of edges", Cell::text(slopes(self.integration()))));
+        }
         if let Some(modules) = &found.modules {
             facts.push(("modules", Cell::from(modules.count())));
             facts.push(("modularity", Cell::fixed(modules.modularity, 3)));
         }
         page.facts(&facts).table(layers(found));
         if !found.edges.is_empty() {
-            page.table(strongest(found));
+            page.table(graph::strongest(found));
+        }
+        if let Some(modules) = &found.modules {
+            page.table(graph::modules(found, modules));
         }
         page
     }
@@ -107,13 +113,26 @@ impl InteractionCommand {
             page.plot(spectra(layer));
         }
         if !found.edges.is_empty() {
-            page.section("Edges").text(
-                "How much feature j of a layer acts on feature i of the next: the mean of (∂f̂ᵢ/∂f̂ⱼ · f̂ⱼ)² over the data, the most \
-                 important features first.",
+            page.section("Edges").text(format!(
+                "How much feature j of a layer acts on feature i of the next: the mean of ({})² over the data, the most important \
+                 features first. Slopes are {}.",
+                match self.integration() {
+                    Integration::Gradient => "∂f̂ᵢ/∂f̂ⱼ · f̂ⱼ",
+                    Integration::Trapezoidal { .. } | Integration::GaussLegendre { .. } =>
+                        "f̂ⱼ · ∫₀¹ ∂f̂ᵢ/∂f̂ⱼ(α·f̂) dα",
+                },
+                slopes(self.integration()),
+            ));
+        }
+        if let Some(modules) = &found.modules {
+            page.text(
+                "In the graph layers stand from left to right in the order of the table, the outputs last, and the features of a layer \
+                 from the most important one up; the strongest edges are drawn.",
             );
+            page.plot(graph::graph(found, modules));
         }
         for edges in found.edges.iter().take(DRAWN) {
-            page.plot(heat(found, edges));
+            page.plot(graph::heat(found, edges));
         }
         page
     }
@@ -145,8 +164,19 @@ impl<'a> LayerReport<'a> {
     }
 }
 
+/// Where slopes are taken.
+fn slopes(integration: Integration) -> String {
+    let along =
+        |rule: &str| format!("integrated from the mean, {} points of {rule}", integration.points().len());
+    match integration {
+        Integration::Gradient => "gradients at the point itself".to_owned(),
+        Integration::Trapezoidal { .. } => along("the trapezoidal rule"),
+        Integration::GaussLegendre { .. } => along("Gauss and Legendre's rule"),
+    }
+}
+
 /// Of a layer; behind the last are the outputs.
-fn name(found: &Interaction, layer: usize) -> &str {
+pub(super) fn name(found: &Interaction, layer: usize) -> &str {
     found.layers.get(layer).map_or("outputs", |layer| layer.layer.name.as_str())
 }
 
@@ -182,35 +212,6 @@ fn layers(found: &Interaction) -> Table {
     table
 }
 
-/// Over all layers, by their share of what lies between two.
-fn strongest(found: &Interaction) -> Table {
-    let mut edges = Vec::new();
-    for pair in &found.edges {
-        let total = pair.total();
-        edges
-            .extend(pair.strongest(EDGES).into_iter().map(|(to, from, edge)| (pair, to, from, edge / total)));
-    }
-    edges.sort_by(|one, other| other.3.total_cmp(&one.3));
-    let columns = [
-        Column::text("from"),
-        Column::number("feature"),
-        Column::text("to"),
-        Column::number("feature"),
-        Column::number("share"),
-    ];
-    let mut table = Table::new(columns).caption("The strongest edges");
-    for (pair, to, from, share) in edges.into_iter().take(EDGES) {
-        table.row([
-            Cell::text(name(found, pair.from)),
-            Cell::from(from + 1),
-            Cell::text(name(found, pair.from + 1)),
-            Cell::from(to + 1),
-            Cell::Percent(share),
-        ]);
-    }
-    table
-}
-
 fn spectra(layer: &LayerFindings) -> Lines {
     let title = format!("What {} holds", layer.layer.name);
     let series = |label: &str, values: &[f64]| {
@@ -221,11 +222,4 @@ fn spectra(layer: &LayerFindings) -> Lines {
     Lines::new(title, Axis::linear("direction"), Axis::log("share of the largest"))
         .series(series("Λ", &layer.importance))
         .series(series("D", &layer.variances))
-}
-
-fn heat(found: &Interaction, edges: &Edges) -> Heat {
-    let (from, to) = (name(found, edges.from), name(found, edges.from + 1));
-    let numbered = |count: usize| (1..=count).map(|feature| feature.to_string());
-    Heat::new(format!("{from} → {to}"), Axis::log("Ê"), edges.strengths.clone())
-        .names(numbered(edges.strengths.len()), numbered(edges.features))
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use rankine_data::arrays::Array;
 use rankine_solve::Outcome;
 use rankine_solve::approximation::{
-    Approximation, ApproximationSolver, Design, Family, LeastSquaresInSpace, TensorSpace,
+    Approximation, ApproximationSolver, Design, Family, LeastSquaresInSpace, Span, TensorSpace,
 };
 use serde::Deserialize;
 use std::path::Path;
@@ -27,9 +27,13 @@ pub struct Approximate {
     /// Coordinates of a point
     #[arg(long, value_name = "N", default_value_t = 1)]
     dimensions: usize,
-    /// Products of functions whose (order + 1) multiply to this at most; in one dimension this many
+    /// How far the orders of the factors go, which are degrees, or frequencies; in one dimension they are those below this
     #[arg(long, value_name = "N", default_value_t = 10)]
     level: usize,
+    /// Products that are taken: cross (their orders + 1 multiply to --level at most), total (orders add up to less), tensor (every
+    /// order is below it)
+    #[arg(long, value_name = "NAME", default_value = "cross", value_parser = word::<Span>)]
+    span: Span,
     /// What is approximated: exp (of the sum of the coordinates), runge (1 / (1 + 25·‖x‖²)) or abs (sum of |x|)
     #[arg(long, value_name = "NAME", value_parser = word::<Function>)]
     function: Option<Function>,
@@ -39,6 +43,7 @@ const EXAMPLES: &str = "\
 Examples:
   rankine solve approximate --level 20 --function runge
   rankine solve approximate --dimensions 3 --level 8 --output design.npz
+  rankine solve approximate --dimensions 2 --level 6 --span total --function exp
   rankine solve approximate --family hermite --level 12 --solver optimal-iid --set oversampling=3
   rankine solve compare approximate --dimensions 2 --level 12 --function exp";
 
@@ -73,7 +78,7 @@ impl Question for Approximate {
     }
 
     fn pose(&self) -> Result<Posed<Self>> {
-        let space = TensorSpace::hyperbolic_cross(self.family, self.dimensions, self.level)?;
+        let space = TensorSpace::products(self.family, self.dimensions, self.level, self.span)?;
         let function = self.function;
         let value = move |point: &[f64]| function.map_or(0.0, |function| function.value(point));
         Ok(Posed { problem: LeastSquaresInSpace::new(space, value)?, known: () })

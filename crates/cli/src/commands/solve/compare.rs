@@ -2,7 +2,6 @@
 
 use super::approximate::Approximate;
 use super::complete::Complete;
-use super::files;
 use super::linear::Linear;
 use super::options::{Limits, Pages, Watching};
 use super::question::{Compared, Facts, Question};
@@ -13,6 +12,7 @@ use super::sense::Sense;
 use super::show::{Last, json, number, words};
 use super::transport::Transport;
 use crate::memory::Peak;
+use crate::pages::PageFile;
 use crate::{Context, Exit};
 use anyhow::Result;
 use rankine_report::{Axis, Cell, Column, Level, Lines, Page, Series, Style, Table};
@@ -48,6 +48,7 @@ enum Command {
     /// Every solver that finds a matrix of low rank by its measurements
     Sense(Box<Compared<Sense>>),
     /// Every solver that finds a sparse vector behind a Kronecker product
+    #[command(visible_alias = "krosbl")]
     Recover(Box<Compared<Recover>>),
     /// Every solver that fits coefficients by least squares
     Regress(Box<Compared<Regress>>),
@@ -117,6 +118,7 @@ enum Ended {
 impl Comparison {
     /// Has every solver answer the question.
     pub fn run<Q: Question>(&self, context: &Context, question: &Q) -> Result<Exit> {
+        let file = PageFile::html(self.pages.html.as_deref(), Vec::new())?;
         let (posed, watching) = (question.pose()?, Watching::new(context, &self.limits));
         let posed = question.settle(posed, &watching)?;
         let mut all = Vec::new();
@@ -146,9 +148,7 @@ impl Comparison {
         }
         let title = format!("Solvers of {}", Q::NAME);
         let shown = || page(&title, question.lead(&posed), question.warning(&posed), &all);
-        if let Some(path) = &self.pages.html {
-            files::write(path, plotted(shown(), &all).html().as_bytes())?;
-        }
+        file.write(|| plotted(shown(), &all))?;
         match self.pages.json {
             true => context.show_json(&all)?,
             false => context.show(&shown())?,

@@ -6,7 +6,7 @@ use super::question::{Facts, Posed, Question};
 use crate::errors::Failure;
 use anyhow::{Context as _, Result};
 use rankine_data::arrays::npz::Writer;
-use rankine_data::arrays::{Array, Matrix, Ratings, Sparse};
+use rankine_data::arrays::{Array, Fault, Matrix, Ratings, Sparse};
 use rankine_report::format;
 use rankine_solve::recovery::Factors;
 use rankine_solve::recovery::completion::{Completion, CompletionSolver, Entries, Entry, HiddenMatrix};
@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 /// Fill in a matrix of low rank from some of its entries
 ///
 /// Entries are ratings, lines `user,item,rating` with anything behind (commas, semicolons, tabs, `::` or blanks between; names
-/// may be any text), an array with `nan` where nothing is known, or a sparse `.mtx`. Ratings have no exact answer: without a
-/// --ridge one is chosen, that by which a tenth of them is predicted best from the others, and a solver that no longer gets
-/// nearer is done, as it is with any --ridge above 0. --output: `.npz` with the arrays left [rows, rank] and right [columns,
-/// rank], whose product completes the matrix; with --biases also mean, row_bias and column_bias, which are added to it; of ratings
-/// also users and items, the names of rows and columns.
+/// may be any text, between quotes where such a sign is in them or they begin with `#`, as remarks do), an array with `nan` where
+/// nothing is known, or a sparse `.mtx`. Ratings have no exact answer: without a --ridge one is chosen, that by which a tenth of
+/// them is predicted best from the others, and a solver that no longer gets nearer is done, as it is with any --ridge above 0.
+/// --output: `.npz` with the arrays left [rows, rank] and right [columns, rank], whose product completes the matrix; with
+/// --biases also mean, row_bias and column_bias, which are added to it; of ratings also users and items, the names of rows and
+/// columns.
 #[derive(clap::Args)]
 #[command(after_help = help::<CompletionSolver>(EXAMPLES))]
 pub struct Complete {
@@ -76,6 +77,8 @@ pub struct Known {
     items: Vec<String>,
     held: Option<Entries>,
     truth: Option<Factors>,
+    /// A line that is taken as a remark and reads as a rating.
+    remark: Option<u32>,
 }
 
 impl Complete {
@@ -114,10 +117,24 @@ impl Complete {
 
     /// Those of a file of ratings.
     fn ratings(&self, path: &Path) -> Result<(Entries, Known)> {
-        let ratings = Ratings::read(path, self.columns.as_ref())?;
+        let ratings = Ratings::read(path, self.columns.as_ref()).map_err(|error| self.unread(error))?;
         let entries = entries(&ratings.matrix).map_err(|error| placed(error, &ratings, path))?;
-        let Ratings { users, items, .. } = ratings;
-        Ok((entries, Known { users, items, ..Known::default() }))
+        let Ratings { users, items, remark, .. } = ratings;
+        Ok((entries, Known { users, items, remark, ..Known::default() }))
+    }
+
+    /// What is wrong with a file of ratings; the value may stand in another column than the one that was read.
+    fn unread(&self, error: rankine_data::Error) -> anyhow::Error {
+        match &error {
+            rankine_data::Error::Array { fault: Fault::Field { expected: "number", .. }, .. }
+                if self.columns.is_none() =>
+            {
+                let hint = "write numbers with a point; where the first three columns are not user, item and value, say which are: \
+                            `--columns 2,3,1`";
+                Failure::with_hint(error.to_string(), hint).into()
+            }
+            _ => error.into(),
+        }
     }
 }
 
@@ -221,6 +238,14 @@ impl Question for Complete {
             known.truth.as_ref().map(|truth| ("relative error", solution.distance_to(truth) / truth.norm())),
         );
         facts
+    }
+
+    fn warning(&self, posed: &Posed<Self>) -> Option<String> {
+        posed.known.remark.map(|line| {
+            format!(
+                "line {line} begins with `#` and is left out, though it reads as a rating: put a name that begins so between quotes"
+            )
+        })
     }
 
     fn is_good(&self, outcome: Outcome) -> bool {

@@ -1,11 +1,11 @@
 //! Files of numbers, as the questions read and write them.
 
-pub use crate::disk::write;
+pub use crate::disk::{write, write_with};
 
 use crate::errors::Failure;
 use anyhow::Result;
 use rankine_data::arrays::npz::{Npz, Writer};
-use rankine_data::arrays::{Array, Complex, Sparse, csv, matrix_market, npy};
+use rankine_data::arrays::{Array, Complex, Matrix, csv, npy};
 use rankine_solve::recovery::Factors;
 use rankine_solve::{Mat, MatRef, c64};
 use std::path::Path;
@@ -45,8 +45,10 @@ pub fn check_shape(path: &Path, name: &str, found: &[usize], expected: &[usize])
 
 /// A vector to start from; of several arrays in an archive the one called `name`.
 pub fn start(path: &Path, name: &str, count: usize) -> Result<Vec<f64>> {
-    let found = vector(path, name)?;
-    check_shape(path, name, &[found.len()], &[count]).map(|()| found)
+    let Array { shape, values } = Matrix::read(path, name)?.dense(path)?;
+    let is_vector = shape.iter().filter(|size| **size != 1).count() <= 1;
+    let found = if is_vector { vec![values.len()] } else { shape };
+    check_shape(path, name, &found, &[count]).map(|()| values)
 }
 
 /// Factors to start from.
@@ -67,9 +69,12 @@ pub fn to_matrix(array: &Array) -> Mat<f64> {
 
 /// The array of a matrix.
 pub fn from_matrix(matrix: MatRef<'_, f64>) -> Array {
-    let (rows, columns) = (matrix.nrows(), matrix.ncols());
-    let values = (0..rows).flat_map(|i| (0..columns).map(move |j| matrix[(i, j)])).collect();
-    Array { shape: vec![rows, columns], values }
+    Array { shape: vec![matrix.nrows(), matrix.ncols()], values: by_rows(matrix).collect() }
+}
+
+/// The entries of a matrix, row after row.
+pub fn by_rows(matrix: MatRef<'_, f64>) -> impl Iterator<Item = f64> {
+    (0..matrix.nrows()).flat_map(move |i| (0..matrix.ncols()).map(move |j| matrix[(i, j)]))
 }
 
 /// The array of a single number.
@@ -98,13 +103,16 @@ pub fn write_npz(path: &Path, arrays: &[(&str, Array)]) -> Result<()> {
 
 /// Writes an array as `.npy`, or else as `.csv`.
 pub fn write_array(path: &Path, array: &Array) -> Result<()> {
-    match ending(path).as_str() {
-        "npy" => write(path, &npy::encode(array)),
-        _ => write(path, &csv::encode(&[], array)),
-    }
+    write_values(path, &array.shape, array.values.iter().copied())
 }
 
-/// Writes the entries of a matrix as `.mtx`.
-pub fn write_entries(path: &Path, matrix: &Sparse) -> Result<()> {
-    write(path, &matrix_market::encode(matrix))
+/// The same of numbers that come row after row.
+pub fn write_values(path: &Path, shape: &[usize], values: impl Iterator<Item = f64>) -> Result<()> {
+    write_with(path, |target| {
+        match ending(path).as_str() {
+            "npy" => npy::write(target, shape, values)?,
+            _ => csv::write(target, shape.iter().skip(1).product(), values)?,
+        }
+        Ok(())
+    })
 }

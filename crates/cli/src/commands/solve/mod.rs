@@ -25,8 +25,9 @@ use question::Asked;
 ///
 /// Transport, completion, sensing, sparse recovery, regression, approximation and linear systems. Every question has several
 /// solvers, which its help lists; `compare` runs all of them, and `theory` has closed forms. Numbers are read from .npy, .npz,
-/// .csv and .mtx files and written likewise. Ctrl-C returns the best that was found so far, and writes it; a second one ends the
-/// program. Exit code 1 when the solver did not converge.
+/// .csv and .mtx files and written likewise; in a .csv, lines that begin with `#` are remarks, and a first line without numbers
+/// names the columns. Ctrl-C returns the best that was found so far, and writes it; a second one ends the program. Exit code 1
+/// when the solver did not converge.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Solve {
@@ -50,6 +51,7 @@ enum Command {
     Transport(Box<Asked<transport::Transport>>),
     Complete(Box<Asked<complete::Complete>>),
     Sense(Box<Asked<sense::Sense>>),
+    #[command(visible_alias = "krosbl")]
     Recover(Box<Asked<recover::Recover>>),
     Regress(Box<Asked<regress::Regress>>),
     RegressKronecker(Box<Asked<regress_kronecker::RegressKronecker>>),

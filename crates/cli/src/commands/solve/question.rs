@@ -4,6 +4,7 @@ use super::options::{self, Options, Watching};
 use super::show::Answer;
 use super::{compare, files};
 use crate::errors::Failure;
+use crate::pages::PageFile;
 use crate::{Context, Exit};
 use anyhow::Result;
 use rankine_solve::{Outcome, Solvers};
@@ -109,6 +110,8 @@ impl<Q: Question> Asked<Q> {
         let name = options.solver.as_deref().unwrap_or(question.solver());
         let choice: Q::Solvers = options::choose(name, &options.changes)?;
         let stop = options.limits.stop(&choice, Q::tolerance(&choice))?;
+        // Whatever is read is no page, and so safe.
+        let file = PageFile::html(options.pages.html.as_deref(), Vec::new())?;
         let posed = question.pose()?;
         let watching = Watching::new(context, &options.limits);
         let posed = question.settle(posed, &watching)?;
@@ -129,8 +132,9 @@ impl<Q: Question> Asked<Q> {
             report: report.map(drop),
             output: options.output.as_deref(),
         };
-        if let Some(path) = &options.pages.html {
-            files::write(path, answer.full_page()?.html().as_bytes())?;
+        if options.pages.html.is_some() {
+            let page = answer.full_page()?;
+            file.write(|| page)?;
         }
         match options.pages.json {
             true => context.show_json(&answer.json())?,

@@ -24,10 +24,10 @@ pub struct Regress {
     /// Target; [n]
     #[arg(long, value_name = "FILE", requires = "design")]
     target: Option<PathBuf>,
-    /// Table of numbers, .csv, .tsv or .txt, in the place of both
+    /// Table of numbers, .csv, .tsv or .txt, in the place of both; a first column without a name is left out as the names of rows
     #[arg(long, value_name = "FILE", requires = "column", conflicts_with_all = ["design", "target"])]
     table: Option<PathBuf>,
-    /// Column of the table that is the target, by number from 1 or name
+    /// Column of the table that is the target, by number from 1, names of rows not counted, or by name
     #[arg(long, value_name = "NAME", requires = "table")]
     column: Option<String>,
     /// Fit a constant as well, the last of the coefficients

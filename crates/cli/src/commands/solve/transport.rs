@@ -4,7 +4,8 @@ use super::files;
 use super::options::{at_least_zero, help, word};
 use super::question::{Facts, Posed, Question};
 use anyhow::Result;
-use rankine_data::arrays::Sparse;
+use rankine_data::arrays::matrix_market;
+use rankine_data::arrays::npz::Writer;
 use rankine_solve::Mat;
 use rankine_solve::transport::points::{self, Metric};
 use rankine_solve::transport::{self as library, Plan, TransportSolver};
@@ -104,24 +105,37 @@ impl Question for Transport {
     }
 
     fn write(&self, _: &Posed<Self>, solution: &Plan, path: &Path) -> Result<()> {
+        // A plan may be most of what memory holds: it is written as it lies there.
         let Plan { plan, source_potential, target_potential, .. } = solution;
+        let (rows, columns) = plan.shape();
         if files::ending(path) == "mtx" {
-            let ((rows, columns), mut entries) = (plan.shape(), Vec::new());
-            plan.each(|row, column, mass| entries.push((row, column, mass)));
-            return files::write_entries(path, &Sparse { rows, columns, entries });
+            return files::write_with(path, |target| {
+                matrix_market::begin(target, (rows, columns), plan.nonzeros())?;
+                let mut written = Ok(());
+                plan.each(|row, column, mass| {
+                    if written.is_ok() {
+                        written = matrix_market::write_entry(target, (row, column, mass));
+                    }
+                });
+                Ok(written?)
+            });
         }
-        let whole = files::from_matrix(plan.dense().as_ref());
+        let whole: &Mat<f64> = &plan.whole();
         if files::ending(path) != "npz" {
-            return files::write_array(path, &whole);
+            return files::write_values(path, &[rows, columns], files::by_rows(whole.as_ref()));
         }
-        let mut arrays = vec![("plan", whole)];
-        for (name, potential) in
-            [("source_potential", source_potential), ("target_potential", target_potential)]
-        {
-            if !potential.is_empty() {
-                arrays.push((name, files::from_vector(potential)));
+        files::write_with(path, |target| {
+            let mut writer = Writer::onto(path, target);
+            writer.add_values("plan", &[rows, columns], files::by_rows(whole.as_ref()))?;
+            for (name, potential) in
+                [("source_potential", source_potential), ("target_potential", target_potential)]
+            {
+                if !potential.is_empty() {
+                    writer.add_values(name, &[potential.len()], potential.iter().copied())?;
+                }
             }
-        }
-        files::write_npz(path, &arrays)
+            writer.close()?;
+            Ok(())
+        })
     }
 }

@@ -120,6 +120,13 @@ fn every_question_is_answered() {
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(answer["facts"]["relative_error"].as_f64().unwrap() < 0.01, "{answer}");
     assert_eq!(npy::read_complex(&folder.join("x.npy")).unwrap().shape, [64]);
+    let named = [&["krosbl"][..], &recover[2..], &["--solver", "svd-kro-sbl"]].concat();
+    assert_eq!(json(folder, 0, &named)["question"], "Kronecker recovery");
+    json(
+        folder,
+        0,
+        &["approximate", "--dimensions", "2", "--level", "4", "--span", "total", "--function", "exp"],
+    );
     // y = 2·x + 0·z + 1.
     json(
         folder,
@@ -213,6 +220,11 @@ fn an_answer_is_a_start() {
     let other = ["complete", "--random", "rows=41", "columns=30", "rank=2", "share=0.6", "--rank", "2"];
     let wrong = "`left` of `complete.npz` has the shape [40, 2]; expected [41, 2]";
     refused(folder, &[&other[..], &["--start", "complete.npz"]].concat(), wrong);
+    let linear = ["linear", "--matrix", "A.csv", "--right", "c.csv", "--start", "C.csv"];
+    refused(folder, &linear, "`x` of `C.csv` has the shape [3, 2]; expected [2]");
+    let recover = ["recover", "--random", "rows=[6,6]", "columns=[8,8]", "nonzeros=1", "decibels=40"];
+    let plain = [&recover[..], &["--solver", "sbl", "--start", "recover.npz"]].concat();
+    refused(folder, &plain, "the solution to start from has 2 vectors of variances; expected 1");
     let product = ["sense", "--random", "--rank", "2", "--start", "linear.npy"];
     refused(folder, &product, "`linear.npy` does not hold all of a solution");
     refused(folder, &["approximate", "--start", "linear.npy"], "nothing of this question is started");

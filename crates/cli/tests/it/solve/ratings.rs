@@ -1,7 +1,9 @@
 //! Ratings, with the names of users and items.
 
 use super::{json, refused};
+use crate::common::run;
 use rankine_data::arrays::npz::Npz;
+use serde_json::Value;
 
 #[test]
 fn ratings_are_completed_and_keep_their_names() {
@@ -27,6 +29,14 @@ fn ratings_are_completed_and_keep_their_names() {
     refused(folder, &["complete", "ratings.csv", "--rank", "40"], "`rank` is 40");
     std::fs::write(folder.join("bad.csv"), "u,i,3\nu,j,good\n").unwrap();
     refused(folder, &["complete", "bad.csv"], "`bad.csv`: line 2, column 3: `good` is no number");
+    refused(
+        folder,
+        &["complete", "bad.csv"],
+        "hint: write numbers with a point; where the first three columns",
+    );
+    refused(folder, &["complete", "bad.csv", "--columns", "1,2,3"], "hint: write plain numbers with a point");
+    std::fs::write(folder.join("bad.csv"), "u,\"i\ni\",3\n").unwrap();
+    refused(folder, &["complete", "bad.csv"], "`bad.csv`: line 1: a quote is opened and not closed");
     std::fs::write(folder.join("bad.csv"), "user,item,rating\nu,i,3\n\nu,j,2\nu,i,4\n").unwrap();
     refused(folder, &["complete", "bad.csv"], "`bad.csv`: lines 2 and 5: what `u` gives `i` is given twice");
     std::fs::write(folder.join("bad.csv"), "u,i,3\nu,j,nan\n").unwrap();
@@ -74,6 +84,22 @@ fn files_of_ratings_are_read_as_they_are_found() {
         let found = left.values[0] * right.values[8];
         assert!((found - 5.0).abs() < 1e-3, "{name}: {found}");
     }
+}
+
+#[test]
+fn a_rating_that_reads_as_a_remark_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let limits = ["complete", "ratings.csv", "--rank", "1", "--ridge", "0.1", "--steps", "2"];
+    let warning = |text: &str| {
+        std::fs::write(folder.join("ratings.csv"), text).unwrap();
+        let output = run(folder, &[&["solve"][..], &limits, &["--json"]].concat());
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["warning"].clone()
+    };
+    let said = warning("# user,item,rating\na,b,3\n#a,c,4\nd,b,2\n");
+    assert!(said.as_str().unwrap().starts_with("line 3 begins with `#`"), "{said}");
+    assert!(warning("# user,item,rating\na,b,3\n\"#a\",c,4\nd,b,2\n").is_null());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use super::Setting;
 use crate::{
     findings::Finding,
+    gap::Gap,
     transfer::{Arm, mean, rate_words},
 };
 use rankine_report::format::count;
@@ -60,14 +61,6 @@ pub(super) struct Best {
     pub dice: Vec<f64>,
 }
 
-/// Ours above theirs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Gap {
-    mean: f64,
-    /// One standard error; none of one seed.
-    noise: Option<f64>,
-}
-
 impl Found {
     pub(super) fn new(setting: &Setting, arms: &[Arm], contestants: [String; 3]) -> Self {
         let (setting, arms) = (setting.clone(), arms.to_vec());
@@ -104,10 +97,7 @@ impl Found {
 
     fn gap(&self, theirs: &str, images: usize) -> Gap {
         let [ours, theirs] = [self.contestants[0].as_str(), theirs].map(|arm| self.best(arm, images).dice);
-        let gaps: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours - theirs).collect();
-        let (mean, seeds) = (mean(&gaps), gaps.len() as f64);
-        let squares: f64 = gaps.iter().map(|gap| (gap - mean).powi(2)).sum();
-        Gap { mean, noise: (1 < gaps.len()).then(|| (squares / (seeds - 1.0) / seeds).sqrt()) }
+        Gap::of_pairs(&ours, &theirs)
     }
 
     pub fn findings(&self) -> Vec<Finding> {
@@ -122,16 +112,16 @@ impl Found {
                     "{images} images: Dice of {ours} at least that of {theirs}, each at its best rate"
                 );
                 let (gap, words) = (self.gap(theirs, images), self.words(theirs, images));
-                findings.push(Finding::new(claim, published, words, 0.0 <= gap.mean));
+                findings.push(Finding::new(claim, published, words, 0.0 <= gap.value));
             }
         }
         if let &[fewest, .., most] = self.setting.images.as_slice() {
-            let [few, many] = [fewest, most].map(|images| self.gap(lora, images).mean);
+            let [few, many] = [fewest, most].map(|images| self.gap(lora, images));
             findings.push(Finding::new(
                 format!("with {fewest} images {ours} is ahead of {lora}, and by more than with {most}"),
                 "the advantage is with few images (abstract; no numbers by size)",
-                format!("{few:+.3} against {many:+.3}"),
-                0.0 < few && many < few,
+                format!("with {fewest}: {}; with {most}: {}", few.plain(), many.plain()),
+                0.0 < few.value && many.value < few.value,
             ));
         }
         let [own, theirs] = [ours, lora].map(|arm| self.trained(arm));
@@ -148,14 +138,7 @@ impl Found {
     /// Both with their rates and spreads, the gap and its noise.
     fn words(&self, theirs: &str, images: usize) -> String {
         let [own, other] = [self.contestants[0].as_str(), theirs].map(|arm| self.best(arm, images).words());
-        let Gap { mean, noise } = self.gap(theirs, images);
-        match noise {
-            None => format!("{own} against {other}: {mean:+.3}, of one seed"),
-            Some(noise) if mean.abs() <= noise => {
-                format!("{own} against {other}: {mean:+.3}, noise {noise:.3}, a gap of the size of the noise")
-            }
-            Some(noise) => format!("{own} against {other}: {mean:+.3}, noise {noise:.3}"),
-        }
+        format!("{own} against {other}: {}", self.gap(theirs, images).plain())
     }
 }
 
@@ -223,7 +206,7 @@ mod tests {
             _ => 0.5,
         });
         let gap = found.gap("LoRA", 20);
-        assert!((gap.mean - 0.2).abs() < 1e-12 && (gap.noise.unwrap() - 0.1).abs() < 1e-12, "{gap:?}");
+        assert!((gap.value - 0.2).abs() < 1e-12 && (gap.noise.unwrap() - 0.1).abs() < 1e-12, "{gap:?}");
         let findings = found.findings();
         let holds: Vec<bool> = findings.iter().map(|finding| finding.holds).collect();
         // 20 images against both, 100 images against both, the gaps, the sizes, which are 4 each.
@@ -233,7 +216,7 @@ mod tests {
         // Who is behind with few images has no advantage there, however far behind he is with many.
         let behind = self::found(|arm, images, _, _| if arm == "SALT" { 0.5 / images as f64 } else { 0.6 });
         let ahead = self::found(|arm, images, _, _| if arm == "SALT" { 20.0 / images as f64 } else { 0.6 });
-        assert!(behind.gap("LoRA", 100).mean < behind.gap("LoRA", 20).mean);
+        assert!(behind.gap("LoRA", 100).value < behind.gap("LoRA", 20).value);
         assert_eq!((behind.findings()[4].holds, ahead.findings()[4].holds), (false, true));
     }
 }

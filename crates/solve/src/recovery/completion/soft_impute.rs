@@ -19,6 +19,7 @@ use crate::vectors::dot;
 use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::Mat;
 use rankine_linalg::double::{Triples, multiply, orthonormal_basis, thin_qr, thin_svd};
+use rankine_linalg::soft_threshold;
 use rankine_random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -98,7 +99,7 @@ impl Iterate<Completion> for SoftImpute {
         }
         state.shrinkage = (self.decay * state.shrinkage).max(state.least);
         let Triples { u, s, v } = thin_svd(across.as_ref())?;
-        let values: Vec<f64> = s.iter().map(|value| (value - state.shrinkage).max(0.0)).collect();
+        let values = soft_threshold(&s, state.shrinkage);
         let turned = multiply(basis.as_ref(), v.as_ref());
         state.left = scaled(&turned, &values, 1.0);
         state.right = Vectors::of(u.as_ref());

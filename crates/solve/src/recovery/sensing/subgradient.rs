@@ -6,7 +6,9 @@
 //!     U   ← U − η_t·Q·U,   η_t = η·ρ^t/‖Q‖₂  (geometric)   or   η·(f(U)/f(0))/‖C‖₂  (polyak)
 //!
 //! The size of an outlier is never seen, only its sign; directions beyond the rank of M stay as small as the start. ‖Q‖₂ is
-//! by power iteration, warm-started. One reading of the measurements a step: 2·m·d² multiply-adds; the start costs O(d³).
+//! by power iteration, warm-started. One reading of the measurements a step: 2·m·d² multiply-adds; the start costs O(d³). From a
+//! solution that is given, the η of geometric steps is halved first until a step does not make f larger: near the end it is left
+//! otherwise.
 //!
 //! Paper: [subgradient_recovery]. Departure: the `polyak` step is in units of the problem, f(0) and ‖C‖₂, instead of
 //! η·(π/2)·f, so that it depends on neither the scale of M nor the law of the A_i; for Gaussian ones without noise, where
@@ -22,6 +24,12 @@ use serde::{Deserialize, Serialize};
 
 /// Power iterations a step.
 const POWERS: usize = 10;
+
+/// Halvings of the first length at most.
+const HALVINGS: usize = 60;
+
+/// Share of f that is put down to rounding.
+const ROUNDING: f64 = 1e-12;
 
 /// The solver.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +77,8 @@ pub struct State {
     first: f64,
     /// ‖C‖₂.
     strength: f64,
+    /// What is left of η at the start.
+    share: f64,
     /// The leading eigenvector of Q as far as known; [d, 1].
     direction: Mat<f64>,
 }
@@ -81,7 +91,7 @@ impl Iterate<Sensing> for Subgradient {
         Stop { steps: 4000, tolerance: 1e-8 }
     }
 
-    fn start(&self, problem: &Sensing, from: Option<&Factors>, _: &Pulse<'_>) -> Result<State> {
+    fn start(&self, problem: &Sensing, from: Option<&Factors>, pulse: &Pulse<'_>) -> Result<State> {
         let side = problem.side()?;
         self.check()?;
         let nothing = Mat::<f64>::zeros(side, 0);
@@ -102,7 +112,11 @@ impl Iterate<Sensing> for Subgradient {
         };
         let descent = Descent::new(problem, Factors { left: x.clone(), right: x }, Loss::Absolute);
         let loss = problem.measure(&descent.pass.values).objective;
-        Ok(State { descent, loss, first, strength, direction })
+        let mut state = State { descent, loss, first, strength, share: 1.0, direction };
+        if let (Some(_), Pace::Geometric { eta, .. }) = (from, self.pace) {
+            state.shorten(problem, eta, pulse);
+        }
+        Ok(state)
     }
 
     fn step(&self, problem: &Sensing, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
@@ -135,7 +149,9 @@ impl Subgradient {
     /// η_t, 0 where Q is.
     fn length(&self, state: &mut State) -> f64 {
         let (length, norm) = match self.pace {
-            Pace::Geometric { eta, rho } => (eta * rho.powf(state.descent.steps as f64), state.steepness()),
+            Pace::Geometric { eta, rho } => {
+                (eta * state.share * rho.powf(state.descent.steps as f64), state.steepness())
+            }
             Pace::Polyak { eta } => (eta * state.loss / state.first, state.strength),
         };
         if norm > 0.0 { length / norm } else { 0.0 }
@@ -143,6 +159,23 @@ impl Subgradient {
 }
 
 impl State {
+    /// Halves η until the first step does not lead up.
+    fn shorten(&mut self, problem: &Sensing, eta: f64, pulse: &Pulse<'_>) {
+        let norm = self.steepness();
+        let x = &self.descent.factors.left;
+        let slope = self.descent.pass.adjoint.symmetric_times(x.as_ref());
+        for _ in 0..HALVINGS {
+            let length = eta * self.share / norm;
+            let next = Mat::from_fn(x.nrows(), x.ncols(), |i, c| x[(i, c)] - length * slope[(i, c)]);
+            let values = problem.pass(next.as_ref(), next.as_ref(), Loss::Absolute).values;
+            let rises = self.loss * (1.0 + ROUNDING) < problem.measure(&values).objective;
+            if !rises || !pulse.beats() {
+                break;
+            }
+            self.share /= 2.0;
+        }
+    }
+
     /// ‖Q‖₂ by power iteration from the last direction.
     fn steepness(&mut self) -> f64 {
         let mut norm = 0.0;

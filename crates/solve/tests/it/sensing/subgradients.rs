@@ -6,7 +6,7 @@ use rankine_solve::recovery::Factors;
 use rankine_solve::recovery::sensing::subgradient::{Pace, Subgradient};
 use rankine_solve::recovery::sensing::symmetric::SymmetricGradient;
 use rankine_solve::recovery::sensing::{Plant, Planted, Sensing};
-use rankine_solve::{Iterate, Pulse, Silent, Solve, Stop};
+use rankine_solve::{Iterate, Outcome, Pulse, Silent, Solve, Stop};
 use std::sync::Arc;
 
 fn subgradient_errors(solver: &Subgradient, plant: &Plant, steps: usize) -> Vec<f64> {
@@ -77,6 +77,21 @@ fn the_iterates_of_subgradients_depend_on_signs_only() {
     let apart = solve(&plant.problem, Some(&from), &solver).product()
         - solve(&plant.problem, Some(&start), &solver).product();
     assert!(apart.norm_l2() < 1e-10, "{:e}", apart.norm_l2());
+}
+
+#[test]
+fn a_solution_is_a_start_that_is_not_left() {
+    let plant = Planted { noise: OUTLIERS, bound: 4, ..PLANTED }.positive(packed(480, 16)).unwrap();
+    let solver = Subgradient { pace: Pace::Geometric { eta: 0.25, rho: 0.985 }, ..Subgradient::default() };
+    let solve = |from: Option<&Factors>| {
+        let stop = Stop { steps: 1000, tolerance: 1e-5 };
+        solver.solve(&plant.problem, from, stop, &mut Silent::watch).unwrap()
+    };
+    let first = solve(None);
+    let again = solve(Some(&first.solution));
+    let steps = [&first, &again].map(|report| report.trace.len());
+    assert_eq!([first.outcome, again.outcome], [Outcome::Converged; 2]);
+    assert!(10 * steps[1] < steps[0], "{steps:?}");
 }
 
 #[test]

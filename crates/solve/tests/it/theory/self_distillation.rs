@@ -11,6 +11,7 @@ use rankine_solve::theory::kernel::KernelRegression;
 use rankine_solve::theory::self_distillation::{
     coefficients, limit, mean_squared, optimal_chain, optimal_truth, rate, shrinkage,
 };
+use serde_json::Value;
 
 /// The eleven points of the toy.
 const TARGETS: [f64; 11] = [
@@ -96,6 +97,45 @@ fn the_best_weights_of_the_toy_are_the_published_ones() {
     }
     let clipped = optimal_chain(&regression, data, RIDGE, 6, 0.0..=1.0).unwrap();
     assert!((clipped[1].raw - chain[1].raw).abs() < 1e-12 && clipped[1].truth == 0.0);
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn every_step_is_a_kernel_ridge_regression_of_scikit_learn() {
+    let document: Value = serde_json::from_str(include_str!("../../fixtures/kernel_ridge.json")).unwrap();
+    let near = |found: Mat<f64>, expected: &Value| {
+        let expected = numbers(expected);
+        let columns = found.ncols();
+        let largest = expected.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+        let apart =
+            expected.iter().enumerate().map(|(at, x)| (found[(at / columns, at % columns)] - x).abs());
+        apart.fold(0.0, f64::max) < 1e-11 * largest && expected.len() == found.nrows() * columns
+    };
+    for case in document["cases"].as_array().unwrap() {
+        let name = &case["name"];
+        let number = |key: &str| case[key].as_f64().unwrap();
+        let (inputs, ridge, truth) = (number("inputs") as usize, number("ridge"), number("truth"));
+        let matrix = |key: &str, columns: usize| {
+            let values = numbers(&case[key]);
+            Mat::from_fn(values.len() / columns, columns, |i, j| values[i * columns + j])
+        };
+        let (kernel, targets) = (matrix("kernel", inputs), matrix("targets", 2));
+        let regression = KernelRegression::new(kernel.as_ref(), targets.as_ref()).unwrap();
+        let rotated = regression.rotated(matrix("cross", inputs).as_ref()).unwrap();
+        let d = regression.eigenvalues();
+        let predicted = case["predicted"].as_array().unwrap();
+        for (step, (fitted, predicted)) in
+            case["fitted"].as_array().unwrap().iter().zip(predicted).enumerate()
+        {
+            let b = shrinkage(d, ridge, truth, step + 1).unwrap();
+            assert!(near(regression.fitted(&b), fitted), "{name}, step {step}");
+            let c = coefficients(d, ridge, truth, &shrinkage(d, ridge, truth, step).unwrap()).unwrap();
+            assert!(near(regression.predicted(rotated.as_ref(), &c), predicted), "{name}, step {step}");
+        }
+    }
 }
 
 proptest! {

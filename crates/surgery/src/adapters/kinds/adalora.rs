@@ -6,9 +6,8 @@
 //! `init_r` all the same.
 
 use super::site::{Site, scale_rows};
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
-use crate::adapters::change::Change;
 use indexmap::IndexMap;
 use rankine_checkpoint::adapter::Foreign;
 use serde_json::Value;
@@ -69,15 +68,17 @@ fn kept(masks: &Value) -> Option<IndexMap<String, usize>> {
 }
 
 impl Formula for AdaLora {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let rank = self.kept.get(site.path).copied().unwrap_or(self.rank);
         let mut a = site.tensor("lora_A", &[rank, site.inputs])?;
         let b = site.tensor("lora_B", &[site.outputs, rank])?;
         let e = site.tensor("lora_E", &[rank, 1])?;
-        // peft's rule: no alpha is as much alpha as directions.
-        let alpha = if 0.0 < self.alpha { self.alpha } else { rank as f64 };
-        let scale = alpha / (self.rank as f64 + 1e-5);
-        scale_rows(&mut a, &e.iter().map(|&e| (scale * f64::from(e)) as f32).collect::<Vec<_>>());
-        Ok(site.product(b, a, rank))
+        Ok(Box::new(move || {
+            // peft's rule: no alpha is as much alpha as directions.
+            let alpha = if 0.0 < self.alpha { self.alpha } else { rank as f64 };
+            let scale = alpha / (self.rank as f64 + 1e-5);
+            scale_rows(&mut a, &e.iter().map(|&e| (scale * f64::from(e)) as f32).collect::<Vec<_>>());
+            Ok(site.product(b, a, rank))
+        }))
     }
 }

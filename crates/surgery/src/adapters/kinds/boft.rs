@@ -9,9 +9,8 @@
 
 use super::rotations::{cayley, rotate};
 use super::site::{Site, scale_rows};
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
-use crate::adapters::change::Change;
 use rankine_checkpoint::adapter::Foreign;
 use rankine_kernels::reduce;
 
@@ -31,7 +30,7 @@ pub(super) const CARD: Card = Card {
 struct Boft;
 
 impl Formula for Boft {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let inputs = site.inputs;
         // A tensor that is not there, or has another number of sides, is refused when it is read.
         let [factors, count, size] = match site.shape("boft_R") {
@@ -44,17 +43,20 @@ impl Formula for Boft {
             return Err(site.files.wrong("boft_block_size", expected).into());
         }
         let blocks = site.tensor("boft_R", &[factors, count, size, size])?;
-        let weight = site.weight()?;
-        let mut change = weight.clone();
-        for (i, blocks) in blocks.chunks_exact(count * size * size).enumerate() {
-            let rotations: Vec<f64> =
-                blocks.chunks_exact(size * size).flat_map(|block| cayley(&skew(block, size), size)).collect();
-            let order = if factors == 1 { (0..inputs).collect() } else { butterfly(inputs, size, i) };
-            rotate(&mut change, &rotations, size, &order);
-        }
-        scale_rows(&mut change, &site.tensor("boft_s", &[site.outputs, 1])?);
-        reduce::axpy(-1.0, &weight, &mut change);
-        Ok(site.dense(change))
+        let scales = site.tensor("boft_s", &[site.outputs, 1])?;
+        Ok(Box::new(move || {
+            let weight = site.weight()?;
+            let mut change = weight.clone();
+            for (i, blocks) in blocks.chunks_exact(count * size * size).enumerate() {
+                let blocks = blocks.chunks_exact(size * size);
+                let rotations: Vec<f64> = blocks.flat_map(|block| cayley(&skew(block, size), size)).collect();
+                let order = if factors == 1 { (0..inputs).collect() } else { butterfly(inputs, size, i) };
+                rotate(&mut change, &rotations, size, &order);
+            }
+            scale_rows(&mut change, &scales);
+            reduce::axpy(-1.0, &weight, &mut change);
+            Ok(site.dense(change))
+        }))
     }
 }
 

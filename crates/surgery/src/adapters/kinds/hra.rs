@@ -6,9 +6,8 @@
 //! Exact, of rank r. With `apply_GS` the columns are made orthogonal first, one after the other, and mₖ = 2·uₖ.
 
 use super::site::Site;
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
-use crate::adapters::change::Change;
 use crate::adapters::product::transposed;
 use rankine_checkpoint::adapter::Foreign;
 use rankine_kernels::gemm::{Matrix, matmul};
@@ -26,10 +25,22 @@ struct Hra {
 }
 
 impl Formula for Hra {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let (rank, inputs) = (site.files.rank_of(site.path, 8)?, site.inputs);
         let u = transposed(&site.tensor("hra_u", &[inputs, rank])?, inputs, rank);
-        // Rows of the two are uₖ and mₖ.
+        Ok(Box::new(move || {
+            let [mirrors, moved] = self.reflections(&u, inputs);
+            let (weight, mut b) = (site.weight()?, vec![0.0; site.outputs * rank]);
+            let moved = Matrix::new(&moved, rank, inputs).t();
+            matmul(&mut b, Matrix::new(&weight, site.outputs, inputs), moved, -1.0, false);
+            Ok(site.product(b, mirrors, rank))
+        }))
+    }
+}
+
+impl Hra {
+    /// Rows uₖ and mₖ; u: columns of the file, each a row of so many numbers.
+    fn reflections(&self, u: &[f32], inputs: usize) -> [Vec<f32>; 2] {
         let (mut mirrors, mut moved): (Vec<Vec<f64>>, Vec<Vec<f64>>) = Default::default();
         for row in u.chunks_exact(inputs) {
             let mut mirror: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
@@ -48,11 +59,7 @@ impl Formula for Hra {
             moved.push(step.iter().map(|x| 2.0 * x).collect());
             mirrors.push(mirror);
         }
-        let narrow = |rows: &[Vec<f64>]| rows.iter().flatten().map(|&x| x as f32).collect::<Vec<_>>();
-        let (weight, moved, mut b) = (site.weight()?, narrow(&moved), vec![0.0; site.outputs * rank]);
-        let moved = Matrix::new(&moved, rank, inputs).t();
-        matmul(&mut b, Matrix::new(&weight, site.outputs, inputs), moved, -1.0, false);
-        Ok(site.product(b, narrow(&mirrors), rank))
+        [mirrors, moved].map(|rows| rows.iter().flatten().map(|&x| x as f32).collect())
     }
 }
 

@@ -6,9 +6,8 @@
 //! Of full rank. Which of the two it is shows in the shape of a linear layer; of a convolution `feedforward_modules` says.
 
 use super::site::{Site, scale_columns, scale_rows};
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
-use crate::adapters::change::Change;
 use rankine_checkpoint::adapter::{Foreign, LayerKind};
 
 pub(super) const CARD: Card = Card {
@@ -21,15 +20,18 @@ pub(super) const CARD: Card = Card {
 struct Ia3;
 
 impl Formula for Ia3 {
-    fn change(&self, site: &Site) -> Result<Change> {
-        // W·(l − 1), so that small changes are not differences of large numbers.
-        let less_one = |factors: Vec<f32>| -> Vec<f32> { factors.iter().map(|l| l - 1.0).collect() };
-        let mut weight = site.weight()?;
-        match factors(site)? {
-            Factors::Inputs(factors) => scale_columns(&mut weight, &less_one(factors)),
-            Factors::Outputs(factors) => scale_rows(&mut weight, &less_one(factors)),
-        }
-        Ok(site.dense(weight))
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+        let factors = factors(site)?;
+        Ok(Box::new(move || {
+            // W·(l − 1), so that small changes are not differences of large numbers.
+            let less_one = |factors: Vec<f32>| -> Vec<f32> { factors.iter().map(|l| l - 1.0).collect() };
+            let mut weight = site.weight()?;
+            match factors {
+                Factors::Inputs(factors) => scale_columns(&mut weight, &less_one(factors)),
+                Factors::Outputs(factors) => scale_rows(&mut weight, &less_one(factors)),
+            }
+            Ok(site.dense(weight))
+        }))
     }
 
     fn takes_convolutions(&self) -> bool {

@@ -7,7 +7,7 @@
 //! of a convolution larger than 1 × 1 is in Tucker form instead: w_a: [r, out]  w_b: [r, channels]  t: [r, r, h, w].
 
 use super::site::Site;
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
 use crate::adapters::change::Change;
 use crate::adapters::product::Product;
@@ -32,7 +32,7 @@ pub(super) const CARD: Card = Card {
 struct LoHa;
 
 impl Formula for LoHa {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let (rank, outputs, inputs) = (site.files.rank_of(site.path, 8)?, site.outputs, site.inputs);
         let scale = site.files.alpha_of(site.path)?.unwrap_or(8.0) / rank as f64;
         let pair = |[core, b, a]: [&str; 3]| -> Result<_> {
@@ -44,20 +44,25 @@ impl Formula for LoHa {
         };
         let left = pair(["hada_t1", "hada_w1_a", "hada_w1_b"])?;
         let right = pair(["hada_t2", "hada_w2_a", "hada_w2_b"])?;
-        if site.limit() <= rank * rank {
-            let (mut values, other) = (left.times(scale).dense(), right.dense());
-            values.iter_mut().zip(other).for_each(|(x, y)| *x *= y);
-            return Ok(site.dense(values));
-        }
-        let rows = left.b.chunks_exact(rank).zip(right.b.chunks_exact(rank));
-        let b = rows.flat_map(|(x, y)| x.iter().flat_map(move |x| y.iter().map(move |y| x * y)));
-        let rows =
-            left.a.chunks_exact(inputs).flat_map(|x| right.a.chunks_exact(inputs).map(move |y| (x, y)));
-        let a = rows.flat_map(|(x, y)| x.iter().zip(y).map(move |(x, y)| (scale * f64::from(x * y)) as f32));
-        Ok(site.product(b.collect(), a.collect(), rank * rank))
+        Ok(Box::new(move || Ok(times(site, [left, right], scale))))
     }
 
     fn takes_convolutions(&self) -> bool {
         true
     }
+}
+
+/// scale · left∘right, both of the same rank.
+fn times(site: &Site, [left, right]: [Product; 2], scale: f64) -> Change {
+    let (rank, inputs) = (left.rank, left.inputs);
+    if site.limit() <= rank * rank {
+        let (mut values, other) = (left.times(scale).dense(), right.dense());
+        values.iter_mut().zip(other).for_each(|(x, y)| *x *= y);
+        return site.dense(values);
+    }
+    let rows = left.b.chunks_exact(rank).zip(right.b.chunks_exact(rank));
+    let b = rows.flat_map(|(x, y)| x.iter().flat_map(move |x| y.iter().map(move |y| x * y)));
+    let rows = left.a.chunks_exact(inputs).flat_map(|x| right.a.chunks_exact(inputs).map(move |y| (x, y)));
+    let a = rows.flat_map(|(x, y)| x.iter().zip(y).map(move |(x, y)| (scale * f64::from(x * y)) as f32));
+    site.product(b.collect(), a.collect(), rank * rank)
 }

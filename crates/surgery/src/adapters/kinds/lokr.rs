@@ -8,9 +8,8 @@
 //! [k, n, h, w], [k, r] · [r, n·h·w], or with `use_effective_conv2d` in Tucker form w_a: [r, k]  w_b: [r, n]  t: [r, r, h, w].
 
 use super::site::Site;
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
-use crate::adapters::change::Change;
 use crate::adapters::product::Product;
 use rankine_checkpoint::adapter::{Foreign, LayerKind};
 
@@ -49,7 +48,7 @@ impl LoKr {
 }
 
 impl Formula for LoKr {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let rank = site.files.rank_of(site.path, 8)?;
         let scale = site.files.alpha_of(site.path)?.unwrap_or(8.0) / rank as f64;
         let [l, k] = factorisation(site.outputs, self.factor);
@@ -63,14 +62,16 @@ impl Formula for LoKr {
             }
             _ => pair(site, ["lokr_w2", "lokr_w2_a", "lokr_w2_b"], [k, n, rank], &[k, n])?,
         };
-        let w2 = w2.times(scale);
-        let inner = w1.rank * w2.rank;
-        if site.limit() <= inner {
-            return Ok(site.dense(kronecker((&w1.dense(), m), (&w2.dense(), w2.inputs))));
-        }
-        let b = kronecker((&w1.b, w1.rank), (&w2.b, w2.rank));
-        let a = kronecker((&w1.a, m), (&w2.a, w2.inputs));
-        Ok(site.product(b, a, inner))
+        Ok(Box::new(move || {
+            let w2 = w2.times(scale);
+            let inner = w1.rank * w2.rank;
+            if site.limit() <= inner {
+                return Ok(site.dense(kronecker((&w1.dense(), m), (&w2.dense(), w2.inputs))));
+            }
+            let b = kronecker((&w1.b, w1.rank), (&w2.b, w2.rank));
+            let a = kronecker((&w1.a, m), (&w2.a, w2.inputs));
+            Ok(site.product(b, a, inner))
+        }))
     }
 
     fn takes_convolutions(&self) -> bool {

@@ -7,9 +7,8 @@
 //! `init_weights` says which. The first two are exact, of rank r; the last is of full rank.
 
 use super::site::Site;
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
-use crate::adapters::change::Change;
 use rankine_checkpoint::adapter::Foreign;
 use serde_json::Value;
 
@@ -42,7 +41,7 @@ impl Miss {
 }
 
 impl Formula for Miss {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let rank = site.files.rank_of(site.path, 64)?;
         match *self {
             Self::Shards => shards(site, rank, site.outputs),
@@ -53,33 +52,37 @@ impl Formula for Miss {
 }
 
 /// Bᵀ, repeated below itself, times the matrix that adds up shards.
-fn shards(site: &Site, rank: usize, width: usize) -> Result<Change> {
+fn shards<'a>(site: &'a Site<'a>, rank: usize, width: usize) -> Result<Pending<'a>> {
     let block = site.tensor("miss_block", &[rank, width])?;
-    let row = |output: usize| (0..rank).map(move |k| k * width + output % width);
-    let b = (0..site.outputs).flat_map(row).map(|at| block[at]).collect();
-    let mut a = vec![0.0; rank * site.inputs];
-    (0..site.inputs).for_each(|input| a[input % rank * site.inputs + input] = 1.0);
-    Ok(site.product(b, a, rank))
+    Ok(Box::new(move || {
+        let row = |output: usize| (0..rank).map(move |k| k * width + output % width);
+        let b = (0..site.outputs).flat_map(row).map(|at| block[at]).collect();
+        let mut a = vec![0.0; rank * site.inputs];
+        (0..site.inputs).for_each(|input| a[input % rank * site.inputs + input] = 1.0);
+        Ok(site.product(b, a, rank))
+    }))
 }
 
-fn bat(site: &Site, rank: usize) -> Result<Change> {
+fn bat<'a>(site: &'a Site<'a>, rank: usize) -> Result<Pending<'a>> {
     let inputs = site.inputs;
     if !inputs.is_multiple_of(rank) || !site.outputs.is_multiple_of(rank) {
         return Err(site.files.wrong("r", "a divisor of both sides of every adapted weight").into());
     }
     let block = site.tensor("miss_block", &[site.outputs / rank, rank, rank])?;
-    let weight = site.weight()?;
-    let mut change = vec![0.0; weight.len()];
-    for (output, out) in change.chunks_exact_mut(inputs).enumerate() {
-        let square = &block[output / rank * rank * rank..][..rank * rank];
-        let own = &square[output % rank * rank..][..rank];
-        let row = &weight[output * inputs..][..inputs];
-        for (out, row) in out.chunks_exact_mut(rank).zip(row.chunks_exact(rank)) {
-            out.copy_from_slice(own);
-            for (w, line) in row.iter().zip(square.chunks_exact(rank)) {
-                out.iter_mut().zip(line).for_each(|(out, x)| *out += w * x);
+    Ok(Box::new(move || {
+        let weight = site.weight()?;
+        let mut change = vec![0.0; weight.len()];
+        for (output, out) in change.chunks_exact_mut(inputs).enumerate() {
+            let square = &block[output / rank * rank * rank..][..rank * rank];
+            let own = &square[output % rank * rank..][..rank];
+            let row = &weight[output * inputs..][..inputs];
+            for (out, row) in out.chunks_exact_mut(rank).zip(row.chunks_exact(rank)) {
+                out.copy_from_slice(own);
+                for (w, line) in row.iter().zip(square.chunks_exact(rank)) {
+                    out.iter_mut().zip(line).for_each(|(out, x)| *out += w * x);
+                }
             }
         }
-    }
-    Ok(site.dense(change))
+        Ok(site.dense(change))
+    }))
 }

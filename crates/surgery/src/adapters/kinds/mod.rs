@@ -12,14 +12,16 @@
 mod rotations;
 mod site;
 
-use super::assemble::{Part, assemble};
+use super::assemble::Part;
 use super::change::Change;
 use super::convert::Conversion;
+use super::cut::{Cut, complete_biases};
 use super::keep::Keep;
-use crate::progress::in_groups;
-use crate::{Error, Result, Stage, Watch};
-use rankine_checkpoint::adapter::{Bias, Foreign, Origin, Replacement, modules_of};
-use rankine_checkpoint::{Adapter, Tensors};
+use crate::{Error, Result, Watch};
+use rankine_checkpoint::adapter::{
+    Bias, Fault, Finding, Foreign, ModuleName, Origin, Replacement, modules_of,
+};
+use rankine_checkpoint::{Adapter, Error as FileError, Tensors};
 use site::Site;
 use std::path::Path;
 
@@ -35,10 +37,14 @@ struct Card {
     open: fn(&Foreign) -> Result<Box<dyn Formula>>,
 }
 
+/// ΔW, once it is called for.
+type Pending<'a> = Box<dyn FnOnce() -> Result<Change> + 'a>;
+
 /// What an adapter of a kind makes of a module.
 trait Formula: Send + Sync {
-    /// ΔW.
-    fn change(&self, site: &Site) -> Result<Change>;
+    /// Reads what the file has for a module, and so finds out whether that fits; the base's numbers, and all work, wait for
+    /// the call of what is returned.
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>>;
 
     /// Whether it knows the change of a convolution too; its taps are the columns of a matrix.
     fn takes_convolutions(&self) -> bool {
@@ -62,8 +68,18 @@ macro_rules! kinds {
 
 kinds! { adalora, boft, delora, hra, ia3, loha, lokr, miss, oft, osf, randlora, shira, vblora, vera }
 
+/// What of an adapter of another kind does not fit a base.
+#[derive(Debug, Default)]
+pub struct Misfit {
+    /// Tensors and settings.
+    pub findings: Vec<Finding>,
+    /// Why modules cannot be converted whose tensors fit.
+    pub refused: Vec<Error>,
+}
+
 /// An adapter of one of peft's other kinds.
 pub struct OtherKind {
+    kind: &'static str,
     files: Foreign,
     formula: Box<dyn Formula>,
 }
@@ -79,7 +95,12 @@ impl OtherKind {
         let Some(card) = KINDS.iter().find(|card| card.name == kind) else { return Ok(None) };
         let files = Foreign::open(folder, card.tensors, card.settings)?;
         let formula = (card.open)(&files)?;
-        Ok(Some(Self { files, formula }))
+        Ok(Some(Self { kind: card.name, files, formula }))
+    }
+
+    /// Its `peft_type`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
     }
 
     /// What it has in common with a LoRA: whole modules, biases, the shared part of the configuration.
@@ -108,15 +129,17 @@ impl OtherKind {
             .filter_map(here)
             .map(|module| Site::new(module, &self.files, base, self.formula.as_ref()))
             .collect::<Result<_>>()?;
-        let compress = |site: &Site| finite(site, self.formula.change(site)?)?.compress(site.path, keep);
-        let pieces = in_groups(Stage::Recompressing, &sites, compress, watch)?;
+        let cut = Cut::of(base, &self.files.rest, keep);
+        let mut progress = cut.progress(sites.len());
+        let compress = |site: &Site| finite(site, (self.formula.read(site)?)()?)?.compress(site.path, keep);
+        let pieces = progress.in_groups(&sites, compress, watch)?;
         let parts = sites.iter().zip(pieces).map(|(site, piece)| Part {
             path: site.path.to_owned(),
             kind: site.kind,
             piece,
             output_bias: None,
         });
-        let mut conversion = assemble(&self.files.rest, parts.collect(), keep);
+        let mut conversion = cut.assemble(parts.collect(), &mut progress, watch)?;
         for site in &sites {
             if let Some(values) = self.formula.bias(site)? {
                 let (shape, origin) = (vec![site.outputs], Origin::Bias);
@@ -125,7 +148,71 @@ impl OtherKind {
                 conversion.adapter.config.bias = Bias::LoraOnly;
             }
         }
+        if conversion.adapter.config.bias == Bias::LoraOnly {
+            complete_biases(base, &mut conversion.adapter)?;
+        }
         Ok(conversion)
+    }
+
+    /// What would keep [`convert`](Self::convert) from beginning: keys and shapes, settings, modules that are not converted. Of
+    /// the base names and shapes are looked at. Numbers that are not finite are passed over.
+    ///
+    /// # Errors
+    /// When the targets cannot be used.
+    pub fn check(&self, base: &dyn Tensors) -> Result<Misfit> {
+        let mut misfit = Misfit { findings: self.files.findings(base)?, refused: Vec::new() };
+        let modules = modules_of(base);
+        let here = |path: &str| modules.iter().find(|module| module.path == path);
+        for module in self.files.modules().filter_map(here) {
+            if let Err(error) = self.fits(module, base) {
+                misfit.add(error);
+            }
+        }
+        Ok(misfit)
+    }
+
+    fn fits(&self, module: &ModuleName, base: &dyn Tensors) -> Result<()> {
+        let site = Site::new(module, &self.files, base, self.formula.as_ref())?;
+        drop(self.formula.read(&site)?);
+        self.formula.bias(&site).map(drop)
+    }
+}
+
+impl Misfit {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty() && self.refused.is_empty()
+    }
+
+    /// One more; many modules have one cause.
+    fn add(&mut self, error: Error) {
+        match error {
+            Error::Checkpoint(FileError::Adapter { fault, .. }) => {
+                for finding in findings(fault) {
+                    if !self.findings.contains(&finding) {
+                        self.findings.push(finding);
+                    }
+                }
+            }
+            error => {
+                let text = error.to_string();
+                if self.refused.iter().all(|known| known.to_string() != text) {
+                    self.refused.push(error);
+                }
+            }
+        }
+    }
+}
+
+/// Each by itself.
+fn findings(fault: Fault) -> Vec<Finding> {
+    match fault {
+        Fault::NotFinite { .. } => Vec::new(),
+        Fault::Mismatch(mismatch) => {
+            let missing = mismatch.missing.into_iter().map(|key| Finding::Missing { key });
+            missing.chain(mismatch.misshapen.into_iter().map(Finding::Misshapen)).collect()
+        }
+        fault => vec![Finding::Fault(Box::new(fault))],
     }
 }
 

@@ -9,8 +9,7 @@
 
 use super::rotations::{cayley, rotate, times};
 use super::site::Site;
-use super::{Card, Formula};
-use crate::adapters::change::Change;
+use super::{Card, Formula, Pending};
 use crate::{Error, Result};
 use rankine_checkpoint::adapter::Foreign;
 use rankine_kernels::reduce;
@@ -79,7 +78,7 @@ impl Oft {
 }
 
 impl Formula for Oft {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         if site.kernel() != [1, 1] {
             let (module, what) = (site.path.to_owned(), "a convolution larger than 1 × 1");
             return Err(Error::NotLinear { module, what });
@@ -92,20 +91,22 @@ impl Formula for Oft {
         let stored = if self.shared { 1 } else { inputs / size };
         let numbers = size * (size - 1) / 2;
         let values = site.tensor("oft_R.weight", &[stored, numbers])?;
-        let longest = self.longest.map(|longest| longest / (stored as f64).sqrt());
-        let block = |at: usize| {
-            let q = skew(&values[at * numbers..][..numbers], size, longest);
-            self.terms.map_or_else(|| cayley(&q, size), |terms| series(&q, size, terms))
-        };
-        let blocks: Vec<f64> = match self.shared {
-            true => block(0).repeat(inputs / size),
-            false => (0..stored).flat_map(block).collect(),
-        };
-        let weight = site.weight()?;
-        let mut change = weight.clone();
-        rotate(&mut change, &blocks, size, &(0..inputs).collect::<Vec<_>>());
-        reduce::axpy(-1.0, &weight, &mut change);
-        Ok(site.dense(change))
+        Ok(Box::new(move || {
+            let longest = self.longest.map(|longest| longest / (stored as f64).sqrt());
+            let block = |at: usize| {
+                let q = skew(&values[at * numbers..][..numbers], size, longest);
+                self.terms.map_or_else(|| cayley(&q, size), |terms| series(&q, size, terms))
+            };
+            let blocks: Vec<f64> = match self.shared {
+                true => block(0).repeat(inputs / size),
+                false => (0..stored).flat_map(block).collect(),
+            };
+            let weight = site.weight()?;
+            let mut change = weight.clone();
+            rotate(&mut change, &blocks, size, &(0..inputs).collect::<Vec<_>>());
+            reduce::axpy(-1.0, &weight, &mut change);
+            Ok(site.dense(change))
+        }))
     }
 
     fn takes_convolutions(&self) -> bool {

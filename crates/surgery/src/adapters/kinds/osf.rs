@@ -7,7 +7,7 @@
 //! rounds the triples to the type of the base, which is left out here.
 
 use super::site::{Site, scale_columns};
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::adapters::change::Change;
 use crate::adapters::product::Product;
 use crate::{Error, Result};
@@ -24,23 +24,25 @@ pub(super) const CARD: Card = Card {
 struct Osf;
 
 impl Formula for Osf {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let &Site { outputs, inputs, .. } = site;
         let weak = site.shape("osf_svd_params.S_low").first().copied().unwrap_or(0).min(site.limit());
         let s = site.tensor("osf_svd_params.S_low", &[weak])?;
         let u = site.tensor("osf_svd_params.U_low", &[outputs, weak])?;
         let v = site.tensor("osf_svd_params.V_low", &[weak, inputs])?;
-        if weak == 0 {
-            return Ok(site.product(Vec::new(), Vec::new(), 0));
-        }
-        let failed = |source| Error::Decomposition { name: site.path.to_owned(), source };
-        let base = svd(&site.weight()?, outputs, inputs).map_err(failed)?;
-        let strong = base.rank - weak;
-        let columns: Vec<f32> =
-            base.u.chunks_exact(base.rank).flat_map(|row| row[strong..].to_vec()).collect();
-        let new = scaled(u, &s, v, [outputs, inputs]);
-        let old = scaled(columns, &base.s[strong..], base.vt[strong * inputs..].to_vec(), [outputs, inputs]);
-        Ok(Change::Product(new.beside(&old.times(-1.0))))
+        Ok(Box::new(move || {
+            if weak == 0 {
+                return Ok(site.product(Vec::new(), Vec::new(), 0));
+            }
+            let failed = |source| Error::Decomposition { name: site.path.to_owned(), source };
+            let base = svd(&site.weight()?, outputs, inputs).map_err(failed)?;
+            let strong = base.rank - weak;
+            let columns: Vec<f32> =
+                base.u.chunks_exact(base.rank).flat_map(|row| row[strong..].to_vec()).collect();
+            let (new, sides) = (scaled(u, &s, v, [outputs, inputs]), [outputs, inputs]);
+            let old = scaled(columns, &base.s[strong..], base.vt[strong * inputs..].to_vec(), sides);
+            Ok(Change::Product(new.beside(&old.times(-1.0))))
+        }))
     }
 }
 

@@ -9,9 +9,8 @@
 //! pairs (i, j) of A' and (j, i) of B' are numbered in their own orders and meet by number, as in peft.
 
 use super::site::{Site, scale_columns};
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
-use crate::adapters::change::Change;
 use crate::adapters::product::{Product, transposed};
 use rankine_checkpoint::adapter::Foreign;
 
@@ -42,7 +41,7 @@ impl RandLora {
 }
 
 impl Formula for RandLora {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let rank = site.files.rank_of(site.path, 32)?;
         let (short, long) = (site.limit(), site.outputs.max(site.inputs));
         let bases = short.div_ceil(rank);
@@ -53,18 +52,20 @@ impl Formula for RandLora {
         let (height, depth) =
             (site.shared_side("randlora_B", 0)?.max(long), site.shared_side("randlora_B", 1)?.max(bases));
         let random_b = site.shared("randlora_B", &[height, depth, rank])?;
-        let mut a = Vec::with_capacity(rank * bases * short);
-        for (row, weights) in random_a.chunks_exact(width).zip(lambda.chunks_exact(bases)) {
-            for (weight, gamma) in weights.iter().zip(gamma.chunks_exact(short)) {
-                let start = a.len();
-                a.extend(row[..short].iter().map(|x| weight * x));
-                scale_columns(&mut a[start..], gamma);
+        Ok(Box::new(move || {
+            let mut a = Vec::with_capacity(rank * bases * short);
+            for (row, weights) in random_a.chunks_exact(width).zip(lambda.chunks_exact(bases)) {
+                for (weight, gamma) in weights.iter().zip(gamma.chunks_exact(short)) {
+                    let start = a.len();
+                    a.extend(row[..short].iter().map(|x| weight * x));
+                    scale_columns(&mut a[start..], gamma);
+                }
             }
-        }
-        let rows = random_b.chunks_exact(depth * rank).take(long);
-        let b = rows.flat_map(|row| row[..bases * rank].iter().copied()).collect();
-        let product = Product { b, a, rank: bases * rank, outputs: long, inputs: short };
-        let values = product.times(self.alpha / rank as f64).dense();
-        Ok(site.dense(if site.inputs == short { values } else { transposed(&values, long, short) }))
+            let rows = random_b.chunks_exact(depth * rank).take(long);
+            let b = rows.flat_map(|row| row[..bases * rank].iter().copied()).collect();
+            let product = Product { b, a, rank: bases * rank, outputs: long, inputs: short };
+            let values = product.times(self.alpha / rank as f64).dense();
+            Ok(site.dense(if site.inputs == short { values } else { transposed(&values, long, short) }))
+        }))
     }
 }

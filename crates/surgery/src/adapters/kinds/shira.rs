@@ -5,9 +5,8 @@
 //! Of full rank.
 
 use super::site::Site;
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
-use crate::adapters::change::Change;
 use rankine_checkpoint::adapter::Foreign;
 
 pub(super) const CARD: Card = Card {
@@ -20,17 +19,20 @@ pub(super) const CARD: Card = Card {
 struct Shira;
 
 impl Formula for Shira {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let entries = site.files.rank_of(site.path, 32)? * (site.outputs + site.inputs);
         let weights = site.tensor("shira_weight", &[entries])?;
         let indices = site.tensor("shira_indices", &[2, entries])?;
-        let mut change = vec![0.0; site.outputs * site.inputs];
         let (rows, columns) = indices.split_at(entries);
-        for ((&row, &column), weight) in rows.iter().zip(columns).zip(weights) {
+        let place = |(&row, &column): (&f32, &f32)| -> Result<usize> {
             let row = site.index("shira_indices", row, site.outputs)?;
-            let column = site.index("shira_indices", column, site.inputs)?;
-            change[row * site.inputs + column] += weight;
-        }
-        Ok(site.dense(change))
+            Ok(row * site.inputs + site.index("shira_indices", column, site.inputs)?)
+        };
+        let places = rows.iter().zip(columns).map(place).collect::<Result<Vec<_>>>()?;
+        Ok(Box::new(move || {
+            let mut change = vec![0.0; site.outputs * site.inputs];
+            places.into_iter().zip(weights).for_each(|(place, weight)| change[place] += weight);
+            Ok(site.dense(change))
+        }))
     }
 }

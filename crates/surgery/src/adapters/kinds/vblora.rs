@@ -7,9 +7,8 @@
 //! their weights but the last, in the place of the logits.
 
 use super::site::Site;
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
-use crate::adapters::change::Change;
 use rankine_checkpoint::adapter::Foreign;
 
 pub(super) const CARD: Card = Card {
@@ -118,18 +117,23 @@ fn softmax_of_top(logits: &[f32], top: usize) -> Vec<(usize, f64)> {
 }
 
 impl Formula for VbLora {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let (rank, length) = (site.files.rank_of(site.path, 4)?, self.length);
         if !site.inputs.is_multiple_of(length) || !site.outputs.is_multiple_of(length) {
-            return Err(site.files.wrong("vector_length", "a divisor of both sides of every adapted weight").into());
+            return Err(site
+                .files
+                .wrong("vector_length", "a divisor of both sides of every adapted weight")
+                .into());
         }
         let a = self.tiles(site, &A, [rank, site.inputs / length])?;
         let columns = self.tiles(site, &B, [site.outputs / length, rank])?;
-        let row = |output: usize| {
-            let (tile, within) = (output / length, output % length);
-            (0..rank).map(move |k| (tile * rank + k) * length + within)
-        };
-        let b = (0..site.outputs).flat_map(row).map(|at| columns[at]).collect();
-        Ok(site.product(b, a, rank))
+        Ok(Box::new(move || {
+            let row = |output: usize| {
+                let (tile, within) = (output / length, output % length);
+                (0..rank).map(move |k| (tile * rank + k) * length + within)
+            };
+            let b = (0..site.outputs).flat_map(row).map(|at| columns[at]).collect();
+            Ok(site.product(b, a, rank))
+        }))
     }
 }

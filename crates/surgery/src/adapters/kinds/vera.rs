@@ -6,9 +6,8 @@
 //! torch's random numbers, from which they could be made again, are not ours.
 
 use super::site::{Site, scale_rows};
-use super::{Card, Formula};
+use super::{Card, Formula, Pending};
 use crate::Result;
-use crate::adapters::change::Change;
 use rankine_checkpoint::adapter::Foreign;
 
 pub(super) const CARD: Card = Card {
@@ -21,7 +20,7 @@ pub(super) const CARD: Card = Card {
 struct Vera;
 
 impl Formula for Vera {
-    fn change(&self, site: &Site) -> Result<Change> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
         let rank = site.files.rank_of(site.path, 256)?;
         let outer = site.tensor("vera_lambda_b", &[site.outputs])?;
         let inner = site.tensor("vera_lambda_d", &[rank])?;
@@ -29,11 +28,13 @@ impl Formula for Vera {
         let random_a = site.shared("vera_A", &[rank, width])?;
         let height = site.shared_side("vera_B", 0)?.max(site.outputs);
         let mut b = site.shared("vera_B", &[height, rank])?;
-        let mut a: Vec<f32> =
-            random_a.chunks_exact(width).flat_map(|row| row[..site.inputs].iter().copied()).collect();
-        b.truncate(site.outputs * rank);
-        scale_rows(&mut a, &inner);
-        scale_rows(&mut b, &outer);
-        Ok(site.product(b, a, rank))
+        Ok(Box::new(move || {
+            let mut a: Vec<f32> =
+                random_a.chunks_exact(width).flat_map(|row| row[..site.inputs].iter().copied()).collect();
+            b.truncate(site.outputs * rank);
+            scale_rows(&mut a, &inner);
+            scale_rows(&mut b, &outer);
+            Ok(site.product(b, a, rank))
+        }))
     }
 }

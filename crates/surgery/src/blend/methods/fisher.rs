@@ -3,7 +3,8 @@
 //!     w = ((1 − α)·F₀·w₀ + α·F₁·w₁) / ((1 − α)·F₀ + α·F₁)        w₀: `base_model`, w₁: the first model
 //!
 //! F₀ and F₁, the second and the third model, are the diagonals of the Fisher information of both, under the names of their
-//! tensors; no configuration is asked of them. Numbers below `floor` count as that. Both ends are kept bit for bit.
+//! tensors, as `rankine fisher` writes them; no configuration is asked of them. Numbers below `floor` count as that. Both ends are
+//! kept bit for bit.
 //! Paper: [interpolate], of the WiSE-FT that it starts from; `floor` is that of its code.
 
 use crate::blend::card::{Base, Card, Parameter, Range};

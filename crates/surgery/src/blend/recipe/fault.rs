@@ -28,6 +28,9 @@ pub(in crate::blend) enum Wrong {
     /// A key that is none.
     #[error("unknown key `{found}`")]
     Key { found: String, nearest: Vec<String>, known: &'static [&'static str] },
+    /// A key that was there before.
+    #[error("`{key}` stands here a second time")]
+    Repeated { key: String },
     /// A method that is none.
     #[error("unknown method `{found}`")]
     Method { found: String, nearest: Vec<String>, known: Vec<&'static str> },
@@ -94,6 +97,12 @@ impl Wrong {
             Self::Key { nearest, known, .. } => return Some(choices("keys", nearest, known)),
             Self::Method { nearest, known, .. } => return Some(choices("methods", nearest, known)),
             Self::Parameter { nearest, known, .. } => return Some(choices("parameters", nearest, known)),
+            Self::Repeated { .. } => "leave one of the two out",
+            Self::Layers { layers, .. } => {
+                return Some(format!(
+                    "layers are counted from 0, and the second number is the one behind the last: `[0, {layers}]` are all of them"
+                ));
+            }
             Self::OfAll { .. } => "put it under `parameters` at the top, or of a slice",
             Self::Missing { key: "merge_method" } => "for example `merge_method: linear`",
             Self::Missing { key: "models" } => "name them under `models`, or their layers under `slices`",

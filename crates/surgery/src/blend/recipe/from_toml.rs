@@ -37,7 +37,8 @@ fn node(value: &Spanned<DeValue<'_>>) -> Result<Node, Misplaced> {
 fn entries(table: &DeTable<'_>) -> Result<Value, Misplaced> {
     let mut entries = Vec::new();
     for (key, value) in table {
-        entries.push(Entry { key: key.get_ref().to_string(), span: key.span(), node: node(value)? });
+        let (key, span) = (key.get_ref().to_string(), key.span());
+        entries.push(Entry { key, span, node: node(value)?, is_anchored: false });
     }
     Ok(Value::Table(entries))
 }

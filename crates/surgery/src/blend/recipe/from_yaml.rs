@@ -59,6 +59,7 @@ impl<'a> Lines<'a> {
                 Value::List(items.iter().map(|item| self.node(item)).collect::<Result<_, _>>()?)
             }
             YamlData::Mapping(entries) => {
+                entries.iter().try_for_each(|(key, node)| self.check_once(key, node))?;
                 let (merges, own): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| is_merge(key));
                 let own = own.into_iter().map(|(key, node)| self.entry(key, node));
                 let mut table = own.collect::<Result<Vec<_>, _>>()?;
@@ -93,15 +94,59 @@ impl<'a> Lines<'a> {
         Ok(())
     }
 
+    /// An error where a key stands in its mapping twice. The parser keeps the place of the first with the value of the last: the
+    /// second lies between.
+    fn check_once(&self, key: &MarkedYaml<'_>, node: &MarkedYaml<'_>) -> Result<(), Misplaced> {
+        let YamlData::Value(Scalar::String(name)) = &key.data else { return Ok(()) };
+        let start = self.span(key).end;
+        let between = self.text.get(start..self.span(node).start).unwrap_or_default();
+        match again(name, between) {
+            Some(at) => {
+                let at = start + at;
+                Err(Wrong::Repeated { key: name.to_string() }.at(&(at..at + name.len())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an anchor stands here, and its alias somewhere.
+    fn is_anchored(&self, span: Range<usize>) -> bool {
+        let inside = self.text.get(span).unwrap_or_default();
+        words_after('&', inside).any(|anchor| words_after('*', self.text).any(|alias| alias == anchor))
+    }
+
     fn entry(&self, key: &MarkedYaml<'_>, node: &MarkedYaml<'_>) -> Result<Entry, Misplaced> {
         let span = self.span(key);
         match &key.data {
             YamlData::Value(Scalar::String(text)) => {
-                Ok(Entry { key: text.to_string(), span, node: self.node(node)? })
+                let (key, node) = (text.to_string(), self.node(node)?);
+                let is_anchored = self.is_anchored(span.start..node.span.end);
+                Ok(Entry { key, span, node, is_anchored })
             }
             _ => Err(Wrong::Syntax { what: "a key should be a text".to_owned() }.at(&span)),
         }
     }
+}
+
+/// The words that begin with a sign, without it. An anchor is such a word, and an alias; a text that has one in it does no harm.
+fn words_after(sign: char, text: &str) -> impl Iterator<Item = &str> {
+    let is_between = |character: char| character.is_whitespace() || "[]{},".contains(character);
+    text.split(is_between).filter_map(move |word| word.strip_prefix(sign))
+}
+
+/// Where `name` is a key last, between the first such key and a value.
+fn again(name: &str, between: &str) -> Option<usize> {
+    let is_key = |at: usize| {
+        let (before, after) = (between.get(..at)?, between.get(at + name.len()..)?);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let is_comment = line.starts_with('#') || line.contains(" #") || line.contains("\t#");
+        let before = before.trim_end_matches(['"', '\'']);
+        let is_begun = before.ends_with(|sign: char| sign.is_whitespace() || "{,".contains(sign));
+        let after = after.trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
+        (is_begun && !is_comment && after.starts_with(':')).then_some(at)
+    };
+    let mut places = between.rmatch_indices(name).filter(|(_, name)| !name.is_empty());
+    places.find_map(|(at, _)| is_key(at))
 }
 
 fn is_merge(key: &MarkedYaml<'_>) -> bool {
@@ -175,6 +220,34 @@ mod tests {
         ] {
             let fault = parse(text).unwrap_err().in_text(text).to_string();
             assert!(fault.contains(said), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_refused_at_the_second() {
+        for (text, said) in [
+            ("a: 1\nb: 2\na: 3\n", "`a` stands here a second time at line 3, column 1"),
+            ("b: {a: 1, 'a': [2]}\n", "at line 1, column 12"),
+            (
+                "b:\n  - x: 1\n    aa: 0\n    x : &n {x: 2}\n",
+                "`x` stands here a second time at line 4, column 5",
+            ),
+            ("a: {x: 1}\na: ~\n", "at line 2, column 1"),
+            ("a: one\n\"a\": # a: 2\n  two\n", "at line 2, column 2"),
+        ] {
+            let fault = parse(text).unwrap_err().in_text(text).to_string();
+            assert!(fault.contains(said), "{text}: {fault}");
+        }
+        for text in [
+            "a: {a: {a: 1}}\n",
+            "a: # a: 1\n  2\nb: [{a: 1}, {a: 2}]\n",
+            "a: &a {a: 1}\nb: {<<: *a, a: 2}\n",
+            "a: |\n  a: 1\n  a: 2\nb: 3\n",
+            "a:\nb: 2\n",
+            "a:\n  a: 1\nb:\n  a: 2\n",
+            "a: 'a: 1'\nb: \"a: 2\"\n",
+        ] {
+            assert!(parse(text).is_ok(), "{text}");
         }
     }
 

@@ -18,8 +18,9 @@
 //!
 //! Other keys: `out_dtype` (goes before `dtype`), `tokenizer_source` or `tokenizer: {source}` (`base`, or the model whose
 //! tokenizer is copied), `chat_template` (its text). Departures from mergekit: a key or parameter that is none is an error and
-//! not passed over, and so is a parameter of the whole blend that is given to one model. `modules`, the union of vocabularies
-//! and changes of single tokens are not built.
+//! not passed over, which would hide a slip of the pen; at the top those may stand that begin with `x-` or `.`, and those that hold
+//! a YAML anchor which is used. So is a parameter of the whole blend that is given to one model. `modules`, the union of
+//! vocabularies and changes of single tokens are not built.
 
 mod fault;
 mod from_toml;
@@ -42,6 +43,8 @@ use std::path::{Path, PathBuf};
 /// What is blended, and how.
 pub struct BlendRecipe {
     pub(super) path: PathBuf,
+    /// For the place of a fault that only the models show.
+    text: String,
     pub(super) card: &'static Card,
     /// Every model once; the base is the first, else the first of the list.
     pub(super) models: Vec<Reference>,
@@ -80,6 +83,8 @@ pub(super) struct Source {
     pub model: usize,
     /// Of a stack.
     pub layers: Range<usize>,
+    /// Where the recipe says how far they go, in bytes.
+    pub end: Range<usize>,
     pub parameters: Parameters,
 }
 
@@ -91,7 +96,7 @@ impl BlendRecipe {
     pub fn parse(text: &str, name: &Path) -> Result<Self> {
         let is_toml = name.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
         let tree = if is_toml { from_toml::parse(text) } else { from_yaml::parse(text) };
-        let read = tree.and_then(|tree| read::recipe(&tree, name));
+        let read = tree.and_then(|tree| read::recipe(&tree, (name, text)));
         read.map_err(|fault| Error::Recipe { path: name.to_owned(), fault: Box::new(fault.in_text(text)) })
     }
 
@@ -118,6 +123,12 @@ impl BlendRecipe {
     /// A fault that the text alone does not show.
     pub(super) fn fault(&self, wrong: Wrong) -> Error {
         Error::Recipe { path: self.path.clone(), fault: Box::new(wrong.into()) }
+    }
+
+    /// The same of a place in it.
+    pub(super) fn fault_at(&self, wrong: Wrong, span: &Range<usize>) -> Error {
+        let fault = wrong.at(span).in_text(&self.text);
+        Error::Recipe { path: self.path.clone(), fault: Box::new(fault) }
     }
 
     /// The value of a parameter, of one source or of all, for the tensor `name` at `depth` from 0 to 1.

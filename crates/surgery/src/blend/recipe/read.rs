@@ -24,9 +24,9 @@ const KEYS: &[&str] = &[
     "chat_template",
 ];
 
-/// Everything that the tree says; `name` is the file.
-pub(super) fn recipe(root: &Node, name: &Path) -> Result<BlendRecipe, Misplaced> {
-    let entries = root.entries("recipe", KEYS)?;
+/// Everything that the tree of `text` says; `name` is the file.
+pub(super) fn recipe(root: &Node, (name, text): (&Path, &str)) -> Result<BlendRecipe, Misplaced> {
+    let entries = root.entries_and_asides("recipe", KEYS)?;
     let found = |key| tree::find(entries, key);
     let method = found("merge_method").ok_or_else(|| Wrong::Missing { key: "merge_method" }.anywhere())?;
     let card = card(method)?;
@@ -55,10 +55,11 @@ pub(super) fn recipe(root: &Node, name: &Path) -> Result<BlendRecipe, Misplaced>
     if let (Some(model), [slice], None) = (base, slices.as_mut_slice(), found("slices"))
         && reader.joins(model, slice, &parameters)
     {
-        slice.sources.push(Source { model, layers: 0..0, parameters: Parameters::new() });
+        slice.sources.push(Source { model, layers: 0..0, end: 0..0, parameters: Parameters::new() });
     }
     Ok(BlendRecipe {
         path: name.to_owned(),
+        text: text.to_owned(),
         card,
         parameters,
         models: reader.models,
@@ -75,7 +76,11 @@ fn card(node: &Node) -> Result<&'static Card, Misplaced> {
     let found = node.text("merge_method")?;
     methods::all().find(|card| card.name == found).ok_or_else(|| {
         let known: Vec<&'static str> = methods::all().map(|card| card.name).collect();
-        let nearest = nearest(found, known.iter().copied(), 3);
+        // Some words are the beginning of several.
+        let begun =
+            known.iter().filter(|name| name.strip_prefix(found).is_some_and(|rest| rest.starts_with('_')));
+        let begun: Vec<String> = begun.map(|name| (*name).to_owned()).collect();
+        let nearest = if begun.is_empty() { nearest(found, known.iter().copied(), 3) } else { begun };
         Wrong::Method { found: found.to_owned(), nearest, known }.at(&node.span)
     })
 }
@@ -150,7 +155,7 @@ impl Reader {
         }
         let place = place.or_else(|| {
             let model = base?;
-            sources.push(Source { model, layers: expected, parameters: Parameters::new() });
+            sources.push(Source { model, layers: expected, end: 0..0, parameters: Parameters::new() });
             Some(sources.len() - 1)
         });
         Ok(Slice { sources, base: place, parameters: self.parameters(parameters, false)? })
@@ -170,12 +175,13 @@ impl Reader {
         let entries = item.entries("models", keys)?;
         let missing = |key| Wrong::Missing { key }.at(&item.span);
         let model = tree::find(entries, "model").ok_or_else(|| missing("model"))?;
-        let layers = match keys.contains(&"layer_range") {
+        let (layers, end) = match keys.contains(&"layer_range") {
             true => layers(tree::find(entries, "layer_range").ok_or_else(|| missing("layer_range"))?)?,
-            false => 0..0,
+            false => (0..0, 0..0),
         };
         let model = self.reference(model, "model")?;
-        Ok(Source { model, layers, parameters: self.parameters(tree::find(entries, "parameters"), true)? })
+        let parameters = self.parameters(tree::find(entries, "parameters"), true)?;
+        Ok(Source { model, layers, end, parameters })
     }
 
     fn parameters(&self, node: Option<&Node>, of_model: bool) -> Result<Parameters, Misplaced> {
@@ -224,11 +230,12 @@ impl Reader {
     }
 }
 
-/// From the first layer to before the second number.
-fn layers(node: &Node) -> Result<Range<usize>, Misplaced> {
-    let bounds = node.list("layer_range")?.iter().map(|bound| bound.count("layer_range"));
-    match bounds.collect::<Result<Vec<_>, _>>()?.as_slice() {
-        &[start, end] if start < end => Ok(start..end),
+/// From the first layer to before the second number, and where that stands.
+fn layers(node: &Node) -> Result<(Range<usize>, Range<usize>), Misplaced> {
+    let bounds = node.list("layer_range")?;
+    let numbers = bounds.iter().map(|bound| bound.count("layer_range")).collect::<Result<Vec<_>, _>>()?;
+    match (numbers.as_slice(), bounds) {
+        (&[start, end], [_, last]) if start < end => Ok((start..end, last.span.clone())),
         _ => Err(node.unlike("layer_range", "two numbers, the first layer and the one behind the last")),
     }
 }

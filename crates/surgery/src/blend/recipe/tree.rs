@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub key: String,
     pub span: Range<usize>,
     pub node: Node,
+    /// In YAML: something in it is marked by an anchor that is used.
+    pub is_anchored: bool,
 }
 
 impl Node {
@@ -42,8 +44,27 @@ impl Node {
 
     /// The entries of a table that has no others than these.
     pub fn entries(&self, key: &str, known: &'static [&'static str]) -> Result<&[Entry], Misplaced> {
+        self.entries_beside(key, known, |_| false)
+    }
+
+    /// The same where entries may stand beside them that say nothing themselves, as their keys tell, or an anchor in them.
+    pub fn entries_and_asides(
+        &self,
+        key: &str,
+        known: &'static [&'static str],
+    ) -> Result<&[Entry], Misplaced> {
+        let is_named = |name: &str| name.starts_with("x-") || name.starts_with('.');
+        self.entries_beside(key, known, |entry| entry.is_anchored || is_named(&entry.key))
+    }
+
+    fn entries_beside(
+        &self,
+        key: &str,
+        known: &'static [&'static str],
+        is_aside: impl Fn(&Entry) -> bool,
+    ) -> Result<&[Entry], Misplaced> {
         let entries = self.table(key)?;
-        match entries.iter().find(|entry| !known.contains(&entry.key.as_str())) {
+        match entries.iter().find(|entry| !known.contains(&entry.key.as_str()) && !is_aside(entry)) {
             None => Ok(entries),
             Some(Entry { key, span, .. }) => {
                 let nearest = nearest(key, known.iter().copied(), 3);

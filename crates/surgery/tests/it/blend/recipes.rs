@@ -135,6 +135,40 @@ fn what_is_said_once_can_be_taken_over() {
     assert!(hint.contains("`density`"), "{hint}");
 }
 
+#[test]
+fn keys_may_stand_beside_the_recipe_for_their_anchors() {
+    let models = |parameters: &str| {
+        let one = |model: &str| format!("  - {{model: {model}, parameters: {parameters}}}\n");
+        format!("merge_method: linear\nmodels:\n{}{}", one("a"), one("b"))
+    };
+    let (plain, through) = (numbers(&models("{weight: 0.3}")), models("*c"));
+    for (key, value) in [
+        ("x-common", "&c {weight: 0.3}"),
+        (".anchors", "[&c {weight: 0.3}]"),
+        ("common", "&c {weight: 0.3}"),
+        ("common", "&c\n  weight: 0.3"),
+        ("common", "{one: {two: &c {weight: 0.3}}}"),
+    ] {
+        assert!(numbers(&format!("{key}: {value}\n{through}")) == plain, "{key}: {value}");
+    }
+    // A number of its own, one that nobody uses, and one that says nothing.
+    let number = format!("share: &s 0.3\nx-note: 7\n{}", models("{weight: *s}"));
+    assert!(numbers(&number) == plain);
+    let mended = models("{weight: 0.3}");
+    for (line, found) in
+        [("paramters: &c {normalize: false}", "paramters"), ("x: {}", "x"), ("dtpe: f32", "dtpe")]
+    {
+        let (said, _) = refused(&format!("{line}\n{mended}"), "m.yaml");
+        assert!(said.contains(&format!("unknown key `{found}` at line 1, column 1")), "{said}");
+    }
+    // Below the top nothing stands beside.
+    let below = mended.replacen("parameters:", "x-more: 1, parameters:", 1);
+    assert!(refused(&below, "m.yaml").0.contains("unknown key `x-more` at line 3"));
+    let toml =
+        "x-note = 7\nmerge_method = \"linear\"\nmodels = [{ model = \"a\", parameters = { weight = 1 } }]\n";
+    assert!(BlendRecipe::parse(toml, Path::new("m.toml")).is_ok());
+}
+
 /// Python's YAML and pydantic read them.
 #[test]
 fn words_and_quoted_numbers_are_values_too() {
@@ -183,6 +217,13 @@ fn a_word_that_is_none_has_a_caret_under_it() {
     let expected = "`m.yaml`: unknown method `tise` at line 1, column 15\n  |\n1 | merge_method: tise\n  |               ^^^^";
     assert_eq!(said, expected);
     assert!(hint.starts_with("the nearest methods are `ties`"), "{hint}");
+    let (_, hint) = refused("merge_method: dare\nmodels: []\n", "m.yaml");
+    assert_eq!(hint, "the nearest methods are `dare_linear`, `dare_ties`");
+    let twice = "merge_method: linear\nmodels: [{model: a}]\nmerge_method: ties\n";
+    let (said, hint) = refused(twice, "m.yaml");
+    let caret = "3 | merge_method: ties\n  | ^^^^^^^^^^^^";
+    assert!(said.contains("`merge_method` stands here a second time at line 3, column 1"), "{said}");
+    assert!(said.ends_with(caret) && hint == "leave one of the two out", "{said} / {hint}");
     let (said, hint) = refused("merge_method = \"ties\"\nbase_model = \"b\"\nparameterz = {}\n", "m.toml");
     let caret = "3 | parameterz = {}\n  | ^^^^^^^^^^";
     assert!(said.contains("unknown key `parameterz` at line 3, column 1") && said.ends_with(caret), "{said}");
@@ -259,4 +300,14 @@ fn values_that_are_none_are_refused_at_their_place() {
     assert!(refused(uneven, "m.yaml").0.contains("equally many layers; found 1 and 2"));
     let backwards = "merge_method: passthrough\nslices: [{sources: [{model: a, layer_range: [2, 2]}]}]\n";
     assert!(refused(backwards, "m.yaml").0.contains("`layer_range` should be two numbers"));
+}
+
+#[test]
+fn layers_that_a_model_does_not_have_have_a_caret_under_them() {
+    let text = "merge_method: passthrough\nslices:\n  - sources: [{model: a, layer_range: [0, 9]}]\n";
+    let error = Kitchen::new(text).with(|blending, options| blending.plan(options)).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("`a` has 2 layers; layer 8 was asked for at line 3, column 43\n"), "{said}");
+    assert!(said.ends_with(&format!("\n  | {}^", " ".repeat(42))), "{said}");
+    assert!(error.hint().unwrap().contains("`[0, 2]` are all of them"));
 }

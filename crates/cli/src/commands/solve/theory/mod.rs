@@ -5,8 +5,8 @@ mod dynamics;
 mod fitting;
 mod random_features;
 
-use super::files;
 use super::options::Pages;
+use crate::pages::PageFile;
 use crate::{Context, Exit};
 use anyhow::Result;
 use rankine_report::{Lines, Page};
@@ -53,11 +53,9 @@ impl Theory {
 
 /// Shows an answer, the page of a file with its plot.
 fn show(context: &Context, pages: &Pages, page: Page, plot: Lines, answer: &impl Serialize) -> Result<Exit> {
-    if let Some(path) = &pages.html {
-        let mut whole = page.clone();
-        whole.plot(plot);
-        files::write(path, whole.html().as_bytes())?;
-    }
+    let mut whole = page.clone();
+    whole.plot(plot);
+    PageFile::html(pages.html.as_deref(), Vec::new())?.write(|| whole)?;
     match pages.json {
         true => context.show_json(answer)?,
         false => context.show(&page)?,

@@ -1,8 +1,8 @@
-//! θ̂: weights that start at a model's own and are moved by slopes.
+//! θ̂: weights that start at a model's own, or at nothing, and are moved by slopes.
 //!
 //!     v ← β·v + g,   θ̂ ← θ̂ − η·v
 
-use super::guide::Slope;
+use super::spec::PermutationSpec;
 use indexmap::IndexMap;
 use rankine_checkpoint::{Dtype, Result, TensorInfo, Tensors};
 use std::borrow::Cow;
@@ -33,39 +33,53 @@ pub(super) struct Descent {
 }
 
 impl<'a> Shadow<'a> {
+    /// The model itself.
     pub fn new(first: &'a dyn Tensors) -> Self {
         Self { first, infos: first.infos().clone(), moved: HashMap::new() }
     }
 
-    /// Moves the tensors of a slope.
+    /// The model, with 0 in the place of all that may be permuted.
+    pub fn zero(first: &'a dyn Tensors, spec: &PermutationSpec) -> Self {
+        let mut shadow = Self::new(first);
+        for (name, _) in spec.tensors() {
+            let elements = first.infos().get(name).map_or(0, TensorInfo::elements);
+            shadow.put(name, vec![0.0; elements]);
+        }
+        shadow
+    }
+
+    /// Moves a tensor along its slope.
     ///
     /// # Errors
-    /// When one that was not moved before cannot be read.
-    pub fn descend(&mut self, slope: Slope, descent: Descent) -> Result<()> {
-        for (name, gradient) in slope {
-            if !self.moved.contains_key(&name) {
-                let mut values = vec![0.0; gradient.elements()];
-                self.first.read_into(&name, &mut values)?;
-                let velocity = vec![0.0; values.len()];
-                if let Some(info) = self.infos.get_mut(&name) {
-                    let bytes = size_of_val(values.as_slice()) as u64;
-                    *info = TensorInfo { shape: info.shape.clone(), dtype: Dtype::F32, bytes };
-                }
-                self.moved.insert(name.clone(), Moved { values, velocity });
-            }
-            if let Some(moved) = self.moved.get_mut(&name) {
-                gradient.read(|gradient| moved.descend(gradient, descent));
-            }
+    /// When it was not moved before and cannot be read.
+    pub fn descend(&mut self, name: &str, slope: &[f32], descent: Descent) -> crate::Result<()> {
+        if !self.moved.contains_key(name) {
+            let mut values = vec![0.0; slope.len()];
+            self.first.read_into(name, &mut values)?;
+            self.put(name, values);
+        }
+        if let Some(moved) = self.moved.get_mut(name) {
+            moved.descend(slope, descent);
         }
         Ok(())
+    }
+
+    /// From here on the tensor has numbers of its own, at rest.
+    fn put(&mut self, name: &str, values: Vec<f32>) {
+        if let Some(info) = self.infos.get_mut(name) {
+            let bytes = size_of_val(values.as_slice()) as u64;
+            *info = TensorInfo { shape: info.shape.clone(), dtype: Dtype::F32, bytes };
+        }
+        let velocity = vec![0.0; values.len()];
+        self.moved.insert(name.to_owned(), Moved { values, velocity });
     }
 }
 
 impl Moved {
-    fn descend(&mut self, gradient: &[f32], Descent { learning_rate, momentum, share }: Descent) {
-        let numbers = self.values.iter_mut().zip(&mut self.velocity).zip(gradient);
-        for ((value, velocity), gradient) in numbers {
-            *velocity = momentum * *velocity + share * gradient;
+    fn descend(&mut self, slope: &[f32], Descent { learning_rate, momentum, share }: Descent) {
+        let numbers = self.values.iter_mut().zip(&mut self.velocity).zip(slope);
+        for ((value, velocity), slope) in numbers {
+            *velocity = momentum * *velocity + share * slope;
             *value -= learning_rate * *velocity;
         }
     }
