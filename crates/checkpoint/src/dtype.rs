@@ -102,6 +102,11 @@ impl Dtype {
         matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16) || self.is_float8()
     }
 
+    /// Whether its numbers are whole ones that can be read, such as counters and positions.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::I64 | Self::I32 | Self::I16 | Self::I8 | Self::U8 | Self::Bool)
+    }
+
     /// The type in which numbers of this one are written, where none is asked for: floats of eight bits become bf16, which holds all
     /// of them exactly. That is one rule for what is copied and what is computed of them.
     pub fn written(self) -> Self {

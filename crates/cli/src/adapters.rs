@@ -24,16 +24,14 @@ pub fn warn_of_base(context: &Context, base: (&str, &Path), folder: &Path, confi
 /// the same at its end, however it is written, will do, and so will the same folder.
 pub fn other_base((spec, path): (&str, &Path), folder: &Path, config: &AdapterConfig) -> Option<String> {
     let named = config.base_model.as_deref()?.trim();
-    let place = Path::new(named);
-    let is_same_place = place.canonicalize().ok().zip(path.canonicalize().ok()).is_some_and(|(a, b)| a == b);
     let theirs = names(named);
-    let ours: BTreeSet<String> = names(spec).into_iter().chain(names(&path.to_string_lossy())).collect();
+    let place = path.to_string_lossy();
     let is_quantised = |name: &String| {
         let mut rests = theirs.iter().filter_map(|theirs| name.strip_prefix(theirs.as_str()));
         is_gguf(path) && rests.any(is_type)
     };
-    let is_known = is_same_place || theirs.is_empty() || !ours.is_disjoint(&theirs);
-    if is_known || ours.iter().any(is_quantised) {
+    let is_known = theirs.is_empty() || is_same(named, spec) || is_same(named, &place);
+    if is_known || names(spec).union(&names(&place)).any(is_quantised) {
         return None;
     }
     let folder = folder.display();
@@ -41,6 +39,24 @@ pub fn other_base((spec, path): (&str, &Path), folder: &Path, config: &AdapterCo
         "`{folder}` was made for `{named}`, and the base here is `{spec}`: that it fits by names and shapes does not tell that it \
          is the same model"
     ))
+}
+
+/// Of the bases that adapters name, the first of each that are the same.
+pub fn bases(adapters: &[Adapter]) -> Vec<&str> {
+    let mut bases: Vec<&str> = Vec::new();
+    for named in adapters.iter().filter_map(|adapter| adapter.config.base_model.as_deref()) {
+        if !named.trim().is_empty() && !bases.iter().any(|base| is_same(base, named)) {
+            bases.push(named);
+        }
+    }
+    bases
+}
+
+/// Whether these are one model by its place or its name.
+fn is_same(left: &str, right: &str) -> bool {
+    let place = |text: &str| Path::new(text).canonicalize().ok();
+    let is_same_place = place(left).zip(place(right)).is_some_and(|(left, right)| left == right);
+    is_same_place || !names(left).is_disjoint(&names(right))
 }
 
 /// What a model is called by a path, the name of a repository or a known name: its last part, that of a snapshot's repository, that
@@ -63,7 +79,7 @@ fn names(text: &str) -> BTreeSet<String> {
         }
         found.extend([name, normal(&part)]);
     };
-    if path.is_file() || is_gguf(path) {
+    if path.is_file() || is_weights(path) {
         add(path.file_stem());
     } else {
         add(path.file_name());
@@ -89,6 +105,12 @@ fn normal(name: &str) -> String {
 
 fn is_gguf(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
+}
+
+/// Whether this is called like a file of weights, wherever it may be.
+fn is_weights(path: &Path) -> bool {
+    let is_one = |known: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(known));
+    ["gguf", "safetensors", "pth", "pt", "bin"].into_iter().any(is_one)
 }
 
 /// Whether this is how files call a type of weights behind a model's name: `q4_k_m`, `f16`.
@@ -119,12 +141,23 @@ mod tests {
             (("a", "/x/a"), snapshot.replace("SmolLM2-135M", "a").as_str()),
             (("llama-7b.Q4_K_M.gguf", "llama-7b.Q4_K_M.gguf"), "meta/Llama-7B"),
             (("src", "src"), "./src/../src"),
+            (("mobilenet.pth", "mobilenet.pth"), "/elsewhere/mobilenet.safetensors"),
             (("anything", "/x/anything"), ""),
         ] {
             assert!(!told(base, named), "{base:?} {named}");
         }
         let config = AdapterConfig::default();
         assert_eq!(other_base(("a", Path::new("a")), Path::new("lora"), &config), None);
+    }
+
+    #[test]
+    fn bases_of_one_name_are_one() {
+        let of = |named: &str| {
+            let config = AdapterConfig { base_model: Some(named.to_owned()), ..AdapterConfig::default() };
+            Adapter { config, ..Adapter::default() }
+        };
+        let adapters = ["models/a", "/x/models/a/", "", "b", "owner/B@main", "a"].map(of);
+        assert_eq!(bases(&adapters), ["models/a", "b"]);
     }
 
     #[test]

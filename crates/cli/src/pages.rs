@@ -87,7 +87,8 @@ pub fn write(path: &Path, (kind, page): (Kind, &[u8]), inputs: &[PathBuf]) -> Re
     disk::write(path, page)
 }
 
-/// Whether the file begins as such a page does, or is empty.
+/// Whether the file begins as such a page does, or is empty. Scripts and recipes begin with a comment as Markdown does with a title:
+/// it goes by its name too.
 fn is_page(path: &Path, kind: Kind) -> bool {
     const BLANKS: usize = 64;
     let mut bytes = Vec::new();
@@ -98,7 +99,11 @@ fn is_page(path: &Path, kind: Kind) -> bool {
     }
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}').trim_start().to_lowercase();
-    (text.is_empty() && bytes.len() < BLANKS) || text.starts_with(kind.beginning())
+    let is_named = match kind {
+        Kind::Markdown => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("md")),
+        Kind::Html | Kind::Figure => true,
+    };
+    (text.is_empty() && bytes.len() < BLANKS) || (is_named && text.starts_with(kind.beginning()))
 }
 
 #[cfg(test)]
@@ -116,8 +121,8 @@ mod tests {
             ("<html>", Kind::Html, false),
             ("{\"weights\": 1}", Kind::Html, false),
             ("\u{8}\0\0\0\0\0\0\0{}", Kind::Html, false),
-            ("# Title\n", Kind::Markdown, true),
             ("# Title\n", Kind::Html, false),
+            ("# comment\n", Kind::Markdown, false),
             ("<svg xmlns=", Kind::Figure, true),
             (&" ".repeat(500), Kind::Html, false),
         ] {
@@ -127,6 +132,9 @@ mod tests {
             let expected = if is_taken { "new" } else { text };
             assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
         }
+        let titled = folder.path().join("page.md");
+        std::fs::write(&titled, "# Title\n").unwrap();
+        assert!(check(&titled, Kind::Markdown, &[]).is_ok());
         let error = check(folder.path(), Kind::Html, &[]).unwrap_err();
         assert!(error.to_string().contains("no HTML page"), "{error}");
     }

@@ -99,8 +99,9 @@ impl Images {
     /// # Errors
     /// None where the rows exist.
     pub fn batch(&self, rows: &[usize]) -> Result<(Tensor, Arc<[u32]>)> {
-        let row = |&row: &usize| self.pixels[row * self.width..(row + 1) * self.width].iter().copied();
-        let x = Tensor::new(rows.iter().flat_map(row).collect(), &[rows.len(), self.width])?;
+        let row = |&row: &usize| &self.pixels[row * self.width..(row + 1) * self.width];
+        let images: Vec<&[f32]> = rows.iter().map(row).collect();
+        let x = Tensor::new(images.concat(), &[rows.len(), self.width])?;
         Ok((x, rows.iter().map(|&row| self.labels[row]).collect()))
     }
 

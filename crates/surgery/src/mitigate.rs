@@ -3,8 +3,9 @@
 //!     W' = W + (λ − 1)·Σ_j s_j·u_j·v_jᵀ        over the intruders j of W: j ≤ k, max_i |⟨u_j, u₀_i⟩| < ε
 //!
 //! λ = 1 changes nothing and λ = 0 takes the intruders away. W is a tuned matrix, U₀ are the left singular vectors of the base's,
-//! as the files hold both; a convolution counts as the matrix [out, in·height·width]. Heads and embeddings stay, and so do weights
-//! of types whose numbers are not read. The paper scales the first intruder of every matrix; as in peft all among the first k are.
+//! as the files hold both; a convolution counts as the matrix [out, in·height·width]. Heads and embeddings stay, and so do whole
+//! numbers and weights of types whose numbers are not read. The paper scales the first intruder of every matrix; as in peft all
+//! among the first k are.
 //!
 //! Triples are found before anything is written, and only those of intruders are kept: some rows and columns a matrix. Weights
 //! are then written as those of a merge, a block of rows at a time.
@@ -14,7 +15,7 @@ use crate::adapters::Product;
 use crate::merged::Squares;
 use crate::output::check_target;
 use crate::progress::in_groups;
-use crate::write::{Plan, Weights, WriteOptions, shard_plan, summary};
+use crate::write::{Plan, Weights, WriteOptions, is_weight, shard_plan, summary};
 use crate::{Error, Result, Stage, Subject, Watch};
 use indexmap::IndexMap;
 use rankine_checkpoint::{Pair, Tensors};
@@ -161,7 +162,9 @@ impl Mitigation {
     ) -> Result<IndexMap<String, Correction>> {
         let mut names: Vec<String> =
             tuned.maps().iter().map(|module| format!("{}.weight", module.path)).collect();
-        names.retain(|name| pair.unread(name).is_none());
+        let infos = tuned.tensors().infos();
+        let is_read = |name: &str| infos.get(name).is_none_or(|info| is_weight(info.dtype));
+        names.retain(|name| pair.unread(name).is_none() && is_read(name));
         let of_tensor = |name: &String| self.of_tensor([pair.base(), pair.tuned()], name);
         let corrections = in_groups(Stage::Decomposing, &names, of_tensor, watch)?;
         let found = names.into_iter().zip(corrections);

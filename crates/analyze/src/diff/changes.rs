@@ -3,7 +3,8 @@
 //!     ‖W − W₀‖ / ‖W₀‖        Frobenius norms, over all numbers of a tensor, in f64
 //!
 //! Both models are read a block of rows at a time, the blocks of all tensors shared by all threads. Tensors of types whose numbers
-//! are not read are passed over, and named.
+//! are not read are passed over, and named; of whole numbers, such as counters and positions, it is only told whether they changed:
+//! they are no weights, and one counter would outweigh a model.
 
 use crate::{Progress, Result, Watch};
 use indexmap::IndexMap;
@@ -30,19 +31,20 @@ pub struct TensorChange {
     pub layer: Option<Layer>,
     /// What it is in its layer, such as `mlp.up_proj`; outside of all layers its own name.
     pub kind: String,
-    /// ‖W₀‖².
+    /// ‖W₀‖²; 0 of whole numbers.
     pub before: f64,
-    /// ‖W − W₀‖².
+    /// ‖W − W₀‖²; 0 of whole numbers.
     pub moved: f64,
+    changed: bool,
 }
 
 impl TensorChange {
     /// Whether any number is another one.
     pub fn is_changed(&self) -> bool {
-        self.moved != 0.0
+        self.changed
     }
 
-    /// ‖W − W₀‖ / ‖W₀‖; `None` where the base has zeros.
+    /// ‖W − W₀‖ / ‖W₀‖; `None` where the base has zeros, and of whole numbers.
     pub fn relative(&self) -> Option<f64> {
         (self.before != 0.0).then(|| (self.moved / self.before).sqrt())
     }
@@ -65,6 +67,7 @@ struct Block<'a> {
     rows: Range<usize>,
     /// Numbers of a row.
     width: usize,
+    whole: bool,
 }
 
 /// What [`changes`] passes over, by type as they are met.
@@ -96,12 +99,13 @@ pub fn changes(pair: Pair<'_>, watch: &mut Watch) -> Result<Vec<TensorChange>> {
             kind: place.map_or(alone, |place| place.role).to_owned(),
             before: 0.0,
             moved: 0.0,
+            changed: false,
         });
-        let (height, width) = (info.rows(), info.row_elements());
+        let (height, width, whole) = (info.rows(), info.row_elements(), info.dtype.is_whole());
         if let Some(rows) = BLOCK.checked_div(width) {
             let step = rows.max(1);
             let rows = (0..height).step_by(step).map(|start| start..height.min(start + step));
-            blocks.extend(rows.map(|rows| Block { index, name, rows, width }));
+            blocks.extend(rows.map(|rows| Block { index, name, rows, width, whole }));
         }
     }
     let mut progress = Progress { done: 0, total: blocks.len() as u64 };
@@ -113,8 +117,12 @@ pub fn changes(pair: Pair<'_>, watch: &mut Watch) -> Result<Vec<TensorChange>> {
             .collect();
         // Added in the order of the rows: the sums do not depend on the threads.
         for (block, [before, moved]) in group.iter().zip(squares?) {
-            found[block.index].before += before;
-            found[block.index].moved += moved;
+            let change = &mut found[block.index];
+            change.changed |= moved != 0.0;
+            if !block.whole {
+                change.before += before;
+                change.moved += moved;
+            }
         }
         progress.done += group.len() as u64;
         progress.tell(watch)?;

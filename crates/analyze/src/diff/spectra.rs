@@ -67,8 +67,8 @@ impl MatrixChange {
     }
 }
 
-/// The changed matrices of linear layers and convolutions, of which `top` leading triples are compared with the base; `changes` is what
-/// [`changes`](super::changes()) found. Progress is counted in matrices.
+/// The changed matrices of linear layers and convolutions, but for whole numbers, of which `top` leading triples are compared with
+/// the base; `changes` is what [`changes`](super::changes()) found. Progress is counted in matrices.
 ///
 /// # Errors
 /// When `top` is 0, a matrix cannot be read or has an entry that is not finite, or `watch` breaks off.
@@ -86,7 +86,7 @@ pub fn spectra(
     let maps: HashSet<&str> = maps.map(|module| module.path.as_str()).collect();
     let is_wanted = |change: &&TensorChange| {
         let module = change.name.strip_suffix(".weight");
-        change.is_changed() && module.is_some_and(|module| maps.contains(module))
+        change.moved != 0.0 && module.is_some_and(|module| maps.contains(module))
     };
     let matrices: Vec<&TensorChange> = changes.iter().filter(is_wanted).collect();
     let one = |change: &&TensorChange| of_matrix(pair, change, top);

@@ -100,14 +100,15 @@ impl Compute {
     fn of_chain(chain: &Chain, tensors: &[TensorReport]) -> Self {
         let matrices = chain.matrices.iter().filter_map(|module| weight(tensors, module));
         let matrices: u64 = matrices.map(|tensor| 2 * tensor.parameters).sum();
-        let folded = match chain.sides {
+        let image_size = chain.sides.map(|sides| sides.least);
+        let folded = match image_size {
             Some(sides) => of_convolutions(chain, sides, tensors),
             None => chain.convolutions.is_empty().then_some(0),
         };
         match folded {
             Some(folded) => {
                 let operations_per_image = matrices.saturating_add(folded);
-                Self::Image { operations_per_image, image_size: chain.sides }
+                Self::Image { operations_per_image, image_size }
             }
             None => Self::Unknown { unknown: "nothing tells the size of its images" },
         }

@@ -8,9 +8,9 @@ use std::collections::HashSet;
 /// Names of the scales of 8-bit weights, beside `weight`: DeepSeek's, and those of compressed-tensors.
 const SCALES: [&str; 2] = ["weight_scale_inv", "weight_scale"];
 
-/// Whether the numbers of this type are no floats.
+/// Whether the numbers of this type are whole ones.
 pub(super) fn is_whole(dtype: &str) -> bool {
-    matches!(dtype, "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL")
+    Dtype::by_name(dtype).is_some_and(Dtype::is_whole)
 }
 
 /// Whether the numbers of this type cannot be read.

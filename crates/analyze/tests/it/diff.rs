@@ -209,6 +209,29 @@ fn what_one_of_the_two_has_in_a_type_that_is_not_read_is_named_and_passed_over()
 }
 
 #[test]
+fn whole_numbers_are_no_weights() {
+    let (mut base, mut tuned) = (base(), base());
+    let [codes, up] = ["model.layers.0.self_attn.q_proj.weight", "model.layers.1.mlp.up_proj.weight"];
+    for held in [&mut base, &mut tuned] {
+        held.insert("steps", &[1], vec![1e6]);
+        for name in [codes, "steps"] {
+            held.infos[name].dtype = Dtype::I32;
+        }
+    }
+    tuned.change("steps", |_| 1e6);
+    tuned.change(codes, |_| 1.0);
+    tuned.change(up, |_| 0.5);
+    let found = found(&base, &tuned);
+    let of = |name: &str| found.iter().find(|change| change.name == name).unwrap();
+    assert!(of("steps").is_changed() && of(codes).is_changed());
+    assert_eq!((of("steps").relative(), of(codes).relative()), (None, None));
+    let sum = ChangeSum::of(&found);
+    assert_eq!((sum.changed, sum.moved), (3, of(up).moved));
+    let matrices = spectra(Pair::of(&base, &tuned).unwrap(), &found, 3, &mut on).unwrap();
+    assert_eq!(matrices.iter().map(|matrix| matrix.name.as_str()).collect::<Vec<_>>(), [up]);
+}
+
+#[test]
 fn a_tied_head_stands_against_one_of_its_own() {
     let (base, mut tuned) = (base(), base());
     tuned.insert("lm_head.weight", &[7, SIDE], base.values["model.embed_tokens.weight"].clone());

@@ -10,7 +10,7 @@
 //! | `activation` | f behind every layer but the last | `relu` |
 //! | `padding`, `stride`, `pool` | of the convolutions, one for all or one for each; pooling takes the largest | 0, 1, 2 |
 //! | `layers` | the modules in their order | that of the names or of the file |
-//! | `image_size` | height and width in pixels, or one number for both | the least that fills the first matrix |
+//! | `image_size` | height and width in pixels, or one number for both | the images' own if it fills the first matrix, else the least |
 //! | `num_channels` | colours of a pixel | those of the first convolution; of a perceptron 1 or 3, by which images are square |
 //!
 //! All other sizes are those of the tensors. A key of another name is a fault: passed over, it would change what is computed.
@@ -41,8 +41,17 @@ pub struct Chain {
     pub activation: Activation,
     /// Colours of a pixel, where they are known.
     pub channels: Option<usize>,
-    /// Height and width of an image in pixels, where they are known.
-    pub sides: Option<[usize; 2]>,
+    /// Size of an image, where it is known.
+    pub sides: Option<Sides>,
+}
+
+/// Heights and widths of images in pixels that give the first matrix the same numbers of the same places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sides {
+    /// Every pixel counts.
+    pub least: [usize; 2],
+    /// The last pixels are left out by a step or a window; the same where the file names a size.
+    pub most: [usize; 2],
 }
 
 /// A convolution of a chain; f and pooling stand behind it.

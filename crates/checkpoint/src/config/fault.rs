@@ -16,6 +16,12 @@ pub enum Fault {
         /// The file's `model_type`.
         found: String,
     },
+    /// An image classifier where models of texts are read.
+    #[error("`{found}` tells images apart, and only models of texts will do here")]
+    Images {
+        /// The file's `model_type`.
+        found: String,
+    },
     /// A key holds something else than it should.
     #[error(transparent)]
     Value(#[from] WrongValue),
@@ -182,6 +188,9 @@ impl Fault {
             Self::Convolutions { .. } => "give one number for all, or one for each",
             Self::ImageSize { .. } => {
                 "give height and width of the images that it was trained with, and the padding, stride and pooling too"
+            }
+            Self::Images { .. } => {
+                "name a language model; `rankine evaluate`, `train`, `inspect`, `merge` and `compress` take image classifiers too"
             }
             Self::Quantization { .. } => "use the model's original f32, f16 or bf16 weights, or a GGUF file",
             Self::Rope { .. }

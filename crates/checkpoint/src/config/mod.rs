@@ -18,7 +18,7 @@ mod tests;
 mod vit;
 
 pub use architecture::{Activation, Architecture};
-pub use chain::{Chain, ChainConvolution};
+pub use chain::{Chain, ChainConvolution, Sides};
 pub use encoder::LayerNames;
 pub use fault::Fault;
 pub use rope::{Positions, Rope, RopeScaling};

@@ -96,7 +96,10 @@ impl Defaults {
 
 fn architecture(fields: Fields) -> Result<Architecture, Fault> {
     if let Some(name) = fields.string("model_type")? {
-        let unknown = || Fault::Architecture { found: shorten(name) };
+        let unknown = || match name {
+            "vit" | "mlp" | "lenet" => Fault::Images { found: name.to_owned() },
+            _ => Fault::Architecture { found: shorten(name) },
+        };
         return Architecture::from_name(name).ok_or_else(unknown);
     }
     let classes = fields.strings("architectures")?.unwrap_or_default();

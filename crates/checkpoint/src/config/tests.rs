@@ -67,6 +67,15 @@ fn a_composed_file_says_the_same() {
 }
 
 #[test]
+fn an_image_classifier_is_told_from_what_is_unknown() {
+    for (name, part) in [("vit", "`vit` tells images apart"), ("resnet", "architecture `resnet` is not")] {
+        let error = config(json!({ "model_type": name })).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+        assert!(error.hint().is_some());
+    }
+}
+
+#[test]
 fn changes_go_into_the_file_that_was_read() {
     let mut changed = config(json!({ "torch_dtype": "float32", "transformers_version": "4.1" })).unwrap();
     changed.dtype = Some(Dtype::F16);

@@ -214,6 +214,13 @@ fn adapters_on_an_altered_base_are_converted_for_the_original() {
     let vera = ["adapter", "convert", vera.to_str().unwrap(), "--base", "./model", "--output", "x"];
     refused(folder, &[&vera[..], &["--initial", "start"]].concat(), "`VERA` stand on the base as it is");
     assert!(!folder.join("x").exists());
+    // Where it names the base itself, nothing is told of the altered one.
+    settings["base_model_name_or_path"] = "./model".into();
+    std::fs::write(&config, settings.to_string()).unwrap();
+    let quiet = ["x", "--residual", "start/residual", "--rank", "8"];
+    let output = run(folder, &[&convert[..], &quiet].concat());
+    let said = words(&output.stderr);
+    assert!(output.status.success() && !said.contains("was made for"), "{said}");
 }
 
 /// peft's other kinds are refused where a LoRA is needed, and become one.

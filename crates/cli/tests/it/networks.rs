@@ -74,6 +74,11 @@ fn what_is_not_known_is_looked_at_and_not_run() {
     assert!(std::fs::read_to_string(folder.join("half/config.json")).unwrap().contains("resnet"));
     noted(&["diff", "./resnet", "./half"]);
     noted(&["interpolate", "./resnet", "./half", "--at", "0.5", "--output", "between"]);
+    let recipe =
+        "merge_method: linear\nmodels: [{model: ./resnet}, {model: ./between}]\nparameters: {weight: 1}\n";
+    std::fs::write(folder.join("mean.yaml"), recipe).unwrap();
+    noted(&["blend", "mean.yaml", "--output", "blended"]);
+    assert!(std::fs::read_to_string(folder.join("blended/config.json")).unwrap().contains("resnet"));
     let evaluate = ["evaluate", "./resnet", "--data", DATA];
     refused_with_hint(folder, &evaluate, "architecture `resnet` is not supported");
     let said = words(&run(folder, &evaluate).stderr);

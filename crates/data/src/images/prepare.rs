@@ -38,6 +38,13 @@ pub enum Resize {
     Shorter(u32),
     /// This height and width in pixels, whatever their proportions.
     Exact([u32; 2]),
+    /// Their own from the least height and width to the most, both in pixels; else the least.
+    Within {
+        /// Of images that are smaller or larger.
+        least: [u32; 2],
+        /// Not below the least.
+        most: [u32; 2],
+    },
 }
 
 /// Where a cut begins that would begin at half a pixel.
@@ -105,7 +112,12 @@ impl Preparation {
         let own = [image.height(), image.width()];
         let [height, width] = match self.resize {
             Resize::Not => return Ok(image),
-            Resize::Exact(sides) => sides.map(u64::from),
+            Resize::Within { least, most }
+                if (0..2).all(|axis| (least[axis]..=most[axis]).contains(&own[axis])) =>
+            {
+                return Ok(image);
+            }
+            Resize::Exact(sides) | Resize::Within { least: sides, .. } => sides.map(u64::from),
             Resize::Shorter(shorter) => {
                 // An image without pixels has nothing to resize; it is refused by who cuts or compares.
                 let shortest = u64::from(own[0].min(own[1]).max(1));

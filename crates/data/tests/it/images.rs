@@ -218,6 +218,21 @@ fn all_images_get_the_colours_and_the_size_of_a_network() {
 }
 
 #[test]
+fn images_of_a_size_that_will_do_keep_it() {
+    let of = |width: u32, height: u32| {
+        let folder = folder(&[("a/1.png", grey(width, height)), ("b/1.png", grey(width, height))]);
+        let resize = Resize::Within { least: [2, 3], most: [4, 5] };
+        read(&folder, &Preparation { resize, ..Preparation::default() }).unwrap().sides
+    };
+    for (width, height) in [(3, 2), (5, 4), (4, 3)] {
+        assert_eq!(of(width, height), [1, height as usize, width as usize]);
+    }
+    for (width, height) in [(6, 4), (5, 5), (2, 4), (3, 1)] {
+        assert_eq!(of(width, height), [1, 2, 3]);
+    }
+}
+
+#[test]
 fn samples_are_split_class_by_class_and_laid_together() {
     let names: Vec<String> =
         (0..10).map(|at| format!("{}/{at}.png", if at < 4 { "a" } else { "b" })).collect();

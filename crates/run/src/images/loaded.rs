@@ -73,7 +73,9 @@ impl LoadedImages {
     pub fn sides(&self) -> [usize; 3] {
         let Preparation { resize, cut, channels, .. } = &self.preparation;
         let [height, width] = match (cut, resize) {
-            (Some(sides), _) | (None, Resize::Exact(sides)) => sides.map(|side| side as usize),
+            (Some(sides), _) | (None, Resize::Exact(sides) | Resize::Within { least: sides, .. }) => {
+                sides.map(|side| side as usize)
+            }
             _ => [SIDE; 2],
         };
         [channels.unwrap_or(3), height, width]

@@ -5,7 +5,7 @@
 //! or new, is trained whole beside what the method takes over.
 //!
 //! Images are made to what the model looks at: as its `preprocessor_config.json` says, else to the size of a vision transformer
-//! and standardised by 0.5, as ImageNet for MobileNetV2, to the size of a plain chain of layers where that is known, and left as
+//! and standardised by 0.5, as ImageNet for MobileNetV2, to a size that a plain chain of layers takes where that is known, and left as
 //! they are for a small ResNet.
 
 mod loaded;
@@ -18,7 +18,7 @@ use crate::{
     page::Described,
     run::{Job, Notice, Watch, batched, hex},
 };
-use rankine_checkpoint::{ImageCheckpoint, Network};
+use rankine_checkpoint::{ImageCheckpoint, Network, config::Sides};
 use rankine_data::{
     Labelled as _,
     images::{ImageSummary, LabelledImage, LabelledImages, Preparation, Resize},
@@ -116,20 +116,26 @@ fn preparation(checkpoint: &ImageCheckpoint) -> Result<Preparation> {
         (Some((path, json)), _) => Preparation::from_json(&json, &path)?,
         (None, Network::Vit(sizes)) => {
             let (mean, deviation) = (vec![0.5], vec![0.5]);
-            Preparation { resize: exact([sizes.image_size; 2]), mean, deviation, ..Preparation::default() }
+            let resize = Resize::Exact(pixels([sizes.image_size; 2]));
+            Preparation { resize, mean, deviation, ..Preparation::default() }
         }
         (None, Network::MobileNetV2) => Preparation::imagenet(),
         (None, Network::Chain(chain)) => {
-            Preparation { resize: chain.sides.map_or(Resize::Not, exact), ..Preparation::default() }
+            Preparation { resize: chain.sides.map_or(Resize::Not, within), ..Preparation::default() }
         }
         (None, Network::ResNet) => Preparation::default(),
     };
     Ok(Preparation { channels, ..own })
 }
 
-/// To this height and width.
-fn exact(sides: [usize; 2]) -> Resize {
-    Resize::Exact(sides.map(|side| u32::try_from(side).unwrap_or(u32::MAX)))
+/// What fills the first matrix of a chain.
+fn within(sides: Sides) -> Resize {
+    Resize::Within { least: pixels(sides.least), most: pixels(sides.most) }
+}
+
+/// A height and width.
+fn pixels(sides: [usize; 2]) -> [u32; 2] {
+    sides.map(|side| u32::try_from(side).unwrap_or(u32::MAX))
 }
 
 /// SHA-256 over all images and their classes, those to learn from first.

@@ -38,7 +38,7 @@ fn logits(opened: &Opened, tensors: &dyn Tensors) -> Vec<f32> {
             let side = match model.network() {
                 Network::Vit(sizes) => sizes.image_size,
                 Network::MobileNetV2 | Network::ResNet => 32,
-                Network::Chain(chain) => chain.sides.unwrap()[0],
+                Network::Chain(chain) => chain.sides.unwrap().least[0],
             };
             let shape = [2, model.channels(), side, side];
             let pixels = (0..shape.iter().product()).map(|at: usize| (at * 37 % 101) as f32 / 50.0 - 1.0);

@@ -10,6 +10,10 @@ use rankine_checkpoint::adapter::LowRank;
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_linalg::{Result, Svd, qr, svd};
 
+/// A sum of terms of f64 is nothing where it is no more than this share of their sizes: terms of f32 factors that cancel leave
+/// some 1e-16 of them.
+const CANCELLED: f64 = 1e-15;
+
 /// b·a.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Product {
@@ -97,7 +101,7 @@ impl Product {
         matmul(dense, b, Matrix::new(&self.a, self.rank, self.inputs), factor, true);
     }
 
-    /// ‖b·a‖², in f64: sums of the squares of numbers that cancel are off by some 1e-16 of the squares that went in.
+    /// ‖b·a‖², in f64; 0 where the numbers cancel to what rounding leaves of them.
     pub fn squares(&self) -> f64 {
         let rank = self.rank;
         let mut left = vec![0.0; rank * rank];
@@ -116,7 +120,8 @@ impl Product {
             let twice = if i == j { 1.0 } else { 2.0 };
             twice * left[i * rank + j] * dot(rows(i), rows(j))
         });
-        terms.sum::<f64>().max(0.0)
+        let (sum, size) = terms.fold((0.0, 0.0), |(sum, size): (f64, f64), term| (sum + term, size + term.abs()));
+        if sum <= CANCELLED * size { 0.0 } else { sum }
     }
 
     /// All min(rank, outputs, inputs) singular triples.
@@ -184,7 +189,11 @@ mod tests {
         let dense: f64 = product.dense().iter().map(|&x| f64::from(x).powi(2)).sum();
         assert!((product.squares() / dense - 1.0).abs() < 1e-6);
         let nothing = product.clone().beside(&product.clone().times(-1.0));
-        assert!(nothing.squares() < 1e-13 * dense, "{}", nothing.squares());
+        assert_eq!(nothing.squares(), 0.0);
+        let mut small = random(7, 3, 5);
+        small.a.iter_mut().for_each(|x| *x *= 1e-6);
+        let little = nothing.beside(&small);
+        assert!((little.squares() / small.squares() - 1.0).abs() < 0.1, "{}", little.squares());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::loaded::Loaded;
 use super::recipe::{BlendRecipe, Wrong};
 use super::report::BlendReport;
 use crate::output::check_target;
-use crate::write::{Weights, WriteOptions, configured, first_dtype, in_folder, shard_plan_of, summary};
+use crate::write::{Weights, WriteOptions, configured, in_folder, shard_plan_of, summary};
 use crate::{Error, Result, Subject, Watch};
 use rankine_checkpoint::{Adapter, Config, ShardPlan, Tensors, ends};
 use serde_json::Value;
@@ -111,10 +111,10 @@ impl<'a> Blending<'a> {
         plan: &ShardPlan,
         options: &WriteOptions,
     ) -> Vec<(&'static str, Value)> {
-        match self.models.first().map(|model| (model.subject, &model.config)) {
-            Some((_, Some(config))) => configured(draft, plan, &self.config(draft, config), options),
-            Some((Subject::Images(model), None)) => model.describe(first_dtype(plan)),
-            _ => Vec::new(),
+        let Some(first) = self.models.first() else { return Vec::new() };
+        match &first.config {
+            Some(config) => configured(draft, plan, &self.config(draft, config), options),
+            None => first.subject.describe(plan, options),
         }
     }
 

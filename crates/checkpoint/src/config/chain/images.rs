@@ -2,19 +2,19 @@
 //!
 //!     side behind a convolution = ⌊(⌊(side + 2·padding − kernel)/stride⌋ + 1)/pool⌋
 
-use super::{ChainConvolution, Fault, Fields, size};
+use super::{ChainConvolution, Fault, Fields, Sides, size};
 use crate::chain::ChainLayer;
 use crate::fields::WrongValue;
 
 /// The largest side that is thought of where the file names none.
 const THOUGHT_OF: usize = 1024;
 
-/// Colours of a pixel; height and width in pixels.
+/// Colours of a pixel; size of an image.
 pub(super) fn of(
     fields: Fields<'_>,
     layers: &[ChainLayer<'_>],
     convolutions: &[ChainConvolution],
-) -> Result<(Option<usize>, Option<[usize; 2]>), Fault> {
+) -> Result<(Option<usize>, Option<Sides>), Fault> {
     let (folded, matrices) = layers.split_at(convolutions.len());
     let inputs = matrices.first().map_or(0, |layer| layer.shape[1]);
     let fills = |channels: usize, sides: [usize; 2]| {
@@ -25,14 +25,16 @@ pub(super) fn of(
     if let Some(sides) = sides(fields)? {
         let fitting = possible.into_iter().find(|&channels| fills(channels, sides));
         let channels = fitting.ok_or(Fault::ImageSize { found: sides, inputs })?;
-        return Ok((Some(channels), Some(sides)));
+        return Ok((Some(channels), Some(Sides { least: sides, most: sides })));
     }
     let square = |&channels: &usize| {
-        let side = (1..=THOUGHT_OF).find(|&side| fills(channels, [side; 2]))?;
-        Some((channels, side))
+        let mut filling = (1..=THOUGHT_OF).filter(|&side| fills(channels, [side; 2]));
+        let least = filling.next()?;
+        let most = filling.next_back().unwrap_or(least);
+        Some((channels, Sides { least: [least; 2], most: [most; 2] }))
     };
     Ok(match possible.iter().find_map(square) {
-        Some((channels, side)) => (Some(channels), Some([side; 2])),
+        Some((channels, sides)) => (Some(channels), Some(sides)),
         None => (possible.first().copied().filter(|_| possible.len() == 1), None),
     })
 }

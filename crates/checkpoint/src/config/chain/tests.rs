@@ -10,6 +10,11 @@ fn perceptron() -> IndexMap<String, TensorInfo> {
     infos(&[("0.weight", &[8, 48]), ("0.bias", &[8]), ("2.weight", &[3, 8]), ("2.bias", &[3])])
 }
 
+/// Images of one size alone.
+fn one(sides: [usize; 2]) -> Option<Sides> {
+    Some(Sides { least: sides, most: sides })
+}
+
 /// LeNet-5 of 28 × 28 pixels.
 fn lenet() -> IndexMap<String, TensorInfo> {
     infos(&[
@@ -26,17 +31,18 @@ fn lenet() -> IndexMap<String, TensorInfo> {
 fn sizes_are_those_of_the_tensors() {
     let found = Chain::parse(&json!({"model_type": "mlp"}), &perceptron()).unwrap();
     assert_eq!((found.modules(), found.head(), found.name()), (vec!["0".into(), "2".into()], "2", "mlp"));
-    assert_eq!((found.activation, found.channels, found.sides), (Activation::Relu, Some(3), Some([4, 4])));
+    assert_eq!((found.activation, found.channels, found.sides), (Activation::Relu, Some(3), one([4, 4])));
     let file = json!({"model_type": "lenet", "activation": "tanh", "padding": [2, 0]});
     let found = Chain::parse(&file, &lenet()).unwrap();
     assert_eq!((found.matrices.len(), found.head(), found.name()), (3, "fc3", "lenet"));
     let settings = found.convolutions.iter().map(|layer| (layer.padding, layer.stride, layer.pool));
     assert_eq!(settings.collect::<Vec<_>>(), [(2, 1, 2), (0, 1, 2)]);
-    // (28/2 − 4)/2 = 5, and 16·5² = 400; 29 pixels would fill it too, and leave one out.
-    assert_eq!((found.activation, found.channels, found.sides), (Activation::Tanh, Some(1), Some([28; 2])));
+    // (28/2 − 4)/2 = 5, and 16·5² = 400; up to 31 pixels would fill it too, and leave some out.
+    let sides = Some(Sides { least: [28; 2], most: [31; 2] });
+    assert_eq!((found.activation, found.channels, found.sides), (Activation::Tanh, Some(1), sides));
     // Without padding it is LeNet-5 as it was published, of 32 × 32.
     let found = Chain::parse(&json!({"model_type": "lenet"}), &lenet()).unwrap();
-    assert_eq!(found.sides, Some([32; 2]));
+    assert_eq!(found.sides, Some(Sides { least: [32; 2], most: [35; 2] }));
 }
 
 #[test]
@@ -48,8 +54,8 @@ fn what_is_not_told_is_left_open_or_said() {
         Chain::parse(&file, &wide).map(|found| (found.channels, found.sides))
     };
     assert_eq!(parse(json!({})), Ok((None, None)));
-    assert_eq!(parse(json!({"image_size": [2, 13]})), Ok((Some(1), Some([2, 13]))));
-    assert_eq!(parse(json!({"num_channels": 26})), Ok((Some(26), Some([1, 1]))));
+    assert_eq!(parse(json!({"image_size": [2, 13]})), Ok((Some(1), one([2, 13]))));
+    assert_eq!(parse(json!({"num_channels": 26})), Ok((Some(26), one([1, 1]))));
     assert_eq!(parse(json!({"image_size": 5})), Err(Fault::ImageSize { found: [5, 5], inputs: 26 }));
 }
 

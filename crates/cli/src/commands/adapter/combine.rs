@@ -10,7 +10,6 @@ use rankine_checkpoint::{Adapter, Tensors};
 use rankine_report::format;
 use rankine_run::AdapterBase;
 use rankine_surgery::{Apart, Combination, Keep, Share, Watch, factors_apart};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Make one adapter of several
@@ -195,10 +194,9 @@ impl Combine {
                 None => rankine_run::warning(folder, adapter).iter().for_each(|warning| context.say(warning)),
             }
         }
-        let bases: BTreeSet<&str> =
-            adapters.iter().filter_map(|adapter| adapter.config.base_model.as_deref()).collect();
+        let bases = adapters::bases(adapters);
         if 1 < bases.len() {
-            let names = bases.into_iter().collect::<Vec<_>>().join("`, `");
+            let names = bases.join("`, `");
             context.say(format!("warning: the adapters name different bases: `{names}`"));
         }
     }

@@ -118,8 +118,13 @@ impl Convert {
         let base = self.model(&path, &source)?;
         let altered = residual.as_deref().map(|residual| self.model(residual, &source)).transpose()?;
         let classes = rankine_run::classes_file(source.adapter(), &self.adapter)?;
-        let named = self.residual.as_deref().unwrap_or(&self.base);
-        let ground = (named, residual.as_deref().unwrap_or(&path));
+        // The adapter may name the base or the altered one.
+        let config = &source.adapter().config;
+        let is_of_base = adapters::other_base((&self.base, &path), &self.adapter, config).is_none();
+        let ground = match self.residual.as_deref().zip(residual.as_deref()) {
+            Some(altered) if !is_of_base => altered,
+            _ => (self.base.as_str(), path.as_path()),
+        };
         adapters::warn(context, ground, &self.adapter, source.adapter());
         let converting = || format!("while converting `{}`", self.adapter.display());
         let read = [Some(&self.adapter), Some(&path), self.initial.as_ref(), residual.as_ref()];

@@ -35,7 +35,9 @@ impl<E: Storage> Plain<E> {
         let square = |&entry: &E| Into::<f64>::into(entry).powi(2);
         let squares: Vec<f64> = entries.chunks(width).map(|row| row.iter().map(square).sum()).collect();
         finite(what, &squares)?;
-        let gain = squares.iter().sum::<f64>() / width as f64;
+        // Symmetric ones see nothing but symmetric matrices, which have fewer dimensions.
+        let seen = if are_symmetric(&entries, rows, columns) { rows * (rows + 1) / 2 } else { width };
+        let gain = squares.iter().sum::<f64>() / seen as f64;
         Ok(Self { rows, columns, gain, entries })
     }
 
@@ -57,6 +59,13 @@ impl<E: Storage> Plain<E> {
     pub fn entries(&self) -> &[E] {
         &self.entries
     }
+}
+
+/// Whether all matrices [rows, columns] are symmetric.
+fn are_symmetric<E: Storage>(entries: &[E], rows: usize, columns: usize) -> bool {
+    let at = |matrix: &[E], i: usize, j: usize| -> f64 { matrix[i * columns + j].into() };
+    let same = |matrix: &[E]| (0..rows).all(|i| (0..i).all(|j| at(matrix, i, j) == at(matrix, j, i)));
+    rows == columns && entries.chunks(rows * columns).all(same)
 }
 
 impl<E: Storage> Measure for Plain<E> {

@@ -4,7 +4,10 @@ use super::{OUTLIERS, PLANTED, everywhere, packed, plain, random};
 use faer::MatRef;
 use rankine_linalg::double::multiply;
 use rankine_random::Rng;
-use rankine_solve::recovery::sensing::{Loss, Measure, Plain, Planted, Sampled};
+use rankine_solve::recovery::sensing::preconditioned::PreconditionedGradient;
+use rankine_solve::recovery::sensing::scaled::ScaledGradient;
+use rankine_solve::recovery::sensing::{Loss, Measure, Packed, Plain, Planted, Sampled, SensingSolver};
+use rankine_solve::{Outcome, Silent};
 use std::sync::Arc;
 
 fn sum(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> f64 {
@@ -44,6 +47,33 @@ fn packed_measurements_are_those_of_symmetric_parts() {
     let entries = pass(&everywhere(6, 6));
     let product = multiply(x.as_ref(), x.transpose());
     assert!((entries.adjoint.dense() - product).norm_max() < 1e-12);
+}
+
+/// Of A + Aᵀ every number has twice the variance, and on the diagonal four times it.
+#[test]
+fn steps_fit_symmetric_measurements() {
+    let (side, count) = (10, 300);
+    let whole = Plain::<f64>::gaussian(count, side, side, 1).unwrap();
+    let turned = |at: usize| at % side * side + at / side;
+    let twice = |a: &[f64]| (0..a.len()).map(|at| a[at] + a[turned(at)]).collect::<Vec<_>>();
+    let entries: Vec<f64> = whole.entries().chunks(side * side).flat_map(twice).collect();
+    let plain = Plain::new(side, side, entries).unwrap();
+    let packed = Packed::new(&plain).unwrap();
+    let gain = plain.gain() / (4 * count) as f64;
+    assert!((gain - 1.0).abs() < 0.05 && packed.gain() == plain.gain(), "{gain}");
+    let operators: [Arc<dyn Measure>; 2] = [Arc::new(plain), Arc::new(packed)];
+    for operator in operators {
+        let plant = PLANTED.positive(operator).unwrap();
+        let choices = [
+            SensingSolver::ScaledGradient(ScaledGradient::default()),
+            SensingSolver::PreconditionedGradient(PreconditionedGradient::default()),
+        ];
+        for choice in choices {
+            let solver = choice.solver();
+            let report = solver.solve(&plant.problem, None, solver.stop(), &mut Silent::watch).unwrap();
+            assert_eq!(report.outcome, Outcome::Converged, "{choice:?}");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Aliases stand for what their anchor marks. The key `<<` takes over the entries of a mapping, or of several in a list, that
 //! the mapping itself does not have; of several the first counts.
 
+use super::extent;
 use super::fault::{Misplaced, Wrong};
 use super::tree::{Entry, Node, Value};
 use saphyr::{LoadableYamlNode, MarkedYaml, Marker, Scalar, YamlData};
@@ -11,6 +12,10 @@ use std::ops::Range;
 /// The tree of the one document of `text`.
 pub(super) fn parse(text: &str) -> Result<Node, Misplaced> {
     let lines = Lines::of(text);
+    if let Some((what, mark)) = extent::excess(text) {
+        let at = lines.offset(&mark);
+        return Err(Wrong::Syntax { what: what.to_owned() }.at(&(at..at)));
+    }
     let documents = MarkedYaml::load_from_str(text).map_err(|error| {
         let at = lines.offset(error.marker());
         Wrong::Syntax { what: error.info().to_owned() }.at(&(at..at))
@@ -253,7 +258,13 @@ mod tests {
 
     #[test]
     fn what_is_no_recipe_is_refused_at_its_place() {
-        for (text, line) in [("a: [1\nb: 2", "line "), ("a: 1\n---\nb: 2", "line 3"), ("1: 2", "line 1")] {
+        let deep = format!("{}1{}", "[".repeat(110), "]".repeat(110));
+        for (text, line) in [
+            ("a: [1\nb: 2", "line "),
+            ("a: 1\n---\nb: 2", "line 3"),
+            ("1: 2", "line 1"),
+            (deep.as_str(), "line 1"),
+        ] {
             let fault = parse(text).unwrap_err().in_text(text).to_string();
             assert!(fault.contains(line) && fault.contains('^'), "{fault}");
         }

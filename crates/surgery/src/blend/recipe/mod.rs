@@ -22,6 +22,7 @@
 //! a YAML anchor which is used. So is a parameter of the whole blend that is given to one model. `modules`, the union of
 //! vocabularies and changes of single tokens are not built.
 
+mod extent;
 mod fault;
 mod from_toml;
 mod from_yaml;
