@@ -109,8 +109,8 @@ fn is_gguf(path: &Path) -> bool {
 
 /// Whether this is called like a file of weights, wherever it may be.
 fn is_weights(path: &Path) -> bool {
-    let is_one = |known: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(known));
-    ["gguf", "safetensors", "pth", "pt", "bin"].into_iter().any(is_one)
+    let extension = path.extension().unwrap_or_default();
+    ["gguf", "safetensors", "pth", "pt", "bin"].into_iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// Whether this is how files call a type of weights behind a model's name: `q4_k_m`, `f16`.

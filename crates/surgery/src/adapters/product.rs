@@ -120,7 +120,8 @@ impl Product {
             let twice = if i == j { 1.0 } else { 2.0 };
             twice * left[i * rank + j] * dot(rows(i), rows(j))
         });
-        let (sum, size) = terms.fold((0.0, 0.0), |(sum, size): (f64, f64), term| (sum + term, size + term.abs()));
+        let with = |(sum, size): (f64, f64), term: f64| (sum + term, size + term.abs());
+        let (sum, size) = terms.fold((0.0, 0.0), with);
         if sum <= CANCELLED * size { 0.0 } else { sum }
     }
 
