@@ -245,6 +245,19 @@ fn other_kinds_are_converted_first() {
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), &answer["other"]["convertible"]), (Some(1), &false.into()), "{answer}");
     assert_eq!(answer["findings"][1]["kind"], "misshapen", "{answer}");
+    let damaged = folder.join("damaged");
+    std::fs::create_dir(&damaged).unwrap();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        let mut bytes = std::fs::read(Path::new(&vera).join(name)).unwrap();
+        if name.ends_with(".safetensors") {
+            let end = bytes.len() - 4;
+            bytes[end..].copy_from_slice(&f32::NAN.to_le_bytes());
+        }
+        std::fs::write(damaged.join(name), bytes).unwrap();
+    }
+    let output = run(folder, &["adapter", "check", "damaged", "--base", &base, "--json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["other"]["convertible"], false, "{answer}");
     let report =
         json(folder, &["adapter", "convert", &vera, "--base", &base, "--to", "lora", "--output", "plain"]);
     assert_eq!((&report["rank"], report["modules"].as_array().unwrap().len()), (&3.into(), 2));

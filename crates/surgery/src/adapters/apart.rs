@@ -3,7 +3,8 @@
 //!     Δ' = (Σ √|cᵢ|·Bᵢ) · (Σ ±√|cᵢ|·Aᵢ)        cᵢ = wᵢ·sᵢ, ± its sign
 //!     Δ = Σ cᵢ·Bᵢ·Aᵢ,   distance = √(Σ ‖Δ' − Δ‖² / Σ ‖Δ‖²)        over all modules
 //!
-//! Δ' has products of one adapter's B with another's A in it. There is one for adapters of the same rank alone.
+//! Δ' has products of one adapter's B with another's A in it. There is one for adapters of the same rank alone. Where the first
+//! of them is of rslora Δ' counts √rank times: peft keeps that setting, and takes the rank for alpha.
 
 use super::assemble::share;
 use super::change::check;
@@ -49,7 +50,9 @@ pub fn factors_apart(shares: &[Share], watch: &mut Watch) -> Result<Apart> {
     if !ranks.all(|rank| first == Some(rank)) || !places.iter().all(|place| is_alike(place)) {
         return Ok(Apart::Refused);
     }
-    let squares = in_groups(Stage::Comparing, &places, |place| Ok(squares(place)), watch)?;
+    let is_rslora = shares.first().is_some_and(|share| share.adapter.config.rslora);
+    let factor = first.flatten().filter(|_| is_rslora).map_or(1.0, |rank| (rank as f64).sqrt());
+    let squares = in_groups(Stage::Comparing, &places, |place| Ok(squares(place, factor)), watch)?;
     let (off, whole) = squares.iter().fold((0.0, 0.0), |sums, own| (sums.0 + own[0], sums.1 + own[1]));
     Ok(Apart::Distance(share(off, whole)))
 }
@@ -60,13 +63,13 @@ fn is_alike(place: &[(&LowRank, f64)]) -> bool {
     place.windows(2).all(|pair| sides(pair[0].0) == sides(pair[1].0))
 }
 
-/// ‖Δ' − Δ‖² and ‖Δ‖².
-fn squares(place: &[(&LowRank, f64)]) -> [f64; 2] {
+/// ‖factor · Δ' − Δ‖² and ‖Δ‖².
+fn squares(place: &[(&LowRank, f64)], factor: f64) -> [f64; 2] {
     let changes = place.iter().map(|(low_rank, weight)| Product::of(low_rank, *weight));
     let sum = changes.reduce(|sum, change| sum.beside(&change));
     let apart = place.iter().map(|(low_rank, weight)| rooted(low_rank, *weight)).reduce(added);
     let Some((sum, apart)) = sum.zip(apart) else { return [0.0, 0.0] };
-    [apart.times(-1.0).beside(&sum).squares(), sum.squares()]
+    [apart.times(-factor).beside(&sum).squares(), sum.squares()]
 }
 
 /// √|c|·B and ±√|c|·A.

@@ -70,6 +70,11 @@ fn an_adapter_with_itself_and_what_peft_refuses() {
     let [left, right] = pair();
     let Apart::Distance(distance) = apart([&left, &left], [0.7, -0.3]) else { panic!() };
     assert!(distance < 2e-6, "{distance}");
+    let mut stabilised = left.clone();
+    stabilised.config.rslora = true;
+    let Apart::Distance(distance) = apart([&stabilised, &left], [0.7, -0.3]) else { panic!() };
+    let rank = left.low_rank.values().map(|low_rank| low_rank.rank).max().unwrap();
+    assert_close!([distance], [(rank as f64).sqrt() - 1.0], relative = 1e-5);
     let mut narrow = right.clone();
     for low_rank in narrow.low_rank.values_mut() {
         low_rank.rank = 1;

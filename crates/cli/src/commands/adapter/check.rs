@@ -60,7 +60,7 @@ struct Answer {
 #[derive(Serialize)]
 struct Other {
     kind: &'static str,
-    /// Whether it fits the base, as far as names, shapes and settings tell.
+    /// Whether it fits the base, as far as names, shapes and settings tell, and has numbers only.
     convertible: bool,
     modules: Vec<String>,
 }
@@ -183,7 +183,8 @@ impl Answer {
         let base = Named::like(base, other.modules().chain(replaced));
         let misfit = other.check(&base)?;
         let modules = other.modules().map(str::to_owned).collect();
-        self.other = Some(Other { kind: other.kind(), convertible: misfit.is_empty(), modules });
+        let is_finite = self.findings.iter().all(|finding| finding.kind != "not_finite");
+        self.other = Some(Other { kind: other.kind(), convertible: is_finite && misfit.is_empty(), modules });
         self.whole = other.rest().replaced.keys().cloned().collect();
         for finding in &misfit.findings {
             self.add(finding.kind(), finding.to_string(), finding.hint());

@@ -137,7 +137,10 @@ impl Combine {
     fn in_peft(&self, shares: &[Share], watch: &mut Watch) -> rankine_surgery::Result<Option<InPeft>> {
         let apart =
             |name: &str| format!("peft's `{name}` looks at the factors A and B apart, not at changes");
+        let is_rslora = shares.first().is_some_and(|share| share.adapter.config.rslora);
+        let sums = if is_rslora { "" } else { "; its `cat` and `svd` are sums" };
         let (difference, note) = match self.method {
+            Method::Cat | Method::Svd if is_rslora => (None, "peft's combination is this sum".to_owned()),
             Method::Cat | Method::Svd => return Ok(None),
             Method::Ties => (None, format!("{}; its `ties_svd` looks at changes", apart("ties"))),
             Method::Dare => {
@@ -149,13 +152,18 @@ impl Combine {
                     Some(distance),
                     format!(
                         "peft's `linear` adds the factors A and B apart: of these adapters it makes a change that is {} of \
-                         the sum away from it; its `cat` and `svd` are sums",
+                         the sum away from it{sums}",
                         format::percent(distance)
                     ),
                 ),
                 Apart::Refused => (None, "peft's `linear` refuses adapters of different ranks".to_owned()),
-                Apart::Unknown => (None, format!("{}; its `cat` and `svd` are sums", apart("linear"))),
+                Apart::Unknown => (None, format!("{}{sums}", apart("linear"))),
             },
+        };
+        // It keeps this setting of the first adapter, and takes the rank for alpha.
+        let note = match is_rslora {
+            true => format!("{note}; with rslora it reads all that it combines √rank times as large"),
+            false => note,
         };
         Ok(Some(InPeft { difference, note }))
     }
