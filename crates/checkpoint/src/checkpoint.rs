@@ -242,7 +242,7 @@ fn settled<T: Editable>(config: &Config, mut tensors: T) -> T {
     tensors
 }
 
-fn has_extension(path: &Path, extension: &str) -> bool {
+pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 

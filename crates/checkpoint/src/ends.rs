@@ -22,3 +22,8 @@ pub fn tied(infos: &IndexMap<String, TensorInfo>) -> Option<&'static str> {
     let headed = infos.contains_key(HEAD) || infos.contains_key(SCORE);
     if headed { None } else { embedding(infos) }
 }
+
+/// The name under which the tensor `name` is stored: a tied head is the embedding.
+pub fn stored<'n>(infos: &IndexMap<String, TensorInfo>, name: &'n str) -> &'n str {
+    if name == HEAD { tied(infos).unwrap_or(name) } else { name }
+}

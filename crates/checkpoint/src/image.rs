@@ -11,6 +11,7 @@
 //! in their folder. The last two have torchvision's names, and no file that describes them at all.
 
 use crate::added::Added;
+use crate::checkpoint::has_extension;
 use crate::config::{self, classes};
 use crate::edit::Editable;
 use crate::pickle::Pickle;
@@ -272,10 +273,6 @@ fn weights(path: &Path, layers: Option<ThinLayers>, rename: Option<Rename>) -> R
 
 /// The name of a tensor by that in the file; those that it has none for are passed over.
 type Rename = fn(&str) -> Option<String>;
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
-}
 
 /// Where the small files of a model stand: in its folder, or beside its file.
 fn folder(path: &Path) -> &Path {

@@ -3,7 +3,6 @@
 //! A head that one of the two ties to its embedding is that embedding.
 
 use crate::{Difference, Dtype, Result, TensorInfo, Tensors, ends};
-use indexmap::IndexMap;
 use std::ops::Range;
 
 /// Two models with the same tensors.
@@ -50,7 +49,7 @@ impl<'a> Pair<'a> {
     pub fn unread(self, name: &str) -> Option<Dtype> {
         let stored_in = |tensors: &dyn Tensors| {
             let infos = tensors.infos();
-            infos.get(stored(infos, name)).map(|info| info.dtype)
+            infos.get(ends::stored(infos, name)).map(|info| info.dtype)
         };
         let dtypes = [stored_in(self.base), stored_in(self.tuned)].into_iter().flatten();
         dtypes.into_iter().find(|dtype| matches!(dtype, Dtype::Unread(_)))
@@ -63,17 +62,12 @@ impl<'a> Pair<'a> {
     pub fn read_rows(self, name: &str, rows: Range<usize>, out: [&mut [f32]; 2]) -> Result<()> {
         let [before, after] = out;
         for (tensors, out) in [(self.base, before), (self.tuned, after)] {
-            let name = stored(tensors.infos(), name);
+            let name = ends::stored(tensors.infos(), name);
             tensors.read_rows(name, rows.clone(), out)?;
             tensors.release(name, rows.clone());
         }
         Ok(())
     }
-}
-
-/// The name under which a model has the tensor `name`.
-fn stored<'n>(infos: &IndexMap<String, TensorInfo>, name: &'n str) -> &'n str {
-    if name == ends::HEAD { ends::tied(infos).unwrap_or(name) } else { name }
 }
 
 /// Whether the head of `other` stands against the embedding of `tied`.

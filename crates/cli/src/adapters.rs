@@ -24,14 +24,14 @@ pub fn warn_of_base(context: &Context, base: (&str, &Path), folder: &Path, confi
 /// the same at its end, however it is written, will do, and so will the same folder.
 pub fn other_base((spec, path): (&str, &Path), folder: &Path, config: &AdapterConfig) -> Option<String> {
     let named = config.base_model.as_deref()?.trim();
-    let theirs = names(named);
     let place = path.to_string_lossy();
+    let (ours, theirs) = (&names(spec) | &names(&place), names(named));
     let is_quantised = |name: &String| {
         let mut rests = theirs.iter().filter_map(|theirs| name.strip_prefix(theirs.as_str()));
         is_gguf(path) && rests.any(is_type)
     };
-    let is_known = theirs.is_empty() || is_same(named, spec) || is_same(named, &place);
-    if is_known || names(spec).union(&names(&place)).any(is_quantised) {
+    let is_known = theirs.is_empty() || is_same_place(named, &place) || !theirs.is_disjoint(&ours);
+    if is_known || ours.iter().any(is_quantised) {
         return None;
     }
     let folder = folder.display();
@@ -54,9 +54,12 @@ pub fn bases(adapters: &[Adapter]) -> Vec<&str> {
 
 /// Whether these are one model by its place or its name.
 fn is_same(left: &str, right: &str) -> bool {
+    is_same_place(left, right) || !names(left).is_disjoint(&names(right))
+}
+
+fn is_same_place(left: &str, right: &str) -> bool {
     let place = |text: &str| Path::new(text).canonicalize().ok();
-    let is_same_place = place(left).zip(place(right)).is_some_and(|(left, right)| left == right);
-    is_same_place || !names(left).is_disjoint(&names(right))
+    place(left).zip(place(right)).is_some_and(|(left, right)| left == right)
 }
 
 /// What a model is called by a path, the name of a repository or a known name: its last part, that of a snapshot's repository, that

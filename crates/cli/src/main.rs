@@ -19,6 +19,7 @@ mod interrupt;
 mod line;
 mod memory;
 mod model;
+mod output;
 mod pages;
 mod progress;
 mod quality;

@@ -35,6 +35,9 @@ impl Kind {
     }
 }
 
+/// What the head of our pages of HTML has.
+const MARK: &str = "name=\"generator\" content=\"rankine\"";
+
 /// Where a page goes, if one was asked for.
 #[derive(Debug)]
 pub struct PageFile {
@@ -71,7 +74,11 @@ impl PageFile {
 pub fn check(path: &Path, kind: Kind, inputs: &[PathBuf]) -> Result<()> {
     rankine_surgery::check_apart(path, inputs)?;
     if path.symlink_metadata().is_ok() && !is_page(path, kind) {
-        let message = format!("`{}` is there and no {}, so it is not replaced", path.display(), kind.name());
+        let message = format!(
+            "`{}` is there and no {} of `rankine`, so it is not replaced",
+            path.display(),
+            kind.name()
+        );
         return Err(Failure::with_hint(message, "choose another file, or remove this one yourself").into());
     }
     Ok(())
@@ -87,23 +94,25 @@ pub fn write(path: &Path, (kind, page): (Kind, &[u8]), inputs: &[PathBuf]) -> Re
     disk::write(path, page)
 }
 
-/// Whether the file begins as such a page does, or is empty. Scripts and recipes begin with a comment as Markdown does with a title:
-/// it goes by its name too.
+/// Whether the file begins as such a page does, of HTML one of ours, or is empty. Scripts and recipes begin with a comment as Markdown
+/// does with a title: it goes by its name too.
 fn is_page(path: &Path, kind: Kind) -> bool {
     const BLANKS: usize = 64;
+    // The mark stands before the title.
+    const HEAD: u64 = 1024;
     let mut bytes = Vec::new();
-    let limit = (BLANKS + kind.beginning().len()) as u64;
     let is_file = path.metadata().is_ok_and(|found| found.is_file());
-    if !is_file || File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).is_err() {
+    if !is_file || File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut bytes)).is_err() {
         return false;
     }
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}').trim_start().to_lowercase();
-    let is_named = match kind {
+    let is_ours = match kind {
+        Kind::Html => text.contains(MARK),
         Kind::Markdown => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("md")),
-        Kind::Html | Kind::Figure => true,
+        Kind::Figure => true,
     };
-    (text.is_empty() && bytes.len() < BLANKS) || (is_named && text.starts_with(kind.beginning()))
+    (text.is_empty() && bytes.len() < BLANKS) || (is_ours && text.starts_with(kind.beginning()))
 }
 
 #[cfg(test)]
@@ -117,7 +126,13 @@ mod tests {
         assert!(check(&path, Kind::Html, &[]).is_ok());
         for (text, kind, is_taken) in [
             ("", Kind::Html, true),
-            ("\u{feff}\n<!DocType HTML>\n<html>", Kind::Html, true),
+            (
+                "\u{feff}\n<!DocType HTML>\n<html><meta name=\"generator\" content=\"rankine\"/>",
+                Kind::Html,
+                true,
+            ),
+            ("<!doctype html>\n<html>", Kind::Html, false),
+            (&Page::new("any").html(), Kind::Html, true),
             ("<html>", Kind::Html, false),
             ("{\"weights\": 1}", Kind::Html, false),
             ("\u{8}\0\0\0\0\0\0\0{}", Kind::Html, false),
@@ -145,7 +160,7 @@ mod tests {
         let model = folder.path().join("model");
         std::fs::create_dir(&model).unwrap();
         let [inside, beside] = [model.as_path(), folder.path()].map(|folder| folder.join("page.html"));
-        std::fs::write(&beside, "<!doctype html>").unwrap();
+        std::fs::write(&beside, Page::new("any").html()).unwrap();
         assert!(check(&beside, Kind::Html, std::slice::from_ref(&model)).is_ok());
         assert!(check(&inside, Kind::Html, &[model]).unwrap_err().to_string().contains("lies inside"));
         let read = check(&beside, Kind::Html, std::slice::from_ref(&beside)).unwrap_err();

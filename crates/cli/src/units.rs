@@ -1,4 +1,4 @@
-//! Sizes as people type them, `5GB`, `500MB`, `2GiB`, `1000000`, and shapes as they read them.
+//! Sizes as people type them, `5GB`, `500MB`, `2GiB`, `1000000`, and shapes, ranges and lists as they read them.
 
 /// Bytes of `text`: a number and perhaps a unit of 1000 (`kB`, `MB`, `GB`, `TB`) or 1024 (`KiB` …).
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
@@ -28,6 +28,21 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
 /// `4096 × 1024`.
 pub fn shape(sides: &[usize]) -> String {
     sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ")
+}
+
+/// The least and the most, `4 to 16`; one of them where they are the same, 0 where there is none.
+pub fn range(counts: impl Iterator<Item = usize> + Clone) -> String {
+    let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
+    if least == most { most.to_string() } else { format!("{least} to {most}") }
+}
+
+/// The first names, so many at most, and how many more there are.
+pub fn few(names: &[String], most: usize) -> String {
+    let shown: Vec<String> = names.iter().take(most).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(most) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use crate::transfer::testing;
 
-    fn plan() -> Plan {
+    pub(super) fn plan() -> Plan {
         Plan {
             setting: testing::setting(),
             ratios: vec![2.0, 4.0],

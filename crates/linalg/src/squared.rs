@@ -4,7 +4,7 @@
 //!     A·V₂ = Q₂·C,  C = X·diag(s)·Yᵀ,  U₂ = Q₂·X,  V₂ ← V₂·Y       for the rest, Q₂ orthogonal to U₁
 //!
 //! A symmetric eigenproblem costs half of an SVD of its size, and all else is products. That squares the spectrum is no loss in
-//! double precision: at s = τ·s₁ vectors are orthogonal within 1e-16 / τ² = 1e-10, and a number that was `f32` is known to 6e-8.
+//! double precision: at s = τ·s₁ vectors are orthogonal within 1e-9, some 1e-16 / τ², and a number that was `f32` is known to 6e-8.
 //! Smaller triples are mixed up in V₂, but it spans the right space, and what A makes of it is decomposed by itself.
 
 use crate::dense::{self, Factors};

@@ -191,7 +191,8 @@ fn factor(v: MatRef<'_, c64>, strengths: &[f64]) -> Mat<c64> {
 fn reflection(x: &mut [c64]) -> (c64, f64) {
     let head = x[0];
     let tail: f64 = x[1..].iter().map(|x| x.norm_sqr()).sum();
-    if tail == 0.0 {
+    // Smaller squares have lost digits; beside a largest entry of 1 they are nothing.
+    if tail <= f64::MIN_POSITIVE / f64::EPSILON {
         return (head, 0.0);
     }
     let size = head.norm();

@@ -145,6 +145,12 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// Weights that are to be replaced by Fisher information, and are none.
+    #[error("`{}` holds no Fisher information, so it is not replaced", path.display())]
+    NotFisher {
+        /// The file.
+        path: PathBuf,
+    },
     /// What a model gives on an example of the data cannot be derived.
     #[error("the {what} is not finite on example {example} of the data")]
     NotFinite {
@@ -255,6 +261,7 @@ impl Error {
                  the weights"
             }
             Self::Classes { .. } => "it should be a list of names in JSON",
+            Self::NotFisher { .. } => "choose another output, or remove this one yourself",
             Self::NotFinite { .. } => "the weights are damaged, or the example is none for this model",
             Self::Modules { .. } => "the file is damaged: start the run anew with `--force`",
             Self::Stopped { source, last_good } => return Some(stopped(source, last_good.as_deref())),

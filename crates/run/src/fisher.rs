@@ -15,6 +15,7 @@ use crate::{
     reading::Reading,
 };
 use indexmap::IndexMap;
+use rankine_checkpoint::safetensors::Safetensors;
 use rankine_checkpoint::writer::{OutputFile, TensorsWriter};
 use rankine_checkpoint::{Dtype, Existing, TensorInfo};
 use rankine_data::{Batches, Batching};
@@ -26,6 +27,9 @@ use rankine_train::{Classify, ClassifyImages, Gradient, NextToken, gradient};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
+
+/// What tells such a file from weights, in its metadata.
+const NOTE: (&str, &str) = ("content", "Fisher information");
 
 /// What is derived, and where the result goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,12 +74,11 @@ impl Fisher<'_> {
     /// Derives the model at `model` on `data`, and writes the file. `watch` hears of examples.
     ///
     /// # Errors
-    /// When the target is there and may not be replaced, lies in what is read or is no file of tensors; when model or data cannot be
-    /// read, a classifier has no head, or loss or gradient of an example are not finite; when writing fails or `watch` breaks off.
-    /// Nothing is left behind then.
+    /// When the target is there and may not be replaced, lies in what is read or holds no Fisher information; when model or data
+    /// cannot be read, a classifier has no head, or loss or gradient of an example are not finite; when writing fails or `watch`
+    /// breaks off. Nothing is left behind then.
     pub fn run(&self, model: &Path, data: &DataSection, watch: &mut Watch<'_>) -> Result<FisherReport> {
-        check_output_file(self.target, self.existing, &[model.to_owned(), data.path.clone()])?;
-        match Reading::with_head(model, data)? {
+        match self.reading(model, data)? {
             Reading::Language(files) => self.of(files, NextToken, data, watch),
             Reading::Texts(files) => self.of(files, Classify, data, watch),
             Reading::Images(files) => self.of(files, ClassifyImages::default(), data, watch),
@@ -87,13 +90,24 @@ impl Fisher<'_> {
     /// # Errors
     /// As [`run`](Self::run), as far as the files of the model and the target tell.
     pub fn plan(&self, model: &Path, data: &DataSection) -> Result<FisherPlan> {
-        check_output_file(self.target, self.existing, &[model.to_owned(), data.path.clone()])?;
-        let parameters = match Reading::with_head(model, data)? {
+        let parameters = match self.reading(model, data)? {
             Reading::Language(files) | Reading::Texts(files) => numbers(&files),
             Reading::Images(files) => numbers(&files),
         };
         let bytes = 4 * parameters;
         Ok(FisherPlan { parameters, bytes, memory_bytes: 3 * bytes })
+    }
+
+    /// What is read, if the target may be written.
+    fn reading(&self, model: &Path, data: &DataSection) -> Result<Reading> {
+        check_output_file(self.target, self.existing, &[model.to_owned(), data.path.clone()])?;
+        let (word, said) = NOTE;
+        if let Ok(there) = Safetensors::open(self.target)
+            && there.metadata().get(word).is_none_or(|found| found != said)
+        {
+            return Err(Error::NotFisher { path: self.target.to_owned() });
+        }
+        Reading::with_head(model, data)
     }
 
     fn of<T: Runnable>(
@@ -121,14 +135,12 @@ impl Fisher<'_> {
         sums: &HashMap<String, Tensor>,
         report: &mut FisherReport,
     ) -> Result<()> {
-        let wide = |info: &TensorInfo| {
-            let bytes = Dtype::F32.bytes(info.elements()) as u64;
-            TensorInfo { shape: info.shape.clone(), dtype: Dtype::F32, bytes }
-        };
+        // The writer counts the bytes itself.
+        let wide = |info: &TensorInfo| TensorInfo { dtype: Dtype::F32, ..info.clone() };
         let infos: IndexMap<String, TensorInfo> =
             tensors.iter().map(|(name, info)| (name.clone(), wide(info))).collect();
         let output = OutputFile::create(self.target, self.existing)?;
-        let writer = TensorsWriter::within(&output, &infos)?;
+        let writer = TensorsWriter::within(&output, &infos, NOTE)?;
         let share = (report.examples as f32).recip();
         for (name, info) in &infos {
             let mut values = sums.get(name).map_or_else(|| vec![0.0; info.elements()], Tensor::to_vec);

@@ -11,7 +11,7 @@
 
 use super::TensorReport;
 use super::strides::Strides;
-use rankine_checkpoint::config::{Chain, ChainConvolution, Vit};
+use rankine_checkpoint::config::{Chain, Vit};
 use rankine_checkpoint::{Checkpoint, Network, Opened, Part, ends};
 use serde::Serialize;
 
@@ -138,15 +138,13 @@ fn weight<'a>(tensors: &'a [TensorReport], module: &str) -> Option<&'a TensorRep
 /// Of all convolutions of a chain; `None` where one does not fit into what is before it.
 fn of_convolutions(chain: &Chain, sides: [usize; 2], tensors: &[TensorReport]) -> Option<u64> {
     let ([mut height, mut width], mut operations) = (sides, 0_u64);
-    for ChainConvolution { module, padding, stride, pool } in &chain.convolutions {
-        let tensor = weight(tensors, module)?;
+    for convolution in &chain.convolutions {
+        let tensor = weight(tensors, &convolution.module)?;
         let &[_, _, rows, columns] = tensor.shape.as_slice() else { return None };
-        let outputs =
-            |side: usize, kernel: usize| Some((side + 2 * padding).checked_sub(kernel)? / stride + 1);
-        (height, width) = (outputs(height, rows)?, outputs(width, columns)?);
+        (height, width) = (convolution.outputs(height, rows)?, convolution.outputs(width, columns)?);
         let places = product([height, width]);
         operations = operations.saturating_add((2 * tensor.parameters).saturating_mul(places));
-        (height, width) = (height / pool, width / pool);
+        (height, width) = (height / convolution.pool, width / convolution.pool);
     }
     Some(operations)
 }

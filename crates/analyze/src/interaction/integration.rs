@@ -167,7 +167,6 @@ impl<'a> Path<'a> {
     fn derive(&self, network: &mut dyn Network, of: Of<'_>, shift: Option<&[f32]>) -> Result<Derived> {
         let question = Question { batch: self.batch, of, by: &[self.from], maps: false, shift };
         let derived = network.derive(&question).map_err(|source| Error::Network { source })?;
-        let nothing = || Derived { activations: Vec::new(), gradients: Vec::new(), maps: Vec::new() };
-        Ok(derived.into_iter().next().unwrap_or_else(nothing))
+        Ok(derived.into_iter().next().unwrap_or_default())
     }
 }

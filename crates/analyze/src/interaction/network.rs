@@ -58,7 +58,7 @@ pub enum Of<'a> {
 }
 
 /// A layer in a pass.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Derived {
     /// What it holds, without what was added; [rows, d].
     pub activations: Vec<f32>,

@@ -67,6 +67,14 @@ pub struct ChainConvolution {
     pub pool: usize,
 }
 
+impl ChainConvolution {
+    /// Places of a kernel on a side, before pooling; `None` where it does not fit.
+    pub fn outputs(&self, side: usize, kernel: usize) -> Option<usize> {
+        let padded = side.checked_add(2 * self.padding)?;
+        Some(padded.checked_sub(kernel)? / self.stride + 1)
+    }
+}
+
 impl Chain {
     /// Whether a file is of such a network.
     pub(crate) fn is_named(raw: &Value) -> bool {

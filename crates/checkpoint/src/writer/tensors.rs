@@ -36,21 +36,23 @@ impl TensorsWriter {
         path: &Path,
         infos: impl IntoIterator<Item = (&'a String, &'a TensorInfo)>,
     ) -> Result<Self> {
-        let (header, plan) = laid_out(path, infos)?;
+        let (header, plan) = laid_out(path, infos, None)?;
         let file = File::create(path).map_err(|source| Error::io(path, source))?;
         Self::begin(path, file, &header, plan)
     }
 
-    /// The same into a file under construction, whose owner finishes it after this.
+    /// The same into a file under construction, whose owner finishes it after this; `note` is a word more in the metadata, with
+    /// what it says.
     ///
     /// # Errors
     /// As [`create`](Self::create).
     pub fn within<'a>(
         output: &OutputFile,
         infos: impl IntoIterator<Item = (&'a String, &'a TensorInfo)>,
+        note: (&str, &str),
     ) -> Result<Self> {
         let path = output.target();
-        let (header, plan) = laid_out(path, infos)?;
+        let (header, plan) = laid_out(path, infos, Some(note))?;
         let file = output.file().try_clone().map_err(|source| Error::io(path, source))?;
         Self::begin(path, file, &header, plan)
     }
@@ -180,6 +182,7 @@ pub(crate) type Plan = IndexMap<String, (TensorInfo, u64)>;
 fn laid_out<'a>(
     path: &Path,
     infos: impl IntoIterator<Item = (&'a String, &'a TensorInfo)>,
+    note: Option<(&str, &str)>,
 ) -> Result<(Vec<u8>, Plan)> {
     let mut tensors = Vec::new();
     for (name, info) in infos {
@@ -187,15 +190,19 @@ fn laid_out<'a>(
         tensors.push((name.clone(), TensorInfo { bytes, ..info.clone() }));
     }
     tensors.sort_by_key(|(_, info)| std::cmp::Reverse(info.dtype.plain_bytes(8)));
-    let (header, mut plan) = header(tensors);
+    let (header, mut plan) = header(tensors, note);
     plan.values_mut().for_each(|(_, offset)| *offset += header.len() as u64);
     Ok((header, plan))
 }
 
 /// Length and JSON, padded to eight bytes, and where each tensor begins in the data.
-fn header(tensors: Vec<(String, TensorInfo)>) -> (Vec<u8>, Plan) {
+fn header(tensors: Vec<(String, TensorInfo)>, note: Option<(&str, &str)>) -> (Vec<u8>, Plan) {
     let mut json = Map::new();
-    json.insert("__metadata__".to_owned(), json!({ "format": "pt" }));
+    let mut metadata = json!({ "format": "pt" });
+    if let Some((word, said)) = note {
+        metadata[word] = said.into();
+    }
+    json.insert("__metadata__".to_owned(), metadata);
     let (mut plan, mut end) = (IndexMap::new(), 0_u64);
     for (name, info) in tensors {
         let begin = end;

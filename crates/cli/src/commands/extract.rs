@@ -4,14 +4,15 @@ mod show;
 
 use crate::calibration::CalibrationArgs;
 use crate::disk::Room;
+use crate::output::OutputArgs;
 use crate::stages::Stages;
 use crate::truncation::{Svd, truncation};
 use crate::{Context, Exit, model, tokenizers};
 use anyhow::Context as _;
-use rankine_checkpoint::{Existing, Opened, module_names};
+use rankine_checkpoint::{Opened, module_names};
 use rankine_run::{Modules, TargetSection};
-use rankine_surgery::{AdapterOutput, Extraction, Progress, Ranks, Rest, Subject};
-use std::path::{Path, PathBuf};
+use rankine_surgery::{Extraction, Progress, Ranks, Rest, Subject};
+use std::path::Path;
 
 /// Make a LoRA of what a full fine-tune changed
 ///
@@ -53,18 +54,8 @@ pub struct Extract {
     /// Keep other changed tensors whole, as far as peft loads them: `modules_to_save`, and biases of adapted layers
     #[arg(long)]
     whole: bool,
-    /// Directory to write
-    #[arg(long, short, value_name = "DIR")]
-    output: PathBuf,
-    /// Replace the output if it exists
-    #[arg(long)]
-    force: bool,
-    /// Say what would be written, and write nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -86,14 +77,10 @@ impl Extract {
         let (base_path, tuned_path) = (model::find(context, &self.base)?, model::find(context, &self.tuned)?);
         let (base, tuned) = (model::open(context, &base_path)?, model::open(context, &tuned_path)?);
         tokenizers::warn(context, &base, &tuned)?;
-        let existing = if self.force { Existing::Replace } else { Existing::Refuse };
         let data = self.calibration.path().map(Path::to_owned);
-        let inputs = [base_path, tuned_path.clone()].into_iter().chain(data).collect();
-        let output = AdapterOutput { target: &self.output, existing, inputs };
-        match self.dry_run {
-            true => rankine_surgery::check_apart(output.target, &output.inputs)?,
-            false => output.check()?,
-        }
+        let read = [base_path, tuned_path.clone()].into_iter().chain(data);
+        let output = self.output.output(read.collect());
+        self.output.check(&output)?;
         let svd = truncation(self.svd, self.iterations)?;
         let targets = TargetSection { modules: Modules::named(&self.target), ..TargetSection::default() };
         let extraction = Extraction {
@@ -104,7 +91,7 @@ impl Extract {
             base: model::lasting_name(&self.base)?,
             inputs: None,
         };
-        if !self.dry_run {
+        if !self.output.writing.dry_run {
             self.check_room(context, &extraction, &base)?;
         }
         let seen = match self.error {
@@ -118,11 +105,8 @@ impl Extract {
         drop(stages);
         // peft calls modules as transformers does now.
         report.adapter.rename(module_names::of_transformers);
-        let room = Room::ask(context, &self.output, report.adapter.bytes(), self.dry_run)?;
-        if !self.dry_run {
-            output.write(&report.adapter)?;
-        }
-        match self.json {
+        let room = self.output.write(context, &output, (&report.adapter, None))?;
+        match self.output.writing.json {
             true => context.show_json(&self.report(&report, room))?,
             false => context.show(&self.page(&report, room))?,
         }
@@ -139,9 +123,9 @@ impl Extract {
     ) -> anyhow::Result<()> {
         let most = extraction.most_bytes(Subject::from(base))?;
         match self.rank {
-            Some(_) => Room::ask(context, &self.output, most, false).map(drop),
+            Some(_) => Room::ask(context, &self.output.output, most, false).map(drop),
             None => {
-                Room::warn_of_most(context, &self.output, most);
+                Room::warn_of_most(context, &self.output.output, most);
                 Ok(())
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::disk::Room;
 use crate::stages::Stages;
-use crate::{Context, Exit, model, quality};
+use crate::{Context, Exit, model, quality, units};
 use anyhow::Context as _;
 use rankine_checkpoint::Existing;
 use rankine_report::{Cell, Level, Page};
@@ -158,13 +158,9 @@ impl FisherCommand {
         facts.push(("memory", Cell::Bytes(plan.memory_bytes)));
         page.facts(&facts);
         if let Some(found) = found
-            && let Some(first) = found.silent.first()
+            && !found.silent.is_empty()
         {
-            let others = match found.silent.len() - 1 {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            page.note(Level::Note, format!("the data say nothing of `{first}`{others}"));
+            page.note(Level::Note, format!("the data say nothing of {}", units::few(&found.silent, 1)));
         }
         page
     }

@@ -1,10 +1,11 @@
 //! `rankine quantize`: a model as a GGUF file, its matrices in blocks of few bits.
 
 use crate::gguf::{Report, Source, page};
+use crate::output::WriteArgs;
 use crate::{Context, Exit, model};
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use rankine_checkpoint::{Dtype, Existing};
+use rankine_checkpoint::Dtype;
 use rankine_kernels::dequantize::Format;
 use rankine_surgery::{GgufTarget, Quantization, Types};
 use std::path::PathBuf;
@@ -33,15 +34,8 @@ pub struct Quantize {
     /// File to write
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// Replace the output if it exists
-    #[arg(long)]
-    force: bool,
-    /// Say what would be written, and write nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    writing: WriteArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -101,13 +95,13 @@ impl Quantize {
         let source = Source::open(context, &path).with_context(quantizing)?;
         let (output, embedding) = (self.output_type, self.embedding_type);
         let quantization = Quantization { types: self.to, output, embedding };
-        let existing = if self.force { Existing::Replace } else { Existing::Refuse };
+        let (existing, dry_run) = (self.writing.existing(), self.writing.dry_run);
         let to = GgufTarget { target: &self.output, existing, inputs: vec![path] };
         let (report, room) =
-            source.quantized(context, &quantization, &to, self.dry_run).with_context(quantizing)?;
-        let title = if self.dry_run { "Would write" } else { "Quantised into" };
-        match self.json {
-            true => context.show_json(&Report::new(&self.output, self.dry_run, &report, room))?,
+            source.quantized(context, &quantization, &to, dry_run).with_context(quantizing)?;
+        let title = if dry_run { "Would write" } else { "Quantised into" };
+        match self.writing.json {
+            true => context.show_json(&Report::new(&self.output, dry_run, &report, room))?,
             false => context.show(&page(title, &self.output, (&report, room), |_| true))?,
         }
         Ok(Exit::Done)

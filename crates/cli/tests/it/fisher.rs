@@ -48,6 +48,10 @@ fn two_models_are_weighed_by_what_is_known_of_their_numbers() {
     let shown = done(folder, &[&fisher[..], &["base.safetensors", "--force", "--samples", "1"]].concat());
     assert!(shown.contains("Fisher information in base.safetensors") && shown.contains("trace"), "{shown}");
     refused(folder, &[&fisher[..], &["base.safetensors"]].concat(), "exists already");
+    let weights = std::fs::read(folder.join("tuned/model.safetensors")).unwrap();
+    let on_weights = [&fisher[..], &["tuned/model.safetensors", "--force"]].concat();
+    refused_with_hint(folder, &on_weights, "holds no Fisher information");
+    assert!(std::fs::read(folder.join("tuned/model.safetensors")).unwrap() == weights);
     refused(folder, &[&fisher[..], &["x.safetensors", "--samples", "0"]].concat(), "0 is not in 1..");
     refused_with_hint(folder, &[&fisher[..], &["model/x.safetensors"]].concat(), "model/x.safetensors");
     assert!(!folder.join("model/x.safetensors").exists() && !folder.join("x.safetensors").exists());

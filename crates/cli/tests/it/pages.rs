@@ -59,6 +59,8 @@ fn a_page_takes_the_place_of_a_page() {
         done(folder, &inspect);
         let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
         assert!(page.starts_with("<!DOCTYPE html>") && !page.contains("Old"), "{page}");
-        std::fs::write(folder.join("page.html"), "<!doctype HTML><p>Old").unwrap();
+        std::fs::write(folder.join("page.html"), page + "Old").unwrap();
     }
+    std::fs::write(folder.join("page.html"), "<!doctype html><p>Of another program").unwrap();
+    refused_with_hint(folder, &inspect, "no HTML page");
 }

@@ -21,7 +21,10 @@ pub struct Table {
 
 impl Table {
     /// The place of the column that is numbered so, from 1, or named so; names of rows do not count.
-    pub fn column(&self, column: &str) -> Option<usize> {
+    ///
+    /// # Errors
+    /// [`Fault::Twice`].
+    pub fn column(&self, column: &str) -> Result<Option<usize>, Fault> {
         text::place(column, self.array.shape[1], &self.names)
     }
 }
@@ -42,8 +45,10 @@ pub fn parse(text: &str) -> Result<Table, Fault> {
     let mut lines = lines(text, '#').peekable();
     let separator = lines.peek().map_or(Separator::Blanks, |(_, line)| Separator::of(line));
     let (mut names, mut fields, mut values, mut rows) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    if let Some((_, first)) = lines.peek() {
-        separator.split(first, &mut fields);
+    if let Some(&(line, first)) = lines.peek() {
+        if !separator.split(first, &mut fields) {
+            return Err(Fault::Quote { line });
+        }
         if fields.iter().all(|field| text::is_name(field)) {
             names = fields.iter().map(ToString::to_string).collect();
             lines.next();

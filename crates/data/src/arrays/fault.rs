@@ -114,6 +114,16 @@ pub enum Fault {
         /// The columns there are.
         known: String,
     },
+    /// A name that more than one column has.
+    #[error("columns {first} and {second} are both called `{name}`")]
+    Twice {
+        /// The name asked for.
+        name: String,
+        /// The first of the columns, from 1.
+        first: usize,
+        /// The next.
+        second: usize,
+    },
     /// A first line that is not that of Matrix Market, or of a kind that is not read.
     #[error(
         "line 1: expected `%%MatrixMarket matrix coordinate|array real|integer|pattern general|symmetric`, found `{found}`"
@@ -170,6 +180,7 @@ impl Fault {
                 "close it: a field may not go on in the next line; a quote within quotes is written twice"
             }
             Self::Column { .. } => "name columns as the first line does, or by their number from 1",
+            Self::Twice { .. } => "name it by its number from 1, or rename one of them",
             Self::Banner { .. } => "write it with `scipy.io.mmwrite(path, matrix)` from a real matrix",
             Self::Outside { .. } => {
                 "rows and columns count from 1; a symmetric matrix has its lower triangle only"

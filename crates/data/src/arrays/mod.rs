@@ -10,6 +10,7 @@ pub mod matrix_market;
 pub mod npy;
 pub mod npz;
 mod number;
+mod quiet;
 mod ratings;
 mod text;
 

@@ -1,5 +1,6 @@
 //! NumPy's file of several arrays: a zip archive of npy files, stored or deflated.
 
+use super::quiet::Quiet;
 use super::{Array, Complex, Fault, at, npy};
 use crate::error::{Error, Result, io};
 use std::{
@@ -80,7 +81,7 @@ type Member<'a> = zip::read::ZipFile<'a, BufReader<std::fs::File>>;
 #[derive(Debug)]
 pub struct Writer<W: Write + Seek = Cursor<Vec<u8>>> {
     path: PathBuf,
-    archive: ZipWriter<W>,
+    archive: ZipWriter<Quiet<W>>,
 }
 
 impl Writer {
@@ -101,7 +102,7 @@ impl Writer {
 impl<W: Write + Seek> Writer<W> {
     /// An archive without arrays that is written as it grows; `path` stands in messages.
     pub fn onto(path: &Path, target: W) -> Self {
-        Self { path: path.to_owned(), archive: ZipWriter::new(target) }
+        Self { path: path.to_owned(), archive: ZipWriter::new(Quiet::new(target)) }
     }
 
     /// Adds an array.
@@ -140,7 +141,11 @@ impl<W: Write + Seek> Writer<W> {
     /// [`Fault::Archive`].
     pub fn close(self) -> Result<W> {
         let Self { path, archive } = self;
-        archive.finish().map_err(|error| unwritten(&path, error))
+        let Quiet { target, failed, .. } = archive.finish().map_err(|error| unwritten(&path, error))?;
+        if failed {
+            return Err(io(&path)(std::io::Error::other("an array before was not written")));
+        }
+        Ok(target)
     }
 
     /// Adds a file of so many bytes.
@@ -148,7 +153,7 @@ impl<W: Write + Seek> Writer<W> {
         &mut self,
         name: &str,
         bytes: usize,
-        fill: impl FnOnce(&mut BufWriter<&mut ZipWriter<W>>) -> std::io::Result<()>,
+        fill: impl FnOnce(&mut BufWriter<&mut ZipWriter<Quiet<W>>>) -> std::io::Result<()>,
     ) -> Result<()> {
         let large = u32::MAX as usize <= bytes;
         let options =

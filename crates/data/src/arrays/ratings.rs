@@ -56,13 +56,15 @@ impl Ratings {
     /// As [`read`](Self::read), from text.
     ///
     /// # Errors
-    /// [`Fault::Field`], [`Fault::Fields`], [`Fault::Quote`], [`Fault::Column`], [`Fault::Empty`].
+    /// [`Fault::Field`], [`Fault::Fields`], [`Fault::Quote`], [`Fault::Column`], [`Fault::Twice`], [`Fault::Empty`].
     pub fn parse(text: &str, columns: Option<&[String; 3]>) -> Result<Self, Fault> {
         let mut lines = lines(text, '#').peekable();
-        let Some(&(_, first)) = lines.peek() else { return Err(Fault::Empty) };
+        let Some(&(line, first)) = lines.peek() else { return Err(Fault::Empty) };
         let separator = Separator::of(first);
         let mut fields = Vec::new();
-        separator.split(first, &mut fields);
+        if !separator.split(first, &mut fields) {
+            return Err(Fault::Quote { line });
+        }
         let [user, item, value] = columns.map_or(Ok([0, 1, 2]), |columns| places(columns, &fields))?;
         let named = |field: &Cow<'_, str>| field.starts_with(char::is_alphabetic) && text::is_name(field);
         if fields.get(value).is_some_and(named) {
@@ -108,7 +110,7 @@ fn places(columns: &[String; 3], header: &[Cow<'_, str>]) -> Result<[usize; 3], 
     for (place, name) in places.iter_mut().zip(columns) {
         let missing =
             || Fault::Column { name: name.clone(), known: listed(header.iter().map(|name| &**name)) };
-        *place = text::place(name, header.len(), header).ok_or_else(missing)?;
+        *place = text::place(name, header.len(), header)?.ok_or_else(missing)?;
     }
     Ok(places)
 }

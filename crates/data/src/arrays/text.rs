@@ -36,7 +36,8 @@ impl Separator {
             }
             Self::Blanks => {
                 fields.extend(line.split_whitespace().map(bare));
-                return true;
+                // Quotes hold nothing together here: the field may have been meant to go on in the next line.
+                return line.trim_start().strip_prefix('"').is_none_or(|rest| rest.contains('"'));
             }
         };
         // Between quotes the sign is part of the field; quotes open where a field begins, or again where doubled in it.
@@ -89,10 +90,15 @@ pub(super) fn lines(text: &str, comment: char) -> impl Iterator<Item = (usize, &
 }
 
 /// The place of the column that is numbered so, from 1, or named so. A number is one before it is a name.
-pub(super) fn place(column: &str, count: usize, names: &[impl AsRef<str>]) -> Option<usize> {
-    match column.trim().parse::<usize>() {
-        Ok(number) => number.checked_sub(1).filter(|&index| index < count),
-        Err(_) => names.iter().position(|name| name.as_ref() == column.trim()),
+pub(super) fn place(column: &str, count: usize, names: &[impl AsRef<str>]) -> Result<Option<usize>, Fault> {
+    let column = column.trim();
+    if let Ok(number) = column.parse::<usize>() {
+        return Ok(number.checked_sub(1).filter(|&index| index < count));
+    }
+    let mut places = (1..).zip(names).filter(|&(_, name)| name.as_ref() == column).map(|(place, _)| place);
+    match (places.next(), places.next()) {
+        (Some(first), Some(second)) => Err(Fault::Twice { name: column.to_owned(), first, second }),
+        (first, _) => Ok(first.map(|place: usize| place - 1)),
     }
 }
 

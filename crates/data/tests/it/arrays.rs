@@ -227,6 +227,12 @@ fn tables_are_read_however_they_are_separated() {
         let csv::Table { names, array: found } = csv::parse(text).unwrap();
         assert_eq!((names.join(" "), found), ("a b".to_owned(), array(&[2, 2], &[1.0, 2.0, 3.0, 4.0])));
     }
+    let twins = csv::parse(",x,y,x\nr,1,2,3\n").unwrap();
+    assert_eq!(
+        (twins.column("y"), twins.column("3"), twins.column("z")),
+        (Ok(Some(1)), Ok(Some(2)), Ok(None))
+    );
+    assert_eq!(twins.column("x").unwrap_err().to_string(), "columns 1 and 3 are both called `x`");
     assert_eq!(csv::encode(&["x"], &array(&[2], &[0.1, 1e300])), b"x\n0.1\n1e300\n");
     for (text, expected) in [
         ("1,2\n3,x\n", "line 2, column 2: `x` is no number"),
@@ -235,6 +241,8 @@ fn tables_are_read_however_they_are_separated() {
         ("0,5;2,5\n1;1\n", "line 1, column 1: `0,5` is no number"),
         ("NA,null\n1,2\n", "line 1, column 1: `NA` is no number"),
         ("a,b\n1,\"2\n3,4\n", "line 2: a quote is opened and not closed"),
+        ("\"a, \nx\",b\n1,2\n", "line 1: a quote is opened and not closed"),
+        ("\"a\nx\",b\n1,2\n", "line 1: a quote is opened and not closed"),
         ("1,2\n\n3\n", "line 3: 1 fields; 2 expected"),
         ("a,b\n", "no numbers in it"),
         ("", "no numbers in it"),
@@ -328,6 +336,8 @@ fn ratings_keep_the_names_of_users_and_items() {
         ("a,b,3\nc,,1\n", "line 2, column 2: `` is no name"),
         ("a,b,3\nc,d,good\n", "line 2, column 3: `good` is no number"),
         ("a,b,NA\nc,d,1\n", "line 1, column 3: `NA` is no number"),
+        ("\"us\ner\",item,rating\na,b,3\n", "line 1: a quote is opened and not closed"),
+        ("user,\"it\nem\",rating\na,b,3\n", "line 1: a quote is opened and not closed"),
         ("a,\"b\nb\",3\n", "line 1: a quote is opened and not closed"),
         ("a,b,3,\"good\nbad\",c,1\n", "line 1: a quote is opened and not closed"),
         ("user,item,rating\n", "no numbers in it"),
@@ -336,6 +346,9 @@ fn ratings_keep_the_names_of_users_and_items() {
     }
     let columns = ["s", "d", "z"].map(str::to_owned);
     let missing = Ratings::parse(table, Some(&columns)).unwrap_err().to_string();
+    let columns = ["s", "d", "2"].map(str::to_owned);
+    let twice = Ratings::parse("d,s,d\n1,2,3\n", Some(&columns)).unwrap_err();
+    assert_eq!(twice.to_string(), "columns 1 and 3 are both called `d`");
     assert_eq!(missing, "line 1: there is no column `z` among ``, `s`, `d`, `y`");
 }
 

@@ -128,16 +128,7 @@ fn gap((all, images): Judged<'_>, [ours, theirs]: [&Way; 2], ratio: f32) -> Gap 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Scale, transfer::testing};
-
-    fn plan() -> Plan {
-        Plan {
-            setting: testing::setting(),
-            ratios: vec![2.0, 4.0],
-            rates: vec![2e-3],
-            ..Plan::of(Scale::Quick)
-        }
-    }
+    use crate::pela::tests::plan;
 
     #[test]
     fn every_ratio_must_agree() {

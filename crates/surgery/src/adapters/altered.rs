@@ -10,9 +10,8 @@
 use super::assemble::Part;
 use super::change::{Change, Piece, check};
 use super::convert::{Conversion, mirror, output_bias};
-use super::cut::{Cut, layer, stored, subtract};
+use super::cut::{Cut, layer, subtract};
 use super::keep::Keep;
-use super::product::transposed;
 use crate::merged::{Beginning, BeginningFault, Merged, round, row_blocks};
 use crate::progress::in_groups;
 use crate::{Error, Result, Stage, Watch};
@@ -66,12 +65,14 @@ fn places<'a>(
     let base = pair.base();
     let tied = ends::tied(base.infos());
     let given = |path: &str| brought(adapter, tied, &format!("{path}.weight"));
+    let place = |path: &str, kind: LayerKind, low_rank: Option<&'a LowRank>| {
+        let transposed = kind == LayerKind::Embedding || adapter.config.is_transposed(path);
+        Place { kind, transposed, low_rank, brought: given(path) }
+    };
     let mut places = IndexMap::new();
     for (path, low_rank) in &adapter.low_rank {
         check(path, low_rank)?;
-        let transposed = low_rank.kind == LayerKind::Embedding || adapter.config.is_transposed(path);
-        let (kind, brought, low_rank) = (low_rank.kind, given(path), Some(low_rank));
-        places.insert(path.clone(), Place { kind, transposed, low_rank, brought });
+        places.insert(path.clone(), place(path, low_rank.kind, Some(low_rank)));
     }
     let modules = modules_of(base);
     for name in others(pair, adapter, watch)? {
@@ -79,15 +80,14 @@ fn places<'a>(
         let head = (tied == Some(name)).then_some(ends::HEAD);
         for name in [Some(name), head].into_iter().flatten() {
             let path = name.strip_suffix(".weight").unwrap_or(name);
-            let brought = given(path);
-            if places.contains_key(path) || adapter.replaced.contains_key(name) || brought.is_some() {
+            let is_given = adapter.replaced.contains_key(name) || given(path).is_some();
+            if is_given || places.contains_key(path) {
                 continue;
             }
             let module = modules.iter().find(|module| module.path == path);
             let kind = module.and_then(|module| layer(base, module));
             let kind = kind.ok_or_else(|| BeginningFault::Elsewhere { name: name.to_owned() })?;
-            let transposed = kind == LayerKind::Embedding || adapter.config.is_transposed(path);
-            places.insert(path.to_owned(), Place { kind, transposed, low_rank: None, brought });
+            places.insert(path.to_owned(), place(path, kind, None));
         }
     }
     match adapter.new_rows.keys().find(|path| places.contains_key(*path)) {
@@ -114,8 +114,8 @@ fn others<'p>(pair: Pair<'p>, adapter: &Adapter, watch: &mut Watch) -> Result<Ve
 
 /// Whether the altered base has other numbers than the base rounded to its type.
 fn differs(pair: Pair<'_>, name: &str, info: &TensorInfo) -> Result<bool> {
-    let altered = pair.tuned();
-    let dtype = altered.infos().get(stored(altered, name)).map_or(info.dtype, |info| info.dtype);
+    let altered = pair.tuned().infos();
+    let dtype = altered.get(ends::stored(altered, name)).map_or(info.dtype, |info| info.dtype);
     let (width, mut before, mut after) = (info.row_elements(), Vec::new(), Vec::new());
     for rows in row_blocks(info.rows(), width) {
         before.resize(rows.len() * width, 0.0);
@@ -141,7 +141,7 @@ fn brought<'a>(adapter: &'a Adapter, tied: Option<&str>, name: &str) -> Option<&
 impl Place<'_> {
     fn change(&self, path: &str, base: &dyn Tensors, merged: &Merged) -> Result<Change> {
         let name = format!("{path}.weight");
-        let after = stored(merged, &name);
+        let after = ends::stored(merged.infos(), &name);
         let [rows, columns] =
             merged.infos().get(after).map_or([0, 0], |info| [info.rows(), info.row_elements()]);
         let mut values = vec![0.0; rows * columns];
@@ -150,12 +150,9 @@ impl Place<'_> {
         match self.brought {
             Some(brought) if brought.len() == values.len() => reduce::axpy(-1.0, brought, &mut values),
             Some(_) => return Err(Error::Factors { module: path.to_owned() }),
-            None => subtract(base, stored(base, &name), columns, &mut values)?,
+            None => subtract(base, ends::stored(base.infos(), &name), columns, &mut values)?,
         }
-        Ok(match self.transposed {
-            false => Change::Dense(values, [rows, columns]),
-            true => Change::Dense(transposed(&values, rows, columns), [columns, rows]),
-        })
+        Ok(Change::of_stored(values, [rows, columns], self.transposed))
     }
 
     fn part(&self, path: String, piece: Piece) -> Part {

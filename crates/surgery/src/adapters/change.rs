@@ -77,7 +77,7 @@ impl<'a> Site<'a> {
     pub fn change(&self, base: Option<&dyn Tensors>, factor: f64) -> Result<Change> {
         let dora = self.low_rank.is_some_and(|low_rank| low_rank.magnitude.is_some());
         if let (true, Some(recipe), Some(base)) = (dora, self.recipe, base) {
-            return self.dense(recipe, base, factor).map(|(values, sides)| Change::Dense(values, sides));
+            return self.dense(recipe, base, factor);
         }
         let own = self.low_rank.map(|low_rank| Product::of(low_rank, factor));
         let residual = self.residual().map(|residual| residual.times(-factor));
@@ -89,7 +89,7 @@ impl<'a> Site<'a> {
             (None, None) => return Err(Error::Factors { module: self.path.to_owned() }),
         };
         Ok(match rounds {
-            Some((recipe, base)) => Change::Rounded(product, self.dense(recipe, base, factor)?.0),
+            Some((recipe, base)) => Change::Rounded(product, self.dense(recipe, base, factor)?.dense()),
             None => Change::Product(product),
         })
     }
@@ -110,8 +110,8 @@ impl<'a> Site<'a> {
         })
     }
 
-    /// factor · (W' − W); [outputs, inputs].
-    fn dense(&self, recipe: &Recipe, base: &dyn Tensors, factor: f64) -> Result<(Vec<f32>, [usize; 2])> {
+    /// factor · (W' − W).
+    fn dense(&self, recipe: &Recipe, base: &dyn Tensors, factor: f64) -> Result<Change> {
         let (height, width) = (recipe.info.rows(), recipe.info.row_elements());
         let (plain, mut before) = (recipe.untouched(), Vec::new());
         let mut values = vec![0.0; height * width];
@@ -124,14 +124,19 @@ impl<'a> Site<'a> {
             reduce::axpy(-1.0, &before, out);
         }
         reduce::scale(&mut values, factor as f32);
-        Ok(match self.transposed {
-            false => (values, [height, width]),
-            true => (transposed(&values, height, width), [width, height]),
-        })
+        Ok(Change::of_stored(values, [height, width], self.transposed))
     }
 }
 
 impl Change {
+    /// No product: numbers in the order of the stored weight, [rows, columns], which may be [inputs, outputs].
+    pub fn of_stored(values: Vec<f32>, [rows, columns]: [usize; 2], is_transposed: bool) -> Self {
+        match is_transposed {
+            false => Self::Dense(values, [rows, columns]),
+            true => Self::Dense(transposed(&values, rows, columns), [columns, rows]),
+        }
+    }
+
     /// The leading part that `keep` asks for.
     pub fn compress(self, path: &str, keep: Keep) -> Result<Piece> {
         let failed = |source| Error::Decomposition { name: path.to_owned(), source };
@@ -237,7 +242,7 @@ impl Piece {
 }
 
 /// An error unless the numbers are those that the shape declares.
-pub(super) fn check(path: &str, low_rank: &LowRank) -> Result<()> {
+pub(crate) fn check(path: &str, low_rank: &LowRank) -> Result<()> {
     let &LowRank { ref a, ref b, rank, inputs, outputs, ref magnitude, ref output_bias, .. } = low_rank;
     let whole = !a.is_empty() && !b.is_empty() && a.len() == rank * inputs && b.len() == outputs * rank;
     let mut vectors = [magnitude, output_bias].into_iter().flatten();

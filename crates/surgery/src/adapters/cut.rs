@@ -11,7 +11,6 @@ use super::assemble::{Part, assemble};
 use super::change::{Change, Piece};
 use super::convert::Conversion;
 use super::keep::Keep;
-use super::product::transposed;
 use crate::merged::row_blocks;
 use crate::{Error, Progress, Result, Stage, Watch};
 use rankine_checkpoint::adapter::{
@@ -50,7 +49,8 @@ struct Whole<'a> {
 /// What kind of layer factors would change in this module; `None` where there are none for it.
 pub(super) fn layer(base: &dyn Tensors, module: &ModuleName) -> Option<LayerKind> {
     let name = format!("{}.weight", module.path);
-    let shape = base.infos().get(stored(base, &name))?.shape.as_slice();
+    let infos = base.infos();
+    let shape = infos.get(ends::stored(infos, &name))?.shape.as_slice();
     match (module.kind, shape) {
         (_, shape) if shape.contains(&0) => None,
         (Kind::Linear | Kind::Head, [_, _]) => Some(LayerKind::Linear),
@@ -60,11 +60,6 @@ pub(super) fn layer(base: &dyn Tensors, module: &ModuleName) -> Option<LayerKind
         }
         _ => None,
     }
-}
-
-/// The name under which the tensor `name` is stored: a tied head is the embedding.
-pub(super) fn stored<'n>(tensors: &dyn Tensors, name: &'n str) -> &'n str {
-    if name == ends::HEAD { ends::tied(tensors.infos()).unwrap_or(name) } else { name }
 }
 
 /// values −= W, for the tensor `name`, whose rows have so many numbers.
@@ -230,9 +225,6 @@ impl Whole<'_> {
             return Err(Error::Factors { module: self.path.to_owned() });
         }
         subtract(base, &format!("{}.weight", self.path), columns, &mut values)?;
-        Ok(match self.transposed {
-            false => Change::Dense(values, [rows, columns]),
-            true => Change::Dense(transposed(&values, rows, columns), [columns, rows]),
-        })
+        Ok(Change::of_stored(values, [rows, columns], self.transposed))
     }
 }

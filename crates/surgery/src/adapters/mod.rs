@@ -24,7 +24,7 @@ mod whole;
 
 pub use apart::{Apart, factors_apart};
 pub(crate) use assemble::{Part, assemble};
-pub(crate) use change::Piece;
+pub(crate) use change::{Piece, check as check_factors};
 pub use combine::{Combination, Share, combine};
 pub use convert::{Conversion, Recompressed, convert, convert_from};
 pub use export::{ExportedModule, GgufExport, GgufOutput, export, plan_export};

@@ -3,6 +3,7 @@
 //!     v ← β·v + g,   θ̂ ← θ̂ − η·v
 
 use super::spec::PermutationSpec;
+use crate::merged::bytes;
 use indexmap::IndexMap;
 use rankine_checkpoint::{Dtype, Result, TensorInfo, Tensors};
 use std::borrow::Cow;
@@ -96,7 +97,7 @@ impl Tensors for Shadow<'_> {
 
     fn raw(&self, name: &str) -> Result<Cow<'_, [u8]>> {
         match self.moved.get(name) {
-            Some(moved) => Ok(moved.values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            Some(moved) => Ok(bytes(Dtype::F32, &moved.values).into()),
             None => self.first.raw(name),
         }
     }

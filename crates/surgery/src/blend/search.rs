@@ -43,7 +43,7 @@ impl<'m> Search<'m> {
             let tensors = self.models.get(source.model)?.tensors();
             let infos = tensors.infos();
             // A tied head is the embedding.
-            let stored = ends::tied(infos).filter(|_| name == ends::HEAD).unwrap_or(name);
+            let stored = ends::stored(infos, name);
             match infos.get_key_value(stored) {
                 Some((name, info)) => parts.push((place, Part { tensors, name, info, model: source.model })),
                 None => self.lacks.entry(source.model).or_default().missing.push((name.clone(), None)),

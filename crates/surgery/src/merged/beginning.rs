@@ -8,7 +8,8 @@
 //! `init_lora_weights` of either file. Departures: peft goes on with a warning where nothing was altered, and with LoftQ; it
 //! loses embeddings, magnitudes of DoRA, whole modules and biases, and refuses rslora together with patterns.
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::adapters::check_factors;
 use rankine_checkpoint::adapter::{Initialisation, LowRank};
 use rankine_checkpoint::{Adapter, Difference, Tensors, nearest};
 use std::path::PathBuf;
@@ -167,9 +168,7 @@ fn check_initial(adapter: &Adapter, initial: &Adapter) -> Result<()> {
         if expected != found {
             return Err(BeginningFault::Scale { initial: path(), module, expected, found }.into());
         }
-        if first.a.len() != first.rank * first.inputs || first.b.len() != first.outputs * first.rank {
-            return Err(Error::Factors { module });
-        }
+        check_factors(name, first)?;
     }
     Ok(())
 }

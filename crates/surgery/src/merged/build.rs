@@ -4,6 +4,7 @@ use super::beginning::Beginning;
 use super::recipe::{Branch, Recipe, Source, row_blocks};
 use super::residual::{How, Residual};
 use super::ties;
+use crate::adapters::check_factors;
 use crate::{Error, Result};
 use indexmap::IndexMap;
 use rankine_checkpoint::adapter::{Initialisation, LayerKind, LowRank, Origin, Replacement};
@@ -50,7 +51,7 @@ impl<'a> Draft<'a, '_> {
     /// The tensor of the base that stands at `name`; for a tied head the embedding.
     fn place<'n>(&self, name: &'n str) -> (&'n str, Option<&TensorInfo>) {
         let infos = self.base.infos();
-        let place = ends::tied(infos).filter(|_| name == ends::HEAD).unwrap_or(name);
+        let place = ends::stored(infos, name);
         (place, infos.get(place))
     }
 
@@ -86,13 +87,7 @@ impl<'a> Draft<'a, '_> {
     }
 
     fn low_rank(&mut self, path: &str, low_rank: &'a LowRank) -> Result<()> {
-        let &LowRank { ref a, ref b, rank, inputs, outputs, ref magnitude, ref output_bias, .. } = low_rank;
-        let vectors = [magnitude, output_bias].into_iter().flatten();
-        let whole = a.len() == rank * inputs && b.len() == outputs * rank;
-        let empty = a.is_empty() || b.is_empty();
-        if empty || !whole || !{ vectors }.all(|vector| vector.len() == outputs) {
-            return Err(Error::Factors { module: path.to_owned() });
-        }
+        check_factors(path, low_rank)?;
         let transposed = low_rank.kind == LayerKind::Embedding || self.adapter.config.is_transposed(path);
         let residual = self.residual(path, low_rank, transposed)?;
         let recipe = self.recipe(&format!("{path}.weight"));

@@ -75,9 +75,8 @@ fn numbers(
 ) -> Option<usize> {
     let mut numbers = outputs;
     for (axis, mut side) in sides.into_iter().enumerate() {
-        for (layer, &ChainConvolution { padding, stride, pool, .. }) in folded.iter().zip(convolutions) {
-            let padded = side.checked_add(2 * padding)?;
-            side = (padded.checked_sub(layer.shape[2 + axis])? / stride + 1) / pool;
+        for (layer, convolution) in folded.iter().zip(convolutions) {
+            side = convolution.outputs(side, layer.shape[2 + axis])? / convolution.pool;
         }
         numbers = numbers.checked_mul(side)?;
     }

@@ -1,7 +1,8 @@
 //! `rankine adapter combine`: several adapters of one base as one.
 
-use super::recompressed::{InPeft, KeepArgs, OutputArgs, ROUNDING};
+use super::recompressed::{InPeft, KeepArgs, ROUNDING};
 use crate::errors::Failure;
+use crate::output::OutputArgs;
 use crate::stages::Stages;
 use crate::{Context, Exit, adapters, model};
 use anyhow::Context as _;

@@ -1,7 +1,8 @@
 //! `rankine adapter convert`: any adapter that is read, as a plain LoRA.
 
-use super::recompressed::{KeepArgs, OutputArgs};
+use super::recompressed::KeepArgs;
 use crate::errors::Failure;
+use crate::output::OutputArgs;
 use crate::stages::Stages;
 use crate::{Context, Exit, adapters, model};
 use anyhow::Context as _;

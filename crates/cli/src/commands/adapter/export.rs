@@ -1,10 +1,10 @@
 //! `rankine adapter export`: an adapter as a file for llama.cpp.
 
 use crate::disk::Room;
+use crate::output::WriteArgs;
 use crate::weights::StoredType;
-use crate::{Context, Exit, adapters, model};
+use crate::{Context, Exit, adapters, model, units};
 use anyhow::Context as _;
-use rankine_checkpoint::Existing;
 use rankine_report::{Cell, Level, Page, format};
 use rankine_run::AdapterBase;
 use rankine_surgery::{Error, ExportedModule, GgufExport, GgufOutput, Obstacle};
@@ -30,15 +30,8 @@ pub struct Export {
     /// Type of the numbers
     #[arg(long, default_value = "f32")]
     dtype: StoredType,
-    /// Replace the output if it exists
-    #[arg(long)]
-    force: bool,
-    /// Say what would be written, and write nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    writing: WriteArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -82,16 +75,16 @@ impl Export {
         };
         let adapter = base.settle(rankine_run::open_adapter(&path, &self.adapter)?)?;
         adapters::warn(context, (&self.base, &path), &self.adapter, &adapter);
-        let existing = if self.force { Existing::Replace } else { Existing::Refuse };
+        let (existing, dry_run) = (self.writing.existing(), self.writing.dry_run);
         let inputs = vec![self.adapter.clone(), path];
         let output = GgufOutput { target: &self.gguf, existing, inputs, dtype: self.dtype.dtype() };
         let plan = rankine_surgery::plan_export(&base, &adapter, &output).with_context(exporting)?;
-        let room = Room::ask(context, &self.gguf, plan.bytes, self.dry_run).with_context(exporting)?;
-        let export = match self.dry_run {
+        let room = Room::ask(context, &self.gguf, plan.bytes, dry_run).with_context(exporting)?;
+        let export = match dry_run {
             true => plan,
             false => rankine_surgery::export(&base, &adapter, &output).with_context(exporting)?,
         };
-        match self.json {
+        match self.writing.json {
             true => context.show_json(&self.report(&export, room))?,
             false => context.show(&self.page(&export, room))?,
         }
@@ -110,18 +103,16 @@ impl Export {
         };
         let &GgufExport { architecture, alpha, ref modules, bytes } = export;
         let (tensors, modules) = (2 * modules.len(), modules.iter().map(module).collect());
-        let (output, dry_run) = (self.gguf.as_path(), self.dry_run);
+        let (output, dry_run) = (self.gguf.as_path(), self.writing.dry_run);
         Report { output, dry_run, architecture, alpha, bytes, room, tensors, modules }
     }
 
     fn page(&self, export: &GgufExport, room: Room) -> Page {
         let &GgufExport { architecture, alpha, ref modules, bytes } = export;
-        let ranks = modules.iter().map(|module| module.rank);
-        let (least, most) = (ranks.clone().min().unwrap_or(0), ranks.max().unwrap_or(0));
-        let rank = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        let rank = units::range(modules.iter().map(|module| module.rank));
         let folded = modules.iter().filter(|module| module.folded != 1.0).count();
         let (title, output) =
-            (if self.dry_run { "Would write adapter" } else { "Adapter" }, self.gguf.display());
+            (if self.writing.dry_run { "Would write adapter" } else { "Adapter" }, self.gguf.display());
         let mut page = Page::new(format!("{title} {output}"));
         page.facts(&[
             ("architecture", Cell::text(architecture)),

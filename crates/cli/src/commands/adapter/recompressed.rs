@@ -1,12 +1,14 @@
-//! What `convert` and `combine` share: how much to keep, where the result goes, what is said about it.
+//! What `convert` and `combine` share: how much to keep, and what is said about the result.
 
 use crate::Context;
 use crate::disk::Room;
-use rankine_checkpoint::{Adapter, Existing, adapter::Origin};
+use crate::output::OutputArgs;
+use crate::units;
+use rankine_checkpoint::adapter::Origin;
 use rankine_report::{Cell, Column, Level, Page, Table, format};
-use rankine_surgery::{AdapterOutput, Conversion, Keep, Recompressed};
+use rankine_surgery::{Conversion, Keep, Recompressed};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A relative difference that is no more than rounding of f32.
 pub const ROUNDING: f64 = 2e-6;
@@ -36,52 +38,7 @@ fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Where the adapter goes.
-#[derive(clap::Args)]
-pub struct OutputArgs {
-    /// Directory to write
-    #[arg(long, short, value_name = "DIR")]
-    output: PathBuf,
-    /// Replace the output if it exists
-    #[arg(long)]
-    force: bool,
-    /// Say what would be written, and write nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 impl OutputArgs {
-    /// The output, which is none of the inputs.
-    pub fn output(&self, inputs: Vec<PathBuf>) -> AdapterOutput<'_> {
-        let existing = if self.force { Existing::Replace } else { Existing::Refuse };
-        AdapterOutput { target: &self.output, existing, inputs }
-    }
-
-    /// An error unless it can be written, before the work is done.
-    pub fn check(&self, output: &AdapterOutput<'_>) -> rankine_surgery::Result<()> {
-        match self.dry_run {
-            true => rankine_surgery::check_apart(output.target, &output.inputs),
-            false => output.check(),
-        }
-    }
-
-    /// Writes what was made, with a file beside it, but for a dry run; the answer is the room that there was.
-    pub fn write(
-        &self,
-        context: &Context,
-        output: &AdapterOutput<'_>,
-        (made, companion): (&Adapter, Option<(&str, &[u8])>),
-    ) -> anyhow::Result<Room> {
-        let room = Room::ask(context, output.target, made.bytes(), self.dry_run)?;
-        if !self.dry_run {
-            output.write_with(made, companion)?;
-        }
-        Ok(room)
-    }
-
     /// Tells what was made.
     pub fn show(&self, context: &Context, conversion: &Conversion, room: Room) -> anyhow::Result<()> {
         self.show_beside(context, (conversion, room), None)
@@ -94,7 +51,7 @@ impl OutputArgs {
         (conversion, room): (&Conversion, Room),
         peft: Option<&InPeft>,
     ) -> anyhow::Result<()> {
-        match self.json {
+        match self.writing.json {
             true => context.show_json(&Report { in_peft: peft, ..self.report(conversion, room) }),
             false => {
                 let mut page = self.page(conversion, room);
@@ -153,7 +110,7 @@ impl OutputArgs {
         };
         Report {
             output: &self.output,
-            dry_run: self.dry_run,
+            dry_run: self.writing.dry_run,
             rank: conversion.adapter.config.rank,
             numbers: numbers(conversion),
             bytes: conversion.adapter.bytes(),
@@ -166,7 +123,7 @@ impl OutputArgs {
     }
 
     fn page(&self, conversion: &Conversion, room: Room) -> Page {
-        let title = if self.dry_run { "Would write adapter" } else { "Adapter" };
+        let title = if self.writing.dry_run { "Would write adapter" } else { "Adapter" };
         let mut page = Page::new(format!("{title} {}", self.output.display()));
         page.facts(&[("size", Cell::Bytes(conversion.adapter.bytes())), room.fact()]);
         if !conversion.modules.is_empty() {
@@ -199,13 +156,10 @@ fn numbers(conversion: &Conversion) -> u64 {
 }
 
 fn add_factors(page: &mut Page, conversion: &Conversion) {
-    let ranks = conversion.modules.iter().map(|module| module.rank);
-    let (least, most) = (ranks.clone().min().unwrap_or(0), ranks.max().unwrap_or(0));
-    let rank = if least == most { most.to_string() } else { format!("{least} to {most}") };
     let largest = conversion.modules.iter().map(|module| module.relative).fold(0.0, f64::max);
     page.facts(&[
         ("modules", Cell::Count(conversion.modules.len() as u64)),
-        ("rank", Cell::text(rank)),
+        ("rank", Cell::text(units::range(conversion.modules.iter().map(|module| module.rank)))),
         ("numbers", Cell::Count(numbers(conversion))),
         ("relative error", Cell::text(error(conversion.relative))),
         ("largest of a module", Cell::text(error(largest))),

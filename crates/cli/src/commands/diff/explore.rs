@@ -4,7 +4,6 @@ use super::{Diff, Found};
 use crate::curve;
 use rankine_analyze::{ChangeCell, ChangeSum, MatrixChange, change_map};
 use rankine_report::{Axis, Explorer, Metric};
-use std::collections::HashMap;
 
 /// A tensor on the map.
 struct Site<'a> {
@@ -37,8 +36,7 @@ impl Diff {
         if map.layers.is_empty() {
             return None;
         }
-        let matrices: HashMap<&str, &MatrixChange> =
-            found.matrices.iter().map(|matrix| (matrix.name.as_str(), matrix)).collect();
+        let matrices = found.matrices_by_name();
         let moved = ChangeSum::of(&found.changes).moved;
         let site = |cell: &ChangeCell| {
             let matrix = matrices.get(cell.tensor.as_str()).copied();

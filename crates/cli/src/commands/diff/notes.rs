@@ -1,6 +1,7 @@
 //! What `rankine diff` has to say of single tensors.
 
 use super::Found;
+use crate::units;
 use rankine_analyze::NotCompared;
 use rankine_report::{Level, Page};
 
@@ -12,7 +13,8 @@ pub(super) fn add_damage(page: &mut Page, found: &Found) {
     let damaged = found.changes.iter().filter(|change| !(change.before + change.moved).is_finite());
     let names: Vec<String> = damaged.map(|change| change.name.clone()).collect();
     if !names.is_empty() {
-        let text = format!("one of the models has numbers that are not finite: {}", few(&names));
+        let text =
+            format!("one of the models has numbers that are not finite: {}", units::few(&names, NAMED));
         page.note(Level::Warning, text);
     }
 }
@@ -20,15 +22,6 @@ pub(super) fn add_damage(page: &mut Page, found: &Found) {
 /// Tensors of types that are not read.
 pub(super) fn add_not_compared(page: &mut Page, found: &Found) {
     for NotCompared { dtype, tensors } in &found.not_compared {
-        page.note(Level::Note, format!("not compared: dtype {dtype}, of {}", few(tensors)));
-    }
-}
-
-/// The first few names.
-fn few(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-    match names.len().saturating_sub(NAMED) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+        page.note(Level::Note, format!("not compared: dtype {dtype}, of {}", units::few(tensors, NAMED)));
     }
 }

@@ -6,6 +6,7 @@ use crate::disk::Room;
 use rankine_analyze::{ChangeSum, MatrixChange, change_map, sweep};
 use rankine_report::{Axis, Cell, Heat, Level, Lines, Page, Series, Style, format};
 use rankine_surgery::Mitigated;
+use std::collections::HashMap;
 
 /// Thresholds that intruders are counted at.
 const EPSILONS: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
@@ -31,6 +32,11 @@ impl Found {
 
     pub(super) fn intruders(&self, epsilon: f64, top: usize) -> usize {
         sweep(&self.matrices, &[top], &[epsilon]).into_iter().flatten().sum()
+    }
+
+    /// The matrices that were looked into.
+    pub(super) fn matrices_by_name(&self) -> HashMap<&str, &MatrixChange> {
+        self.matrices.iter().map(|matrix| (matrix.name.as_str(), matrix)).collect()
     }
 
     fn is_changed(&self) -> bool {

@@ -4,7 +4,6 @@ use super::{Diff, Found};
 use crate::units;
 use rankine_analyze::{ChangeSum, MatrixChange, by_kind, by_layer};
 use rankine_report::{Cell, Column, Table};
-use std::collections::HashMap;
 
 /// By kind, and by layer.
 pub fn groups(found: &Found) -> [Table; 2] {
@@ -79,8 +78,7 @@ impl Diff {
             "Every changed tensor; ranks and similarities are of the matrices that were looked into";
         let mut table = Table::new(names.into_iter().chain(numbers).chain(measured)).caption(caption);
         let all = ChangeSum::of(&found.changes).moved;
-        let matrices: HashMap<&str, &MatrixChange> =
-            found.matrices.iter().map(|matrix| (matrix.name.as_str(), matrix)).collect();
+        let matrices = found.matrices_by_name();
         for change in found.changes.iter().filter(|change| change.is_changed()) {
             let first = [
                 Cell::text(&change.name),

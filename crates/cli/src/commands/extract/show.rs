@@ -2,6 +2,7 @@
 
 use super::Extract;
 use crate::disk::Room;
+use crate::units;
 use rankine_report::{Cell, Column, Level, Page, Table, format};
 use rankine_surgery::{ExtractReport, ExtractedModule, LeftTensor};
 use serde::Serialize;
@@ -59,8 +60,8 @@ impl Extract {
             whole: left.whole,
         };
         Report {
-            output: &self.output,
-            dry_run: self.dry_run,
+            output: &self.output.output,
+            dry_run: self.output.writing.dry_run,
             rank: report.adapter.config.rank,
             numbers: report.numbers(),
             bytes: report.adapter.bytes(),
@@ -74,11 +75,9 @@ impl Extract {
     }
 
     pub(super) fn page(&self, report: &ExtractReport, room: Room) -> Page {
-        let title = if self.dry_run { "Would write adapter" } else { "Adapter" };
-        let mut page = Page::new(format!("{title} {}", self.output.display()));
-        let ranks = report.modules.iter().map(|module| module.rank);
-        let (least, most) = (ranks.clone().min().unwrap_or(0), ranks.max().unwrap_or(0));
-        let rank = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        let title = if self.output.writing.dry_run { "Would write adapter" } else { "Adapter" };
+        let mut page = Page::new(format!("{title} {}", self.output.output.display()));
+        let rank = units::range(report.modules.iter().map(|module| module.rank));
         page.facts(&[
             ("linear layers that changed", Cell::from(report.modules.len())),
             ("rank", Cell::text(rank)),

@@ -34,21 +34,35 @@ pub fn solution(path: &Path) -> Result<Npz> {
     Err(Failure::with_hint(message, "start from a `.npz` that `--output` wrote").into())
 }
 
-/// Whether an array to start from has the shape that the problem wants.
-pub fn check_shape(path: &Path, name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
-    if found == expected {
-        return Ok(());
+/// Whether an array to start from has the shape that the problem wants, and no entry that is no number.
+pub fn check_start<T>(
+    path: &Path,
+    name: &str,
+    array: &Array<T>,
+    expected: &[usize],
+    is_nan: impl Fn(&T) -> bool,
+) -> Result<()> {
+    let found = &array.shape;
+    if found != expected {
+        let message =
+            format!("`{name}` of `{}` has the shape {found:?}; expected {expected:?}", path.display());
+        return Err(Failure::with_hint(message, "start from the answer to a problem of the same size").into());
     }
-    let message = format!("`{name}` of `{}` has the shape {found:?}; expected {expected:?}", path.display());
-    Err(Failure::with_hint(message, "start from the answer to a problem of the same size").into())
+    let Some(place) = array.values.iter().position(is_nan) else { return Ok(()) };
+    let (mut index, mut rest) = (vec![0; expected.len()], place);
+    for (index, size) in index.iter_mut().zip(expected).rev() {
+        (*index, rest) = (rest % size, rest / size);
+    }
+    let message = format!("`{name}` of `{}` has the entry `NaN` at {index:?}", path.display());
+    Err(Failure::with_hint(message, "start from an answer that is all numbers, or from none").into())
 }
 
 /// A vector to start from; of several arrays in an archive the one called `name`.
 pub fn start(path: &Path, name: &str, count: usize) -> Result<Vec<f64>> {
     let Array { shape, values } = Matrix::read(path, name)?.dense(path)?;
     let is_vector = shape.iter().filter(|size| **size != 1).count() <= 1;
-    let found = if is_vector { vec![values.len()] } else { shape };
-    check_shape(path, name, &found, &[count]).map(|()| values)
+    let array = Array { shape: if is_vector { vec![values.len()] } else { shape }, values };
+    check_start(path, name, &array, &[count], |value| value.is_nan()).map(|()| array.values)
 }
 
 /// Factors to start from.
@@ -56,7 +70,7 @@ pub fn factors(path: &Path, rows: usize, columns: usize, rank: usize) -> Result<
     let mut archive = solution(path)?;
     let mut side = |name: &str, count: usize| -> Result<Mat<f64>> {
         let array = archive.array(name)?;
-        check_shape(path, name, &array.shape, &[count, rank])?;
+        check_start(path, name, &array, &[count, rank], |value| value.is_nan())?;
         Ok(to_matrix(&array))
     };
     Ok(Factors { left: side("left", rows)?, right: side("right", columns)? })

@@ -5,6 +5,7 @@ use super::options::help;
 use super::question::{Facts, Posed, Question};
 use crate::errors::Failure;
 use anyhow::Result;
+use rankine_data::Error;
 use rankine_data::arrays::csv::{self, Table};
 use rankine_data::arrays::npz::Writer;
 use rankine_solve::Mat;
@@ -63,7 +64,7 @@ impl Regress {
 
 /// A table into design, target and names of the design's columns.
 fn parts(table: Table, column: &str, path: &Path) -> Result<(Mat<f64>, Vec<f64>, Names)> {
-    let found = table.column(column);
+    let found = table.column(column).map_err(|fault| Error::Array { path: path.to_owned(), fault })?;
     let Table { mut names, array } = table;
     let (whole, width) = (files::to_matrix(&array), array.shape[1]);
     let missing = || {

@@ -222,6 +222,12 @@ fn an_answer_is_a_start() {
     refused(folder, &[&other[..], &["--start", "complete.npz"]].concat(), wrong);
     let linear = ["linear", "--matrix", "A.csv", "--right", "c.csv", "--start", "C.csv"];
     refused(folder, &linear, "`x` of `C.csv` has the shape [3, 2]; expected [2]");
+    std::fs::write(folder.join("nan.csv"), "1\nnan\n").unwrap();
+    let linear = ["linear", "--matrix", "A.csv", "--right", "c.csv", "--start", "nan.csv"];
+    refused(folder, &linear, "`x` of `nan.csv` has the entry `NaN` at [1]");
+    std::fs::write(folder.join("twins.csv"), "x,y,y\n1,2,3\n4,5,6\n").unwrap();
+    let twins = ["regress", "--table", "twins.csv", "--column", "y"];
+    refused(folder, &twins, "columns 2 and 3 are both called `y`");
     let recover = ["recover", "--random", "rows=[6,6]", "columns=[8,8]", "nonzeros=1", "decibels=40"];
     let plain = [&recover[..], &["--solver", "sbl", "--start", "recover.npz"]].concat();
     refused(folder, &plain, "the solution to start from has 2 vectors of variances; expected 1");

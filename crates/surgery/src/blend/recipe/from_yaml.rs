@@ -7,6 +7,7 @@ use super::extent;
 use super::fault::{Misplaced, Wrong};
 use super::tree::{Entry, Node, Value};
 use saphyr::{LoadableYamlNode, MarkedYaml, Marker, Scalar, YamlData};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// The tree of the one document of `text`.
@@ -23,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Misplaced> {
     match documents.as_slice() {
         [] => Ok(Node { span: 0..0, value: Value::Null }),
         [one] if matches!(one.data, YamlData::BadValue) => Ok(Node { span: 0..0, value: Value::Null }),
-        [one] => lines.node(one),
+        [one] => lines.root(one),
         [_, second, ..] => {
             let what = "a second document; a recipe is one".to_owned();
             Err(Wrong::Syntax { what }.at(&lines.span(second)))
@@ -54,6 +55,19 @@ impl<'a> Lines<'a> {
     fn span(&self, yaml: &MarkedYaml<'_>) -> Range<usize> {
         let start = self.offset(&yaml.span.start);
         start..self.offset(&yaml.span.end).max(start)
+    }
+
+    /// The document; an entry is anchored where an anchor stands in it, and its alias somewhere.
+    fn root(&self, yaml: &MarkedYaml<'_>) -> Result<Node, Misplaced> {
+        let mut root = self.node(yaml)?;
+        if let Value::Table(entries) = &mut root.value {
+            let aliases: HashSet<&str> = words_after('*', self.text).collect();
+            for Entry { span, node, is_anchored, .. } in entries {
+                let inside = self.text.get(span.start..node.span.end).unwrap_or_default();
+                *is_anchored = words_after('&', inside).any(|anchor| aliases.contains(anchor));
+            }
+        }
+        Ok(root)
     }
 
     fn node(&self, yaml: &MarkedYaml<'_>) -> Result<Node, Misplaced> {
@@ -114,19 +128,11 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Whether an anchor stands here, and its alias somewhere.
-    fn is_anchored(&self, span: Range<usize>) -> bool {
-        let inside = self.text.get(span).unwrap_or_default();
-        words_after('&', inside).any(|anchor| words_after('*', self.text).any(|alias| alias == anchor))
-    }
-
     fn entry(&self, key: &MarkedYaml<'_>, node: &MarkedYaml<'_>) -> Result<Entry, Misplaced> {
         let span = self.span(key);
         match &key.data {
             YamlData::Value(Scalar::String(text)) => {
-                let (key, node) = (text.to_string(), self.node(node)?);
-                let is_anchored = self.is_anchored(span.start..node.span.end);
-                Ok(Entry { key, span, node, is_anchored })
+                Ok(Entry { key: text.to_string(), span, node: self.node(node)?, is_anchored: false })
             }
             _ => Err(Wrong::Syntax { what: "a key should be a text".to_owned() }.at(&span)),
         }

@@ -28,7 +28,7 @@ pub(super) struct Entry {
     pub key: String,
     pub span: Range<usize>,
     pub node: Node,
-    /// In YAML: something in it is marked by an anchor that is used.
+    /// In the outermost table of YAML: something in it is marked by an anchor that is used.
     pub is_anchored: bool,
 }
 
