@@ -5,7 +5,8 @@
 //! Costs O(n³), on the calling thread.
 
 use crate::going::{UNASKED, ask};
-use crate::{Error, Going, Result};
+use crate::tridiagonal::{self, Entry};
+use crate::{Error, Going, Result, always};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
@@ -26,8 +27,11 @@ pub struct Eigen<T> {
 ///
 /// # Errors
 /// When it is not square, or has an entry that is not finite, or the iteration does not settle.
-pub fn eigh<T: ComplexField<Real = f64>>(a: MatRef<'_, T>) -> Result<Eigen<T>> {
+pub fn eigh<T: Entry>(a: MatRef<'_, T>) -> Result<Eigen<T>> {
     let (rows, columns) = a.shape();
+    if T::LARGE <= rows {
+        return tridiagonal::by_panels(a, &always);
+    }
     let mut vectors = Mat::<T>::zeros(rows, rows);
     let values = decompose(a, Some(vectors.as_mut()))?;
     match vectors.is_all_finite() {
@@ -40,8 +44,8 @@ pub fn eigh<T: ComplexField<Real = f64>>(a: MatRef<'_, T>) -> Result<Eigen<T>> {
 ///
 /// # Errors
 /// As [`eigh`].
-pub fn eigvalsh<T: ComplexField<Real = f64>>(a: MatRef<'_, T>) -> Result<Vec<f64>> {
-    decompose(a, None)
+pub fn eigvalsh<T: Entry>(a: MatRef<'_, T>) -> Result<Vec<f64>> {
+    if T::LARGE <= a.nrows() { tridiagonal::values(a) } else { decompose(a, None) }
 }
 
 /// The eigenvalues; vectors, where they are wanted: [n, n].

@@ -1,21 +1,26 @@
 //! The leading singular triples to working precision, without the others.
 //!
 //!     G = A·Aᵀ or Aᵀ·A, whichever is smaller; [n, n]
+//!     A vector of G, and s·u or s·v of the other side from A
+//!
+//! The eigenvectors of G come from its tridiagonal form, in 4/3·n³ multiply-adds, nearly all of which make that form. Of a large G
+//! with far fewer wanted than it has, they are first sought in fewer:
+//!
 //!     X: [n, b], b > rank. Repeat:
 //!         X = orth(X),  H = Xᵀ·G·X = Z·diag(λ)·Zᵀ,  X = X·Z           (Rayleigh–Ritz)
 //!         vectors with ‖G·x − λ·x‖ ≤ TOLERANCE·√(λ·λ₁) are kept and taken out of X
 //!         X = T_d((2·G − μ)/μ)·X,  μ the smallest λ                    (Chebyshev filter)
 //!
-//! The filter keeps [0, μ] within ±1 and lets what lies above grow as fast as a polynomial can. Its degree is held so
-//! low that the first vector left does not drown the others. Costs one product of A with itself and some tens of products
-//! G·X.
+//! The filter keeps [0, μ] within ±1 and lets what lies above grow as fast as a polynomial can. Its degree is held so low that the
+//! first vector left does not drown the others. It ends where the values lie so close that the tridiagonal form is the shorter way.
 //!
-//! A kept vector is certified: with s = √λ and the other vector from A, ‖A·v − s·u‖ ≤ TOLERANCE·s₁, below the
-//! rounding of the result to f32. G squares the spectrum: where the last triple lies below 1e-5·s₁, and where the
-//! iteration does not end, the whole SVD answers. That no larger triple was missed is certain but for a random start orthogonal to it.
+//! A kept vector is certified: with s = √λ and the other vector from A, ‖A·v − s·u‖ ≤ TOLERANCE·s₁, below the rounding of the result
+//! to f32. That the iteration missed no larger triple is certain but for a random start orthogonal to it. G squares the spectrum:
+//! where the last triple lies below 1e-5·s₁, the whole SVD answers.
 
 use crate::dense::{self, Factors};
-use crate::{Result, Svd, orthonormal};
+use crate::hermitian::Eigen;
+use crate::{Result, Svd, orthonormal, tridiagonal};
 use faer::{Mat, MatRef};
 use rankine_random::Rng;
 
@@ -25,8 +30,15 @@ const TOLERANCE: f64 = 1e-9;
 /// Directions beyond the rank: the filter's growth depends on the first one that is left out.
 const BEYOND: usize = 24;
 
-/// Rounds after which the whole SVD is the better way.
-const ROUNDS: usize = 40;
+/// Columns of X that make the tridiagonal form as dear as so many products of G with X, over n: 4/3·n³ multiply-adds, half of them
+/// at the speed of memory.
+const COLUMNS: usize = 2;
+
+/// Products below which no iteration ends.
+const FEWEST: usize = 16;
+
+/// Rounds after which the values are known well enough to foretell how many products are left.
+const KNOWN: usize = 2;
 
 /// Highest degree of the filter.
 const DEGREE: usize = 16;
@@ -46,37 +58,50 @@ pub(crate) fn applies(rows: usize, columns: usize, rank: usize) -> bool {
 pub(crate) fn triples(a: MatRef<'_, f64>, rank: usize) -> Result<Option<Svd>> {
     let wide = a.nrows() <= a.ncols();
     let gram = dense::gram(if wide { a } else { a.transpose() });
-    let Some((vectors, _)) = eigenvectors(gram.as_ref(), rank)? else { return Ok(None) };
+    let iterated = by_iteration(gram.as_ref(), rank)?;
+    let Eigen { values, vectors } = match iterated {
+        Some(eigen) => eigen,
+        None => tridiagonal::largest(gram.as_ref(), rank)?,
+    };
+    if !(0.0 < values[0] && FLOOR * values[0] <= values[rank - 1]) {
+        return Ok(None);
+    }
     // B = Uᵀ·A has the rows s·vᵀ; for a tall matrix A·V has the columns s·u.
     let (others, s) = dense::images(if wide { a.transpose() } else { a }, vectors.as_ref());
     let (u, v) = if wide { (vectors, others) } else { (others, vectors) };
     Svd::from_factors(&Factors { u, s, v }, rank, 1.0).map(Some)
 }
 
-/// The first `count` eigenvectors of a positive semidefinite matrix, with their eigenvalues, descending.
-fn eigenvectors(g: MatRef<'_, f64>, count: usize) -> Result<Option<(Mat<f64>, Vec<f64>)>> {
-    let n = g.nrows();
+/// The largest eigenvalues of a positive semidefinite matrix, descending, and their vectors; `None` where it is not the shorter way.
+fn by_iteration(g: MatRef<'_, f64>, count: usize) -> Result<Option<Eigen<f64>>> {
+    let (n, width) = (g.nrows(), count + BEYOND);
+    let mut left = n / (COLUMNS * width);
+    if left < FEWEST {
+        return Ok(None);
+    }
     let mut rng = Rng::new(0).fork("leading-triples");
-    let start = rng.normals(n * (count + BEYOND), 1.0);
-    let mut x = Mat::from_fn(n, count + BEYOND, |row, column| f64::from(start[column * n + row]));
+    let start = rng.normals(n * width, 1.0);
+    let mut x = Mat::from_fn(n, width, |row, column| f64::from(start[column * n + row]));
     let (mut kept, mut values) = (Mat::<f64>::zeros(n, 0), Vec::new());
-    for round in 0..ROUNDS {
+    let mut round = 0;
+    loop {
         let ritz = Ritz::of(g, without(x, kept.as_ref()))?;
         let first = values.first().copied().unwrap_or(ritz.values[0]);
-        let wanted = count - values.len();
-        // The first rounds know the small ones too little.
-        if first.is_nan() || first <= 0.0 || (round > 2 && ritz.values[wanted - 1] < FLOOR * first) {
-            return Ok(None);
-        }
-        let good = ritz.converged(first, wanted);
-        kept = beside(kept.as_ref(), ritz.x.get(.., ..good));
+        let good = ritz.converged(first, count - values.len());
+        kept = dense::beside(kept.as_ref(), ritz.x.get(.., ..good));
         values.extend_from_slice(&ritz.values[..good]);
         if values.len() == count {
-            return Ok((values[count - 1] >= FLOOR * first).then_some((kept, values)));
+            return Ok(Some(Eigen { values, vectors: kept }));
         }
-        x = ritz.filtered(g, good, count - values.len());
+        let filter = Filter::new(&ritz.values[good..], count - values.len());
+        let needed = if round < KNOWN { filter.degree } else { filter.needed() };
+        left = match left.checked_sub(filter.degree) {
+            Some(rest) if needed <= left => rest,
+            _ => return Ok(None),
+        };
+        x = filter.apply(g, &ritz, good);
+        round += 1;
     }
-    Ok(None)
 }
 
 /// Orthonormal columns that span x, without what lies along `kept`.
@@ -89,13 +114,6 @@ fn without(mut x: Mat<f64>, kept: MatRef<'_, f64>) -> Mat<f64> {
         x = orthonormal::wholly(x.as_ref());
     }
     x
-}
-
-fn beside(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
-    let columns = left.ncols();
-    Mat::from_fn(left.nrows(), columns + right.ncols(), |row, column| {
-        if column < columns { left[(row, column)] } else { right[(row, column - columns)] }
-    })
 }
 
 /// Approximate eigenpairs in a space.
@@ -129,26 +147,51 @@ impl Ritz {
             })
             .count()
     }
+}
 
-    /// The vectors after the first `good`, with what belongs to large eigenvalues made larger; `wanted` are sought.
-    fn filtered(&self, g: MatRef<'_, f64>, good: usize, wanted: usize) -> Mat<f64> {
-        let rest = &self.values[good..];
-        let (largest, last, edge) = (rest[0], rest[wanted - 1], rest[rest.len() - 1]);
-        let x = self.x.get(.., good..).to_owned();
-        if edge <= FLOOR * largest {
-            return self.gx.get(.., good..).to_owned();
+/// T_d((2·G − μ)/μ).
+struct Filter {
+    /// μ.
+    edge: f64,
+    /// d.
+    degree: usize,
+    /// How much the last wanted direction grows by one degree more, as a logarithm.
+    rate: f64,
+}
+
+impl Filter {
+    /// For these values, descending, of which the first `wanted` are sought.
+    fn new(values: &[f64], wanted: usize) -> Self {
+        let (largest, last, edge) = (values[0], values[wanted - 1], values[values.len() - 1]);
+        // Where nothing is left but rounding, one product takes it away.
+        if edge.is_nan() || edge <= FLOOR * largest {
+            return Self { edge: 0.0, degree: 1, rate: f64::INFINITY };
         }
         let along = |value: f64| 2.0 * value / edge - 1.0;
         let growth = |degree: usize| chebyshev(along(largest), degree) / chebyshev(along(last), degree);
         let degree = (2..=DEGREE).take_while(|&degree| growth(degree) <= GROWTH).last().unwrap_or(1);
+        Self { edge, degree, rate: along(last).max(1.0).acosh() }
+    }
+
+    /// Products with G until the last wanted vector is good, about.
+    fn needed(&self) -> usize {
+        (-TOLERANCE.ln() / self.rate).ceil() as usize
+    }
+
+    /// What it makes of the vectors after the first `good`.
+    fn apply(&self, g: MatRef<'_, f64>, ritz: &Ritz, good: usize) -> Mat<f64> {
+        let (x, gx) = (ritz.x.get(.., good..), ritz.gx.get(.., good..));
+        if self.edge == 0.0 {
+            return gx.to_owned();
+        }
         // T₀ = 1, T₁ = t, T_{k+1} = 2·t·T_k − T_{k−1}, with t = (2·G − μ)/μ.
         let step = |gx: MatRef<'_, f64>, x: MatRef<'_, f64>, factor: f64| {
             Mat::from_fn(x.nrows(), x.ncols(), |row, column| {
-                factor * (2.0 / edge * gx[(row, column)] - x[(row, column)])
+                factor * (2.0 / self.edge * gx[(row, column)] - x[(row, column)])
             })
         };
-        let (mut before, mut now) = (x.clone(), step(self.gx.get(.., good..), x.as_ref(), 1.0));
-        for _ in 1..degree {
+        let (mut before, mut now) = (x.to_owned(), step(gx, x, 1.0));
+        for _ in 1..self.degree {
             let next = step(dense::multiply(g, now.as_ref()).as_ref(), now.as_ref(), 2.0) - before;
             (before, now) = (now, next);
         }

@@ -9,7 +9,7 @@ use rankine_kernels::gemm::Matrix;
 /// How the leading singular triples are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Truncation {
-    /// As the whole SVD, cut, would give them: by a certified iteration where the rank is a small part of the smaller
+    /// As the whole SVD, cut, would give them, without the others where the rank is a small part of the smaller
     /// side, else from all of them. O(rows · columns · min(rows, columns)).
     #[default]
     Exact,
