@@ -49,9 +49,9 @@ fn eigenvalues(diagonal: &[f64], below: &[f64], count: usize, norm: f64) -> Vec<
                 break;
             }
             let counts = sturm::count_below(diagonal, &squares, &middle);
-            for lane in 0..sturm::LANES {
-                let bound = if rank(lane) < counts[lane] as usize { &mut high } else { &mut low };
-                bound[lane] = middle[lane];
+            let ends = low.iter_mut().zip(&mut high).zip(middle.into_iter().zip(counts));
+            for (lane, ((low, high), (middle, below))) in ends.enumerate() {
+                *(if rank(lane) < below as usize { high } else { low }) = middle;
             }
         }
     }
