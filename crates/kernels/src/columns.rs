@@ -235,16 +235,4 @@ mod tests {
             }
         });
     }
-
-    #[test]
-    #[should_panic(expected = "as many columns")]
-    fn a_column_that_is_missing_is_refused() {
-        add(&[1.0; 5], 3, &[1.0; 2], &mut [0.0; 3]);
-    }
-
-    #[test]
-    #[should_panic(expected = "overlap")]
-    fn columns_that_overlap_are_refused() {
-        products(&[1.0; 9], 2, &[1.0; 3], &mut [0.0; 3]);
-    }
 }

@@ -6,7 +6,7 @@ use rankine_kernels::cross_entropy::Head;
 use rankine_kernels::gemm::{Matrix, matmul};
 use rankine_kernels::low_rank::{Core, LowRank};
 use rankine_kernels::skinny::Packed;
-use rankine_kernels::{gelu::Gelu, layer_norm, norm, rope, swiglu};
+use rankine_kernels::{columns, gelu::Gelu, layer_norm, norm, rope, sturm, swiglu};
 
 fn refused(work: impl FnOnce() + std::panic::UnwindSafe) -> String {
     let payload = std::panic::catch_unwind(work).unwrap_err();
@@ -90,4 +90,18 @@ fn attention_and_head() {
             .contains("beyond the vocabulary of 3")
     );
     assert!(refused(|| head.losses(&[0.0; 3], &[1], &mut [0.0], None, None)).contains("head's input"));
+}
+
+#[test]
+fn columns_in_double_precision() {
+    let numbers = [1.0_f64; 9];
+    let added =
+        |stride: usize| refused(move || columns::add(&numbers[..5], stride, &[1.0; 2], &mut [0.0; 3]));
+    assert!(added(3).contains("as many columns"));
+    assert!(added(2).contains("overlap"));
+    assert!(refused(|| columns::products(&numbers, 4, &[1.0; 3], &mut [0.0; 3])).contains("as many columns"));
+    let product = || columns::add_symmetric(&numbers, 3, &[1.0; 3], &mut [0.0; 2]);
+    assert!(refused(product).contains("one length"));
+    let counted = || assert_eq!(sturm::count_below(&[1.0], &[1.0], &[0.0; sturm::LANES]), [0; sturm::LANES]);
+    assert!(refused(counted).contains("one square less"));
 }
