@@ -105,7 +105,10 @@ pub enum Error {
         examples: usize,
     },
     /// A label that is none of the classes.
-    #[error("`{}`, line {line}: no class is called `{label}`", path.display())]
+    #[error(
+        "`{}`, line {line}: no class is called `{label}` (classes of the data: {found}, of the model: {classes})",
+        path.display()
+    )]
     Label {
         /// The file.
         path: PathBuf,
@@ -113,7 +116,11 @@ pub enum Error {
         line: usize,
         /// The label found.
         label: String,
-        /// The classes.
+        /// How many classes the data have.
+        found: usize,
+        /// How many the model has.
+        classes: usize,
+        /// What those of the model are called.
         known: String,
     },
     /// All texts have the same label.

@@ -1,4 +1,4 @@
-//! BitFit: the biases of a model are trained, nothing else.
+//! BitFit: the biases of the targeted modules are trained, nothing else.
 //!
 //!     y = x·Wᵀ + b        b: [d], trained; of linear maps, heads, convolutions and norms alike
 //!
@@ -23,7 +23,8 @@ impl Method for Bitfit {
         Card {
             name: "bitfit",
             paper: "bitfit",
-            summary: "the biases are trained, of linear maps and norms, and nothing else; the model must have some",
+            summary: "the biases of the targeted modules are trained and nothing else; `all-linear` is every bias of the \
+                      model, of norms too, and it must have some",
             formula: "y = x·Wt + b; b is trained",
             exact: true,
             trains: &["value"],

@@ -1,11 +1,12 @@
 //! The data and the head of a classifier's run, and classifiers with their adapters.
 //!
 //! The classes are those of the model where it has a head, else the labels of the data: then a new head is drawn from the
-//! run's seed, and takes the place of a language model's own. The head, old or new, is trained whole beside what the method
-//! takes over.
+//! run's seed, and takes the place of a language model's own. A head whose classes nobody named takes the names of the data
+//! where there are as many. The head, old or new, is trained whole beside what the method takes over.
 
 use crate::{
     DataSection, Error, Recipe, Result, TargetSection,
+    classes::{named, numbered},
     loading::{open_adapter, tokenizer, warning},
     page::Described,
     run::{Job, Notice, Watch, batched, checksum},
@@ -38,8 +39,12 @@ pub(crate) fn job<'a>(
     let section = &recipe.data;
     let texts = LabelledTexts::read(&section.path, &section.label_columns())?;
     // Of one class there is nothing to learn, whatever a head can tell.
-    texts.names()?;
-    let Encoded { examples, summary, names } = encoded(checkpoint, &texts, section)?;
+    let own = texts.names()?;
+    let names = match head_classes(checkpoint)? {
+        Some(known) => named(Some(&known), known.len(), &own).unwrap_or(known),
+        None => own,
+    };
+    let (examples, summary) = encoded(checkpoint, &texts, &names, section)?;
     let (train, validation) = split_stratified(examples, section.share(), recipe.seed)?;
     let _ = watch(Notice::Labelled(&summary, train.len(), validation.len()));
     let whole = give_head(checkpoint, &names, &recipe.targets.whole, recipe.seed);
@@ -57,28 +62,26 @@ pub(crate) fn job<'a>(
     })
 }
 
-/// Labelled texts as a model reads them.
-struct Encoded {
-    examples: Vec<LabelledExample>,
-    summary: LabelSummary,
-    /// Names of the classes they are counted by: those of the model's head, else their own.
-    names: Vec<String>,
+/// Labelled texts as a model reads them that tells the classes `names` apart.
+fn encoded(
+    checkpoint: &Checkpoint,
+    texts: &LabelledTexts,
+    names: &[String],
+    section: &DataSection,
+) -> Result<(Vec<LabelledExample>, LabelSummary)> {
+    let max_length = section.max_length.min(checkpoint.config().context);
+    Ok(encode_labelled(texts, &tokenizer(checkpoint)?, names, max_length)?)
 }
 
-fn encoded(checkpoint: &Checkpoint, texts: &LabelledTexts, section: &DataSection) -> Result<Encoded> {
+/// Labelled texts as examples for a model; a head that it lacks is thought of. A head keeps its names, placeholders too: it is
+/// not trained on these texts, and nobody knows which of their names is which of its classes.
+pub(crate) fn examples(checkpoint: &mut Checkpoint, section: &DataSection) -> Result<Vec<LabelledExample>> {
+    let texts = LabelledTexts::read(&section.path, &section.label_columns())?;
     let names = match head_classes(checkpoint)? {
         Some(names) => names,
         None => texts.names()?,
     };
-    let max_length = section.max_length.min(checkpoint.config().context);
-    let (examples, summary) = encode_labelled(texts, &tokenizer(checkpoint)?, &names, max_length)?;
-    Ok(Encoded { examples, summary, names })
-}
-
-/// Labelled texts as examples for a model; a head that it lacks is thought of.
-pub(crate) fn examples(checkpoint: &mut Checkpoint, section: &DataSection) -> Result<Vec<LabelledExample>> {
-    let texts = LabelledTexts::read(&section.path, &section.label_columns())?;
-    let Encoded { examples, names, .. } = encoded(checkpoint, &texts, section)?;
+    let (examples, _) = encoded(checkpoint, &texts, &names, section)?;
     give_head(checkpoint, &names, &[], 0);
     Ok(examples)
 }
@@ -121,11 +124,6 @@ pub(crate) fn head_classes(checkpoint: &Checkpoint) -> Result<Option<Vec<String>
     let Some(info) = checkpoint.tensors().infos().get(&format!("{output}.weight")) else { return Ok(None) };
     let named = checkpoint.classes()?.filter(|names| names.len() == info.rows());
     Ok(Some(named.unwrap_or_else(|| numbered(info.rows()))))
-}
-
-/// Names of classes that have none.
-pub(crate) fn numbered(classes: usize) -> Vec<String> {
-    (0..classes).map(|class| format!("LABEL_{class}")).collect()
 }
 
 /// What peft asks of an adapter for sequence classification: the kind of task, and a head that is one module.

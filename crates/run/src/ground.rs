@@ -10,7 +10,8 @@
 //! A classifier's head is trained whole, and so in the adapter, as peft saves it.
 
 use crate::{
-    DataSection, Recipe, Result, Start, TargetSection, classify, images, kind::Runnable, language, run::Job,
+    DataSection, Recipe, Result, Start, TargetSection, classes::numbered, classify, images, kind::Runnable,
+    language, run::Job,
 };
 use rankine_checkpoint::{Checkpoint, ImageCheckpoint};
 use rankine_data::Batches;
@@ -105,7 +106,7 @@ pub(crate) fn of_images(mut files: ImageCheckpoint, start: &Start) -> Result<Gro
     let (bare, own) = match files.head_classes() {
         Some(classes) => {
             let named = files.classes().map(<[String]>::to_vec);
-            (None, named.unwrap_or_else(|| classify::numbered(classes)))
+            (None, named.unwrap_or_else(|| numbered(classes)))
         }
         None => {
             let bare = ImageCheckpoint::open(files.path())?;

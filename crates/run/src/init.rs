@@ -26,7 +26,7 @@ use rankine_data::Batches;
 use rankine_method::{Attached, Base, Choice, Cut, Method, attach, export, train_whole};
 use rankine_nn::models::Storage;
 use rankine_random::Rng;
-use rankine_surgery::{Progress, Stage, Watch, check_output};
+use rankine_surgery::{AdapterOutput, Progress, Stage, Watch, check_output};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -72,7 +72,8 @@ pub struct Started {
 ///
 /// # Errors
 /// When the targets, the rank or the data do not fit the model, the method needs data and there are none or too few, `output` is
-/// there and may not be replaced (model and data never are), reading or writing fails, or `watch` breaks off.
+/// there and may not be replaced (model and data never are) or lies inside one of these, reading or writing fails, or `watch`
+/// breaks off.
 pub fn init(
     start: &Start,
     model: &Path,
@@ -81,15 +82,15 @@ pub fn init(
     watch: &mut Watch<'_>,
 ) -> Result<Started> {
     let data = start.data.as_ref().map(|data| data.path.clone());
-    let destination =
-        Destination { output, existing, inputs: data.into_iter().chain([model.to_owned()]).collect() };
+    let inputs = data.into_iter().chain([model.to_owned()]).collect();
+    let destination = AdapterOutput { target: output, existing, inputs };
     if let Some(images) = ImageCheckpoint::open(model)? {
-        destination.check(start)?;
+        check(&destination, start)?;
         targeted::check_images(&start.method, &start.targets, &images)?;
         return written(ground::of_images(images, start)?, start, &destination, watch);
     }
     let checkpoint = Checkpoint::open(model)?;
-    destination.check(start)?;
+    check(&destination, start)?;
     let is_labelled = start.data.as_ref().is_some_and(DataSection::is_labelled);
     if is_labelled || classify::tells_classes(&checkpoint)? {
         targeted::check_texts(&start.method, &start.targets, &checkpoint)?;
@@ -99,33 +100,22 @@ pub fn init(
     written(ground::of_language(checkpoint, start)?, start, &destination, watch)
 }
 
-/// Where an adapter goes, and what it must not replace.
-struct Destination<'a> {
-    output: &'a Path,
-    existing: Existing,
-    inputs: Vec<PathBuf>,
-}
-
-impl Destination<'_> {
-    /// An error where a start cannot be made here, as far as that is known before data and weights are read.
-    fn check(&self, start: &Start) -> Result<()> {
-        check_output(self.output, self.existing, &self.inputs)?;
-        // Gone again when it is dropped: whether it can be made is found before a large model is loaded.
-        drop(OutputFolder::create(self.output, self.existing)?);
-        start.method.check()?;
-        start.targets.check(&start.method)?;
-        let method = start.method.method();
-        match method.needs().any() && start.data.is_none() {
-            true => Err(Error::NoCalibrationData { method: method.card().name }),
-            false => Ok(()),
-        }
+/// An error where a start cannot be made here, as far as that is known before data and weights are read.
+fn check(destination: &AdapterOutput<'_>, start: &Start) -> Result<()> {
+    destination.check()?;
+    start.method.check()?;
+    start.targets.check(&start.method)?;
+    let method = start.method.method();
+    match method.needs().any() && start.data.is_none() {
+        true => Err(Error::NoCalibrationData { method: method.card().name }),
+        false => Ok(()),
     }
 }
 
 fn written<T: Runnable>(
     ground: Ground<T>,
     start: &Start,
-    destination: &Destination<'_>,
+    destination: &AdapterOutput<'_>,
     watch: &mut Watch<'_>,
 ) -> Result<Started> {
     let Ground { files, bare, data, targets, whole, classes } = ground;
@@ -144,7 +134,7 @@ fn written<T: Runnable>(
     }
     attached.trained += train_whole(T::seen_mut(made.as_mut()), &whole)?;
     let made = T::seen(made.as_ref());
-    let place = residual::is_there(made).then(|| destination.output.join(residual::FOLDER));
+    let place = residual::is_there(made).then(|| destination.target.join(residual::FOLDER));
     let name = place.as_ref().map_or_else(|| start.model.clone(), |place| place.display().to_string());
     let mut adapter = export(made, Base::Residual, Some(name))?;
     if let Some(bare) = &bare {
@@ -156,7 +146,7 @@ fn written<T: Runnable>(
     if bare.is_some() {
         adapter.config.task = None;
     }
-    let folder = OutputFolder::create(destination.output, destination.existing)?;
+    let folder = OutputFolder::create(destination.target, destination.existing)?;
     adapter.write(&folder)?;
     if let Some(names) = classes.as_ref().filter(|names| !names.is_empty()) {
         folder.write_json(CLASSES, &serde_json::json!(names))?;
@@ -165,7 +155,7 @@ fn written<T: Runnable>(
         let base = bare.as_ref().unwrap_or(&files);
         residual::write(made, base, &folder.path(residual::FOLDER)?, watch)?;
     }
-    check_output(destination.output, destination.existing, &destination.inputs)?;
+    check_output(destination.target, destination.existing, &destination.inputs)?;
     folder.finish()?;
     Ok(Started { attached, exported: numbers(&adapter), residual: place, unsettled, capped, classes })
 }

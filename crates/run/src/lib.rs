@@ -22,6 +22,7 @@
 mod base;
 mod calibration;
 mod change;
+mod classes;
 mod classify;
 mod count;
 mod error;

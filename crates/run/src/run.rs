@@ -18,7 +18,7 @@ use rankine_checkpoint::{Adapter, Checkpoint, ImageCheckpoint};
 use rankine_data::{Batches, Batching, LabelSummary, Sample, Summary, images::ImageSummary};
 use rankine_method::{Base, Cut, check_base, diffora::Candidate, export, train_whole};
 use rankine_nn::Model;
-use rankine_surgery::Stage;
+use rankine_surgery::{Stage, check_apart};
 use rankine_train::{Best, Data, Ending, Event, Measured, Plan, State, Step, Task};
 use sha2::{Digest as _, Sha256};
 use std::{ops::ControlFlow, path::Path, time::Instant};
@@ -101,9 +101,14 @@ impl Outcome {
 
 pub(crate) type Watch<'a> = &'a mut dyn FnMut(Notice<'_>) -> ControlFlow<()>;
 
-/// Fine-tunes a model as the recipe says, into `output`. What recipe and shapes tell is looked at before the data are read.
+/// Fine-tunes a model as the recipe says, into `output`, which is not the model and does not lie inside it. What recipe and
+/// shapes tell is looked at before the data are read.
 pub fn fine_tune(recipe: &Recipe, source: Source<'_>, output: &Path, watch: Watch<'_>) -> Result<Outcome> {
     recipe.check()?;
+    // A run that was begun there once can still be finished.
+    if !source.resume {
+        check_apart(output, &[source.model.to_owned()])?;
+    }
     let folder = Folder::check(output, recipe, source.resume, source.force)?;
     if let Some(mut model) = ImageCheckpoint::open(source.model)? {
         targeted::check_images(&recipe.method, &recipe.targets, &model)?;

@@ -264,10 +264,12 @@ impl<'a> Reader<'a> {
         let rank = scales.rank(module)?;
         let taps = self.taps(a, kind);
         let kind = taps.map_or(kind, |[_, height, width]| LayerKind::Convolution { kernel: [height, width] });
-        let Some((inputs, outputs)) = self.sides(a, b, rank, taps) else { return Ok(()) };
+        let inputs = self.inputs(a, rank, taps);
+        let Some(outputs) = self.outputs(b, rank, taps) else { return Ok(()) };
         let output_bias = if embedding { None } else { parts.output_bias };
         let magnitude = self.vector(parts.magnitude, kind.magnitudes(outputs))?;
         let output_bias = self.vector(output_bias, vec![outputs])?;
+        let Some(inputs) = inputs else { return Ok(()) };
         let scaling = scales.scaling(module)? as f32;
         let (a, b) = (self.values(a)?, self.values(b)?);
         let low_rank = LowRank { a, b, rank, inputs, outputs, scaling, magnitude, output_bias, kind };
@@ -283,18 +285,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Inputs and outputs of a pair of factors; a pair of wrong shapes is noted.
-    fn sides(&mut self, a: &str, b: &str, rank: usize, taps: Option<[usize; 3]>) -> Option<(usize, usize)> {
-        let (shape_a, shape_b) = (self.info(a).shape.as_slice(), self.info(b).shape.as_slice());
-        let inputs = shape_a.get(1).copied().unwrap_or(1);
-        let outputs = shape_b.first().copied().unwrap_or(1);
-        let (expected_a, expected_b, inputs) = match taps {
-            Some(taps) => ([&[rank], &taps[..]].concat(), vec![outputs, rank, 1, 1], taps.iter().product()),
-            None => (vec![rank, inputs], vec![outputs, rank], inputs),
+    /// Inputs of a first factor; one of a wrong shape is noted.
+    fn inputs(&mut self, a: &str, rank: usize, taps: Option<[usize; 3]>) -> Option<usize> {
+        let (expected, inputs) = match taps {
+            Some(taps) => ([&[rank], &taps[..]].concat(), taps.iter().product()),
+            None => {
+                let inputs = self.info(a).shape.get(1).copied().unwrap_or(1);
+                (vec![rank, inputs], inputs)
+            }
         };
-        let fits_a = self.fits(a, expected_a);
-        let fits_b = self.fits(b, expected_b);
-        (fits_a && fits_b).then_some((inputs, outputs))
+        self.fits(a, expected).then_some(inputs)
+    }
+
+    /// Outputs of a second factor; one of a wrong shape is noted.
+    fn outputs(&mut self, b: &str, rank: usize, taps: Option<[usize; 3]>) -> Option<usize> {
+        let outputs = self.info(b).shape.first().copied().unwrap_or(1);
+        let expected = if taps.is_some() { vec![outputs, rank, 1, 1] } else { vec![outputs, rank] };
+        self.fits(b, expected).then_some(outputs)
     }
 
     fn fits(&mut self, key: &str, expected: Vec<usize>) -> bool {

@@ -48,8 +48,11 @@ impl TokenKind {
     }
 }
 
+/// The kind of a byte-level BPE.
+const BYTE_LEVEL: &str = "gpt2";
+
 /// Tokens, merges and special tokens of a tokenizer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vocabulary {
     /// The kind of tokenizer: `gpt2` is byte-level BPE, `llama` is SentencePiece.
     pub model: String,
@@ -124,7 +127,9 @@ impl Vocabulary {
         set("tokenizer.ggml.tokens", Some(Value::Array(Array::String(self.tokens.clone()))));
         set("tokenizer.ggml.token_type", Some(Value::Array(Array::I32(kinds))));
         set("tokenizer.ggml.scores", list(&self.scores).map(|scores| Value::Array(Array::F32(scores))));
-        set("tokenizer.ggml.merges", list(&self.merges).map(|merges| Value::Array(Array::String(merges))));
+        // llama.cpp asks for the list of byte-level BPE even where it is empty.
+        let merges = if self.model == BYTE_LEVEL { Some(self.merges.clone()) } else { list(&self.merges) };
+        set("tokenizer.ggml.merges", merges.map(|merges| Value::Array(Array::String(merges))));
         set("tokenizer.ggml.bos_token_id", self.bos.map(Value::U32));
         set("tokenizer.ggml.eos_token_id", self.eos.map(Value::U32));
         set("tokenizer.ggml.eot_token_id", self.end_of_turn.map(Value::U32));
@@ -212,6 +217,16 @@ mod tests {
             let mut metadata = Metadata::default();
             vocabulary.describe(&mut metadata);
             assert_eq!(Vocabulary::from_metadata(&metadata).unwrap(), vocabulary);
+        }
+    }
+
+    #[test]
+    fn a_byte_level_tokenizer_has_a_list_of_merges_even_where_there_are_none() {
+        for (model, is_there) in [(BYTE_LEVEL, true), ("llama", false)] {
+            let mut metadata = Metadata::default();
+            let vocabulary = Vocabulary { model: model.to_owned(), ..Vocabulary::default() };
+            vocabulary.describe(&mut metadata);
+            assert_eq!(metadata.0.contains_key("tokenizer.ggml.merges"), is_there, "{model}");
         }
     }
 }

@@ -52,6 +52,7 @@ impl Demo {
     /// Runs the command.
     pub fn run(self, context: &Context) -> Result<Exit> {
         let path = model::find(context, &self.model)?;
+        rankine_surgery::check_apart(&self.output, std::slice::from_ref(&path))?;
         let before = answers(&load(&path, None, Storage::File)?)?;
         let recipe = self.recipe()?;
         fs_err::create_dir_all(&self.output)?;

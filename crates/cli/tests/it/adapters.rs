@@ -270,6 +270,29 @@ fn other_kinds_are_converted_first() {
 }
 
 #[test]
+fn a_check_names_every_tensor_of_another_kind() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let base = crates.join("testkit/fixtures/models/llama_untied");
+    let vera = crates.join("surgery/tests/fixtures/kinds/vera");
+    std::fs::create_dir(folder.join("ranks")).unwrap();
+    let weights = "adapter_model.safetensors";
+    std::fs::copy(vera.join(weights), folder.join("ranks").join(weights)).unwrap();
+    let config = std::fs::read(vera.join("adapter_config.json")).unwrap();
+    let mut config: Value = serde_json::from_slice(&config).unwrap();
+    config["r"] = 4.into();
+    std::fs::write(folder.join("ranks/adapter_config.json"), config.to_string()).unwrap();
+    let output = run(folder, &["adapter", "check", "ranks", "--base", base.to_str().unwrap(), "--json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = answer["findings"].as_array().unwrap();
+    let said: Vec<_> = findings.iter().filter_map(|finding| finding["message"].as_str()).collect();
+    for key in ["k_proj.vera_lambda_d", "up_proj.vera_lambda_d", "base_model.vera_A", "base_model.vera_B"] {
+        assert!(said.iter().any(|said| said.contains(key)), "{key}: {answer}");
+    }
+}
+
+#[test]
 fn adapters_are_exported_for_llama_cpp() {
     let folder = folder_with_model();
     let folder = folder.path();

@@ -244,3 +244,23 @@ fn a_disk_without_room_is_noticed_before_anything_is_made() {
         std::fs::remove_file(folder.join("df.log")).unwrap();
     }
 }
+
+#[test]
+fn nothing_is_begun_inside_the_model() {
+    let root = folder_with_model();
+    let folder = root.path();
+    std::fs::write(folder.join("data.json"), tiny::alpaca_json(8)).unwrap();
+    let entries = || std::fs::read_dir(folder.join("model")).unwrap().count();
+    let before = entries();
+    let commands: [&[&str]; 3] = [
+        &["init", "./model", "--rank", "2", "--force"],
+        &["train", "./model", "--data", "data.json", "--method", "lora", "--rank", "2", "--force"],
+        &["demo", "--model", "./model"],
+    ];
+    for command in commands {
+        for (output, why) in [("model/new", "`model/new` lies inside `"), ("model", "is read from it")] {
+            refused_with_hint(folder, &[command, &["--output", output]].concat(), why);
+        }
+    }
+    assert_eq!(entries(), before);
+}

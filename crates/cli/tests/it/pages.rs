@@ -44,6 +44,10 @@ fn no_page_is_written_over_anything_else() {
         &[&commands()[5][..], &["--markdown", "mine.txt"]].concat(),
         "no Markdown page",
     );
+    std::fs::write(folder.join("README.md"), "# Mine\n").unwrap();
+    let on_readme = [&commands()[5][..], &["--markdown", "README.md"]].concat();
+    refused_with_hint(folder, &on_readme, "`README.md` is there and no Markdown page of `rankine`");
+    assert_eq!(std::fs::read(folder.join("README.md")).unwrap(), b"# Mine\n");
     assert_eq!(std::fs::read(folder.join("mine.txt")).unwrap(), b"mine");
     assert!(std::fs::read(folder.join("model/model.safetensors")).unwrap() == weights);
     assert!(!folder.join("model/new.html").exists());

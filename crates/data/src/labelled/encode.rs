@@ -89,7 +89,18 @@ pub fn encode_labelled(
     max_length: usize,
 ) -> Result<(Vec<LabelledExample>, LabelSummary)> {
     let cutter = tokenizer.cutting(max_length)?;
-    let encode = |record: &LabelledText| example(record, texts, &cutter, names);
+    let found = texts.classes().len();
+    let encode = |record: &LabelledText| {
+        let unknown = || Error::Label {
+            path: texts.path.clone(),
+            line: record.line,
+            label: record.label.clone(),
+            found,
+            classes: names.len(),
+            known: listed(names.iter().map(String::as_str)),
+        };
+        example(record, class(&record.label, names).ok_or_else(unknown)?, &cutter)
+    };
     // The first fault in the file, whichever thread finds one first.
     let encoded: Vec<Result<_>> = texts.records.par_iter().map(encode).collect();
     let encoded = encoded.into_iter().collect::<Result<Vec<_>>>()?;
@@ -109,19 +120,7 @@ pub fn encode_labelled(
 }
 
 /// One example, and whether it was cut.
-fn example(
-    record: &LabelledText,
-    texts: &LabelledTexts,
-    cutter: &Cutter,
-    names: &[String],
-) -> Result<(LabelledExample, bool)> {
-    let unknown = || Error::Label {
-        path: texts.path.clone(),
-        line: record.line,
-        label: record.label.clone(),
-        known: listed(names.iter().map(String::as_str)),
-    };
-    let label = class(&record.label, names).ok_or_else(unknown)?;
+fn example(record: &LabelledText, label: u32, cutter: &Cutter) -> Result<(LabelledExample, bool)> {
     let cut = cutter.encode(&record.text, record.second.as_deref())?;
     let example = LabelledExample { tokens: cut.tokens, types: cut.types, label, source: record.line };
     Ok((example, cut.truncated))

@@ -96,8 +96,7 @@ impl LabelledTexts {
     /// # Errors
     /// [`Error::OneClass`]: there is nothing to tell apart.
     pub fn names(&self) -> Result<Vec<String>> {
-        let names: BTreeSet<&str> = self.records.iter().map(|record| record.label.as_str()).collect();
-        let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let mut names: Vec<String> = self.classes().into_iter().map(str::to_owned).collect();
         if names.len() < 2 {
             return Err(Error::OneClass { path: self.path.clone(), label: names.concat() });
         }
@@ -107,6 +106,11 @@ impl LabelledTexts {
             names = numbers.iter().map(i64::to_string).collect();
         }
         Ok(names)
+    }
+
+    /// The labels that occur, each once.
+    fn classes(&self) -> BTreeSet<&str> {
+        self.records.iter().map(|record| record.label.as_str()).collect()
     }
 }
 

@@ -90,6 +90,7 @@ fn a_label_is_a_name_of_the_model_or_its_number() {
     let stars = read("a.csv", "text,label\nhello,1\nworld,0\n").unwrap();
     let error = encode_labelled(&stars, &tokenizer, &names(&["1", "2", "3"]), 16).unwrap_err();
     assert!(matches!(&error, Error::Label { line: 3, label, .. } if label == "0"), "{error}");
+    assert!(error.to_string().ends_with("`0` (classes of the data: 2, of the model: 3)"), "{error}");
     let error = encode_labelled(&texts, &tokenizer, &names(&["ham", "eggs"]), 16).unwrap_err();
     assert!(error.to_string().contains("line 2") && error.hint().unwrap().contains("`eggs`"), "{error}");
     let error = encode_labelled(&texts, &tokenizer, &names(&["ham", "spam"]), 3).unwrap_err();

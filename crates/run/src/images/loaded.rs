@@ -1,8 +1,9 @@
 //! Image classifiers with their adapters, and images as they see them.
 
-use super::{named, preparation};
+use super::preparation;
 use crate::{
     Error, Result,
+    classes::named,
     classify::{brought_names, room},
     loading::{open_adapter, warning},
 };

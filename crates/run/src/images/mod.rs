@@ -15,6 +15,7 @@ pub(crate) use loaded::{examples, fit_head};
 
 use crate::{
     Error, Recipe, Result, TargetSection, TaskName,
+    classes::named,
     page::Described,
     run::{Job, Notice, Watch, batched, hex},
 };
@@ -94,22 +95,6 @@ pub(crate) fn trained_whole(checkpoint: &ImageCheckpoint, named: &[String]) -> V
     std::iter::once(head.to_owned()).chain(others).collect()
 }
 
-/// What the classes of a head are called, known as `known` or not at all, where those of data, `own`, can be told by it.
-fn named(known: Option<&[String]>, head: usize, own: &[String]) -> Option<Vec<String>> {
-    let numbers = |names: &[String]| {
-        let is_number =
-            |(at, name): (usize, &String)| *name == at.to_string() || *name == format!("LABEL_{at}");
-        names.iter().enumerate().all(is_number)
-    };
-    match known {
-        Some(known) if own.iter().all(|name| known.contains(name)) => Some(known.to_vec()),
-        _ if own.len() != head => None,
-        Some(known) if numbers(own) => Some(known.to_vec()),
-        Some(known) if !numbers(known) => None,
-        _ => Some(own.to_vec()),
-    }
-}
-
 fn preparation(checkpoint: &ImageCheckpoint) -> Result<Preparation> {
     let channels = Some(checkpoint.channels()).filter(|&channels| 0 < channels);
     let own = match (checkpoint.preprocessor()?, checkpoint.network()) {
@@ -158,25 +143,4 @@ fn described(data: &ImageSummary) -> Described {
         ("classes", Cell::text(classes.join(", "))),
     ];
     Described { unit: "nats per image", facts }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_head_stays_where_it_can_tell_the_classes() {
-        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let (pets, digits) = (names(&["cat", "dog"]), names(&["0", "1"]));
-        let kept =
-            |known: Option<&[&str]>, head, own: &[String]| named(known.map(names).as_deref(), head, own);
-        let three = ["dog", "bird", "cat"];
-        assert_eq!(kept(Some(&three), 3, &pets).unwrap(), three, "by their names, though there are fewer");
-        assert_eq!(kept(Some(&["LABEL_0", "LABEL_1"]), 2, &pets).unwrap(), pets);
-        assert_eq!(kept(None, 2, &pets).unwrap(), pets);
-        assert_eq!(kept(Some(&["shirt", "shoe"]), 2, &digits).unwrap(), ["shirt", "shoe"]);
-        assert_eq!(kept(None, 3, &pets), None);
-        assert_eq!(kept(Some(&["shirt", "shoe"]), 2, &pets), None);
-        assert_eq!(kept(Some(&three), 3, &digits), None, "numbers are no classes of a larger head");
-    }
 }

@@ -3,7 +3,7 @@
 use rankine_checkpoint::{Adapter, AdapterConfig, Checkpoint};
 use rankine_kernels::cpu;
 use rankine_method::{Base, Choice, attach, export};
-use rankine_nn::{Kind, Pass, Tokens, for_each_trained_mut, models};
+use rankine_nn::{Kind, Model, Pass, Tokens, for_each_trained_mut, models, weight::counts};
 use rankine_random::Rng;
 use rankine_run::{Modules, Recipe, Source, TargetSection, count, fine_tune, load_model};
 use rankine_testkit::{assert_close, fixtures, tiny};
@@ -42,11 +42,7 @@ fn biases_are_read_as_peft_reads_them() {
 fn biases_are_written_as_peft_reads_them() {
     let (read, opened) = (Adapter::open(&adapter()).unwrap(), Checkpoint::open(base()).unwrap());
     let mut model = models::load(opened.config(), opened.tensors(), models::Storage::F32).unwrap();
-    let biases = model.parameters().into_iter().filter(|parameter| parameter.kind() == Kind::Bias);
-    let modules: Vec<String> = biases.map(|parameter| parameter.module().to_owned()).collect();
-    assert_eq!(modules.len(), 13);
-    let bitfit = Choice::named("bitfit").unwrap();
-    attach(model.as_mut(), bitfit.method(), &modules, &Rng::new(0), &mut |_, _| ()).unwrap();
+    assert_eq!(attached(model.as_mut(), |_| true).0, 13);
     for_each_trained_mut(&mut *model, &mut |place, variable| {
         let values = &read.replaced[place.name.strip_suffix("/value").unwrap()].values;
         variable.update(|numbers| numbers.copy_from_slice(values));
@@ -59,6 +55,48 @@ fn biases_are_written_as_peft_reads_them() {
         ((base_model, task, targets), (rank, alpha, fan_in_fan_out, bias))
     };
     assert_eq!(settings(&written.config), settings(&read.config));
+}
+
+/// Hands over the biases of the modules that are `targeted`: how many, and how many numbers of the model are trained then.
+fn attached(model: &mut dyn Model, targeted: impl Fn(&str) -> bool) -> (usize, usize) {
+    let biases = model.parameters().into_iter().filter(|parameter| parameter.kind() == Kind::Bias);
+    let modules = biases.map(|parameter| parameter.module().to_owned()).filter(|module| targeted(module));
+    let modules: Vec<String> = modules.collect();
+    let bitfit = Choice::named("bitfit").unwrap();
+    attach(model, bitfit.method(), &modules, &Rng::new(0), &mut |_, _| ()).unwrap();
+    let trained = model.parameters().into_iter().map(|parameter| counts(parameter.weight.as_ref()).0);
+    (modules.len(), trained.sum())
+}
+
+/// The same as `rankine methods` has it, and the modules beside that are trained whole.
+fn counted(model: &Path, names: &str) -> ((usize, usize), Vec<String>) {
+    let targets = TargetSection { modules: Modules::named(names), ..TargetSection::default() };
+    let found = count(model, &Choice::named("bitfit").unwrap(), &targets).unwrap();
+    ((found.weights, found.trained), found.whole)
+}
+
+#[test]
+fn what_is_counted_is_what_is_trained_of_an_attached_model() {
+    let opened = Checkpoint::open(base()).unwrap();
+    for (names, biases) in [("all-linear", 13), ("c_proj", 4), ("ln_1,ln_f", 3)] {
+        let mut model = models::load(opened.config(), opened.tensors(), models::Storage::F32).unwrap();
+        let targeted = |module: &str| {
+            names == "all-linear" || names.split(',').any(|name| module.ends_with(&format!(".{name}")))
+        };
+        let expected = attached(model.as_mut(), targeted);
+        assert_eq!((expected.0, counted(&base(), names)), (biases, (expected, Vec::new())), "{names}");
+    }
+}
+
+/// But for its head: that is trained whole.
+#[test]
+fn of_a_classifier_every_bias_is_counted() {
+    let bert = fixtures::path("classifiers/bert");
+    let opened = Checkpoint::open(&bert).unwrap();
+    let mut model = models::load_classifier(opened.config(), opened.tensors(), models::Storage::F32).unwrap();
+    let expected = attached(model.as_mut(), |module| module != "classifier");
+    assert_eq!(expected.0, 1 + 2 * 8 + 1, "norms, maps and the pooler");
+    assert_eq!(counted(&bert, "all-linear"), (expected, vec!["classifier".to_owned()]));
 }
 
 /// A recipe that trains the biases of a model of the llama family, at `folder`.
@@ -88,12 +126,15 @@ fn a_run_trains_the_biases_that_are_targeted() {
         run(&recipe, &output).unwrap();
         let (model, adapter) = (Path::new(&recipe.model), Adapter::open(&output).unwrap());
         let base = Checkpoint::open(model).unwrap();
-        let moved = |name: &&String| base.read(name).unwrap() != adapter.replaced[*name].values;
         assert_eq!(adapter.replaced.len(), 14, "peft's `all` is every bias");
-        assert_eq!(adapter.replaced.keys().filter(moved).count(), expected, "{names}");
+        let values = adapter.replaced.iter().map(|(name, found)| (base.read(name).unwrap(), &found.values));
+        let moved: Vec<usize> = values.filter(|(old, new)| old != *new).map(|(old, _)| old.len()).collect();
+        assert_eq!(moved.len(), expected, "{names}");
         load_model(model, Some(&output)).unwrap();
         let counted = count(model, &recipe.method, &recipe.targets).unwrap();
-        assert_eq!((counted.weights, counted.written), (expected, Some(counted.trained)));
+        let numbers: usize = moved.iter().sum();
+        assert_eq!((counted.weights, counted.trained), (expected, numbers), "{names}");
+        assert_eq!(counted.written, Some(counted.trained));
     }
 }
 

@@ -1,20 +1,12 @@
 //! Runs of classifiers, on a bare encoder and on one with a head.
 
-use crate::support;
-use rankine_checkpoint::{Checkpoint, Existing};
+use crate::{sequence::merged, support};
 use rankine_method::Choice;
 use rankine_nn::{Classifier, Pass, Tokens, models::Storage};
-use rankine_run::{
-    Outcome, Recipe, Result, TaskName, fit_head, is_classifier, load_classifier, load_classifier_model,
-    open_adapter,
-};
-use rankine_surgery::{WriteOptions, merge};
+use rankine_run::{Outcome, Recipe, Result, TaskName, is_classifier, load_classifier, load_classifier_model};
 use rankine_testkit::{assert_close, fixtures};
 use serde_json::{Value, json};
-use std::{
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 pub struct Bench {
     folder: tempfile::TempDir,
@@ -148,18 +140,14 @@ fn a_resumed_run_ends_with_the_bytes_of_one_that_never_stopped() {
 #[test]
 fn a_merged_classifier_is_the_adapted_one_and_knows_its_classes() {
     let bench = Bench::new("bert_bare", ["bad", "good"]);
-    let (run, merged) = (bench.output("run"), bench.output("merged"));
+    let (run, whole) = (bench.output("run"), bench.output("merged"));
     bench.run(&run, false, None).unwrap();
-    let mut base = Checkpoint::open(&bench.model).unwrap();
-    let adapter = open_adapter(&bench.model, &run).unwrap();
-    fit_head(&mut base, &adapter, &run).unwrap();
-    let options = WriteOptions { existing: Existing::Refuse, ..WriteOptions::default() };
-    merge(&base, &adapter, &merged, &options, &mut |_| ControlFlow::Continue(())).unwrap();
+    merged(&bench.model, &run, &whole);
     let expected = load_classifier(&bench.model, Some(&run), Storage::File).unwrap();
-    let found = load_classifier(&merged, None, Storage::File).unwrap();
+    let found = load_classifier(&whole, None, Storage::File).unwrap();
     assert_eq!(found.classes, ["bad", "good"]);
     assert_close!(logits(found.model.as_ref()), logits(expected.model.as_ref()), absolute = 1e-5);
-    let config = json(&merged.join("config.json"));
+    let config = json(&whole.join("config.json"));
     assert_eq!(config["architectures"], json!(["BertForSequenceClassification"]));
 }
 
@@ -172,8 +160,27 @@ fn a_head_that_is_there_keeps_its_classes() {
     let config = json(&output.join("adapter_config.json"));
     assert_eq!(config["modules_to_save"], json!(["classifier"]), "dense and out_proj are one module of peft");
     assert!(load_classifier(&bench.model, Some(&output), Storage::File).is_ok());
-    let error = Bench::new("roberta", ["bad", "good"]).run(&bench.output("other"), false, None).unwrap_err();
-    assert!(error.to_string().contains("`bad`") && error.hint().unwrap().contains("`LABEL_0`"), "{error}");
+    let named = Bench::new("bert", ["bad", "good"]);
+    let error = named.run(&named.output("run"), false, None).unwrap_err();
+    assert!(error.to_string().contains("`bad`") && error.hint().unwrap().contains("`ham`"), "{error}");
+}
+
+#[test]
+fn a_head_without_names_takes_those_of_as_many_classes() {
+    let mut bench = Bench::new("roberta", ["bad", "good"]);
+    bench.recipe = bench.recipe.clone().with(&["train.steps=1".to_owned()]).unwrap();
+    let [run, whole, other] = ["run", "merged", "other"].map(|name| bench.output(name));
+    bench.run(&run, false, None).unwrap();
+    assert_eq!(json(&run.join("classes.json")), json!(["bad", "good"]));
+    assert_eq!(load_classifier(&bench.model, Some(&run), Storage::File).unwrap().classes, ["bad", "good"]);
+    merged(&bench.model, &run, &whole);
+    assert_eq!(json(&whole.join("config.json"))["id2label"], json!({"0": "bad", "1": "good"}));
+    let path = &bench.recipe.data.path;
+    let texts = std::fs::read_to_string(path).unwrap();
+    std::fs::write(path, texts.replacen(",good", ",fair", 1)).unwrap();
+    let error = bench.run(&other, false, None).unwrap_err();
+    assert!(error.to_string().contains("`bad` (classes of the data: 3, of the model: 2)"), "{error}");
+    assert!(error.hint().unwrap().contains("`LABEL_0`") && !other.exists(), "{error}");
 }
 
 #[test]

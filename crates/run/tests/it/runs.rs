@@ -211,3 +211,21 @@ fn a_method_that_must_see_the_data_sees_them_before_the_run() {
     bench.run(&parts, true, None).unwrap();
     assert_eq!(adapter(&parts), adapter(&whole), "resumed with the same calibration");
 }
+
+#[test]
+fn a_run_is_not_begun_inside_its_model() {
+    use rankine_surgery::Error::{OutputInInput, OutputIsInput};
+    let bench = Bench::new("lora");
+    let [inside, beside] = [bench.model.join("run"), bench.output("run")];
+    for output in [&inside, &bench.model] {
+        let error = bench.run(output, false, None).unwrap_err();
+        let refused =
+            matches!(error, rankine_run::Error::Surgery(OutputInInput { .. } | OutputIsInput { .. }));
+        assert!(refused && error.hint().is_some(), "{error}");
+    }
+    assert!(!inside.exists());
+    // One that an earlier version began there is finished.
+    bench.run(&beside, false, Some(2)).unwrap();
+    std::fs::rename(&beside, &inside).unwrap();
+    assert_eq!(bench.run(&inside, true, None).unwrap().ending, Ending::Finished);
+}

@@ -29,7 +29,7 @@ fn logits_of(model: &Path, adapter: Option<&Path>, texts: &[Vec<u32>]) -> Vec<f3
 }
 
 /// Merges an adapter, which may bring a head, into its base.
-fn merged(model: &Path, adapter: &Path, output: &Path) {
+pub fn merged(model: &Path, adapter: &Path, output: &Path) {
     let (mut base, read) = (Checkpoint::open(model).unwrap(), open_adapter(model, adapter).unwrap());
     fit_head(&mut base, &read, adapter).unwrap();
     merge(&base, &read, output, &WriteOptions::default(), &mut on).unwrap();

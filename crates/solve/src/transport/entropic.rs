@@ -12,7 +12,7 @@
 
 use super::{Coupling, Plan, Transport};
 use crate::Result;
-use faer::Mat;
+use faer::{Mat, MatMut};
 use rankine_kernels::gibbs;
 use rayon::prelude::*;
 
@@ -138,11 +138,19 @@ impl Potentials {
 
     /// Writes the plan into a matrix of its size.
     pub fn fill(&self, problem: &Transport, plan: &mut Mat<f64>) {
-        plan.par_col_iter_mut().with_min_len(BLOCK.div_ceil(self.source.len())).enumerate().for_each(
-            |(j, column)| {
-                if let Some(column) = column.try_as_col_major_mut() {
-                    let (scale, target) = (self.regularization, self.target[j]);
-                    gibbs::column(problem.column(j), &self.source, target, scale, column.as_slice_mut());
+        self.fill_part(problem, (0, 0), plan.as_mut());
+    }
+
+    /// Writes the part of the plan that begins at a row and a column into a matrix of its size.
+    pub fn fill_part(&self, problem: &Transport, (row, column): (usize, usize), part: MatMut<'_, f64>) {
+        let rows = row..row + part.nrows();
+        part.par_col_iter_mut().with_min_len(BLOCK.div_ceil(rows.len())).enumerate().for_each(
+            |(j, entries)| {
+                if let Some(entries) = entries.try_as_col_major_mut() {
+                    let (scale, target) = (self.regularization, self.target[column + j]);
+                    let (cost, source) =
+                        (&problem.column(column + j)[rows.clone()], &self.source[rows.clone()]);
+                    gibbs::column(cost, source, target, scale, entries.as_slice_mut());
                 }
             },
         );

@@ -3,7 +3,8 @@
 //!     A·d = rest∘d + Σ_kept P_ij · (d_i + d_{n+j}) · (e_i + e_{n+j})        rest = sums − sums of what is kept, + λ·sums
 //!
 //! The diagonal is that of the whole plan, so the matrix is diagonally dominant and positive semidefinite, and the sum over
-//! entries is free of the cancellation that diag(P·1)·x + P·y has where x ≈ −y. Memory: 12 bytes an entry that is kept.
+//! entries is free of the cancellation that diag(P·1)·x + P·y has where x ≈ −y. Memory: 12 bytes an entry that is kept, or 8 an
+//! entry of the plan where that is less, O(n).
 
 use super::Transport;
 use super::entropic::Potentials;
@@ -16,6 +17,10 @@ const SHARED: usize = 64 * 1024;
 const BLOCKS: usize = 16;
 /// Entries that a threshold is estimated from.
 const SAMPLE: usize = 64 * 1024;
+/// Bytes of an entry with its row.
+const LISTED: usize = size_of::<u32>() + size_of::<f64>();
+/// Bytes of an entry that has its place.
+const PLACED: usize = size_of::<f64>();
 
 /// Entries of the plan by columns.
 #[derive(Clone, Debug)]
@@ -30,9 +35,14 @@ pub struct Kept {
 struct Block {
     /// Where each column ends.
     ends: Vec<usize>,
+    /// Rows of the entries; where the columns are whole, those of each of them.
     rows: Vec<u32>,
-    /// P_ij.
+    /// P_ij; where the columns are whole, 0 for what is not kept.
     values: Vec<f64>,
+    /// Whether every entry has its place, as that takes less memory than the rows of what is kept.
+    whole: bool,
+    /// How many are kept.
+    count: usize,
     /// The block's share of a product; [n].
     product: Vec<f64>,
 }
@@ -46,22 +56,13 @@ impl Kept {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.blocks.iter().map(|block| block.values.len()).sum()
+        self.blocks.iter().map(|block| block.count).sum()
     }
 
     /// Keeps the entries that are at least `threshold`: one pass without exponentials but those of what is kept.
     pub fn gather(&mut self, problem: &Transport, at: &Potentials, threshold: f64) {
-        let (width, limit) = (self.width, at.regularization * threshold.ln());
-        self.blocks.par_iter_mut().zip(at.target.par_chunks(width)).enumerate().with_max_len(1).for_each(
-            |(k, (block, target))| {
-                block.clear();
-                for (j, &potential) in (k * width..).zip(target) {
-                    block.scan(problem.column(j), &at.source, potential, limit);
-                }
-                block.values.iter_mut().for_each(|value| *value /= at.regularization);
-                gibbs::exp(&mut block.values);
-            },
-        );
+        self.scan(problem, at, at.regularization * threshold.ln());
+        self.exponentiate(at.regularization);
     }
 
     /// Keeps the `count` largest entries, and what is equal to the last of them.
@@ -76,18 +77,42 @@ impl Kept {
         sample.sort_unstable_by(|a, b| b.total_cmp(a));
         let mut place = count.div_ceil(every) * 5 / 4 + 8;
         loop {
-            let guess = sample.get(place).map_or(0.0, |exponent| (exponent / at.regularization).exp());
-            self.gather(problem, at, guess);
-            if count <= self.len() || guess <= 0.0 {
+            let limit = sample.get(place).copied().unwrap_or(f64::NEG_INFINITY);
+            self.scan(problem, at, limit);
+            if count <= self.len() || limit == f64::NEG_INFINITY {
                 break;
             }
             place *= 2;
         }
         if count < self.len() {
-            let mut values: Vec<f64> = self.blocks.iter().flat_map(|block| &block.values).copied().collect();
+            // They are moved, and found again: a copy would be a second plan.
+            let values = self.blocks.iter_mut().flat_map(|block| std::mem::take(&mut block.values));
+            let mut values: Vec<f64> = values.collect();
             let least = *values.select_nth_unstable_by(count.max(1) - 1, |a, b| b.total_cmp(a)).1;
-            self.blocks.iter_mut().for_each(|block| block.retain(least));
+            drop(values);
+            self.scan(problem, at, least);
         }
+        self.exponentiate(at.regularization);
+    }
+
+    /// Keeps what has f + g − c of at least `limit`, and that number for its value.
+    fn scan(&mut self, problem: &Transport, at: &Potentials, limit: f64) {
+        let width = self.width;
+        self.blocks.par_iter_mut().zip(at.target.par_chunks(width)).enumerate().with_max_len(1).for_each(
+            |(k, (block, target))| {
+                let columns = (k * width..).zip(target);
+                let columns = columns.map(|(j, &potential)| (problem.column(j), potential));
+                block.take(columns, &at.source, (limit, at.source.len() * target.len()));
+            },
+        );
+    }
+
+    /// Makes entries of the plan of what was found.
+    fn exponentiate(&mut self, regularization: f64) {
+        self.blocks.par_iter_mut().with_max_len(1).for_each(|block| {
+            block.values.iter_mut().for_each(|value| *value /= regularization);
+            gibbs::exp(&mut block.values);
+        });
     }
 
     /// Subtracts the row and column sums of what is kept; sums: [n + m].
@@ -138,9 +163,52 @@ impl Kept {
 
 impl Block {
     fn clear(&mut self) {
+        // Beside room for every value there is none for many rows.
+        if std::mem::take(&mut self.whole) {
+            self.values = Vec::new();
+        }
         self.ends.clear();
         self.rows.clear();
         self.values.clear();
+    }
+
+    /// Takes of columns (cost, potential), which have so many entries, what reaches the limit.
+    fn take<'a>(
+        &mut self,
+        columns: impl Iterator<Item = (&'a [f64], f64)> + Clone,
+        source: &[f64],
+        (limit, entries): (f64, usize),
+    ) {
+        self.clear();
+        for (cost, target) in columns.clone() {
+            self.scan(cost, source, target, limit);
+            if PLACED * entries < LISTED * self.values.len() {
+                return self.take_whole(columns, source, (limit, entries));
+            }
+        }
+        self.count = self.values.len();
+    }
+
+    /// The same with a place for every entry; −∞ is in those of the others.
+    fn take_whole<'a>(
+        &mut self,
+        columns: impl Iterator<Item = (&'a [f64], f64)>,
+        source: &[f64],
+        (limit, entries): (f64, usize),
+    ) {
+        self.clear();
+        self.whole = true;
+        self.count = 0;
+        self.rows = (0..source.len() as u32).collect();
+        self.values.reserve_exact(entries);
+        for (cost, target) in columns {
+            for (cost, source) in cost.iter().zip(source) {
+                let found = source + target - cost;
+                self.count += usize::from(limit <= found);
+                self.values.push(if limit <= found { found } else { f64::NEG_INFINITY });
+            }
+            self.ends.push(self.values.len());
+        }
     }
 
     /// Appends a column: where f + g − c reaches the limit, the row and that number.
@@ -164,20 +232,10 @@ impl Block {
     /// Rows and values of every column.
     fn columns(&self) -> impl Iterator<Item = (&[u32], &[f64])> {
         let begins = std::iter::once(0).chain(self.ends.iter().copied());
-        begins.zip(&self.ends).map(|(begin, &end)| (&self.rows[begin..end], &self.values[begin..end]))
-    }
-
-    /// Drops what is smaller.
-    fn retain(&mut self, least: f64) {
-        let mut kept = Self::default();
-        for (rows, values) in self.columns() {
-            for (&row, &value) in rows.iter().zip(values).filter(|(_, value)| least <= **value) {
-                kept.rows.push(row);
-                kept.values.push(value);
-            }
-            kept.ends.push(kept.values.len());
-        }
-        *self = kept;
+        begins.zip(&self.ends).map(|(begin, &end)| {
+            let rows = if self.whole { &self.rows[..] } else { &self.rows[begin..end] };
+            (rows, &self.values[begin..end])
+        })
     }
 
     fn add_product(&self, d: &[f64], others: &[f64], out: &mut [f64], columns: &mut [f64]) {
@@ -263,12 +321,40 @@ mod tests {
         }
     }
 
-    #[test]
-    fn shared_products_are_the_same() {
+    fn large() -> (Transport, Potentials) {
         let cost = Mat::from_fn(300, 310, |i, j| ((i * 31 + j * 17) % 97) as f64 / 97.0);
         let problem = Transport::new(cost, vec![1.0; 300], vec![300.0 / 310.0; 310], 1.0).unwrap();
         let mut at = Potentials::new(&problem, None).unwrap();
         at.scale_columns(&problem);
+        (problem, at)
+    }
+
+    #[test]
+    fn no_more_is_held_than_the_plan() {
+        let (problem, at) = large();
+        let mut plan = Mat::zeros(300, 310);
+        at.fill(&problem, &mut plan);
+        let mut kept = Kept::new(310);
+        let check = |kept: &Kept| {
+            let held = kept.blocks.iter().map(|block| 8 * block.values.len() + 4 * block.rows.len());
+            assert!(held.sum::<usize>() <= 8 * 300 * 310 + BLOCKS * 4 * 300);
+        };
+        for threshold in [0.0, 2.2e-3, 2.8e-3, 3.5e-3, 5e-3] {
+            kept.gather(&problem, &at, threshold);
+            let entries = (0..310).flat_map(|j| plan.col_as_slice(j));
+            assert_eq!(kept.len(), entries.filter(|&&entry| threshold <= entry).count());
+            check(&kept);
+        }
+        for count in [100, 50_000, 80_000, 93_000] {
+            kept.gather_largest(&problem, &at, count);
+            assert!(count <= kept.len());
+            check(&kept);
+        }
+    }
+
+    #[test]
+    fn shared_products_are_the_same() {
+        let (problem, at) = large();
         let mut kept = Kept::new(310);
         kept.gather(&problem, &at, 0.0);
         assert!(SHARED <= kept.len());

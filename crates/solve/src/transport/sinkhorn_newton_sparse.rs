@@ -6,7 +6,8 @@
 //! sweeps. A step costs one pass of exponentials for each length that is tried, one of comparisons, and conjugate gradients,
 //! O(entries kept) each, until ‖rest‖ ≤ min(0.1, √residual) · ‖right-hand side‖. Their preconditioner is the diagonal, or
 //! where few entries are kept a spanning forest of them (`forest`).
-//! Memory: the cost, 12 bytes for every entry kept, O(n + m), and at the end the plan in their place.
+//! Memory: the cost, 12 bytes for every entry kept or the plan where that is less, O(n + m), and at the end the plan in their
+//! place.
 //!
 //! Paper: [sinkhorn_newton_sparse] algorithm 2. Departures: the sweeps of the warm-up fall in their regularisation
 //! (`annealing`); ρ follows the gradient, as a fixed count of entries converges linearly only; steps are damped and cut

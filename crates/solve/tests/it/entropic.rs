@@ -154,6 +154,15 @@ fn newton_is_fast_where_sweeps_are_slow() {
 }
 
 #[test]
+fn newton_holds_no_square_of_the_longer_side() {
+    // That square would be 7 GB.
+    let problem = problem(11, 2, 30_000, 0.05);
+    let found = solve(&Newton { warmup: 0, annealing: 0.0 }, &problem, 1e-9);
+    assert_eq!(found.outcome, Outcome::Converged, "{:?}", found.last());
+    assert!(problem.violation(&found.solution.plan) < 1.1e-9);
+}
+
+#[test]
 fn vertices_with_almost_singular_systems_are_reached() {
     for side in [1, 2, 3, 30, 100] {
         let problem = assignment(side, 1e-4);

@@ -39,6 +39,8 @@ mod gguf;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod misfits;
+#[cfg(test)]
 mod mitigate;
 #[cfg(test)]
 mod peft;

@@ -69,7 +69,7 @@ fn broken_sets_of_tensors_are_refused() {
     let twice = format!("{Q}.lora_A.default.weight");
     let pair: [(&str, &[usize]); 2] = [(&a, &[2, 4]), (&b, &[4, 2])];
     type Case<'a> = (&'a Value, Vec<(&'a str, &'a [usize])>, [usize; 3]);
-    let cases: [Case; 10] = [
+    let cases: [Case; 11] = [
         (&config, vec![], [2, 0, 0]),
         (&config, vec![(&a, &[2, 4])], [1, 0, 0]),
         (&config, vec![(&a, &[3, 4]), (&b, &[4, 3])], [0, 0, 2]),
@@ -80,6 +80,7 @@ fn broken_sets_of_tensors_are_refused() {
         (&config, vec![pair[0], pair[1], (&twice, &[2, 4])], [0, 1, 0]),
         (&dora, pair.to_vec(), [1, 0, 0]),
         (&dora, vec![pair[0], pair[1], (&m, &[5])], [0, 0, 1]),
+        (&dora, vec![(&a, &[3, 4]), pair[1], (&m, &[5])], [0, 0, 2]),
     ];
     for (config, tensors, counts) in cases {
         let error = checked(config, &tensors).unwrap_err();

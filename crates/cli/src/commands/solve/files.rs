@@ -8,6 +8,7 @@ use rankine_data::arrays::npz::{Npz, Writer};
 use rankine_data::arrays::{Array, Complex, Matrix, csv, npy};
 use rankine_solve::recovery::Factors;
 use rankine_solve::{Mat, MatRef, c64};
+use std::fmt::Debug;
 use std::path::Path;
 
 /// The ending of a file in small letters; empty where it has none.
@@ -34,13 +35,13 @@ pub fn solution(path: &Path) -> Result<Npz> {
     Err(Failure::with_hint(message, "start from a `.npz` that `--output` wrote").into())
 }
 
-/// Whether an array to start from has the shape that the problem wants, and no entry that is no number.
-pub fn check_start<T>(
+/// Whether an array to start from has the shape that the problem wants, and no entry that is wrong in it.
+pub fn check_start<T: Debug>(
     path: &Path,
     name: &str,
     array: &Array<T>,
     expected: &[usize],
-    is_nan: impl Fn(&T) -> bool,
+    is_wrong: impl Fn(&T) -> bool,
 ) -> Result<()> {
     let found = &array.shape;
     if found != expected {
@@ -48,13 +49,14 @@ pub fn check_start<T>(
             format!("`{name}` of `{}` has the shape {found:?}; expected {expected:?}", path.display());
         return Err(Failure::with_hint(message, "start from the answer to a problem of the same size").into());
     }
-    let Some(place) = array.values.iter().position(is_nan) else { return Ok(()) };
+    let Some(place) = array.values.iter().position(is_wrong) else { return Ok(()) };
     let (mut index, mut rest) = (vec![0; expected.len()], place);
     for (index, size) in index.iter_mut().zip(expected).rev() {
         (*index, rest) = (rest % size, rest / size);
     }
-    let message = format!("`{name}` of `{}` has the entry `NaN` at {index:?}", path.display());
-    Err(Failure::with_hint(message, "start from an answer that is all numbers, or from none").into())
+    let (value, path) = (&array.values[place], path.display());
+    let message = format!("`{name}` of `{path}` has the entry `{value:?}` at {index:?}");
+    Err(Failure::with_hint(message, "start from an answer as `--output` wrote it, or from none").into())
 }
 
 /// A vector to start from; of several arrays in an archive the one called `name`.

@@ -159,13 +159,20 @@ impl Question for Recover {
         files::check_start(path, "coefficients", &coefficients, &[unknowns], |value| {
             value.iter().any(|part| part.is_nan())
         })?;
+        // How many there are and of what size, the solver says.
+        let mut stored = |name: &str| -> Result<Vec<f64>> {
+            let array = archive.array(name)?;
+            let is_wrong = |variance: &f64| !(0.0..f64::INFINITY).contains(variance);
+            files::check_start(path, name, &array, &array.shape, is_wrong)?;
+            Ok(array.values)
+        };
         let mut variances = Vec::new();
         // Pursuits have none.
         for name in (1..).map(|place| format!("variances_{place}")).take_while(|name| names.contains(name)) {
-            variances.push(archive.array(&name)?.values);
+            variances.push(stored(&name)?);
         }
         let noise = match names.iter().any(|name| name == "noise") {
-            true => archive.array("noise")?.values.first().copied(),
+            true => stored("noise")?.first().copied(),
             false => None,
         };
         Ok(Recovered { coefficients: numbers(&coefficients.values), variances, noise })

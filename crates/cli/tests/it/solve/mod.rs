@@ -3,7 +3,7 @@
 mod ratings;
 
 use crate::common::{run, words};
-use rankine_data::arrays::npz::Npz;
+use rankine_data::arrays::npz::{Npz, Writer};
 use rankine_data::arrays::{Array, npy};
 use serde_json::Value;
 use std::path::Path;
@@ -240,6 +240,34 @@ fn an_answer_is_a_start() {
     let short = ["regress-kronecker", "--factors", "c.csv", "A.csv", "--target", "A.csv"];
     let wrong = "`coefficients` of `regress-kronecker.npz` has the shape [4]; expected [2]";
     refused(folder, &[&short[..], &["--start", "regress-kronecker.npz"]].concat(), wrong);
+}
+
+#[test]
+fn a_start_has_no_variance_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let recover = ["recover", "--random", "rows=[6,6]", "columns=[8,8]", "nonzeros=1", "decibels=40"];
+    let start = |variance: f64, noise: f64| {
+        let vector = |values: Vec<f64>| Array { shape: vec![values.len()], values };
+        let mut second = vec![1.0; 8];
+        second[3] = variance;
+        let path = folder.join("start.npz");
+        let mut writer = Writer::new(&path);
+        writer.add("coefficients", &vector(vec![0.0; 64])).unwrap();
+        writer.add("variances_1", &vector(vec![1.0; 8])).unwrap();
+        writer.add("variances_2", &vector(second)).unwrap();
+        writer.add("noise", &Array { shape: Vec::new(), values: vec![noise] }).unwrap();
+        std::fs::write(&path, writer.finish().unwrap()).unwrap();
+        [&recover[..], &["--start", "start.npz"]].concat()
+    };
+    for (wrong, shown) in [(f64::NAN, "NaN"), (-1.0, "-1.0"), (f64::INFINITY, "inf")] {
+        let why = format!("`variances_2` of `start.npz` has the entry `{shown}` at [3]");
+        refused(folder, &start(wrong, 0.1), &why);
+        let why = format!("`noise` of `start.npz` has the entry `{shown}` at []");
+        refused(folder, &start(1.0, wrong), &why);
+    }
+    let given_up = [&["solve"][..], &start(0.0, 0.1)[..], &["--steps", "1"]].concat();
+    assert_ne!(run(folder, &given_up).status.code(), Some(2));
 }
 
 #[test]

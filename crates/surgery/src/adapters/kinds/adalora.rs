@@ -5,6 +5,7 @@
 //! Exact, of rank k: `init_r`, or as many as the module's mask in `rank_pattern` keeps, none perhaps. The scale goes by
 //! `init_r` all the same.
 
+use super::faults::{Faults, both};
 use super::site::{Site, scale_rows};
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -68,11 +69,12 @@ fn kept(masks: &Value) -> Option<IndexMap<String, usize>> {
 }
 
 impl Formula for AdaLora {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let rank = self.kept.get(site.path).copied().unwrap_or(self.rank);
-        let mut a = site.tensor("lora_A", &[rank, site.inputs])?;
-        let b = site.tensor("lora_B", &[site.outputs, rank])?;
-        let e = site.tensor("lora_E", &[rank, 1])?;
+        let ((mut a, b), e) = both(
+            both(site.tensor("lora_A", &[rank, site.inputs]), site.tensor("lora_B", &[site.outputs, rank])),
+            site.tensor("lora_E", &[rank, 1]),
+        )?;
         Ok(Box::new(move || {
             // peft's rule: no alpha is as much alpha as directions.
             let alpha = if 0.0 < self.alpha { self.alpha } else { rank as f64 };

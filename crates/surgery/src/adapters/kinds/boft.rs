@@ -7,6 +7,7 @@
 //! the odd ones; with one factor there is none. How many factors there are shows in the shape: peft makes one only where
 //! its CUDA code is missing, whatever `boft_n_butterfly_factor` says.
 
+use super::faults::{Faults, both};
 use super::rotations::{cayley, rotate};
 use super::site::{Site, scale_rows};
 use super::{Card, Formula, Pending};
@@ -30,7 +31,7 @@ pub(super) const CARD: Card = Card {
 struct Boft;
 
 impl Formula for Boft {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let inputs = site.inputs;
         // A tensor that is not there, or has another number of sides, is refused when it is read.
         let [factors, count, size] = match site.shape("boft_R") {
@@ -38,12 +39,13 @@ impl Formula for Boft {
             _ => [1, 1, inputs],
         };
         let halves = factors < 2 || (size.is_multiple_of(2) && is_cut(count, factors - 1));
-        if factors == 0 || count.checked_mul(size) != Some(inputs) || !halves {
+        let blocks = if factors == 0 || count.checked_mul(size) != Some(inputs) || !halves {
             let expected = "blocks that together are the inputs of every adapted weight";
-            return Err(site.files.wrong("boft_block_size", expected).into());
-        }
-        let blocks = site.tensor("boft_R", &[factors, count, size, size])?;
-        let scales = site.tensor("boft_s", &[site.outputs, 1])?;
+            Err(site.files.wrong("boft_block_size", expected).into())
+        } else {
+            site.tensor("boft_R", &[factors, count, size, size])
+        };
+        let (blocks, scales) = both(blocks, site.tensor("boft_s", &[site.outputs, 1]))?;
         Ok(Box::new(move || {
             let weight = site.weight()?;
             let mut change = weight.clone();

@@ -4,6 +4,7 @@
 //!
 //! Exact, of rank r. Lengths are 1e-4 at least; w holds the lengths of the columns of the base, as they were in training.
 
+use super::faults::{Faults, both};
 use super::site::{Site, scale_columns, scale_rows};
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -23,13 +24,17 @@ const SHORTEST: f64 = 1e-4;
 struct DeLora;
 
 impl Formula for DeLora {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let rank = site.files.rank_of(site.path, 8)?;
-        let mut a = site.tensor("delora_A", &[rank, site.inputs])?;
-        let b = site.tensor("delora_B", &[site.outputs, rank])?;
-        let lambda = site.tensor("delora_lambda", &[1])?.iter().map(|&x| f64::from(x)).sum::<f64>();
-        let columns = site.tensor("delora_w_norm", &[site.inputs])?;
+        let ((mut a, b), (lambda, columns)) = both(
+            both(
+                site.tensor("delora_A", &[rank, site.inputs]),
+                site.tensor("delora_B", &[site.outputs, rank]),
+            ),
+            both(site.tensor("delora_lambda", &[1]), site.tensor("delora_w_norm", &[site.inputs])),
+        )?;
         Ok(Box::new(move || {
+            let lambda = lambda.iter().map(|&x| f64::from(x)).sum::<f64>();
             let of_b = transposed(&b, site.outputs, rank);
             let lengths = lengths(&a, site.inputs).zip(lengths(&of_b, site.outputs));
             let strengths: Vec<_> = lengths.map(|(a, b)| (lambda / rank as f64 / (a * b)) as f32).collect();

@@ -5,6 +5,7 @@
 //!
 //! Exact, of rank r. With `apply_GS` the columns are made orthogonal first, one after the other, and mₖ = 2·uₖ.
 
+use super::faults::Faults;
 use super::site::Site;
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -25,7 +26,7 @@ struct Hra {
 }
 
 impl Formula for Hra {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let (rank, inputs) = (site.files.rank_of(site.path, 8)?, site.inputs);
         let u = transposed(&site.tensor("hra_u", &[inputs, rank])?, inputs, rank);
         Ok(Box::new(move || {

@@ -5,6 +5,7 @@
 //!
 //! Of full rank. Which of the two it is shows in the shape of a linear layer; of a convolution `feedforward_modules` says.
 
+use super::faults::Faults;
 use super::site::{Site, scale_columns, scale_rows};
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -20,7 +21,7 @@ pub(super) const CARD: Card = Card {
 struct Ia3;
 
 impl Formula for Ia3 {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let factors = factors(site)?;
         Ok(Box::new(move || {
             // W·(l − 1), so that small changes are not differences of large numbers.

@@ -6,6 +6,7 @@
 //! Exact, of rank r², where that is below both sides; else of full rank. With `use_effective_conv2d` each of the two products
 //! of a convolution larger than 1 × 1 is in Tucker form instead: w_a: [r, out]  w_b: [r, channels]  t: [r, r, h, w].
 
+use super::faults::{Faults, both};
 use super::site::Site;
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -32,18 +33,18 @@ pub(super) const CARD: Card = Card {
 struct LoHa;
 
 impl Formula for LoHa {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let (rank, outputs, inputs) = (site.files.rank_of(site.path, 8)?, site.outputs, site.inputs);
         let scale = site.files.alpha_of(site.path)?.unwrap_or(8.0) / rank as f64;
-        let pair = |[core, b, a]: [&str; 3]| -> Result<_> {
+        let pair = |[core, b, a]: [&str; 3]| -> Result<_, Faults> {
             if site.has(core) {
                 return site.tucker([core, b, a], [outputs, site.channels(), rank]);
             }
-            let (b, a) = (site.tensor(b, &[outputs, rank])?, site.tensor(a, &[rank, inputs])?);
+            let (b, a) = both(site.tensor(b, &[outputs, rank]), site.tensor(a, &[rank, inputs]))?;
             Ok(Product { b, a, rank, outputs, inputs })
         };
-        let left = pair(["hada_t1", "hada_w1_a", "hada_w1_b"])?;
-        let right = pair(["hada_t2", "hada_w2_a", "hada_w2_b"])?;
+        let (left, right) =
+            both(pair(["hada_t1", "hada_w1_a", "hada_w1_b"]), pair(["hada_t2", "hada_w2_a", "hada_w2_b"]))?;
         Ok(Box::new(move || Ok(times(site, [left, right], scale))))
     }
 

@@ -7,6 +7,7 @@
 //! else of full rank. The sides come from [`factorisation`]. Of a convolution m·n are the channels, and w2 has all taps:
 //! [k, n, h, w], [k, r] · [r, n·h·w], or with `use_effective_conv2d` in Tucker form w_a: [r, k]  w_b: [r, n]  t: [r, r, h, w].
 
+use super::faults::{Faults, both};
 use super::site::Site;
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -48,20 +49,21 @@ impl LoKr {
 }
 
 impl Formula for LoKr {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let rank = site.files.rank_of(site.path, 8)?;
         let scale = site.files.alpha_of(site.path)?.unwrap_or(8.0) / rank as f64;
         let [l, k] = factorisation(site.outputs, self.factor);
         let [m, n] = factorisation(site.channels(), self.factor);
-        let w1 = pair(site, ["lokr_w1", "lokr_w1_a", "lokr_w1_b"], [l, m, rank], &[l, m])?;
+        let w1 = pair(site, ["lokr_w1", "lokr_w1_a", "lokr_w1_b"], [l, m, rank], &[l, m]);
         let w2 = match (site.has("lokr_t2"), site.kind) {
-            (true, _) => site.tucker(["lokr_t2", "lokr_w2_a", "lokr_w2_b"], [k, n, rank])?,
+            (true, _) => site.tucker(["lokr_t2", "lokr_w2_a", "lokr_w2_b"], [k, n, rank]),
             (false, LayerKind::Convolution { kernel: [height, width] }) => {
                 let sides = [k, n * height * width, rank];
-                pair(site, ["lokr_w2", "lokr_w2_a", "lokr_w2_b"], sides, &[k, n, height, width])?
+                pair(site, ["lokr_w2", "lokr_w2_a", "lokr_w2_b"], sides, &[k, n, height, width])
             }
-            _ => pair(site, ["lokr_w2", "lokr_w2_a", "lokr_w2_b"], [k, n, rank], &[k, n])?,
+            _ => pair(site, ["lokr_w2", "lokr_w2_a", "lokr_w2_b"], [k, n, rank], &[k, n]),
         };
+        let (w1, w2) = both(w1, w2)?;
         Ok(Box::new(move || {
             let w2 = w2.times(scale);
             let inner = w1.rank * w2.rank;
@@ -86,10 +88,10 @@ fn pair(
     names: [&str; 3],
     [outputs, inputs, rank]: [usize; 3],
     shape: &[usize],
-) -> Result<Product> {
+) -> Result<Product, Faults> {
     let [whole, b, a] = names;
     if !site.has(whole) && (site.has(b) || site.has(a)) {
-        let (b, a) = (site.tensor(b, &[outputs, rank])?, site.tensor(a, &[rank, inputs])?);
+        let (b, a) = both(site.tensor(b, &[outputs, rank]), site.tensor(a, &[rank, inputs]))?;
         return Ok(Product { b, a, rank, outputs, inputs });
     }
     let (whole, rank) = (site.tensor(whole, shape)?, outputs.min(inputs));

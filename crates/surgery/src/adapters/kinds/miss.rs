@@ -6,6 +6,7 @@
 //!
 //! `init_weights` says which. The first two are exact, of rank r; the last is of full rank.
 
+use super::faults::Faults;
 use super::site::Site;
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -41,7 +42,7 @@ impl Miss {
 }
 
 impl Formula for Miss {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let rank = site.files.rank_of(site.path, 64)?;
         match *self {
             Self::Shards => shards(site, rank, site.outputs),
@@ -52,7 +53,7 @@ impl Formula for Miss {
 }
 
 /// Bᵀ, repeated below itself, times the matrix that adds up shards.
-fn shards<'a>(site: &'a Site<'a>, rank: usize, width: usize) -> Result<Pending<'a>> {
+fn shards<'a>(site: &'a Site<'a>, rank: usize, width: usize) -> Result<Pending<'a>, Faults> {
     let block = site.tensor("miss_block", &[rank, width])?;
     Ok(Box::new(move || {
         let row = |output: usize| (0..rank).map(move |k| k * width + output % width);
@@ -63,7 +64,7 @@ fn shards<'a>(site: &'a Site<'a>, rank: usize, width: usize) -> Result<Pending<'
     }))
 }
 
-fn bat<'a>(site: &'a Site<'a>, rank: usize) -> Result<Pending<'a>> {
+fn bat<'a>(site: &'a Site<'a>, rank: usize) -> Result<Pending<'a>, Faults> {
     let inputs = site.inputs;
     if !inputs.is_multiple_of(rank) || !site.outputs.is_multiple_of(rank) {
         return Err(site.files.wrong("r", "a divisor of both sides of every adapted weight").into());

@@ -9,6 +9,7 @@
 //! depthwise ones, of which peft's LoRA does not load elsewhere. Dropouts, seeds and initial values are of no account to a
 //! finished adapter.
 
+mod faults;
 mod rotations;
 mod site;
 
@@ -18,6 +19,7 @@ use super::convert::Conversion;
 use super::cut::{Cut, complete_biases};
 use super::keep::Keep;
 use crate::{Error, Result, Watch};
+use faults::{Faults, both};
 use rankine_checkpoint::adapter::{
     Bias, Fault, Finding, Foreign, ModuleName, Origin, Replacement, modules_of,
 };
@@ -42,9 +44,9 @@ type Pending<'a> = Box<dyn FnOnce() -> Result<Change> + 'a>;
 
 /// What an adapter of a kind makes of a module.
 trait Formula: Send + Sync {
-    /// Reads what the file has for a module, and so finds out whether that fits; the base's numbers, and all work, wait for
-    /// the call of what is returned.
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>>;
+    /// Reads what the file has for a module, and so finds out whether that fits: the error tells of every tensor that does not.
+    /// The base's numbers, and all work, wait for the call of what is returned.
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults>;
 
     /// Whether it knows the change of a convolution too; its taps are the columns of a matrix.
     fn takes_convolutions(&self) -> bool {
@@ -154,8 +156,8 @@ impl OtherKind {
         Ok(conversion)
     }
 
-    /// What would keep [`convert`](Self::convert) from beginning: keys and shapes, settings, modules that are not converted. Of
-    /// the base names and shapes are looked at. Numbers that are not finite are passed over.
+    /// All that would keep [`convert`](Self::convert) from beginning: keys and shapes, settings, modules that are not converted.
+    /// Of the base names and shapes are looked at. Numbers that are not finite are passed over.
     ///
     /// # Errors
     /// When the targets cannot be used.
@@ -164,17 +166,17 @@ impl OtherKind {
         let modules = modules_of(base);
         let here = |path: &str| modules.iter().find(|module| module.path == path);
         for module in self.files.modules().filter_map(here) {
-            if let Err(error) = self.fits(module, base) {
-                misfit.add(error);
+            if let Err(faults) = self.fits(module, base) {
+                faults.errors().for_each(|error| misfit.add(error));
             }
         }
         Ok(misfit)
     }
 
-    fn fits(&self, module: &ModuleName, base: &dyn Tensors) -> Result<()> {
+    fn fits(&self, module: &ModuleName, base: &dyn Tensors) -> Result<(), Faults> {
         let site = Site::new(module, &self.files, base, self.formula.as_ref())?;
-        drop(self.formula.read(&site)?);
-        self.formula.bias(&site).map(drop)
+        let read = self.formula.read(&site).map(drop);
+        both(read, self.formula.bias(&site)).map(drop)
     }
 }
 

@@ -7,6 +7,7 @@
 //! every Q whose length is above `eps` / √blocks. Of convolutions those of 1 × 1: of larger ones peft rotates overlapping patches of
 //! the input and adds them up again, which is no change of the weight, and not what its own merging makes of it.
 
+use super::faults::Faults;
 use super::rotations::{cayley, rotate, times};
 use super::site::Site;
 use super::{Card, Formula, Pending};
@@ -78,10 +79,10 @@ impl Oft {
 }
 
 impl Formula for Oft {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         if site.kernel() != [1, 1] {
             let (module, what) = (site.path.to_owned(), "a convolution larger than 1 × 1");
-            return Err(Error::NotLinear { module, what });
+            return Err(Error::NotLinear { module, what }.into());
         }
         let inputs = site.inputs;
         let size = match self.cut {

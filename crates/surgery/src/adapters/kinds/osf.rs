@@ -6,6 +6,7 @@
 //! base. Exact, of rank 2t. t shows in the shapes: `effective_rank` says how many strong ones there are. Departure: peft
 //! rounds the triples to the type of the base, which is left out here.
 
+use super::faults::{Faults, both};
 use super::site::{Site, scale_columns};
 use super::{Card, Formula, Pending};
 use crate::adapters::change::Change;
@@ -24,12 +25,17 @@ pub(super) const CARD: Card = Card {
 struct Osf;
 
 impl Formula for Osf {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let &Site { outputs, inputs, .. } = site;
-        let weak = site.shape("osf_svd_params.S_low").first().copied().unwrap_or(0).min(site.limit());
-        let s = site.tensor("osf_svd_params.S_low", &[weak])?;
-        let u = site.tensor("osf_svd_params.U_low", &[outputs, weak])?;
-        let v = site.tensor("osf_svd_params.V_low", &[weak, inputs])?;
+        let [of_s, of_u, of_v] = ["osf_svd_params.S_low", "osf_svd_params.U_low", "osf_svd_params.V_low"];
+        // Any of the three tells, should another be missing.
+        let sides = [(of_s, 0), (of_u, 1), (of_v, 0)];
+        let weak = sides.into_iter().find_map(|(name, axis)| site.shape(name).get(axis).copied());
+        let weak = weak.unwrap_or(0).min(site.limit());
+        let ((s, u), v) = both(
+            both(site.tensor(of_s, &[weak]), site.tensor(of_u, &[outputs, weak])),
+            site.tensor(of_v, &[weak, inputs]),
+        )?;
         Ok(Box::new(move || {
             if weak == 0 {
                 return Ok(site.product(Vec::new(), Vec::new(), 0));

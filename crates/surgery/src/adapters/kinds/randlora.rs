@@ -8,6 +8,7 @@
 //! with bases = ⌈short / r⌉: of full rank. A and B are random and shared by all modules, each of which takes a corner. The
 //! pairs (i, j) of A' and (j, i) of B' are numbered in their own orders and meet by number, as in peft.
 
+use super::faults::{Faults, both};
 use super::site::{Site, scale_columns};
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -41,17 +42,22 @@ impl RandLora {
 }
 
 impl Formula for RandLora {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let rank = site.files.rank_of(site.path, 32)?;
         let (short, long) = (site.limit(), site.outputs.max(site.inputs));
         let bases = short.div_ceil(rank);
-        let lambda = site.tensor("randlora_lambda", &[rank, bases])?;
-        let gamma = site.tensor("randlora_gamma", &[bases, short])?;
-        let width = site.shared_side("randlora_A", 2)?.max(short);
-        let random_a = site.shared("randlora_A", &[rank, 1, width])?;
+        let width = site.shared_side("randlora_A", 2).max(short);
         let (height, depth) =
-            (site.shared_side("randlora_B", 0)?.max(long), site.shared_side("randlora_B", 1)?.max(bases));
-        let random_b = site.shared("randlora_B", &[height, depth, rank])?;
+            (site.shared_side("randlora_B", 0).max(long), site.shared_side("randlora_B", 1).max(bases));
+        let own = both(
+            site.tensor("randlora_lambda", &[rank, bases]),
+            site.tensor("randlora_gamma", &[bases, short]),
+        );
+        let random = both(
+            site.projection("randlora_A", &[rank, 1, width]),
+            site.projection("randlora_B", &[height, depth, rank]),
+        );
+        let ((lambda, gamma), (random_a, random_b)) = both(own, random)?;
         Ok(Box::new(move || {
             let mut a = Vec::with_capacity(rank * bases * short);
             for (row, weights) in random_a.chunks_exact(width).zip(lambda.chunks_exact(bases)) {

@@ -4,6 +4,7 @@
 //!
 //! Of full rank.
 
+use super::faults::{Faults, both};
 use super::site::Site;
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -19,20 +20,24 @@ pub(super) const CARD: Card = Card {
 struct Shira;
 
 impl Formula for Shira {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let entries = site.files.rank_of(site.path, 32)? * (site.outputs + site.inputs);
-        let weights = site.tensor("shira_weight", &[entries])?;
-        let indices = site.tensor("shira_indices", &[2, entries])?;
-        let (rows, columns) = indices.split_at(entries);
-        let place = |(&row, &column): (&f32, &f32)| -> Result<usize> {
-            let row = site.index("shira_indices", row, site.outputs)?;
-            Ok(row * site.inputs + site.index("shira_indices", column, site.inputs)?)
-        };
-        let places = rows.iter().zip(columns).map(place).collect::<Result<Vec<_>>>()?;
+        let (weights, places) = both(site.tensor("shira_weight", &[entries]), places(site, entries))?;
         Ok(Box::new(move || {
             let mut change = vec![0.0; site.outputs * site.inputs];
             places.into_iter().zip(weights).for_each(|(place, weight)| change[place] += weight);
             Ok(site.dense(change))
         }))
     }
+}
+
+/// Where in the weight, row-major, each trained entry is.
+fn places(site: &Site, entries: usize) -> Result<Vec<usize>> {
+    let indices = site.tensor("shira_indices", &[2, entries])?;
+    let (rows, columns) = indices.split_at(entries);
+    let place = |(&row, &column): (&f32, &f32)| -> Result<usize> {
+        let row = site.index("shira_indices", row, site.outputs)?;
+        Ok(row * site.inputs + site.index("shira_indices", column, site.inputs)?)
+    };
+    rows.iter().zip(columns).map(place).collect()
 }

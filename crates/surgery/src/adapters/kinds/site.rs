@@ -1,6 +1,7 @@
 //! One module under conversion: its sides, its tensors in the adapter, its weight in the base.
 
 use super::Formula;
+use super::faults::{Faults, both};
 use crate::adapters::change::Change;
 use crate::adapters::product::{Product, transposed};
 use crate::{Error, Result};
@@ -87,12 +88,11 @@ impl<'a> Site<'a> {
         &self,
         [core, outer, inner]: [&str; 3],
         [outputs, channels, rank]: [usize; 3],
-    ) -> Result<Product> {
+    ) -> Result<Product, Faults> {
         let [height, width] = self.kernel();
         let (taps, inputs) = (height * width, channels * height * width);
-        let core = self.tensor(core, &[rank, rank, height, width])?;
-        let outer = self.tensor(outer, &[rank, outputs])?;
-        let inner = self.tensor(inner, &[rank, channels])?;
+        let sides = both(self.tensor(outer, &[rank, outputs]), self.tensor(inner, &[rank, channels]));
+        let (core, (outer, inner)) = both(self.tensor(core, &[rank, rank, height, width]), sides)?;
         let mut a = vec![0.0; rank * inputs];
         for (row, core) in a.chunks_exact_mut(inputs).zip(core.chunks_exact(rank * taps)) {
             let inner = Matrix::new(&inner, rank, channels).t();
@@ -122,9 +122,14 @@ impl<'a> Site<'a> {
     }
 
     /// A side of a random matrix that all modules share, of which each takes a corner; 0 where it has no such side.
-    pub fn shared_side(&self, name: &'static str, axis: usize) -> Result<usize> {
+    pub fn shared_side(&self, name: &str, axis: usize) -> usize {
+        self.files.shape(None, name).and_then(|shape| shape.get(axis)).copied().unwrap_or(0)
+    }
+
+    /// The numbers of a random matrix that all modules share, which has this shape; peft saves those only where it is told to.
+    pub fn projection(&self, name: &'static str, shape: &[usize]) -> Result<Vec<f32>> {
         match self.files.shape(None, name) {
-            Some(shape) => Ok(shape.get(axis).copied().unwrap_or(0)),
+            Some(_) => self.shared(name, shape),
             None => Err(Error::NoProjection { adapter: self.files.rest.path.clone(), name }),
         }
     }

@@ -6,6 +6,7 @@
 //! Exact, of rank r. With `save_only_topk_weights` the file has the numbers of the `topk` vectors of each tile, and all of
 //! their weights but the last, in the place of the logits.
 
+use super::faults::{Faults, both};
 use super::site::Site;
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -67,11 +68,9 @@ impl VbLora {
         Ok(Box::new(Self { vectors, length, top }))
     }
 
-    /// The tiles of a factor in the order of its logits; [.., length].
-    fn tiles(&self, site: &Site, names: &Names, sides: [usize; 2]) -> Result<Vec<f32>> {
-        let &Self { vectors, length, top } = self;
-        let bank = site.shared(BANK, &[vectors, length])?;
-        let chosen = self.chosen(site, names, sides)?;
+    /// The tiles of a factor in the order of its logits: [.., length]. bank: [vectors, length]  chosen: [.., top]
+    fn tiles(&self, bank: &[f32], chosen: &[(usize, f64)]) -> Vec<f32> {
+        let &Self { length, top, .. } = self;
         let mut tiles = Vec::with_capacity(chosen.len() / top * length);
         for chosen in chosen.chunks_exact(top) {
             let mut tile = vec![0.0; length];
@@ -81,18 +80,18 @@ impl VbLora {
             }
             tiles.extend(tile.into_iter().map(|x| x as f32));
         }
-        Ok(tiles)
+        tiles
     }
 
     /// The vectors of each tile and their weights; [.., top].
-    fn chosen(&self, site: &Site, names: &Names, [x, y]: [usize; 2]) -> Result<Vec<(usize, f64)>> {
+    fn chosen(&self, site: &Site, names: &Names, [x, y]: [usize; 2]) -> Result<Vec<(usize, f64)>, Faults> {
         let &Self { vectors, top, .. } = self;
-        if !site.has(names.indices) {
+        if !site.has(names.indices) && !site.has(names.weights) {
             let logits = site.tensor(names.logits, &[x, y, vectors])?;
             return Ok(logits.chunks_exact(vectors).flat_map(|logits| softmax_of_top(logits, top)).collect());
         }
-        let indices = site.tensor(names.indices, &[x, y, top])?;
-        let weights = site.tensor(names.weights, &[x, y, top - 1])?;
+        let (indices, weights) =
+            both(site.tensor(names.indices, &[x, y, top]), site.tensor(names.weights, &[x, y, top - 1]))?;
         let mut chosen = Vec::with_capacity(indices.len());
         for (tile, indices) in indices.chunks_exact(top).enumerate() {
             let weights = weights[tile * (top - 1)..][..top - 1].iter().map(|&weight| f64::from(weight));
@@ -117,7 +116,7 @@ fn softmax_of_top(logits: &[f32], top: usize) -> Vec<(usize, f64)> {
 }
 
 impl Formula for VbLora {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let (rank, length) = (site.files.rank_of(site.path, 4)?, self.length);
         if !site.inputs.is_multiple_of(length) || !site.outputs.is_multiple_of(length) {
             return Err(site
@@ -125,8 +124,12 @@ impl Formula for VbLora {
                 .wrong("vector_length", "a divisor of both sides of every adapted weight")
                 .into());
         }
-        let a = self.tiles(site, &A, [rank, site.inputs / length])?;
-        let columns = self.tiles(site, &B, [site.outputs / length, rank])?;
+        let chosen = both(
+            self.chosen(site, &A, [rank, site.inputs / length]),
+            self.chosen(site, &B, [site.outputs / length, rank]),
+        );
+        let (bank, (of_a, of_b)) = both(site.shared(BANK, &[self.vectors, length]), chosen)?;
+        let [a, columns] = [of_a, of_b].map(|chosen| self.tiles(&bank, &chosen));
         Ok(Box::new(move || {
             let row = |output: usize| {
                 let (tile, within) = (output / length, output % length);

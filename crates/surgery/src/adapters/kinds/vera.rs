@@ -5,6 +5,7 @@
 //! Exact, of rank r. A module takes the corner of A and B that it needs. Both are in the file only with `save_projection`;
 //! torch's random numbers, from which they could be made again, are not ours.
 
+use super::faults::{Faults, both};
 use super::site::{Site, scale_rows};
 use super::{Card, Formula, Pending};
 use crate::Result;
@@ -20,14 +21,14 @@ pub(super) const CARD: Card = Card {
 struct Vera;
 
 impl Formula for Vera {
-    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>> {
+    fn read<'a>(&'a self, site: &'a Site<'a>) -> Result<Pending<'a>, Faults> {
         let rank = site.files.rank_of(site.path, 256)?;
-        let outer = site.tensor("vera_lambda_b", &[site.outputs])?;
-        let inner = site.tensor("vera_lambda_d", &[rank])?;
-        let width = site.shared_side("vera_A", 1)?.max(site.inputs);
-        let random_a = site.shared("vera_A", &[rank, width])?;
-        let height = site.shared_side("vera_B", 0)?.max(site.outputs);
-        let mut b = site.shared("vera_B", &[height, rank])?;
+        let width = site.shared_side("vera_A", 1).max(site.inputs);
+        let height = site.shared_side("vera_B", 0).max(site.outputs);
+        let ((outer, inner), (random_a, mut b)) = both(
+            both(site.tensor("vera_lambda_b", &[site.outputs]), site.tensor("vera_lambda_d", &[rank])),
+            both(site.projection("vera_A", &[rank, width]), site.projection("vera_B", &[height, rank])),
+        )?;
         Ok(Box::new(move || {
             let mut a: Vec<f32> =
                 random_a.chunks_exact(width).flat_map(|row| row[..site.inputs].iter().copied()).collect();
