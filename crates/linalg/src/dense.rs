@@ -64,7 +64,38 @@ pub(crate) fn tamed(a: &[f32], largest: f32) -> (Cow<'_, [f32]>, f64) {
 
 /// A row-major slice as a matrix in double precision; [rows, columns].
 pub(crate) fn widen(a: &[f32], rows: usize, columns: usize) -> Mat<f64> {
-    Mat::from_fn(rows, columns, |row, column| f64::from(a[row * columns + column]))
+    let mut wide = Mat::zeros(rows, columns);
+    for (high, left) in tiles(rows, columns) {
+        for column in left {
+            let entries = a[column..].iter().step_by(columns).skip(high.start);
+            let target = &mut wide.col_as_slice_mut(column)[high.clone()];
+            target.iter_mut().zip(entries).for_each(|(wide, entry)| *wide = f64::from(*entry));
+        }
+    }
+    wide
+}
+
+/// A matrix as a row-major slice; [a.nrows, a.ncols].
+pub(crate) fn row_major(a: MatRef<'_, f64>) -> Vec<f32> {
+    let (rows, columns) = a.shape();
+    let mut slice = vec![0.0; rows * columns];
+    for (high, left) in tiles(rows, columns) {
+        for column in left {
+            let entries = a.col(column).subrows(high.start, high.len());
+            let target = slice[column..].iter_mut().step_by(columns).skip(high.start);
+            target.zip(entries.iter()).for_each(|(narrow, entry)| *narrow = *entry as f32);
+        }
+    }
+    slice
+}
+
+/// Rows and columns of the parts of a matrix that are small enough to go from rows to columns within the processor's cache.
+fn tiles(rows: usize, columns: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    const HEIGHT: usize = 64;
+    // As many f32 as come from memory together.
+    const WIDTH: usize = 16;
+    let parts = |size: usize, step: usize| (0..size).step_by(step).map(move |at| at..size.min(at + step));
+    parts(rows, HEIGHT).flat_map(move |high| parts(columns, WIDTH).map(move |left| (high.clone(), left)))
 }
 
 /// The transpose of a matrix as a row-major slice; [a.ncols, a.nrows].

@@ -147,5 +147,5 @@ fn rooted(a: &[f32], [rows, columns]: [usize; 2], moment: &[f64]) -> Result<Vec<
     let roots: Vec<f64> = values.iter().map(|value| value.max(0.0).sqrt()).collect();
     let root = Mat::from_fn(columns, columns, |row, column| vectors[(row, column)] * roots[column]);
     let product = dense::multiply(dense::widen(a, rows, columns).as_ref(), root.as_ref());
-    Ok(dense::transposed(product.transpose()))
+    Ok(dense::row_major(product.as_ref()))
 }

@@ -63,10 +63,9 @@ impl Svd {
         let (rows, columns) = (u.nrows(), v.nrows());
         let mut vt = dense::transposed(v.get(.., ..rank));
         let signs: Vec<f32> = vt.chunks_exact_mut(columns).map(fix_sign).collect();
-        let columns_of_u = dense::transposed(u.get(.., ..rank));
-        let mut u = vec![0.0; rows * rank];
-        for (k, (column, sign)) in columns_of_u.chunks_exact(rows).zip(&signs).enumerate() {
-            u[k..].iter_mut().step_by(rank).zip(column).for_each(|(u, x)| *u = x * sign);
+        let mut u = dense::row_major(u.get(.., ..rank));
+        for row in u.chunks_exact_mut(rank) {
+            row.iter_mut().zip(&signs).for_each(|(u, sign)| *u *= sign);
         }
         Ok(Self { u, s: dense::narrow(&s[..rank], scale)?, vt, rows, columns, rank })
     }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Every tensor is read, one at a time for each thread, and measured: its numbers, the spectrum of every matrix, what of it stands
 /// out of noise (Marchenko and Pastur), how heavy its tail is (a power law, as in WeightWatcher). Nothing is changed. Matrices whose
-/// smaller side is at most 2048 are decomposed wholly, which takes about 2 s of one core at that side. Of larger ones the 64 leading
+/// smaller side is at most 2048 are decomposed wholly, which takes about 1 s of one core at that side. Of larger ones the 64 leading
 /// singular values are found, with a bound of their error: there may then be more outliers than those shown with ≥, the edge of the
 /// noise shown with ≤ may lie lower, and effective rank and α, which need all values, are left out. Convolutions are taken as
 /// [out, rest].
