@@ -1,6 +1,7 @@
 //! Columns of a matrix in f64 with a vector: what they add to it, and their products with it.
 //!
 //!     y ← y + C·w        p = Cᵀ·x        y ← y + A·x, A symmetric, of which the lower triangle is read
+//!     y ← y + f·x        a·b
 //!
 //! C: [n, k] and A: [n, n] lie column by column, the beginnings of two a stride apart. Four columns are read at a time, so the vector
 //! is read and written a quarter as often. Of a symmetric matrix every number that was read meets two numbers of x: a large one comes
@@ -10,6 +11,24 @@ use crate::vectorise::double::{Double, LANES};
 
 /// Columns at a time.
 const WIDTH: usize = 4;
+
+/// y ← y + factor·x; y, x: [n].
+///
+/// # Panics
+/// When the lengths differ.
+pub fn add_scaled(y: &mut [f64], factor: f64, x: &[f64]) {
+    assert!(y.len() == x.len(), "y and x have one length");
+    add_one(x, factor, y);
+}
+
+/// Σ a·b; a, b: [n].
+///
+/// # Panics
+/// When the lengths differ.
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    assert!(a.len() == b.len(), "a and b have one length");
+    meet_one(a, b)
+}
 
 /// y ← y + C·w; columns: [n, k], weights: [k], y: [n].
 ///
@@ -38,7 +57,7 @@ pub fn products(columns: &[f64], stride: usize, x: &[f64], products: &mut [f64])
         *products = meet_four(columns.four(WIDTH * at, 0), x);
     }
     for (at, product) in (whole..).zip(rest) {
-        [*product] = meet_one(columns.get(at, 0), x);
+        *product = meet_one(columns.get(at, 0), x);
     }
 }
 
@@ -106,11 +125,38 @@ vectorised! {
     }
 
     fn meet_four<V>(columns: [&[f64]; WIDTH], x: &[f64]) -> [f64; WIDTH] {
-        meet_some::<V::Double, WIDTH>(columns, x)
+        let chunks = columns.map(|column| column.as_chunks::<LANES>());
+        let (xs, x_rest) = x.as_chunks::<LANES>();
+        let whole = chunks.map(|(whole, _)| &whole[..xs.len()]);
+        let mut sums = [V::Double::splat(0.0); WIDTH];
+        for (at, x) in xs.iter().enumerate() {
+            let x = V::Double::load(x);
+            for c in 0..WIDTH {
+                sums[c] = V::Double::load(&whole[c][at]).mul_add(x, sums[c]);
+            }
+        }
+        let mut sums = sums.map(Double::sum);
+        for (sum, (_, rest)) in sums.iter_mut().zip(&chunks) {
+            *sum += rest.iter().zip(x_rest).map(|(entry, x)| entry * x).sum::<f64>();
+        }
+        sums
     }
 
-    fn meet_one<V>(column: &[f64], x: &[f64]) -> [f64; 1] {
-        meet_some::<V::Double, 1>([column], x)
+    fn meet_one<V>(column: &[f64], x: &[f64]) -> f64 {
+        // One sum alone would wait for every addition.
+        let (chunks, rest) = column.as_chunks::<LANES>();
+        let (xs, x_rest) = x.as_chunks::<LANES>();
+        let (pairs, last) = chunks.as_chunks::<2>();
+        let (x_pairs, x_last) = xs.as_chunks::<2>();
+        let mut sums = [V::Double::splat(0.0); 2];
+        for (entries, x) in pairs.iter().zip(x_pairs) {
+            sums[0] = V::Double::load(&entries[0]).mul_add(V::Double::load(&x[0]), sums[0]);
+            sums[1] = V::Double::load(&entries[1]).mul_add(V::Double::load(&x[1]), sums[1]);
+        }
+        for (entries, x) in last.iter().zip(x_last) {
+            sums[0] = V::Double::load(entries).mul_add(V::Double::load(x), sums[0]);
+        }
+        sums[0].add(sums[1]).sum() + rest.iter().zip(x_rest).map(|(entry, x)| entry * x).sum::<f64>()
     }
 
     /// Both at once: y ← y + C·w; returns Cᵀ·x.
@@ -158,26 +204,6 @@ fn add_some<D: Double, const C: usize>(columns: [&[f64]; C], weights: [f64; C], 
     for (c, (_, rest)) in chunks.iter().enumerate() {
         rest.iter().zip(y_rest.iter_mut()).for_each(|(entry, y)| *y += entry * weights[c]);
     }
-}
-
-/// Cᵀ·x.
-#[inline(always)]
-fn meet_some<D: Double, const C: usize>(columns: [&[f64]; C], x: &[f64]) -> [f64; C] {
-    let chunks = columns.map(|column| column.as_chunks::<LANES>());
-    let (xs, x_rest) = x.as_chunks::<LANES>();
-    let whole = chunks.map(|(whole, _)| &whole[..xs.len()]);
-    let mut sums = [D::splat(0.0); C];
-    for (at, x) in xs.iter().enumerate() {
-        let x = D::load(x);
-        for c in 0..C {
-            sums[c] = D::load(&whole[c][at]).mul_add(x, sums[c]);
-        }
-    }
-    let mut sums = sums.map(D::sum);
-    for (sum, (_, rest)) in sums.iter_mut().zip(&chunks) {
-        *sum += rest.iter().zip(x_rest).map(|(entry, x)| entry * x).sum::<f64>();
-    }
-    sums
 }
 
 #[cfg(test)]

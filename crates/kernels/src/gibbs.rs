@@ -65,24 +65,6 @@ pub fn column(cost: &[f64], source: &[f64], target: f64, regularization: f64, ou
     fill(cost, source, [target, regularization.recip()], out)
 }
 
-/// sum ← sum + factor·x.
-///
-/// # Panics
-/// When the lengths differ.
-pub fn add_scaled(sum: &mut [f64], factor: f64, x: &[f64]) {
-    assert!(sum.len() == x.len(), "sum and x have one length");
-    accumulate(sum, factor, x);
-}
-
-/// Σ a·b.
-///
-/// # Panics
-/// When the lengths differ.
-pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    assert!(a.len() == b.len(), "a and b have one length");
-    product(a, b)
-}
-
 vectorised! {
     fn exponentials<V>(x: &mut [f64]) {
         let (chunks, rest) = x.as_chunks_mut::<LANES>();
@@ -111,37 +93,12 @@ vectorised! {
         }
         sum.sum()
     }
-
-    fn accumulate<V>(sum: &mut [f64], factor: f64, x: &[f64]) {
-        let (sums, sum_rest) = sum.as_chunks_mut::<LANES>();
-        let (chunks, rest) = x.as_chunks::<LANES>();
-        let by = V::Double::splat(factor);
-        for (sum, x) in sums.iter_mut().zip(chunks) {
-            V::Double::load(x).mul_add(by, V::Double::load(sum)).store(sum);
-        }
-        sum_rest.iter_mut().zip(rest).for_each(|(sum, x)| *sum += factor * x);
-    }
-
-    fn product<V>(a: &[f64], b: &[f64]) -> f64 {
-        let (a_chunks, a_rest) = a.as_chunks::<LANES>();
-        let (b_chunks, b_rest) = b.as_chunks::<LANES>();
-        let (a_pairs, a_last) = a_chunks.as_chunks::<2>();
-        let (b_pairs, b_last) = b_chunks.as_chunks::<2>();
-        let mut sums = [V::Double::splat(0.0); 2];
-        for (a, b) in a_pairs.iter().zip(b_pairs) {
-            sums[0] = V::Double::load(&a[0]).mul_add(V::Double::load(&b[0]), sums[0]);
-            sums[1] = V::Double::load(&a[1]).mul_add(V::Double::load(&b[1]), sums[1]);
-        }
-        for (a, b) in a_last.iter().zip(b_last) {
-            sums[0] = V::Double::load(a).mul_add(V::Double::load(b), sums[0]);
-        }
-        sums[0].add(sums[1]).sum() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::{add_scaled, dot};
     use crate::cpu::at_every_level;
 
     /// Distance from std's result in units of its last place.

@@ -119,9 +119,9 @@ impl<T: Entry> Reduced<T> {
             owned
         });
         let mut values = Diag::<T>::zeros(size);
+        let compute = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
         // That of the whole has the room that this needs in it.
-        let scratch =
-            self_adjoint_evd_scratch::<T>(size, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+        let scratch = self_adjoint_evd_scratch::<T>(size, compute, Par::Seq, Default::default());
         let mut memory = MemBuffer::new(scratch);
         let (stack, target) = (MemStack::new(&mut memory), values.as_mut());
         let (diagonal, below, params) = (diagonal.as_ref(), below.as_ref(), Default::default());

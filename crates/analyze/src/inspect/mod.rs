@@ -50,7 +50,7 @@ pub enum Spectra {
 }
 
 impl Spectra {
-    /// Ours: a Gram matrix of this side and its eigenvalues take about two seconds of one core.
+    /// Ours: a Gram matrix of this side and its eigenvalues take about one second of one core.
     pub const SIDE: usize = 2048;
     /// Ours: enough for the outliers of most matrices.
     pub const RANK: usize = 64;

@@ -25,6 +25,8 @@ pub trait Entry:
     const PRODUCTS: usize;
     /// Rows from which on panels are faster than faer's columns, which are read and written for every one.
     const LARGE: usize;
+    /// Whether a matrix of them is kept in its lower triangle alone.
+    const HALF: bool;
 
     /// x − y·i of x + y·i.
     fn conjugate(self) -> Self;
@@ -45,6 +47,7 @@ pub trait Entry:
 impl Entry for f64 {
     const PRODUCTS: usize = 1;
     const LARGE: usize = 768;
+    const HALF: bool = true;
 
     fn conjugate(self) -> Self {
         self
@@ -87,6 +90,7 @@ impl Entry for c64 {
     const PRODUCTS: usize = 4;
     // Their products are as fast column by column.
     const LARGE: usize = usize::MAX;
+    const HALF: bool = false;
 
     fn conjugate(self) -> Self {
         self.conj()
@@ -150,7 +154,8 @@ impl<T: Entry> Columns<T> {
     pub(super) fn hermitian(a: MatRef<'_, T>) -> Self {
         let mut columns = Self::zeros(a.nrows(), a.nrows());
         for j in 0..columns.rows {
-            for (i, entry) in columns.column_mut(j, 0).iter_mut().enumerate() {
+            let first = if T::HALF { j } else { 0 };
+            for (i, entry) in (first..).zip(columns.column_mut(j, first)) {
                 *entry = if j <= i { a[(i, j)] } else { a[(j, i)].conjugate() };
             }
         }

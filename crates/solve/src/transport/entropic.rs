@@ -13,7 +13,7 @@
 use super::{Coupling, Plan, Transport};
 use crate::Result;
 use faer::{Mat, MatMut};
-use rankine_kernels::gibbs;
+use rankine_kernels::{columns, gibbs};
 use rayon::prelude::*;
 
 /// Entries of a block, at least: a few times what handing over to another thread costs.
@@ -92,7 +92,7 @@ impl Potentials {
             }
             *potential = scaled(*potential, scale, mass, sum);
             let factor = if 0.0 < mass { mass / sum } else { 0.0 };
-            gibbs::add_scaled(&mut block.rows, factor, &block.column);
+            columns::add_scaled(&mut block.rows, factor, &block.column);
             factor * sum
         });
     }
@@ -102,7 +102,7 @@ impl Potentials {
         let scale = self.regularization;
         self.pass(problem, |j, source, potential, block| {
             let sum = gibbs::column(problem.column(j), source, *potential, scale, &mut block.column);
-            gibbs::add_scaled(&mut block.rows, 1.0, &block.column);
+            columns::add_scaled(&mut block.rows, 1.0, &block.column);
             sum
         });
     }
@@ -172,7 +172,7 @@ impl Potentials {
             }
         });
         self.rows.fill(0.0);
-        self.blocks.iter().for_each(|block| gibbs::add_scaled(&mut self.rows, 1.0, &block.rows));
+        self.blocks.iter().for_each(|block| columns::add_scaled(&mut self.rows, 1.0, &block.rows));
     }
 
     /// Sets the potential of every row whose sum is not safe to where its largest exponent is 0, and measures again.

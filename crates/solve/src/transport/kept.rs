@@ -8,7 +8,7 @@
 
 use super::Transport;
 use super::entropic::Potentials;
-use rankine_kernels::gibbs;
+use rankine_kernels::{columns, gibbs};
 use rayon::prelude::*;
 
 /// Entries from which products are shared among threads.
@@ -157,7 +157,7 @@ impl Kept {
             block.add_product(d, others, &mut product, columns);
             block.product = product;
         });
-        self.blocks.iter().for_each(|block| gibbs::add_scaled(out, 1.0, &block.product));
+        self.blocks.iter().for_each(|block| columns::add_scaled(out, 1.0, &block.product));
     }
 }
 

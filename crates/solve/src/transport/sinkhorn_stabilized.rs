@@ -15,7 +15,7 @@ use super::{Plan, Transport};
 use crate::check::within;
 use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::Mat;
-use rankine_kernels::gibbs;
+use rankine_kernels::columns;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -138,8 +138,8 @@ impl State {
             share.fill(0.0);
             for (j, scaling) in (k * width..).zip(next) {
                 let (column, mass) = (kernel.col_as_slice(j), problem.target()[j]);
-                *scaling = if 0.0 < mass { mass / gibbs::dot(column, left) } else { 1.0 };
-                gibbs::add_scaled(share, *scaling, column);
+                *scaling = if 0.0 < mass { mass / columns::dot(column, left) } else { 1.0 };
+                columns::add_scaled(share, *scaling, column);
             }
         });
     }
@@ -148,7 +148,7 @@ impl State {
     fn sum(&mut self, problem: &Transport) {
         let rows = &mut self.potentials.rows;
         rows.fill(0.0);
-        self.shares.iter().for_each(|share| gibbs::add_scaled(rows, 1.0, share));
+        self.shares.iter().for_each(|share| columns::add_scaled(rows, 1.0, share));
         rows.iter_mut().zip(&self.left).for_each(|(row, u)| *row *= u);
         self.potentials.columns.copy_from_slice(problem.target());
     }
