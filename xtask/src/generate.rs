@@ -3,6 +3,7 @@
 //! One file per document in `generate/`. `--check` writes nothing and fails where a document is stale.
 
 mod cli;
+pub mod page;
 mod papers;
 
 use crate::papers::Papers;

@@ -18,7 +18,10 @@ const USAGE: &str = "usage: cargo xtask <chore>
   tidy                 check the rules of the house; sizes are reported, broken rules are errors
   bench [NAME…]        speed and memory on this machine, beside its own limits; `--json` for programs
   instructions         count the instructions of the hot kernels under valgrind; fails over a budget
-  generate [--check]   write docs/papers.md and docs/cli.md; with --check, fail where they are stale";
+  generate [--check]   write docs/papers.md and docs/cli.md; with --check, fail where they are stale
+  generate KEY [OPTION…]
+                       run the experiment of a paper in full, with options of `rankine reproduce`, and write its page and
+                       figures into docs/papers/";
 
 /// Exit codes as those of `rankine`: 0 done, 1 a check failed, 2 could not do it.
 fn main() -> ExitCode {
@@ -41,6 +44,10 @@ fn run(words: &[&str]) -> Result<bool> {
         ["instructions"] => instructions::run(),
         ["generate"] => generate::run(generate::Mode::Write),
         ["generate", "--check"] => generate::run(generate::Mode::Check),
+        ["generate", key, options @ ..] if !key.starts_with('-') => {
+            let root = workspace::root()?;
+            generate::page::write(root, &papers::read(root)?, key, options)
+        }
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(true)

@@ -66,8 +66,9 @@ pub fn cholesky(p: MatMut<'_, f64>, going: &Going<'_>) -> Result<Option<usize>> 
     dense::cholesky(p, going)
 }
 
-/// X with p·X = b, by Cholesky's decomposition of p, of which the lower triangle is read; `None` where p is not positive definite.
-pub fn solve_positive(mut p: Mat<f64>, mut b: Mat<f64>) -> Option<Mat<f64>> {
+/// X with p·X = b, by Cholesky's decomposition of p, of which the lower triangle is read and all is spoilt; `None` where p is not
+/// positive definite.
+pub fn solve_positive(mut p: MatMut<'_, f64>, mut b: Mat<f64>) -> Option<Mat<f64>> {
     if cholesky(p.as_mut(), &always) != Ok(None) {
         return None;
     }
@@ -118,7 +119,7 @@ mod tests {
             assert!(alone.iter().zip(&values).all(|(x, y)| (x - y).abs() < 1e-12 * gram.norm_l2()));
             let scaled = Mat::from_fn(columns, columns, |i, j| vectors[(i, j)] * values[j]);
             near(&multiply(scaled.as_ref(), vectors.transpose()), &gram);
-            let found = solve_positive(gram.clone(), gram).unwrap();
+            let found = solve_positive(gram.clone().as_mut(), gram).unwrap();
             assert!((&found - Mat::<f64>::identity(columns, columns)).norm_l2() < 1e-6);
         }
     }
@@ -130,8 +131,8 @@ mod tests {
         let (q, r) = thin_qr(a.as_ref());
         near(&multiply(q.as_ref(), r.as_ref()), &a);
         near(&multiply(q.transpose(), q.as_ref()), &Mat::identity(3, 3));
-        let negative = Mat::from_fn(2, 2, |i, j| if i == j { -1.0 } else { 0.0 });
-        assert_eq!(solve_positive(negative, Mat::identity(2, 2)), None);
+        let mut negative = Mat::from_fn(2, 2, |i, j| if i == j { -1.0 } else { 0.0 });
+        assert_eq!(solve_positive(negative.as_mut(), Mat::identity(2, 2)), None);
         let mut indefinite = Mat::from_fn(3, 3, |i, j| if i == j { [2.0, 1.0, -1.0][i] } else { 0.0 });
         assert_eq!(cholesky(indefinite.as_mut(), &|| true), Ok(Some(2)));
         assert_eq!(cholesky(indefinite.as_mut(), &|| false), Err(Error::Interrupted));

@@ -245,8 +245,7 @@ impl Error {
             }
             Self::OtherBase { residual, .. } => {
                 return Some(format!(
-                    "give `{0}` as the model; for an adapter of the original, `rankine adapter convert` takes it with \
-                     `--residual {0}`",
+                    "give `{0}` as the model; for an adapter of the original, `rankine adapter convert` reads both",
                     residual.display()
                 ));
             }

@@ -69,4 +69,5 @@ pub use loading::{
 pub use metrics::Metrics;
 pub use path::{Examiner, PathPoint, barrier};
 pub use recipe::{DataSection, DistillSection, Modules, Recipe, TargetSection, TaskName, TrainSection};
+pub use residual::residual_of;
 pub use run::{Notice, Outcome, Source, fine_tune};

@@ -77,9 +77,13 @@ pub fn open_adapter(base: &Path, folder: &Path) -> Result<Adapter> {
     Ok(adapter)
 }
 
-/// An error when the adapter in `folder` stands on the residual base of its run, and `base` is another model.
+/// An error when the adapter in `folder` stands on the residual base of its run, and `base` is another model: it would run, and
+/// be wrong.
 pub fn check_base(base: &Path, folder: &Path, config: &AdapterConfig) -> Result<()> {
-    residual::check(base, folder, config)
+    match residual::residual_of(base, folder, config) {
+        Some(residual) => Err(Error::OtherBase { adapter: folder.to_owned(), residual }),
+        None => Ok(()),
+    }
 }
 
 /// The tokenizer and chat template of a model; its ending tokens are those of the configuration too.

@@ -98,21 +98,23 @@ pub(crate) fn write(
     original.write(&Residual { original: original.tensors(), left }, None, folder, watch)
 }
 
-/// An error when the adapter in `folder` stands on a residual and `model` is another model: it would run, and be wrong.
-pub(crate) fn check(model: &Path, folder: &Path, config: &AdapterConfig) -> Result<()> {
+/// The residual that the adapter in `folder` stands on, where `model` is another model. It may not be there.
+pub fn residual_of(model: &Path, folder: &Path, config: &AdapterConfig) -> Option<PathBuf> {
     let named = config.base_model.as_deref().map(Path::new);
     if named.and_then(Path::file_name).is_none_or(|name| name != FOLDER) {
-        return Ok(());
+        return None;
     }
     let places = [folder.join(FOLDER), folder.join("..").join(FOLDER)];
-    let there = |place: &PathBuf| place.join("config.json").is_file();
-    let residual = places.into_iter().find(there).or(named.map(PathBuf::from)).unwrap_or_default();
+    let residual = places
+        .into_iter()
+        .find(|place| place.join("config.json").is_file())
+        .or(named.map(PathBuf::from))
+        .unwrap_or_default();
     let same = fs_err::canonicalize(&residual)
         .and_then(|residual| Ok(residual == fs_err::canonicalize(model)?))
         .unwrap_or(false);
-    if same { Ok(()) } else { Err(Error::OtherBase { adapter: folder.to_owned(), residual }) }
+    (!same).then_some(residual)
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -184,13 +184,17 @@ fn adapters_on_an_altered_base_are_converted_for_the_original() {
     settings["base_model_name_or_path"] = "start/residual".into();
     std::fs::write(&config, settings.to_string()).unwrap();
     let convert = ["adapter", "convert", "trained", "--base", "./model", "--output"];
-    refused(folder, &[&convert[..], &["x"]].concat(), "--residual start/residual");
+    refused(folder, &["merge", "./model", "trained", "--output", "x"], "`start/residual`");
     let initial = json(folder, &[&convert[..], &["initial", "--initial", "start"]].concat());
     assert!(initial["relative_error"].as_f64().unwrap() < 2e-6, "{initial}");
-    let residual = ["residual", "--residual", "start/residual"];
-    refused(folder, &[&convert[..], &residual].concat(), "full rank");
-    let residual = json(folder, &[&convert[..], &residual, &["--rank", "8"]].concat());
-    assert!(residual["rank"] == 8 && residual["relative_error"].as_f64().unwrap() < 1e-4, "{residual}");
+    let residual = json(folder, &[&convert[..], &["residual", "--residual", "start/residual"]].concat());
+    assert!(residual["relative_error"].as_f64().unwrap() < 1e-4, "{residual}");
+    let found = run(folder, &[&convert[..], &["found"]].concat());
+    let said = words(&found.stderr);
+    assert!(found.status.success() && said.contains("`start/residual`, which is read too"), "{said}");
+    let weights =
+        |adapter: &str| std::fs::read(folder.join(adapter).join("adapter_model.safetensors")).unwrap();
+    assert!(weights("found") == weights("residual"));
     let merge = |base: &str, adapter: &str, output: &str| {
         let output = run(folder, &["merge", base, adapter, "--output", output]);
         assert!(output.status.success(), "{}", words(&output.stderr));

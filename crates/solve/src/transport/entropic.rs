@@ -13,13 +13,15 @@
 use super::{Coupling, Plan, Transport};
 use crate::Result;
 use faer::{Mat, MatMut};
-use rankine_kernels::{columns, gibbs};
+use rankine_kernels::{columns, gibbs, memory};
 use rayon::prelude::*;
 
 /// Entries of a block, at least: a few times what handing over to another thread costs.
 const BLOCK: usize = 16 * 1024;
 /// Blocks at most; each holds 2·n numbers.
 const BLOCKS: usize = 64;
+/// Entries of a plan for whose room it is worth asking the system.
+const LARGE: usize = 1 << 20;
 /// Sums outside may have lost what counts.
 const SAFE: std::ops::RangeInclusive<f64> = 1e-280..=1e280;
 
@@ -127,8 +129,11 @@ impl Potentials {
         products.fold((-smoothing, smoothing), |(dual, size), x| (dual + x, size + x.abs()))
     }
 
-    /// The plan with its cost.
+    /// The plan with its cost; what a solver had beside the cost should be dropped before, so that the plan takes its place.
     pub fn plan(self, problem: &Transport) -> Plan {
+        if LARGE <= self.source.len() * self.target.len() {
+            memory::give_back();
+        }
         let mut plan = Mat::zeros(self.source.len(), self.target.len());
         self.fill(problem, &mut plan);
         let plan = Coupling::from(plan);

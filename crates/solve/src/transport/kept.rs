@@ -4,10 +4,13 @@
 //!
 //! The diagonal is that of the whole plan, so the matrix is diagonally dominant and positive semidefinite, and the sum over
 //! entries is free of the cancellation that diag(P·1)·x + P·y has where x ≈ −y. Memory: 12 bytes an entry that is kept, or 8 an
-//! entry of the plan where that is less, O(n).
+//! entry of the plan where that is less, O(n). Room for the plan is asked for once; what of it is not written takes no memory.
+
+mod block;
 
 use super::Transport;
 use super::entropic::Potentials;
+use block::{Block, add_product};
 use rankine_kernels::{columns, gibbs};
 use rayon::prelude::*;
 
@@ -17,41 +20,25 @@ const SHARED: usize = 64 * 1024;
 const BLOCKS: usize = 16;
 /// Entries that a threshold is estimated from.
 const SAMPLE: usize = 64 * 1024;
-/// Bytes of an entry with its row.
-const LISTED: usize = size_of::<u32>() + size_of::<f64>();
-/// Bytes of an entry that has its place.
-const PLACED: usize = size_of::<f64>();
 
 /// Entries of the plan by columns.
 #[derive(Clone, Debug)]
 pub struct Kept {
     blocks: Vec<Block>,
+    /// Of all blocks, one after the other; [n · m].
+    room: Vec<f64>,
+    /// 0 … n − 1, the rows of a column that is whole.
+    every: Vec<u32>,
     /// Columns of a block; the last may have fewer.
     width: usize,
 }
 
-/// Entries of a few columns.
-#[derive(Clone, Debug, Default)]
-struct Block {
-    /// Where each column ends.
-    ends: Vec<usize>,
-    /// Rows of the entries; where the columns are whole, those of each of them.
-    rows: Vec<u32>,
-    /// P_ij; where the columns are whole, 0 for what is not kept.
-    values: Vec<f64>,
-    /// Whether every entry has its place, as that takes less memory than the rows of what is kept.
-    whole: bool,
-    /// How many are kept.
-    count: usize,
-    /// The block's share of a product; [n].
-    product: Vec<f64>,
-}
-
 impl Kept {
-    /// Nothing, of a problem with so many columns.
-    pub fn new(columns: usize) -> Self {
+    /// Nothing, of a problem with so many rows and columns.
+    pub fn new(rows: usize, columns: usize) -> Self {
         let width = columns.div_ceil(BLOCKS);
-        Self { blocks: vec![Block::default(); columns.div_ceil(width)], width }
+        let blocks = vec![Block::default(); columns.div_ceil(width)];
+        Self { blocks, room: vec![0.0; rows * columns], every: (0..rows as u32).collect(), width }
     }
 
     /// How many there are.
@@ -85,41 +72,50 @@ impl Kept {
             place *= 2;
         }
         if count < self.len() {
-            // They are moved, and found again: a copy would be a second plan.
-            let values = self.blocks.iter_mut().flat_map(|block| std::mem::take(&mut block.values));
-            let mut values: Vec<f64> = values.collect();
+            let values = self.gathered_values();
             let least = *values.select_nth_unstable_by(count.max(1) - 1, |a, b| b.total_cmp(a)).1;
-            drop(values);
             self.scan(problem, at, least);
         }
         self.exponentiate(at.regularization);
     }
 
+    /// The numbers that a scan found, moved together: another scan has to follow, as a copy would be a second plan.
+    fn gathered_values(&mut self) -> &mut [f64] {
+        let (mut end, stride) = (0, self.stride());
+        for (k, block) in self.blocks.iter().enumerate() {
+            let filled = block.filled();
+            self.room.copy_within(k * stride..k * stride + filled, end);
+            end += filled;
+        }
+        &mut self.room[..end]
+    }
+
     /// Keeps what has f + g − c of at least `limit`, and that number for its value.
     fn scan(&mut self, problem: &Transport, at: &Potentials, limit: f64) {
         let width = self.width;
-        self.blocks.par_iter_mut().zip(at.target.par_chunks(width)).enumerate().with_max_len(1).for_each(
-            |(k, (block, target))| {
+        self.parts_mut().zip(at.target.par_chunks(width)).enumerate().with_max_len(1).for_each(
+            |(k, ((block, room), target))| {
                 let columns = (k * width..).zip(target);
                 let columns = columns.map(|(j, &potential)| (problem.column(j), potential));
-                block.take(columns, &at.source, (limit, at.source.len() * target.len()));
+                block.take(columns, &at.source, limit, room);
             },
         );
     }
 
     /// Makes entries of the plan of what was found.
     fn exponentiate(&mut self, regularization: f64) {
-        self.blocks.par_iter_mut().with_max_len(1).for_each(|block| {
-            block.values.iter_mut().for_each(|value| *value /= regularization);
-            gibbs::exp(&mut block.values);
+        self.parts_mut().with_max_len(1).for_each(|(block, room)| {
+            let values = &mut room[..block.filled()];
+            values.iter_mut().for_each(|value| *value /= regularization);
+            gibbs::exp(values);
         });
     }
 
     /// Subtracts the row and column sums of what is kept; sums: [n + m].
     pub fn subtract_sums(&self, sums: &mut [f64], rows: usize) {
         let (sums, column_sums) = sums.split_at_mut(rows);
-        for (block, column_sums) in self.blocks.iter().zip(column_sums.chunks_mut(self.width)) {
-            for (column, column_sum) in block.columns().zip(column_sums) {
+        for ((block, room), column_sums) in self.parts().zip(column_sums.chunks_mut(self.width)) {
+            for (column, column_sum) in block.columns(room, &self.every).zip(column_sums) {
                 for (&row, value) in column.0.iter().zip(column.1) {
                     sums[row as usize] -= value;
                     *column_sum -= value;
@@ -130,8 +126,8 @@ impl Kept {
 
     /// Every entry with its row and its column, which is counted from the number of rows on.
     pub fn edges(&self, rows: usize) -> Vec<(f64, usize, usize)> {
-        let columns = self.blocks.iter().flat_map(Block::columns).zip(rows..);
-        let edges = columns.flat_map(|((places, values), column)| {
+        let columns = self.parts().flat_map(|(block, room)| block.columns(room, &self.every));
+        let edges = columns.zip(rows..).flat_map(|((places, values), column)| {
             places.iter().zip(values).map(move |(&row, &value)| (value, row as usize, column))
         });
         edges.collect()
@@ -142,118 +138,47 @@ impl Kept {
         out.iter_mut().zip(rest.iter().zip(d)).for_each(|(out, (rest, d))| *out = rest * d);
         let shared = SHARED <= self.len();
         let ((d, others), (out, columns)) = (d.split_at(rows), out.split_at_mut(rows));
+        let (width, stride, every) = (self.width, self.stride(), &self.every);
         if !shared {
-            let parts = others.chunks(self.width).zip(columns.chunks_mut(self.width));
-            for (block, (others, columns)) in self.blocks.iter().zip(parts) {
-                block.add_product(d, others, out, columns);
+            let parts = others.chunks(width).zip(columns.chunks_mut(width));
+            for ((block, room), (others, columns)) in self.parts().zip(parts) {
+                add_product(block.columns(room, every), (d, others), (out, columns));
             }
             return;
         }
-        let parts = others.par_chunks(self.width).zip(columns.par_chunks_mut(self.width));
-        self.blocks.par_iter_mut().zip(parts).with_max_len(1).for_each(|(block, (others, columns))| {
+        let parts = others.par_chunks(width).zip(columns.par_chunks_mut(width));
+        let blocks = self.blocks.par_iter_mut().zip(self.room.par_chunks(stride));
+        blocks.zip(parts).with_max_len(1).for_each(|((block, room), (others, columns))| {
             let mut product = std::mem::take(&mut block.product);
             product.clear();
             product.resize(rows, 0.0);
-            block.add_product(d, others, &mut product, columns);
+            add_product(block.columns(room, every), (d, others), (&mut product, columns));
             block.product = product;
         });
         self.blocks.iter().for_each(|block| columns::add_scaled(out, 1.0, &block.product));
     }
-}
 
-impl Block {
-    fn clear(&mut self) {
-        // Beside room for every value there is none for many rows.
-        if std::mem::take(&mut self.whole) {
-            self.values = Vec::new();
-        }
-        self.ends.clear();
-        self.rows.clear();
-        self.values.clear();
+    /// Numbers in the room of a block.
+    fn stride(&self) -> usize {
+        self.every.len() * self.width
     }
 
-    /// Takes of columns (cost, potential), which have so many entries, what reaches the limit.
-    fn take<'a>(
-        &mut self,
-        columns: impl Iterator<Item = (&'a [f64], f64)> + Clone,
-        source: &[f64],
-        (limit, entries): (f64, usize),
-    ) {
-        self.clear();
-        for (cost, target) in columns.clone() {
-            self.scan(cost, source, target, limit);
-            if PLACED * entries < LISTED * self.values.len() {
-                return self.take_whole(columns, source, (limit, entries));
-            }
-        }
-        self.count = self.values.len();
+    /// The blocks with their room.
+    fn parts(&self) -> impl Iterator<Item = (&Block, &[f64])> {
+        self.blocks.iter().zip(self.room.chunks(self.stride()))
     }
 
-    /// The same with a place for every entry; −∞ is in those of the others.
-    fn take_whole<'a>(
-        &mut self,
-        columns: impl Iterator<Item = (&'a [f64], f64)>,
-        source: &[f64],
-        (limit, entries): (f64, usize),
-    ) {
-        self.clear();
-        self.whole = true;
-        self.count = 0;
-        self.rows = (0..source.len() as u32).collect();
-        self.values.reserve_exact(entries);
-        for (cost, target) in columns {
-            for (cost, source) in cost.iter().zip(source) {
-                let found = source + target - cost;
-                self.count += usize::from(limit <= found);
-                self.values.push(if limit <= found { found } else { f64::NEG_INFINITY });
-            }
-            self.ends.push(self.values.len());
-        }
-    }
-
-    /// Appends a column: where f + g − c reaches the limit, the row and that number.
-    fn scan(&mut self, cost: &[f64], source: &[f64], target: f64, limit: f64) {
-        const LANES: usize = 8;
-        let far = |cost: &f64, source: &f64| source + target - cost;
-        for (at, (costs, sources)) in cost.chunks(LANES).zip(source.chunks(LANES)).enumerate() {
-            if !costs.iter().zip(sources).fold(false, |any, (c, f)| any | (limit <= far(c, f))) {
-                continue;
-            }
-            for (row, (c, f)) in (at * LANES..).zip(costs.iter().zip(sources)) {
-                if limit <= far(c, f) {
-                    self.rows.push(row as u32);
-                    self.values.push(far(c, f));
-                }
-            }
-        }
-        self.ends.push(self.values.len());
-    }
-
-    /// Rows and values of every column.
-    fn columns(&self) -> impl Iterator<Item = (&[u32], &[f64])> {
-        let begins = std::iter::once(0).chain(self.ends.iter().copied());
-        begins.zip(&self.ends).map(|(begin, &end)| {
-            let rows = if self.whole { &self.rows[..] } else { &self.rows[begin..end] };
-            (rows, &self.values[begin..end])
-        })
-    }
-
-    fn add_product(&self, d: &[f64], others: &[f64], out: &mut [f64], columns: &mut [f64]) {
-        for (((rows, values), other), column) in self.columns().zip(others).zip(columns) {
-            let mut sum = 0.0;
-            for (&row, value) in rows.iter().zip(values) {
-                let flow = value * (d[row as usize] + other);
-                out[row as usize] += flow;
-                sum += flow;
-            }
-            *column += sum;
-        }
+    /// The same, to write.
+    fn parts_mut(&mut self) -> impl IndexedParallelIterator<Item = (&mut Block, &mut [f64])> {
+        let stride = self.stride();
+        self.blocks.par_iter_mut().zip(self.room.par_chunks_mut(stride))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use block::values_of;
     use faer::Mat;
 
     const ROWS: usize = 6;
@@ -288,7 +213,7 @@ mod tests {
         let (problem, at) = measured();
         let mut plan = Mat::zeros(ROWS, COLUMNS);
         at.fill(&problem, &mut plan);
-        let mut kept = Kept::new(COLUMNS);
+        let mut kept = Kept::new(ROWS, COLUMNS);
         for threshold in [0.0, 1e-3, 1e-2, 2.0] {
             kept.gather(&problem, &at, threshold);
             let found = matrix(&mut kept, &at);
@@ -312,7 +237,7 @@ mod tests {
         at.fill(&problem, &mut plan);
         let mut values: Vec<f64> = (0..COLUMNS).flat_map(|j| plan.col_as_slice(j).to_vec()).collect();
         values.sort_by(|a, b| b.total_cmp(a));
-        let mut kept = Kept::new(COLUMNS);
+        let mut kept = Kept::new(ROWS, COLUMNS);
         for count in [1, 12, 40, ROWS * COLUMNS] {
             kept.gather_largest(&problem, &at, count);
             let least = values[count - 1] * (1.0 - 1e-12);
@@ -334,10 +259,12 @@ mod tests {
         let (problem, at) = large();
         let mut plan = Mat::zeros(300, 310);
         at.fill(&problem, &mut plan);
-        let mut kept = Kept::new(310);
+        let mut kept = Kept::new(300, 310);
+        // More than two thirds take less memory with a place for each.
         let check = |kept: &Kept| {
-            let held = kept.blocks.iter().map(|block| 8 * block.values.len() + 4 * block.rows.len());
-            assert!(held.sum::<usize>() <= 8 * 300 * 310 + BLOCKS * 4 * 300);
+            for (block, room) in kept.parts() {
+                assert_eq!(block.whole, values_of(room.len()) < block.count);
+            }
         };
         for threshold in [0.0, 2.2e-3, 2.8e-3, 3.5e-3, 5e-3] {
             kept.gather(&problem, &at, threshold);
@@ -355,7 +282,7 @@ mod tests {
     #[test]
     fn shared_products_are_the_same() {
         let (problem, at) = large();
-        let mut kept = Kept::new(310);
+        let mut kept = Kept::new(300, 310);
         kept.gather(&problem, &at, 0.0);
         assert!(SHARED <= kept.len());
         let (d, rest): (Vec<f64>, _) = ((0..610).map(|i| (i % 13) as f64).collect(), vec![0.0; 610]);

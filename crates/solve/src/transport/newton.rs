@@ -42,6 +42,8 @@ impl Default for Newton {
 pub struct State {
     ascent: Ascent,
     annealing: Annealing,
+    /// Of the system of a step; [k, k], or empty before the first.
+    matrix: Mat<f64>,
 }
 
 impl Iterate<Transport> for Newton {
@@ -54,23 +56,32 @@ impl Iterate<Transport> for Newton {
 
     fn start(&self, problem: &Transport, from: Option<&Plan>, _: &Pulse<'_>) -> Result<State> {
         let (annealing, at) = Annealing::begin(problem, from, self.warmup, self.annealing)?;
-        Ok(State { ascent: Ascent::new(at), annealing })
+        Ok(State { ascent: Ascent::new(at), annealing, matrix: Mat::new() })
     }
 
     fn step(&self, problem: &Transport, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         if state.annealing.goes_on() {
             return Ok(state.annealing.sweep(problem, &mut state.ascent.at).0);
         }
-        Ok(state.ascent.step(problem, |system, direction| direct(problem, &system, direction).is_some()))
+        let State { ascent, matrix, .. } = state;
+        Ok(ascent.step(problem, |system, direction| direct(problem, &system, matrix, direction).is_some()))
     }
 
     fn finish(&self, problem: &Transport, state: State) -> Result<Plan> {
-        Ok(state.ascent.at.plan(problem))
+        let State { ascent, matrix, .. } = state;
+        // The plan takes its place.
+        drop(matrix);
+        Ok(ascent.at.plan(problem))
     }
 }
 
 /// Solves the system; `None` where it is not positive definite.
-fn direct(problem: &Transport, system: &System<'_>, direction: &mut [f64]) -> Option<()> {
+fn direct(
+    problem: &Transport,
+    system: &System<'_>,
+    matrix: &mut Mat<f64>,
+    direction: &mut [f64],
+) -> Option<()> {
     let System { at, gradient, shift, .. } = *system;
     let rows = at.source.len();
     let by_rows = at.target.len() <= rows;
@@ -80,7 +91,12 @@ fn direct(problem: &Transport, system: &System<'_>, direction: &mut [f64]) -> Op
     let panels = Panels { problem, at, by_rows, roots: sums.iter().map(root).collect() };
     // What has no mass keeps a 1 on the diagonal, and with it a direction of 0.
     let diagonal = |j: usize| if 0.0 < rest[j] { damped(rest[j]) } else { 1.0 };
-    let mut matrix = Mat::from_fn(rest.len(), rest.len(), |i, j| if i == j { diagonal(i) } else { 0.0 });
+    matrix.resize_with(rest.len(), rest.len(), |_, _| 0.0);
+    for j in 0..rest.len() {
+        let column = matrix.col_as_slice_mut(j);
+        column[j..].fill(0.0);
+        column[j] = diagonal(j);
+    }
     let (given, right) = ordered(by_rows, gradient.split_at(rows));
     let mut gone = Mat::from_fn(given.len(), 1, |i, _| given[i] * panels.roots[i]);
     let mut right = Mat::from_fn(right.len(), 1, |j, _| right[j]);
@@ -91,7 +107,7 @@ fn direct(problem: &Transport, system: &System<'_>, direction: &mut [f64]) -> Op
         let part = gone.as_ref().subrows(range.start, range.len());
         matmul(right.as_mut(), Accum::Add, panel, part, -1.0, Par::Seq);
     });
-    let right = solve_positive(matrix, right)?;
+    let right = solve_positive(matrix.as_mut(), right)?;
     panels.each(|range, panel| {
         let part = gone.as_mut().subrows_mut(range.start, range.len());
         matmul(part, Accum::Add, panel.transpose(), right.as_ref(), -1.0, Par::Seq);
@@ -168,7 +184,7 @@ mod tests {
                 .collect();
             let mut d = vec![f64::NAN; rows + columns];
             let system = System { at: &at, gradient: &gradient, shift: 0.5, error: 1.0 };
-            direct(&problem, &system, &mut d).unwrap();
+            direct(&problem, &system, &mut Mat::new(), &mut d).unwrap();
             let mut plan = Mat::zeros(rows, columns);
             at.fill(&problem, &mut plan);
             for i in 0..rows {

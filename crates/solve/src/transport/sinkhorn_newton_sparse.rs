@@ -83,7 +83,7 @@ impl Iterate<Transport> for SinkhornNewtonSparse {
     fn start(&self, problem: &Transport, from: Option<&Plan>, _: &Pulse<'_>) -> Result<State> {
         self.threshold.check(problem)?;
         let (annealing, at) = Annealing::begin(problem, from, self.warmup, self.annealing)?;
-        let kept = Kept::new(at.target.len());
+        let kept = Kept::new(at.source.len(), at.target.len());
         let (warm, solver) = (!annealing.goes_on(), ConjugateGradient::default());
         let ascent = Ascent::new(at);
         Ok(State { ascent, annealing, warm, kept, solver, rest: Vec::new(), inverse: Vec::new() })

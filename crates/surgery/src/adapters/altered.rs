@@ -2,8 +2,10 @@
 //!
 //!     Δ = R + s·b·a − W        R: the altered base, W: the base; with DoRA R + s·b·a is scaled as always
 //!
-//! What is altered may be anything, such as rounding to four bits, so Δ is of full rank and is cut. Every matrix counts that is
-//! another one in R, adapted or not; where it is only W rounded to the type of R, it is the same, unless it is adapted. What else
+//! What is altered may be anything. Where a product was taken out, as by PiSSA, Δ is of low rank but for the rounding of R and of
+//! the sum, and is kept exactly: singular values up to u·(longest row + longest column of R + s·b·a) are rounding, with u the unit
+//! roundoff of the type of R and some of f32. Rounding to four bits makes it of full rank, and it is cut. Every matrix counts that
+//! is another one in R, adapted or not; where it is only W rounded to the type of R, it is the same, unless it is adapted. What else
 //! differs has no place in a LoRA and is an error. A base that the adapter brings along stands in the place of W: whoever loads
 //! the result loads it too. Weights are read one at a time a thread.
 
@@ -17,7 +19,7 @@ use crate::progress::in_groups;
 use crate::{Error, Result, Stage, Watch};
 use indexmap::IndexMap;
 use rankine_checkpoint::adapter::{LayerKind, LowRank, Origin, modules_of};
-use rankine_checkpoint::{Adapter, Pair, TensorInfo, Tensors, ends};
+use rankine_checkpoint::{Adapter, Dtype, Pair, TensorInfo, Tensors, ends};
 use rankine_kernels::reduce;
 
 /// A matrix that is changed.
@@ -41,14 +43,17 @@ pub(super) fn convert(
 ) -> Result<Conversion> {
     let unlike = |difference| BeginningFault::Unlike { difference: Box::new(difference) };
     let pair = Pair::of(base, altered).map_err(unlike)?;
-    if let (Keep::Exact, Some(path)) = (keep, adapter.low_rank.keys().next()) {
-        return Err(Error::FullRank { module: path.clone() });
-    }
     let merged = Merged::begun(base, adapter, Beginning::Residual(altered), watch)?;
     let places: Vec<(String, Place)> = places(pair, adapter, watch)?.into_iter().collect();
     let cut = Cut::of(base, adapter, keep);
     let mut progress = cut.progress(places.len());
-    let work = |(path, place): &(String, Place)| place.change(path, base, &merged)?.compress(path, keep);
+    let work = |(path, place): &(String, Place)| {
+        let (change, rounding) = place.change(path, base, (&merged, altered))?;
+        match keep {
+            Keep::Exact => change.above(path, rounding),
+            Keep::Rank(_) | Keep::Energy(_) => change.compress(path, keep),
+        }
+    };
     let pieces = progress.in_groups(&places, work, watch)?;
     let parts = places.into_iter().zip(pieces).map(|((path, place), piece)| place.part(path, piece));
     let mut conversion = cut.assemble(parts.collect(), &mut progress, watch)?;
@@ -129,6 +134,27 @@ fn differs(pair: Pair<'_>, name: &str, info: &TensorInfo) -> Result<bool> {
     Ok(false)
 }
 
+/// Relative error of a number stored so, and of the few sums in f32 that lead to it and from it.
+fn unit_roundoff(dtype: Dtype) -> f64 {
+    let sums = 4.0 * 2f64.powi(-24);
+    sums + match dtype {
+        Dtype::F16 => 2f64.powi(-11),
+        Dtype::Bf16 => 2f64.powi(-8),
+        _ => 2f64.powi(-24),
+    }
+}
+
+/// The length of the longest row and of the longest column together: random numbers of that size, with any signs, have a
+/// spectral norm near it.
+fn lengths(values: &[f32], columns: usize) -> f64 {
+    let (mut longest, mut squares) = (0.0f64, vec![0.0; columns]);
+    for row in values.chunks(columns.max(1)) {
+        longest = longest.max(reduce::sum_of_squares(row));
+        squares.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x).powi(2));
+    }
+    longest.sqrt() + squares.into_iter().fold(0.0, f64::max).sqrt()
+}
+
 /// The base that the adapter brings along for the tensor `name`; embedding and head of a tied model share the one that is
 /// loaded last, the head's.
 fn brought<'a>(adapter: &'a Adapter, tied: Option<&str>, name: &str) -> Option<&'a [f32]> {
@@ -139,7 +165,13 @@ fn brought<'a>(adapter: &'a Adapter, tied: Option<&str>, name: &str) -> Option<&
 }
 
 impl Place<'_> {
-    fn change(&self, path: &str, base: &dyn Tensors, merged: &Merged) -> Result<Change> {
+    /// The change, and what rounding adds to its singular values.
+    fn change(
+        &self,
+        path: &str,
+        base: &dyn Tensors,
+        (merged, altered): (&Merged, &dyn Tensors),
+    ) -> Result<(Change, f64)> {
         let name = format!("{path}.weight");
         let after = ends::stored(merged.infos(), &name);
         let [rows, columns] =
@@ -147,12 +179,15 @@ impl Place<'_> {
         let mut values = vec![0.0; rows * columns];
         merged.read_into(after, &mut values)?;
         merged.release(after, 0..rows);
+        let infos = altered.infos();
+        let dtype = infos.get(ends::stored(infos, &name)).map_or(Dtype::F32, |info| info.dtype);
+        let rounding = unit_roundoff(dtype) * lengths(&values, columns);
         match self.brought {
             Some(brought) if brought.len() == values.len() => reduce::axpy(-1.0, brought, &mut values),
             Some(_) => return Err(Error::Factors { module: path.to_owned() }),
             None => subtract(base, ends::stored(base.infos(), &name), columns, &mut values)?,
         }
-        Ok(Change::of_stored(values, [rows, columns], self.transposed))
+        Ok((Change::of_stored(values, [rows, columns], self.transposed), rounding))
     }
 
     fn part(&self, path: String, piece: Piece) -> Part {

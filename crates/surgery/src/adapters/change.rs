@@ -166,6 +166,25 @@ impl Change {
         Ok(Piece::measured(product, before, whole))
     }
 
+    /// All of a change of low rank but for rounding, whose singular values are up to `rounding`.
+    pub fn above(self, path: &str, rounding: f64) -> Result<Piece> {
+        let [outputs, inputs] = self.sides();
+        let whole = self.dense();
+        let svd = svd(&whole, outputs, inputs)
+            .map_err(|source| Error::Decomposition { name: path.to_owned(), source })?;
+        let rank = svd.s.iter().filter(|&&s| rounding < f64::from(s)).count();
+        // Factors that take no less than the matrix are none.
+        if outputs * inputs <= rank * (outputs + inputs) {
+            return Err(Error::FullRank { module: path.to_owned() });
+        }
+        if rank == 0 {
+            // Nothing was changed: what is left of a difference of rounded numbers is not told as a change that was lost.
+            let product = Product { b: vec![0.0; outputs], a: vec![0.0; inputs], rank: 1, outputs, inputs };
+            return Ok(Piece { product, before: Some(0), squares: 0.0, error: 0.0 });
+        }
+        Ok(Piece::measured(Product::leading(&svd, rank), Some(rank), whole))
+    }
+
     /// The factors as they are, where there are such.
     pub fn whole(self, path: &str) -> Result<Piece> {
         match self {

@@ -42,7 +42,7 @@ impl Error {
             Self::Setting { name, .. } => return setting_hint(name),
             Self::FullRank { .. } => {
                 "say how much of it to keep, with `--rank` or `--energy`; changes of DoRA, of kinds that scale or rotate weights, and \
-                 on an altered base are so"
+                 on a rounded or otherwise altered base are so"
             }
             Self::NotLinear { .. } => {
                 "merge it in Python with peft's `merge_and_unload`; or convert a copy of the adapter without this module"

@@ -113,6 +113,32 @@ fn the_altered_base_gives_the_same_change() {
     }
 }
 
+/// A product that was taken out leaves a change of low rank, which needs no cut.
+#[test]
+fn the_altered_base_of_a_product_is_undone_exactly() {
+    let base = base(BASE);
+    for name in ["pissa_niter", "pissa_niter_patterns", "lora_ga"] {
+        let [initial, trained] = begun(name);
+        let expected = from(base.tensors(), &trained, Beginning::Initial(&initial), Keep::Exact).unwrap();
+        let altered = altered(&base, &initial, 0.0);
+        let made = from(base.tensors(), &trained, Beginning::Residual(&altered), Keep::Exact).unwrap();
+        assert_eq!(made.modules.len(), expected.modules.len(), "{name}");
+        for (made_of, other) in made.modules.iter().zip(&expected.modules) {
+            let path = &made_of.module;
+            assert!(made_of.rank == other.rank && made_of.relative < 5e-6, "{name}: {made_of:?}, {other:?}");
+            let (tolerance, context) = (1e-5 * other.norm, format!("{name}: {path}"));
+            assert_close!(changes(&made, path), changes(&expected, path), absolute = tolerance, "{context}");
+        }
+        // Before the training there is no change but rounding.
+        let start = from(base.tensors(), &initial, Beginning::Residual(&altered), Keep::Exact).unwrap();
+        assert!(start.relative == 0.0 && start.modules.iter().all(|module| module.norm == 0.0), "{name}");
+    }
+    let [initial, trained] = begun("pissa_niter_dora");
+    let altered = altered(&base, &initial, 0.0);
+    let error = from(base.tensors(), &trained, Beginning::Residual(&altered), Keep::Exact).unwrap_err();
+    assert!(matches!(error, Error::FullRank { .. }), "{error}");
+}
+
 /// Rounded weights, as those of LoftQ and QLoRA: whatever the initialisation is called.
 #[test]
 fn rounding_is_part_of_the_change_and_its_cut_is_told() {

@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 ///
 /// Of initialisations that altered the base, `pissa` and `olora` are undone from the base alone. `pissa_niter_N`, `corda` and
 /// `lora_ga` need the adapter as it was before the training, with --initial: exact, of twice the rank at most. `loftq`, and any
-/// adapter that was trained on a residual or a quantised base, needs that base, with --residual, and --rank or --energy. `eva`,
-/// `mica`, `orthogonal` and `gaussian` leave the base alone.
+/// adapter that was trained on a residual or a quantised base, needs that base: the one that `rankine init` or `rankine train` left
+/// beside the adapter is found, others are given with --residual. A rounded base needs --rank or --energy. `eva`, `mica`, `orthogonal` and `gaussian` leave the base alone.
 ///
 /// Of peft's other kinds, ADALORA, DELORA, HRA, MISS, OSF, VBLORA, VERA and small LOHA and LOKR are factors already; BOFT, IA3,
 /// OFT, RANDLORA, SHIRA, `bat` of MISS and large LOHA and LOKR are of full rank and need --rank or --energy. Convolutions of LORA,
@@ -45,7 +45,7 @@ pub struct Convert {
     /// initialisation took out of the base
     #[arg(long, value_name = "DIR", conflicts_with = "residual")]
     initial: Option<PathBuf>,
-    /// The altered base that the adapter was trained on, such as what `rankine train --keep-residual` left in `residual`
+    /// The altered base that the adapter was trained on, where it is not the one that it names
     #[arg(long, value_name = "MODEL")]
     residual: Option<String>,
     #[command(flatten)]
@@ -59,8 +59,9 @@ Examples:
   rankine adapter convert runs/pissa --base smollm2-135m --output runs/plain
   rankine adapter convert runs/pissa --base smollm2-135m --rank 16 --output runs/small --dry-run
   rankine adapter convert downloaded/dora --base ./model --energy 0.99 --output runs/lora --json
+  rankine adapter convert start --base smollm2-135m --output runs/plain
   rankine adapter convert runs/niter --base ./model --initial runs/niter-start --output runs/plain
-  rankine adapter convert runs/qpissa --base ./model --residual runs/qpissa/residual --rank 32 --output runs/plain";
+  rankine adapter convert runs/loftq --base ./model --residual ./model-4bit --rank 32 --output runs/plain";
 
 /// Kinds of adapters that can be made.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -113,8 +114,11 @@ impl Convert {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Kind::Lora = self.to;
         let path = model::find(context, &self.base)?;
-        let residual = self.residual.as_ref().map(|residual| model::find(context, residual)).transpose()?;
-        let source = self.source(residual.as_deref().unwrap_or(&path))?;
+        let source = self.source()?;
+        let residual = self.residual(context, &path, &source)?;
+        if let (Source::Lora(adapter), None) = (&source, &self.initial) {
+            rankine_run::check_base(residual.as_deref().unwrap_or(&path), &self.adapter, &adapter.config)?;
+        }
         let initial = self.initial.as_deref().map(Adapter::open).transpose()?;
         let base = self.model(&path, &source)?;
         let altered = residual.as_deref().map(|residual| self.model(residual, &source)).transpose()?;
@@ -122,11 +126,12 @@ impl Convert {
         // The adapter may name the base or the altered one.
         let config = &source.adapter().config;
         let is_of_base = adapters::other_base((&self.base, &path), &self.adapter, config).is_none();
-        let ground = match self.residual.as_deref().zip(residual.as_deref()) {
-            Some(altered) if !is_of_base => altered,
-            _ => (self.base.as_str(), path.as_path()),
+        let named = |altered: &Path| self.residual.clone().unwrap_or_else(|| altered.display().to_string());
+        let (name, place) = match residual.as_deref() {
+            Some(altered) if !is_of_base => (named(altered), altered),
+            _ => (self.base.clone(), path.as_path()),
         };
-        adapters::warn(context, ground, &self.adapter, source.adapter());
+        adapters::warn(context, (&name, place), &self.adapter, source.adapter());
         let converting = || format!("while converting `{}`", self.adapter.display());
         let read = [Some(&self.adapter), Some(&path), self.initial.as_ref(), residual.as_ref()];
         let output = self.output.output(read.into_iter().flatten().cloned().collect());
@@ -158,17 +163,30 @@ impl Convert {
         Ok(Exit::Done)
     }
 
-    /// The adapter, which must stand on the model at `ground` unless its beginning is told.
-    fn source(&self, ground: &Path) -> anyhow::Result<Source> {
+    /// The adapter.
+    fn source(&self) -> anyhow::Result<Source> {
         Ok(match OtherKind::open(&self.adapter)? {
             Some(other) if self.initial.is_some() || self.residual.is_some() => {
                 let message = format!("adapters of type `{}` stand on the base as it is", other.kind());
                 return Err(Failure::with_hint(message, "leave `--initial` and `--residual` out").into());
             }
             Some(other) => Source::Other(Box::new(other)),
-            None if self.initial.is_some() => Source::Lora(Box::new(Adapter::open(&self.adapter)?)),
-            None => Source::Lora(Box::new(rankine_run::open_adapter(ground, &self.adapter)?)),
+            None => Source::Lora(Box::new(Adapter::open(&self.adapter)?)),
         })
+    }
+
+    /// The altered base: the one that is given, or that the adapter says it was trained on, where that is still there.
+    fn residual(&self, context: &Context, base: &Path, source: &Source) -> anyhow::Result<Option<PathBuf>> {
+        if let Some(residual) = &self.residual {
+            return model::find(context, residual).map(Some);
+        }
+        let (Source::Lora(adapter), None) = (source, &self.initial) else { return Ok(None) };
+        let own = rankine_run::residual_of(base, &self.adapter, &adapter.config).filter(|own| own.is_dir());
+        if let Some(own) = &own {
+            let (adapter, own) = (self.adapter.display(), own.display());
+            context.say(format!("note: `{adapter}` was trained on `{own}`, which is read too"));
+        }
+        Ok(own)
     }
 
     /// A model with the head that the adapter brings.

@@ -116,6 +116,8 @@ impl<Q: Question> Asked<Q> {
         let watching = Watching::new(context, &options.limits);
         let posed = question.settle(posed, &watching)?;
         let from = options.start.as_deref().map(|path| question.start(&posed, path)).transpose()?;
+        // Files in another type or order left copies behind.
+        rankine_kernels::memory::give_back();
         let report = watching.solve(&choice, &posed.problem, from.as_ref(), stop)?;
         if let Some(path) = &options.output {
             question.write(&posed, &report.solution, path)?;

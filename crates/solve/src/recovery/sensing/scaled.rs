@@ -72,5 +72,5 @@ pub(super) fn divided(gradient: &Mat<f64>, x: MatRef<'_, f64>, damping: f64) -> 
     let mut gram = multiply(x.transpose(), x);
     let trace: f64 = (0..gram.ncols()).map(|c| gram[(c, c)]).sum();
     (0..gram.ncols()).for_each(|c| gram[(c, c)] += damping + JITTER * trace);
-    Some(solve_positive(gram, gradient.transpose().to_owned())?.transpose().to_owned())
+    Some(solve_positive(gram.as_mut(), gradient.transpose().to_owned())?.transpose().to_owned())
 }
