@@ -245,7 +245,8 @@ impl Error {
             }
             Self::OtherBase { residual, .. } => {
                 return Some(format!(
-                    "give `{0}` as the model; for an adapter of the original, `rankine adapter convert` reads both",
+                    "give `{0}` as the model; where it lies elsewhere now, write its place into `base_model_name_or_path` of \
+                     `adapter_config.json`; `rankine adapter convert` makes an adapter of the original",
                     residual.display()
                 ));
             }

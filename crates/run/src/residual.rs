@@ -98,23 +98,23 @@ pub(crate) fn write(
     original.write(&Residual { original: original.tensors(), left }, None, folder, watch)
 }
 
-/// The residual that the adapter in `folder` stands on, where `model` is another model. It may not be there.
+/// The residual that the adapter in `folder` stands on, where `model` is another model: the one that its configuration names or,
+/// where that is gone, the one beside it. Where none of them is there, `model` is told from it by its name alone.
 pub fn residual_of(model: &Path, folder: &Path, config: &AdapterConfig) -> Option<PathBuf> {
-    let named = config.base_model.as_deref().map(Path::new);
-    if named.and_then(Path::file_name).is_none_or(|name| name != FOLDER) {
-        return None;
+    let named = config.base_model.as_deref().map(PathBuf::from).filter(|named| is_called_so(named))?;
+    let places = [named.clone(), folder.join(FOLDER), folder.join("..").join(FOLDER)];
+    match places.into_iter().find(|place| place.join("config.json").is_file()) {
+        Some(residual) => {
+            (fs_err::canonicalize(&residual).ok() != fs_err::canonicalize(model).ok()).then_some(residual)
+        }
+        None => (!fs_err::canonicalize(model).is_ok_and(|model| is_called_so(&model))).then_some(named),
     }
-    let places = [folder.join(FOLDER), folder.join("..").join(FOLDER)];
-    let residual = places
-        .into_iter()
-        .find(|place| place.join("config.json").is_file())
-        .or(named.map(PathBuf::from))
-        .unwrap_or_default();
-    let same = fs_err::canonicalize(&residual)
-        .and_then(|residual| Ok(residual == fs_err::canonicalize(model)?))
-        .unwrap_or(false);
-    (!same).then_some(residual)
 }
+
+fn is_called_so(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == FOLDER)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +143,29 @@ mod tests {
         fn release(&self, name: &str, rows: Range<usize>) {
             self.released.lock().unwrap().push((name.to_owned(), rows));
         }
+    }
+
+    #[test]
+    fn a_residual_is_the_one_that_is_named_then_the_one_beside() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        for model in ["model", "a/residual", "b/residual"] {
+            fs_err::create_dir_all(at(model)).unwrap();
+            fs_err::write(at(model).join("config.json"), "{}").unwrap();
+        }
+        let of = |model: &str, folder: &str, named: &str| {
+            let config = AdapterConfig { base_model: Some(named.to_owned()), ..AdapterConfig::default() };
+            residual_of(&at(model), &at(folder), &config)
+        };
+        let named = at("a/residual").display().to_string();
+        assert_eq!(of("model", "b", &named), Some(at("a/residual")));
+        assert_eq!(of("b/residual", "b/trained", &named), Some(at("a/residual")));
+        assert_eq!(of("a/residual", "b/trained", &named), None);
+        assert_eq!(of("model", "b", "gone/residual"), Some(at("b/residual")));
+        assert_eq!(of("b/residual", "b", "gone/residual"), None);
+        assert_eq!(of("model", "c", "gone/residual"), Some("gone/residual".into()));
+        assert_eq!(of("a/residual", "c", "gone/residual"), None);
+        assert_eq!(of("model", "b", "owner/model"), None);
     }
 
     #[test]

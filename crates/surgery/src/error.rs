@@ -110,6 +110,17 @@ pub enum Error {
         /// How the base was altered.
         initialisation: Initialisation,
     },
+    /// Directions that an initialisation took out cannot be told from others.
+    #[error(
+        "singular values {rank} and {} of `{name}` are equal: which directions the initialisation took out cannot be found again",
+        rank + 1
+    )]
+    Ambiguous {
+        /// The weight.
+        name: String,
+        /// Rank of the adapter there.
+        rank: usize,
+    },
     /// What is said of how the training of an adapter began cannot be.
     #[error(transparent)]
     Beginning(Box<crate::BeginningFault>),

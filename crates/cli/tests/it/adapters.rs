@@ -185,8 +185,7 @@ fn adapters_on_an_altered_base_are_converted_for_the_original() {
     std::fs::write(&config, settings.to_string()).unwrap();
     let convert = ["adapter", "convert", "trained", "--base", "./model", "--output"];
     refused(folder, &["merge", "./model", "trained", "--output", "x"], "`start/residual`");
-    let initial = json(folder, &[&convert[..], &["initial", "--initial", "start"]].concat());
-    assert!(initial["relative_error"].as_f64().unwrap() < 2e-6, "{initial}");
+    refused(folder, &[&convert[..], &["x", "--initial", "start"]].concat(), "leave `--initial` out");
     let residual = json(folder, &[&convert[..], &["residual", "--residual", "start/residual"]].concat());
     assert!(residual["relative_error"].as_f64().unwrap() < 1e-4, "{residual}");
     let found = run(folder, &[&convert[..], &["found"]].concat());
@@ -195,6 +194,18 @@ fn adapters_on_an_altered_base_are_converted_for_the_original() {
     let weights =
         |adapter: &str| std::fs::read(folder.join(adapter).join("adapter_model.safetensors")).unwrap();
     assert!(weights("found") == weights("residual"));
+    let write = |settings: &Value| std::fs::write(&config, settings.to_string()).unwrap();
+    // What alters the residual once more is converted for it first.
+    let mut altering = settings.clone();
+    altering["init_lora_weights"] = "pissa".into();
+    write(&altering);
+    for given in [&[][..], &["--residual", "start/residual"]] {
+        refused(folder, &[&convert[..], &["x"], given].concat(), "`--base start/residual`");
+    }
+    settings["base_model_name_or_path"] = "./model".into();
+    write(&settings);
+    let initial = json(folder, &[&convert[..], &["initial", "--initial", "start"]].concat());
+    assert!(initial["relative_error"].as_f64().unwrap() < 2e-6, "{initial}");
     let merge = |base: &str, adapter: &str, output: &str| {
         let output = run(folder, &["merge", base, adapter, "--output", output]);
         assert!(output.status.success(), "{}", words(&output.stderr));
@@ -214,13 +225,23 @@ fn adapters_on_an_altered_base_are_converted_for_the_original() {
     );
     init(folder, "other", &["--method", "pissa", "--alpha", "8"]);
     refused(folder, &[&convert[..], &["x", "--initial", "other"]].concat(), "the scale of");
-    let vera = Path::new(env!("CARGO_MANIFEST_DIR")).join("../surgery/tests/fixtures/kinds/vera");
-    let vera = ["adapter", "convert", vera.to_str().unwrap(), "--base", "./model", "--output", "x"];
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../surgery/tests/fixtures/kinds/vera");
+    let vera = ["adapter", "convert", fixture.to_str().unwrap(), "--base", "./model", "--output", "x"];
     refused(folder, &[&vera[..], &["--initial", "start"]].concat(), "`VERA` stand on the base as it is");
+    std::fs::create_dir(folder.join("vera")).unwrap();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        std::fs::copy(fixture.join(name), folder.join("vera").join(name)).unwrap();
+    }
+    let config = folder.join("vera/adapter_config.json");
+    let mut other: Value = serde_json::from_str(&std::fs::read_to_string(&config).unwrap()).unwrap();
+    other["base_model_name_or_path"] = "start/residual".into();
+    std::fs::write(&config, other.to_string()).unwrap();
+    let vera = ["adapter", "convert", "vera", "--base", "./model", "--output", "x"];
+    refused(folder, &vera, "`--base start/residual`");
+    let checked = run(folder, &["adapter", "check", "vera", "--base", "./model"]);
+    assert!(words(&checked.stdout).contains("residual base `start/residual`"), "{}", words(&checked.stdout));
     assert!(!folder.join("x").exists());
     // Where it names the base itself, nothing is told of the altered one.
-    settings["base_model_name_or_path"] = "./model".into();
-    std::fs::write(&config, settings.to_string()).unwrap();
     let quiet = ["x", "--residual", "start/residual", "--rank", "8"];
     let output = run(folder, &[&convert[..], &quiet].concat());
     let said = words(&output.stderr);

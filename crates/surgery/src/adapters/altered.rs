@@ -50,7 +50,10 @@ pub(super) fn convert(
     let work = |(path, place): &(String, Place)| {
         let (change, rounding) = place.change(path, base, (&merged, altered))?;
         match keep {
-            Keep::Exact => change.above(path, rounding),
+            // What was taken out and what came to it.
+            Keep::Exact => {
+                change.above(path, rounding, 2 * place.low_rank.map_or(0, |low_rank| low_rank.rank))
+            }
             Keep::Rank(_) | Keep::Energy(_) => change.compress(path, keep),
         }
     };

@@ -166,15 +166,15 @@ impl Change {
         Ok(Piece::measured(product, before, whole))
     }
 
-    /// All of a change of low rank but for rounding, whose singular values are up to `rounding`.
-    pub fn above(self, path: &str, rounding: f64) -> Result<Piece> {
+    /// All of a change of low rank but for rounding, whose singular values are up to `rounding`. Factors of at most the rank
+    /// `expected` are such whatever the sides are; larger ones have to take less than the matrix.
+    pub fn above(self, path: &str, rounding: f64, expected: usize) -> Result<Piece> {
         let [outputs, inputs] = self.sides();
         let whole = self.dense();
         let svd = svd(&whole, outputs, inputs)
             .map_err(|source| Error::Decomposition { name: path.to_owned(), source })?;
         let rank = svd.s.iter().filter(|&&s| rounding < f64::from(s)).count();
-        // Factors that take no less than the matrix are none.
-        if outputs * inputs <= rank * (outputs + inputs) {
+        if expected < rank && outputs * inputs <= rank * (outputs + inputs) {
             return Err(Error::FullRank { module: path.to_owned() });
         }
         if rank == 0 {
@@ -268,5 +268,26 @@ pub(crate) fn check(path: &str, low_rank: &LowRank) -> Result<()> {
     match whole && vectors.all(|vector| vector.len() == outputs) {
         true => Ok(()),
         false => Err(Error::Factors { module: path.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn factors_as_large_as_the_matrix_are_taken_where_they_are_expected() {
+        const SIDE: usize = 8;
+        // Of rank 5, for which factors have 80 numbers and the matrix 64.
+        let values: Vec<f32> = (0..SIDE * SIDE)
+            .map(|at| if at % (SIDE + 1) == 0 && at / SIDE < 5 { (at + 1) as f32 } else { 0.0 })
+            .collect();
+        let change = || Change::Dense(values.clone(), [SIDE; 2]);
+        let piece = change().above("w", 1e-6, 6).unwrap();
+        assert_eq!((piece.before, piece.product.rank), (Some(5), 5));
+        assert!(piece.error < 1e-9 * piece.squares);
+        assert!(matches!(change().above("w", 1e-6, 0), Err(Error::FullRank { .. })));
+        // With what is below as rounding three are left.
+        assert_eq!(change().above("w", 18.5, 0).unwrap().before, Some(3));
     }
 }

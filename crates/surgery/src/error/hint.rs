@@ -64,6 +64,9 @@ impl Error {
             Self::NotInGguf { obstacle, .. } => obstacle.hint(),
             Self::OtherShape { .. } => "only adapters of one base can be combined",
             Self::AlteredBase { initialisation, .. } => initialisation.way_back(),
+            Self::Ambiguous { .. } => {
+                "give the adapter as it was before the training, with `rankine adapter convert --initial`"
+            }
             Self::Beginning(fault) => return Some(fault.hint()),
             Self::Factors { .. } => "read the adapter again from its folder",
             Self::BiasShape { .. } => "this adapter was made for another base model",

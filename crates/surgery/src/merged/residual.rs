@@ -7,7 +7,8 @@
 //! Neither of the first two is in the adapter's file: peft recomputes them from the base when it loads the adapter, and so do
 //! we. Signs of singular vectors are free and do not matter, because only the product counts. Departure: peft decomposes in
 //! f32, we in f64. Where σ_r and σ_{r+1} lie close together an f32 SVD mixes their vectors: on SmolLM2-135M, with a gap of
-//! 6e-5·σ₁ in one weight, peft's residual is 2e-3 off there, and its logits 1.6e-3.
+//! 6e-5·σ₁ in one weight, peft's residual is 2e-3 off there, and its logits 1.6e-3. Where they are equal but for rounding nobody
+//! can say which were taken out, and that is an error.
 
 use crate::adapters::Product;
 use crate::{Error, Result};
@@ -34,6 +35,16 @@ pub(crate) enum How {
     Qr,
 }
 
+/// Gap of singular values over the largest, below which an f32 decomposition takes any directions between them.
+const GAP: f32 = 3e-7;
+
+/// Whether the last of the `rank` largest singular values cannot be told from the next.
+fn is_ambiguous(s: &[f32], rank: usize) -> bool {
+    let limit = GAP * s.first().copied().unwrap_or(0.0);
+    let pair = rank.checked_sub(1).and_then(|last| Some((s.get(last)?, s.get(rank)?)));
+    pair.is_some_and(|(last, next)| limit < *last && last - next <= limit)
+}
+
 impl Residual {
     pub fn new(how: How, rank: usize, scaling: f32) -> Self {
         Self { how: Some(how), rank, scaling, factors: None }
@@ -54,20 +65,27 @@ impl Residual {
     /// Decomposes the weight `name`, of `height` rows.
     pub fn prepare(&mut self, name: &str, weight: &[f32], height: usize) -> Result<()> {
         let width = weight.len().checked_div(height).unwrap_or(0);
-        let decomposed = match self.how {
+        let failed = |source| Error::Decomposition { name: name.to_owned(), source };
+        self.factors = Some(match self.how {
             None => return Ok(()),
-            Some(How::Svd) => truncated(weight, height, width, self.rank, Truncation::Exact).map(|svd| {
-                let scaled =
-                    svd.u.chunks_exact(svd.rank).flat_map(|row| row.iter().zip(&svd.s).map(|(u, s)| u * s));
-                (scaled.collect(), svd.vt)
-            }),
-            Some(How::Qr) => qr(weight, height, width, self.rank).map(|mut qr| {
+            Some(How::Svd) => {
+                let more = (self.rank + 1).min(height).min(width);
+                let svd = truncated(weight, height, width, more, Truncation::Exact).map_err(failed)?;
+                if is_ambiguous(&svd.s, self.rank) {
+                    return Err(Error::Ambiguous { name: name.to_owned(), rank: self.rank });
+                }
+                let leading = |row: &[f32]| {
+                    row.iter().zip(&svd.s).take(self.rank).map(|(u, s)| u * s).collect::<Vec<_>>()
+                };
+                let left = svd.u.chunks_exact(svd.rank).flat_map(leading).collect();
+                (left, svd.vt[..self.rank.min(svd.rank) * width].to_vec())
+            }
+            Some(How::Qr) => {
+                let mut qr = qr(weight, height, width, self.rank).map_err(failed)?;
                 qr.q.iter_mut().for_each(|q| *q *= self.scaling);
                 (qr.q, qr.r)
-            }),
-        };
-        let failed = |source| Error::Decomposition { name: name.to_owned(), source };
-        self.factors = Some(decomposed.map_err(failed)?);
+            }
+        });
         Ok(())
     }
 
@@ -82,5 +100,20 @@ impl Residual {
         let Some((left, right)) = &self.factors else { return };
         let left = Matrix::new(&left[rows.start * self.rank..rows.end * self.rank], rows.len(), self.rank);
         matmul(out, left, Matrix::new(right, self.rank, right.len() / self.rank), -1.0, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_singular_values_cannot_be_told_apart() {
+        assert!(is_ambiguous(&[2.0, 1.0, 1.0], 2) && is_ambiguous(&[1.0; 4], 3));
+        // The last there is, what is nothing anyway, and what is told apart.
+        assert!(
+            !is_ambiguous(&[1.0; 3], 3) && !is_ambiguous(&[1.0, 0.0, 0.0], 2) && !is_ambiguous(&[0.0; 2], 1)
+        );
+        assert!(!is_ambiguous(&[2.0, 1.0, 1.0 - 1e-5], 2));
     }
 }

@@ -116,10 +116,9 @@ impl Check {
             }
         }
         let inspection = Inspection::of(&self.adapter, base.tensors()).with_context(checking)?;
-        let stands =
-            inspection.config.as_ref().map(|config| rankine_run::check_base(&path, &self.adapter, config));
         let kind = other.as_ref().ok().and_then(Option::as_ref);
         let config = inspection.config.as_ref().or(kind.map(|other| &other.rest().config));
+        let stands = config.map(|config| rankine_run::check_base(&path, &self.adapter, config));
         let note = config.and_then(|config| adapters::other_base((&self.base, &path), &self.adapter, config));
         let mut answer = Answer::new(self.adapter.clone(), inspection);
         answer.notes.extend(note.map(|note| Note { reader: Reader::Everyone.word(), note }));

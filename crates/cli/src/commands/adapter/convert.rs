@@ -116,8 +116,8 @@ impl Convert {
         let path = model::find(context, &self.base)?;
         let source = self.source()?;
         let residual = self.residual(context, &path, &source)?;
-        if let (Source::Lora(adapter), None) = (&source, &self.initial) {
-            rankine_run::check_base(residual.as_deref().unwrap_or(&path), &self.adapter, &adapter.config)?;
+        if residual.is_none() {
+            rankine_run::check_base(&path, &self.adapter, &source.adapter().config)?;
         }
         let initial = self.initial.as_deref().map(Adapter::open).transpose()?;
         let base = self.model(&path, &source)?;
@@ -168,7 +168,9 @@ impl Convert {
         Ok(match OtherKind::open(&self.adapter)? {
             Some(other) if self.initial.is_some() || self.residual.is_some() => {
                 let message = format!("adapters of type `{}` stand on the base as it is", other.kind());
-                return Err(Failure::with_hint(message, "leave `--initial` and `--residual` out").into());
+                let hint = "leave `--initial` and `--residual` out; where that was an altered base, convert it for that one first, and \
+                            what comes of it with `--residual`";
+                return Err(Failure::with_hint(message, hint).into());
             }
             Some(other) => Source::Other(Box::new(other)),
             None => Source::Lora(Box::new(Adapter::open(&self.adapter)?)),
@@ -177,16 +179,47 @@ impl Convert {
 
     /// The altered base: the one that is given, or that the adapter says it was trained on, where that is still there.
     fn residual(&self, context: &Context, base: &Path, source: &Source) -> anyhow::Result<Option<PathBuf>> {
+        let config = &source.adapter().config;
+        let in_two_steps = |place: &Path| {
+            let (adapter, place) = (self.adapter.display(), place.display());
+            let message =
+                format!("`{adapter}` changes `{place}`, on which it was trained, in a way of its own");
+            let hint = format!(
+                "convert it for `{place}` first (`--base {place}`), and what comes of it for the original"
+            );
+            anyhow::Error::from(Failure::with_hint(message, hint))
+        };
         if let Some(residual) = &self.residual {
-            return model::find(context, residual).map(Some);
+            let place = model::find(context, residual)?;
+            // The base that it names is altered on loading; one that the initialisation left is not.
+            let named = config.base_model.as_deref().and_then(|named| Path::new(named).canonicalize().ok());
+            let is_named = named.is_some() && named == place.canonicalize().ok();
+            return if is_named && config.initialisation.alters_base() {
+                Err(in_two_steps(&place))
+            } else {
+                Ok(Some(place))
+            };
         }
-        let (Source::Lora(adapter), None) = (source, &self.initial) else { return Ok(None) };
-        let own = rankine_run::residual_of(base, &self.adapter, &adapter.config).filter(|own| own.is_dir());
-        if let Some(own) = &own {
-            let (adapter, own) = (self.adapter.display(), own.display());
-            context.say(format!("note: `{adapter}` was trained on `{own}`, which is read too"));
+        let Some(own) = rankine_run::residual_of(base, &self.adapter, config).filter(|own| own.is_dir())
+        else {
+            return Ok(None);
+        };
+        let (adapter, place) = (self.adapter.display(), own.display());
+        if self.initial.is_some() {
+            let message =
+                format!("`{adapter}` was trained on `{place}`, which tells what was taken out of the base");
+            return Err(Failure::with_hint(message, "leave `--initial` out").into());
         }
-        Ok(own)
+        if matches!(source, Source::Other(_)) || config.initialisation.alters_base() {
+            let message =
+                format!("`{adapter}` changes `{place}`, on which it was trained, in a way of its own");
+            let hint = format!(
+                "convert it for `{place}` first (`--base {place}`), and what comes of it for the original"
+            );
+            return Err(Failure::with_hint(message, hint).into());
+        }
+        context.say(format!("note: `{adapter}` was trained on `{place}`, which is read too"));
+        Ok(Some(own))
     }
 
     /// A model with the head that the adapter brings.
