@@ -35,6 +35,12 @@ pub enum Fault {
         /// The type, in NumPy's words.
         found: String,
     },
+    /// Numbers where texts are needed.
+    #[error("texts are expected; found the type `{found}`")]
+    NotText {
+        /// The type, in NumPy's words.
+        found: String,
+    },
     /// Complex numbers where real ones are needed.
     #[error("the numbers are complex; real ones are expected")]
     Complex,
@@ -44,6 +50,20 @@ pub enum Fault {
         /// The shape.
         shape: Vec<usize>,
         /// The most that is read.
+        limit: usize,
+    },
+    /// A matrix by its entries that is longer or wider than what is read.
+    #[error(
+        "line {line}: a matrix of {rows} rows and {columns} columns; {limit} of each are the most that is read"
+    )]
+    Sides {
+        /// The line that says so.
+        line: usize,
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+        /// The most of either that is read.
         limit: usize,
     },
     /// A file that holds more or fewer numbers than it announces.
@@ -170,6 +190,7 @@ impl Fault {
                 "write the array with `numpy.save(path, array)`"
             }
             Self::Type { .. } => "convert it first: `numpy.save(path, array.astype(\"float64\"))`",
+            Self::NotText { .. } => "write names as texts: `numpy.array(names, dtype=str)`",
             Self::Complex => "give the real part, where that is meant: `numpy.save(path, array.real)`",
             Self::Length { .. } | Self::Archive { .. } => "the file is damaged or cut off: write it again",
             Self::NoArray { .. } => "rename the array, or give an archive that holds it alone",
@@ -185,6 +206,7 @@ impl Fault {
             Self::Outside { .. } => {
                 "rows and columns count from 1; a symmetric matrix has its lower triangle only"
             }
+            Self::Sides { .. } => "leave out empty rows and columns, and number the others anew",
             Self::Entries { .. } => "the file is cut off, or its size line is wrong: write it again",
             Self::Empty => "give a file with at least one line of numbers",
             Self::TooLarge { .. } | Self::Shape { .. } => return None,

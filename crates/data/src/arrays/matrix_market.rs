@@ -11,7 +11,7 @@
 //! given by their places alone, as 1.
 
 use super::text::{self, lines, number, shortened};
-use super::{Array, Fault, Matrix, Sparse, count};
+use super::{Array, Fault, Matrix, SIDE_LIMIT, Sparse, count};
 use crate::error::Result;
 use std::io::Write;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub fn read(path: &Path) -> Result<Matrix> {
 /// As [`read`], from text.
 ///
 /// # Errors
-/// [`Fault::Banner`], [`Fault::Field`], [`Fault::Fields`], [`Fault::Outside`], [`Fault::Entries`], [`Fault::TooLarge`].
+/// [`Fault::Banner`], [`Fault::Field`], [`Fault::Fields`], [`Fault::Outside`], [`Fault::Entries`], [`Fault::Sides`], [`Fault::TooLarge`].
 pub fn parse(text: &str) -> Result<Matrix, Fault> {
     let first = text.lines().next().unwrap_or_default();
     let words: Vec<String> = first.split_whitespace().map(str::to_ascii_lowercase).collect();
@@ -61,6 +61,9 @@ pub fn parse(text: &str) -> Result<Matrix, Fault> {
     let shape = Shape { rows, columns, symmetric };
     if form == "array" {
         return shape.array(line, lines).map(Matrix::Dense);
+    }
+    if SIDE_LIMIT < rows.max(columns) {
+        return Err(Fault::Sides { line, rows, columns, limit: SIDE_LIMIT });
     }
     let entries = shape.entries(lines, pattern)?;
     let (expected, found) = (size(2)?, entries.len());

@@ -23,6 +23,10 @@ use std::path::Path;
 /// The most numbers of an array that are read, or made of a sparse matrix: 16 GiB.
 pub const LIMIT: usize = 1 << 31;
 
+/// The most rows, and the most columns, of a matrix that is read by its entries. However few these are, whatever is made of it
+/// has vectors as long: 2 GiB each.
+pub const SIDE_LIMIT: usize = 1 << 28;
+
 /// A complex number: real and imaginary part.
 pub type Complex = [f64; 2];
 

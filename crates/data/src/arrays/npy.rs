@@ -9,7 +9,7 @@
 //! above 2⁵³ are rounded. Written is row-major, in double precision, value by value: no second copy is made.
 
 use super::number::Number;
-use super::{Array, Complex, Fault, at, count};
+use super::{Array, Complex, Fault, LIMIT, at, count};
 use crate::error::{Result, io};
 use std::{
     io::{BufReader, Read, Write},
@@ -19,8 +19,10 @@ use std::{
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Headers of plain arrays have about 100 bytes.
 const HEADER_LIMIT: u64 = 1 << 16;
-/// Bytes that are read at a time: a multiple of every size of a number.
+/// Bytes that are read at a time, or as many as make whole numbers.
 const CHUNK: usize = 1 << 16;
+/// Bytes of a letter of a text.
+const LETTER: usize = 4;
 /// What the length of everything before the numbers is a multiple of.
 const ALIGNMENT: usize = 64;
 
@@ -78,11 +80,11 @@ pub fn read_complex(path: &Path) -> Result<Array<Complex>> {
 /// As [`read`].
 pub fn parse(mut reader: impl Read, path: &Path) -> Result<Array> {
     let header = Header::read(&mut reader, path)?;
-    if header.number.is_complex() {
+    let (number, layout) = header.number(path)?;
+    if number.is_complex() {
         return Err(at(path, Fault::Complex));
     }
-    let part = header.number.part();
-    header.array(reader, part, path)
+    header.array(reader, (layout, number.part()), path)
 }
 
 /// As [`read_complex`], from bytes; `path` stands in messages.
@@ -91,15 +93,38 @@ pub fn parse(mut reader: impl Read, path: &Path) -> Result<Array> {
 /// As [`read`].
 pub fn parse_complex(mut reader: impl Read, path: &Path) -> Result<Array<Complex>> {
     let header = Header::read(&mut reader, path)?;
-    let part = header.number.part();
-    if header.number.is_complex() {
+    let (number, layout) = header.number(path)?;
+    let part = number.part();
+    if number.is_complex() {
         let both = |bytes: &[u8]| {
             let (real, imaginary) = bytes.split_at(bytes.len() / 2);
             [part(real), part(imaginary)]
         };
-        return header.array(reader, both, path);
+        return header.array(reader, (layout, both), path);
     }
-    header.array(reader, |bytes: &[u8]| [part(bytes), 0.0], path)
+    header.array(reader, (layout, |bytes: &[u8]| [part(bytes), 0.0]), path)
+}
+
+/// The vector of texts in a file as [`encode_text`] makes it, from bytes; `path` stands in messages.
+///
+/// # Errors
+/// As [`read`]; [`Fault::NotText`] where there are numbers.
+pub fn parse_text(mut reader: impl Read, path: &Path) -> Result<Vec<String>> {
+    let header = Header::read(&mut reader, path)?;
+    let layout = header.text(path)?;
+    let letter = |bytes: &[u8]| {
+        let code = bytes.try_into().map_or(0, u32::from_le_bytes);
+        char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+    };
+    let text = |bytes: &[u8]| {
+        let padded: String = bytes.chunks_exact(LETTER).map(letter).collect();
+        padded.trim_end_matches('\0').to_owned()
+    };
+    let Array { shape, values } = header.array(reader, (layout, text), path)?;
+    match shape.len() {
+        1 => Ok(values),
+        _ => Err(at(path, Fault::Shape { found: shape, expected: "a vector" })),
+    }
 }
 
 /// The file of an array.
@@ -159,11 +184,21 @@ fn preamble(descr: &str, shape: &[usize]) -> Vec<u8> {
 /// What a file says of its numbers.
 #[derive(Debug)]
 struct Header {
-    number: Number,
-    /// Whether the most significant byte comes first.
-    reversed: bool,
+    /// Their type in NumPy's words.
+    descr: String,
     fortran: bool,
     shape: Vec<usize>,
+}
+
+/// How the bytes of a number lie.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    /// Bytes of a number; at least 1.
+    bytes: usize,
+    /// Bytes of each part of it, which have an order of their own.
+    part_bytes: usize,
+    /// Whether the most significant byte comes first.
+    reversed: bool,
 }
 
 impl Header {
@@ -192,32 +227,50 @@ impl Header {
         Words { text, rest: text, start }.header().map_err(|fault| at(path, fault))
     }
 
-    /// The numbers after the header.
-    fn array<T: Copy>(
+    /// The type of real or complex numbers.
+    fn number(&self, path: &Path) -> Result<(Number, Layout)> {
+        let unknown = || at(path, Fault::Type { found: self.descr.clone() });
+        let (number, reversed) = Number::named(&self.descr).ok_or_else(unknown)?;
+        Ok((number, Layout { bytes: number.bytes(), part_bytes: number.part_bytes(), reversed }))
+    }
+
+    /// That of texts.
+    fn text(&self, path: &Path) -> Result<Layout> {
+        let unknown = || at(path, Fault::NotText { found: self.descr.clone() });
+        let parts = self.descr.split_once('U').filter(|(order, _)| ["<", ">"].contains(order));
+        let (order, letters) = parts.ok_or_else(unknown)?;
+        let letters = letters.parse::<u32>().ok().filter(|letters| 0 < *letters).ok_or_else(unknown)?;
+        Ok(Layout { bytes: LETTER * letters as usize, part_bytes: LETTER, reversed: order == ">" })
+    }
+
+    /// The numbers after the header, by the way in which they lie and what their bytes stand for.
+    fn array<T: Clone>(
         self,
         reader: impl Read,
-        convert: impl Fn(&[u8]) -> T,
+        (layout, convert): (Layout, impl Fn(&[u8]) -> T),
         path: &Path,
     ) -> Result<Array<T>> {
-        let Self { number, reversed, fortran, shape } = self;
+        let (Self { fortran, shape, .. }, Layout { bytes, part_bytes, reversed }) = (self, layout);
+        let too_large = || at(path, Fault::TooLarge { shape: shape.clone(), limit: LIMIT });
         let all = count(&shape).map_err(|fault| at(path, fault))?;
-        let expected = all * number.bytes();
+        let expected = all.checked_mul(bytes).ok_or_else(too_large)?;
+        let piece = (CHUNK / bytes).max(1) * bytes;
         let (mut values, mut chunk, mut found) = (Vec::<T>::new(), Vec::new(), 0);
         // Grows with what is really there, so that a lying header allocates nothing, and not beyond what is announced.
         let mut reader = reader.take(expected as u64 + 1);
         loop {
             chunk.clear();
-            reader.by_ref().take(CHUNK as u64).read_to_end(&mut chunk).map_err(io(path))?;
+            reader.by_ref().take(piece as u64).read_to_end(&mut chunk).map_err(io(path))?;
             found += chunk.len();
             if reversed {
-                chunk.chunks_exact_mut(number.part_bytes()).for_each(<[u8]>::reverse);
+                chunk.chunks_exact_mut(part_bytes).for_each(<[u8]>::reverse);
             }
-            let new = chunk.len() / number.bytes();
+            let new = chunk.len() / bytes;
             if values.capacity() - values.len() < new {
                 values.reserve_exact(values.len().max(new).min(all.saturating_sub(values.len())));
             }
-            values.extend(chunk.chunks_exact(number.bytes()).map(&convert));
-            if chunk.len() < CHUNK {
+            values.extend(chunk.chunks_exact(bytes).map(&convert));
+            if chunk.len() < piece {
                 break;
             }
         }
@@ -230,7 +283,7 @@ impl Header {
 }
 
 /// The values row after row of an array that lies column after column: its first axis innermost.
-fn row_major<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
+fn row_major<T: Clone>(values: &[T], shape: &[usize]) -> Vec<T> {
     let strides: Vec<usize> = shape
         .iter()
         .scan(1, |next, &size| {
@@ -241,7 +294,7 @@ fn row_major<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
         .collect();
     let (mut place, mut from) = (vec![0; shape.len()], 0);
     let next = |_: &T| {
-        let value = values[from];
+        let value = values[from].clone();
         for axis in (0..shape.len()).rev() {
             place[axis] += 1;
             from += strides[axis];
@@ -285,9 +338,7 @@ impl<'a> Words<'a> {
         let (Some(descr), Some(fortran), Some(shape)) = (descr, fortran, shape) else {
             return Err(self.fault("`descr`, `fortran_order` and `shape` are"));
         };
-        let named = Number::named(descr).ok_or_else(|| Fault::Type { found: descr.to_owned() });
-        let (number, reversed) = named?;
-        Ok(Header { number, reversed, fortran, shape })
+        Ok(Header { descr: descr.to_owned(), fortran, shape })
     }
 
     fn fault(&self, expected: &'static str) -> Fault {

@@ -61,6 +61,14 @@ impl Npz {
         self.read(name, |member, path| npy::parse_complex(member, path))
     }
 
+    /// A vector of texts, as [`Writer::add_text`] adds it.
+    ///
+    /// # Errors
+    /// [`Fault::NoArray`]; [`Fault::Archive`]; as [`npy::parse_text`].
+    pub fn text(&mut self, name: &str) -> Result<Vec<String>> {
+        self.read(name, |member, path| npy::parse_text(member, path))
+    }
+
     fn read<T>(&mut self, name: &str, parse: impl FnOnce(Member<'_>, &Path) -> Result<T>) -> Result<T> {
         let names = self.names();
         if !names.iter().any(|known| known == name) {

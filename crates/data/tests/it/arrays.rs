@@ -130,6 +130,22 @@ fn archives_hold_their_arrays_by_name() {
     assert_eq!(archive.array("left").unwrap(), matrix());
     assert_eq!(archive.array("counts").unwrap().values, [3.0, -4.0]);
     assert_eq!(fault(archive.array("users").unwrap_err()), Fault::Type { found: "<U1".to_owned() });
+    assert_eq!(archive.text("users").unwrap(), ["a"]);
+    assert_eq!(fault(archive.text("counts").unwrap_err()), Fault::NotText { found: "<i8".to_owned() });
+}
+
+#[test]
+fn texts_come_back_as_they_were() {
+    let texts: Vec<String> = (0..30_000).map(|n| format!("film {n} ε")).chain([String::new()]).collect();
+    let written = npy::encode_text(&texts);
+    let back = |bytes: &[u8]| npy::parse_text(bytes, Path::new("x"));
+    assert_eq!(back(&written).unwrap(), texts);
+    assert_eq!(back(&std::fs::read(fixture("text.npy")).unwrap()).unwrap(), ["a", "größe", ""]);
+    assert!(matches!(fault(back(&written[..written.len() - 4]).unwrap_err()), Fault::Length { .. }));
+    assert_eq!(back(&npy_file(">U2", &[0, 0, 0, b'a', 0, 0, 0, 0].repeat(2))).unwrap(), ["a", "a"]);
+    let huge = npy_file("<U4294967295", &[]);
+    assert!(matches!(fault(back(&huge).unwrap_err()), Fault::Length { .. }));
+    assert!(matches!(fault(back(&npy_file("<U0", &[])).unwrap_err()), Fault::NotText { .. }));
 }
 
 #[test]
@@ -269,6 +285,7 @@ fn matrix_market_is_held_to_its_sizes() {
         (general.replace("general", "symmetric") + "2 2 1\n1 2 1\n", "in the lower triangle of a 2 by 2"),
         (general.replace("coordinate", "array") + "2 2\n1\n", "line 3: 4 entries are announced; found 1"),
         (general.replace("coordinate", "array") + "4294967296 4294967296\n1\n", "makes more than"),
+        (format!("{general}9 4000000000 1\n1 1 1\n"), "line 3: a matrix of 9 rows and 4000000000 columns"),
     ] {
         let found = matrix_market::parse(&text).unwrap_err().to_string();
         assert!(found.contains(expected), "{text}: {found}");
@@ -371,6 +388,7 @@ proptest! {
     #[test]
     fn no_bytes_break_a_reader(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "[0-9a ,;:\n%.-]{0,80}") {
         let _ = npy::parse(bytes.as_slice(), Path::new("x"));
+        let _ = npy::parse_text(bytes.as_slice(), Path::new("x"));
         let _ = npy::parse([b"\x93NUMPY\x01\x00".as_slice(), &bytes].concat().as_slice(), Path::new("x"));
         let _ = csv::parse(&text);
         let _ = Ratings::parse(&text, None);

@@ -3,14 +3,15 @@
 use super::files;
 use super::options::{help, word};
 use super::question::{Facts, Posed, Question};
+use crate::errors::Failure;
 use anyhow::Result;
 use rankine_data::arrays::Array;
-use rankine_solve::Outcome;
 use rankine_solve::approximation::{
     Approximation, ApproximationSolver, Design, Family, LeastSquaresInSpace, Span, TensorSpace,
 };
+use rankine_solve::{Error, Outcome};
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Choose points at which a function is to be asked, for its best approximation in a space
 ///
@@ -66,6 +67,24 @@ impl Function {
     }
 }
 
+impl Approximate {
+    /// What is wrong with a space, by the level that makes it.
+    fn too_high(&self, error: Error) -> anyhow::Error {
+        let level = self.level;
+        let message = match error {
+            Error::Fit { name: "size", most, .. } => {
+                format!("`--level {level}` makes more than {most} functions")
+            }
+            Error::Fit { name: "degree", most, .. } => {
+                format!("`--level {level}` makes functions above the degree {most}")
+            }
+            _ => return error.into(),
+        };
+        let fewer = if 1 < self.dimensions { ", or fewer `--dimensions`" } else { "" };
+        Failure::with_hint(message, format!("give a smaller `--level`{fewer}")).into()
+    }
+}
+
 impl Question for Approximate {
     type Solvers = ApproximationSolver;
     type Known = ();
@@ -77,14 +96,19 @@ impl Question for Approximate {
         "volume-sampling"
     }
 
+    fn inputs(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     fn pose(&self) -> Result<Posed<Self>> {
-        let space = TensorSpace::products(self.family, self.dimensions, self.level, self.span)?;
+        let space = TensorSpace::products(self.family, self.dimensions, self.level, self.span);
+        let space = space.map_err(|error| self.too_high(error))?;
         let function = self.function;
         let value = move |point: &[f64]| function.map_or(0.0, |function| function.value(point));
         Ok(Posed { problem: LeastSquaresInSpace::new(space, value)?, known: () })
     }
 
-    fn lead(&self, posed: &Posed<Self>) -> String {
+    fn lead(&self, posed: &Posed<Self>, _: Option<&ApproximationSolver>) -> String {
         let space = posed.problem.space();
         format!("{} functions of {} coordinates", space.size(), space.dimensions())
     }

@@ -12,7 +12,6 @@ use super::sense::Sense;
 use super::show::{Last, json, number, words};
 use super::transport::Transport;
 use crate::memory::Peak;
-use crate::pages::PageFile;
 use crate::{Context, Exit};
 use anyhow::Result;
 use rankine_report::{Axis, Cell, Column, Level, Lines, Page, Series, Style, Table};
@@ -104,6 +103,9 @@ enum Ended {
         last: Last,
         /// At the peak, beside what was there before.
         peak_bytes: Option<u64>,
+        /// What it leaves out of the problem.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warning: Option<String>,
         facts: Map<String, Value>,
         #[serde(skip)]
         shown: Facts,
@@ -118,7 +120,7 @@ enum Ended {
 impl Comparison {
     /// Has every solver answer the question.
     pub fn run<Q: Question>(&self, context: &Context, question: &Q) -> Result<Exit> {
-        let file = PageFile::html(self.pages.html.as_deref(), Vec::new())?;
+        let file = self.pages.apart(None, question.inputs())?;
         let (posed, watching) = (question.pose()?, Watching::new(context, &self.limits));
         let posed = question.settle(posed, &watching)?;
         let mut all = Vec::new();
@@ -135,6 +137,7 @@ impl Comparison {
                         good: question.is_good(report.outcome),
                         last: Last::of(&report),
                         peak_bytes,
+                        warning: question.left_out(&choice),
                         facts: json(&shown),
                         shown,
                         trace: report.trace,
@@ -147,7 +150,7 @@ impl Comparison {
             }
         }
         let title = format!("Solvers of {}", Q::NAME);
-        let shown = || page(&title, question.lead(&posed), question.warning(&posed), &all);
+        let shown = || page(&title, question.lead(&posed, None), question.warning(&posed), &all);
         file.write(|| plotted(shown(), &all))?;
         match self.pages.json {
             true => context.show_json(&all)?,
@@ -192,8 +195,12 @@ fn page(title: &str, lead: String, warning: Option<String>, all: &[Fared]) -> Pa
     }
     page.table(table);
     for Fared { solver, ended } in all {
-        if let Ended::Refused { error } = ended {
-            page.note(Level::Note, format!("{solver}: {error}"));
+        let note = match ended {
+            Ended::Refused { error } => Some((Level::Note, format!("{solver}: {error}"))),
+            Ended::Answered { warning, .. } => warning.clone().map(|warning| (Level::Warning, warning)),
+        };
+        if let Some((level, text)) = note {
+            page.note(level, text);
         }
     }
     page

@@ -1,12 +1,13 @@
 //! `rankine solve complete`.
 
-use super::files;
 use super::options::{Watching, at_least_zero, help, settings};
-use super::question::{Facts, Posed, Question};
+use super::question::{Facts, Posed, Question, together};
+use super::{files, named};
 use crate::errors::Failure;
 use anyhow::{Context as _, Result};
 use rankine_data::arrays::npz::Writer;
-use rankine_data::arrays::{Array, Fault, Matrix, Ratings, Sparse};
+use rankine_data::arrays::{Array, Fault, LIMIT, Matrix, Ratings, Sparse};
+use rankine_random::Rng;
 use rankine_report::format;
 use rankine_solve::recovery::Factors;
 use rankine_solve::recovery::completion::{Completion, CompletionSolver, Entries, Entry, HiddenMatrix};
@@ -79,6 +80,8 @@ pub struct Known {
     truth: Option<Factors>,
     /// A line that is taken as a remark and reads as a rating.
     remark: Option<u32>,
+    /// How many users and items have something to start from, where that goes by their names.
+    started: Option<[usize; 2]>,
 }
 
 impl Complete {
@@ -101,7 +104,24 @@ impl Complete {
             },
             _ => known(&Array::read_matrix(path, "matrix")?),
         };
+        self.check_factors(&matrix, path)?;
         Ok((entries(&matrix)?, Known::default()))
+    }
+
+    /// An error where the factors of a matrix are larger than what is read, before anything of its sides is made: few entries may
+    /// announce long ones.
+    fn check_factors(&self, &Sparse { rows, columns, .. }: &Sparse, path: &Path) -> Result<()> {
+        let numbers = rows.saturating_add(columns).saturating_mul(self.rank);
+        if numbers <= LIMIT {
+            return Ok(());
+        }
+        let rank = self.rank;
+        let message = format!(
+            "`{}` has {rows} rows and {columns} columns: factors of rank {rank} have more than {LIMIT} numbers",
+            path.display()
+        );
+        Err(Failure::with_hint(message, "leave out empty rows and columns, or give a smaller `--rank`")
+            .into())
     }
 
     /// Whether the entries are of a file of ratings.
@@ -189,6 +209,10 @@ impl Question for Complete {
         "alternating"
     }
 
+    fn inputs(&self) -> Vec<PathBuf> {
+        self.file.iter().cloned().collect()
+    }
+
     fn pose(&self) -> Result<Posed<Self>> {
         let (mut entries, mut known) = self.entries()?;
         if let Some(share) = self.holdout {
@@ -213,12 +237,26 @@ impl Question for Complete {
         Ok(Posed { problem, known })
     }
 
-    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Factors> {
-        let entries = posed.problem.entries();
-        files::factors(path, entries.rows(), entries.columns(), self.rank)
+    fn start(&self, Posed { problem, known }: &mut Posed<Self>, path: &Path) -> Result<Factors> {
+        let names = [known.users.as_slice(), known.items.as_slice()];
+        let by_name = match names[0] {
+            [] => None,
+            _ => named::factors(path, names, self.rank, &Rng::new(self.seed).fork("start"))?,
+        };
+        let Some((factors, started)) = by_name else {
+            let entries = problem.entries();
+            return files::factors(path, entries.rows(), entries.columns(), self.rank);
+        };
+        if started == [0, 0] {
+            let message = format!("`{}` has none of these users and items", path.display());
+            let hint = "start from the answer to ratings that share users or items with these, or from none";
+            return Err(Failure::with_hint(message, hint).into());
+        }
+        known.started = Some(started);
+        Ok(factors)
     }
 
-    fn lead(&self, posed: &Posed<Self>) -> String {
+    fn lead(&self, posed: &Posed<Self>, _: Option<&CompletionSolver>) -> String {
         let entries = posed.problem.entries();
         let (count, rows, columns) = (entries.count(), entries.rows(), entries.columns());
         let chosen = if self.is_open() { " (chosen)" } else { "" };
@@ -241,11 +279,20 @@ impl Question for Complete {
     }
 
     fn warning(&self, posed: &Posed<Self>) -> Option<String> {
-        posed.known.remark.map(|line| {
+        let Known { users, items, remark, started, .. } = &posed.known;
+        let remark = remark.map(|line| {
             format!(
                 "line {line} begins with `#` and is left out, though it reads as a rating: put a name that begins so between quotes"
             )
-        })
+        });
+        let all = [users.len(), items.len()];
+        let started = started.filter(|started| *started != all).map(|[user_count, item_count]| {
+            format!(
+                "{user_count} of {} users and {item_count} of {} items are in the start; the others begin small",
+                all[0], all[1]
+            )
+        });
+        together([remark, started])
     }
 
     fn is_good(&self, outcome: Outcome) -> bool {

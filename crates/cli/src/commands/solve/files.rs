@@ -59,11 +59,15 @@ pub fn check_start<T: Debug>(
     Err(Failure::with_hint(message, "start from an answer as `--output` wrote it, or from none").into())
 }
 
+/// Whether an array is a vector: a single row or column is one.
+pub fn is_vector(shape: &[usize]) -> bool {
+    shape.iter().filter(|size| **size != 1).count() <= 1
+}
+
 /// A vector to start from; of several arrays in an archive the one called `name`.
 pub fn start(path: &Path, name: &str, count: usize) -> Result<Vec<f64>> {
     let Array { shape, values } = Matrix::read(path, name)?.dense(path)?;
-    let is_vector = shape.iter().filter(|size| **size != 1).count() <= 1;
-    let array = Array { shape: if is_vector { vec![values.len()] } else { shape }, values };
+    let array = Array { shape: if is_vector(&shape) { vec![values.len()] } else { shape }, values };
     check_start(path, name, &array, &[count], |value| value.is_nan()).map(|()| array.values)
 }
 

@@ -5,7 +5,8 @@ use super::options::{help, settings};
 use super::question::{Facts, Posed, Question};
 use crate::errors::Failure;
 use anyhow::{Context as _, Result};
-use rankine_data::arrays::Matrix;
+use rankine_data::arrays::{Matrix, SIDE_LIMIT};
+use rankine_solve::Error;
 use rankine_solve::linear::{Drive, LinearSolver, LinearSystem, Obstacle, SparseSymmetric, Unknowns};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -53,10 +54,12 @@ impl Default for Random {
     }
 }
 
-/// The matrix of a file.
-fn matrix(path: &Path) -> Result<SparseSymmetric> {
+/// The matrix of a file, for a right-hand side of so many entries.
+fn matrix(path: &Path, count: usize) -> Result<SparseSymmetric> {
     match Matrix::read(path, "matrix")? {
         Matrix::Sparse(sparse) if sparse.rows == sparse.columns => {
+            // Few entries may announce many rows: this comes before anything is made of that length.
+            size(count, sparse.rows)?;
             Ok(SparseSymmetric::new(sparse.rows, sparse.entries)?)
         }
         Matrix::Sparse(sparse) => {
@@ -67,6 +70,22 @@ fn matrix(path: &Path) -> Result<SparseSymmetric> {
         }
         Matrix::Dense(_) => Ok(SparseSymmetric::from_dense(files::matrix(path, "matrix")?.as_ref())?),
     }
+}
+
+/// Whether a right-hand side has as many entries as the matrix rows.
+fn size(found: usize, expected: usize) -> Result<(), Error> {
+    let (what, unit, reason) = ("the right-hand side", "entries", "the matrix has so many rows");
+    if found == expected { Ok(()) } else { Err(Error::Size { what, unit, found, expected, reason }) }
+}
+
+/// Whether a grid has no more cells than a system may have unknowns.
+fn check_grid(shape: &[usize]) -> Result<()> {
+    let cells = shape.iter().fold(1_usize, |cells, &side| cells.saturating_mul(side));
+    if cells <= SIDE_LIMIT {
+        return Ok(());
+    }
+    let message = format!("a grid of the shape {shape:?} has more than {SIDE_LIMIT} cells");
+    Err(Failure::with_hint(message, "draw a smaller one").into())
 }
 
 impl Question for Linear {
@@ -85,26 +104,32 @@ impl Question for Linear {
         (!matches!(solver, LinearSolver::Dcdm(_))).then_some(1e-8)
     }
 
+    fn inputs(&self) -> Vec<PathBuf> {
+        [&self.matrix, &self.right].into_iter().flatten().cloned().collect()
+    }
+
     fn pose(&self) -> Result<Posed<Self>> {
         if let Some(changes) = &self.random {
             let random = settings("", changes).context("while reading `--random`")?;
             let Random { shape, obstacle, drive, seed } = random;
+            check_grid(&shape)?;
             let grid = obstacle.poisson(&shape)?;
             let right = drive.values(&grid, seed);
             return Ok(Posed { problem: LinearSystem::new(grid, right)?, known: () });
         }
         // The command line asks for both.
         let [path, right] = [&self.matrix, &self.right].map(|path| path.as_deref().unwrap_or(Path::new("")));
-        let problem = LinearSystem::new(matrix(path)?, files::vector(right, "right")?)?;
+        let right = files::vector(right, "right")?;
+        let problem = LinearSystem::new(matrix(path, right.len())?, right)?;
         Ok(Posed { problem, known: () })
     }
 
-    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Unknowns> {
+    fn start(&self, posed: &mut Posed<Self>, path: &Path) -> Result<Unknowns> {
         let x = files::start(path, "x", posed.problem.rhs().len())?;
         Ok(Unknowns { x, residual: f64::NAN, products: 0, replaced: 0 })
     }
 
-    fn lead(&self, posed: &Posed<Self>) -> String {
+    fn lead(&self, posed: &Posed<Self>, _: Option<&LinearSolver>) -> String {
         let frozen = posed.problem.frozen().len();
         format!("{} unknowns, {frozen} of them held at zero", posed.problem.rhs().len())
     }

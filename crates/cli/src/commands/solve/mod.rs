@@ -8,6 +8,7 @@ mod compare;
 mod complete;
 mod files;
 mod linear;
+mod named;
 mod options;
 mod question;
 mod recover;

@@ -4,13 +4,14 @@ use crate::Context;
 use crate::bar;
 use crate::errors::Failure;
 use crate::interrupt::Interrupt;
+use crate::pages::PageFile;
 use anyhow::{Context as _, Result};
 use rankine_report::format;
 use rankine_run::parse_change;
 use rankine_solve::{Progress, Report, Solvers, Stop, Watch};
 use serde::de::DeserializeOwned;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Seconds between two figures on the line of progress.
 const TOLD_EVERY: f64 = 0.2;
@@ -59,6 +60,29 @@ pub struct Pages {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+impl Pages {
+    /// Where the page goes, before anything is read. It and the answer, where that is written to `output`, take the place of
+    /// nothing in `read`, nor of each other.
+    pub fn apart(&self, output: Option<&Path>, read: Vec<PathBuf>) -> Result<PageFile> {
+        if let Some(output) = output {
+            rankine_surgery::check_apart(output, &read)?;
+            if self.html.as_deref().is_some_and(|page| place(page) == place(output)) {
+                let message =
+                    format!("the answer and its page would both be written to `{}`", output.display());
+                return Err(Failure::with_hint(message, "give `--html` another file than `--output`").into());
+            }
+        }
+        PageFile::html(self.html.as_deref(), read)
+    }
+}
+
+/// Where a file lies, or will lie, whatever leads to it.
+fn place(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let unwritten = || Some(whole.parent()?.canonicalize().ok()?.join(whole.file_name()?));
+    whole.canonicalize().ok().or_else(unwritten).unwrap_or(whole)
 }
 
 impl Limits {

@@ -4,11 +4,10 @@ use super::options::{self, Options, Watching};
 use super::show::Answer;
 use super::{compare, files};
 use crate::errors::Failure;
-use crate::pages::PageFile;
 use crate::{Context, Exit};
 use anyhow::Result;
 use rankine_solve::{Outcome, Solvers};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Numbers with their names: what is measured of a solution.
 pub type Facts = Vec<(&'static str, f64)>;
@@ -46,6 +45,9 @@ pub trait Question: clap::Args {
         None
     }
 
+    /// The files that it reads, which nothing is written over.
+    fn inputs(&self) -> Vec<PathBuf>;
+
     /// Reads the files, or draws the problem.
     fn pose(&self) -> Result<Posed<Self>>;
 
@@ -54,14 +56,15 @@ pub trait Question: clap::Args {
         Ok(posed)
     }
 
-    /// A solution to start from, of a file as [`write`](Self::write) makes it.
-    fn start(&self, _: &Posed<Self>, path: &Path) -> Result<Solution<Self>> {
+    /// A solution to start from, of a file as [`write`](Self::write) makes it. What does not fit in it is kept in what is known of
+    /// the problem, for [`warning`](Self::warning).
+    fn start(&self, _: &mut Posed<Self>, path: &Path) -> Result<Solution<Self>> {
         let message = format!("nothing of this question is started from `{}`", path.display());
         Err(Failure::with_hint(message, "leave `--start` out").into())
     }
 
-    /// The problem in words.
-    fn lead(&self, posed: &Posed<Self>) -> String;
+    /// The problem in words, as this solver takes it; without one, as it is posed.
+    fn lead(&self, posed: &Posed<Self>, solver: Option<&Self::Solvers>) -> String;
 
     /// What is measured of a solution, beside objective and residual.
     fn facts(&self, posed: &Posed<Self>, solution: &Solution<Self>) -> Facts;
@@ -73,6 +76,11 @@ pub trait Question: clap::Args {
 
     /// What may be wrong with a problem, though it is solved.
     fn warning(&self, _: &Posed<Self>) -> Option<String> {
+        None
+    }
+
+    /// Which of the question's own settings a solver leaves out, though they were given.
+    fn left_out(&self, _: &Self::Solvers) -> Option<String> {
         None
     }
 
@@ -107,15 +115,15 @@ impl<Q: Question> Asked<Q> {
         if let Some(path) = &options.output {
             check_ending::<Q>(path)?;
         }
+        let read = question.inputs().into_iter().chain(options.start.clone()).collect();
+        let file = options.pages.apart(options.output.as_deref(), read)?;
         let name = options.solver.as_deref().unwrap_or(question.solver());
         let choice: Q::Solvers = options::choose(name, &options.changes)?;
         let stop = options.limits.stop(&choice, Q::tolerance(&choice))?;
-        // Whatever is read is no page, and so safe.
-        let file = PageFile::html(options.pages.html.as_deref(), Vec::new())?;
         let posed = question.pose()?;
         let watching = Watching::new(context, &options.limits);
-        let posed = question.settle(posed, &watching)?;
-        let from = options.start.as_deref().map(|path| question.start(&posed, path)).transpose()?;
+        let mut posed = question.settle(posed, &watching)?;
+        let from = options.start.as_deref().map(|path| question.start(&mut posed, path)).transpose()?;
         // Files in another type or order left copies behind.
         rankine_kernels::memory::give_back();
         let report = watching.solve(&choice, &posed.problem, from.as_ref(), stop)?;
@@ -124,10 +132,10 @@ impl<Q: Question> Asked<Q> {
         }
         let answer = Answer {
             question: Q::NAME,
-            lead: question.lead(&posed),
+            lead: question.lead(&posed, Some(&choice)),
             solver: &choice,
             good: question.is_good(report.outcome),
-            warning: question.warning(&posed),
+            warning: together([question.warning(&posed), question.left_out(&choice)]),
             note: question.note(report.outcome),
             own_remedy: question.remedy(report.outcome),
             facts: question.facts(&posed, &report.solution),
@@ -161,6 +169,12 @@ impl<Q: Question> Compared<Q> {
     pub fn run(&self, context: &Context) -> Result<Exit> {
         self.comparison.run(context, &self.question)
     }
+}
+
+/// What there is to warn of, in one.
+pub fn together(warnings: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    let all: Vec<String> = warnings.into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// Refuses an output before any work is done for it.

@@ -132,6 +132,10 @@ impl Question for Recover {
         "am-kro-sbl"
     }
 
+    fn inputs(&self) -> Vec<PathBuf> {
+        self.file.iter().cloned().collect()
+    }
+
     fn pose(&self) -> Result<Posed<Self>> {
         if let Some(changes) = &self.random {
             let random = settings("", changes).context("while reading `--random`")?;
@@ -152,7 +156,7 @@ impl Question for Recover {
         Ok(Posed { problem, known: None })
     }
 
-    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Recovered> {
+    fn start(&self, posed: &mut Posed<Self>, path: &Path) -> Result<Recovered> {
         let mut archive = files::solution(path)?;
         let (names, unknowns) = (archive.names(), posed.problem.unknowns());
         let coefficients = archive.complex("coefficients")?;
@@ -178,7 +182,7 @@ impl Question for Recover {
         Ok(Recovered { coefficients: numbers(&coefficients.values), variances, noise })
     }
 
-    fn lead(&self, posed: &Posed<Self>) -> String {
+    fn lead(&self, posed: &Posed<Self>, _: Option<&KroneckerSolver>) -> String {
         let factors = posed.problem.factors();
         let sizes: Vec<String> =
             factors.iter().map(|factor| format!("{} by {}", factor.nrows(), factor.ncols())).collect();

@@ -92,6 +92,10 @@ impl Question for Regress {
         "qr"
     }
 
+    fn inputs(&self) -> Vec<PathBuf> {
+        [&self.design, &self.target, &self.table].into_iter().flatten().cloned().collect()
+    }
+
     fn pose(&self) -> Result<Posed<Self>> {
         let (mut design, target, mut names) = self.data()?;
         if self.intercept {
@@ -105,12 +109,12 @@ impl Question for Regress {
         Ok(Posed { problem: Regression::new(design, target)?, known: names })
     }
 
-    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Fit> {
+    fn start(&self, posed: &mut Posed<Self>, path: &Path) -> Result<Fit> {
         let coefficients = files::start(path, "coefficients", posed.problem.design().ncols())?;
         Ok(Fit { coefficients, distance: f64::NAN, rows: 0, condition: None })
     }
 
-    fn lead(&self, posed: &Posed<Self>) -> String {
+    fn lead(&self, posed: &Posed<Self>, _: Option<&RegressionSolver>) -> String {
         let design = posed.problem.design();
         format!("{} rows, {} coefficients", design.nrows(), design.ncols())
     }

@@ -3,7 +3,10 @@
 use super::files;
 use super::options::help;
 use super::question::{Facts, Posed, Question};
+use crate::errors::Failure;
 use anyhow::Result;
+use rankine_data::arrays::{Array, Matrix};
+use rankine_solve::Mat;
 use rankine_solve::regression::Fit;
 use rankine_solve::regression::kronecker::{KroneckerRegression, KroneckerSolver};
 use std::path::{Path, PathBuf};
@@ -31,6 +34,30 @@ Examples:
   rankine solve regress-kronecker --factors A.npy B.npy --target z.npy --solver conjugate-gradients --start x.npy
   rankine solve compare regress-kronecker --factors A.npy B.npy --target y.npy";
 
+impl RegressKronecker {
+    /// The target, row after row, of factors with these rows; [n1 · n2].
+    fn target(&self, first: &Mat<f64>, second: &Mat<f64>) -> Result<Vec<f64>> {
+        let path = &self.target;
+        let Array { shape, values } = Matrix::read(path, "target")?.dense(path)?;
+        let [rows, columns] = [first.nrows(), second.nrows()];
+        let is_whole = files::is_vector(&shape) && values.len() == rows * columns;
+        if is_whole || shape == [rows, columns] {
+            return Ok(values);
+        }
+        let message = format!(
+            "the target `{}` has the shape {shape:?}; expected [{}] or [{rows}, {columns}], as the factors have {rows} and \
+             {columns} rows",
+            path.display(),
+            rows * columns
+        );
+        let hint = match shape == [columns, rows] {
+            true => "transpose it: its rows are those of the first factor",
+            false => "give one number for every row of the first factor with every row of the second",
+        };
+        Err(Failure::with_hint(message, hint).into())
+    }
+}
+
 impl Question for RegressKronecker {
     type Solvers = KroneckerSolver;
     type Known = ();
@@ -41,21 +68,24 @@ impl Question for RegressKronecker {
         "exact"
     }
 
+    fn inputs(&self) -> Vec<PathBuf> {
+        self.factors.iter().chain([&self.target]).cloned().collect()
+    }
+
     fn pose(&self) -> Result<Posed<Self>> {
         // The command line asks for two.
         let (first, second) = (&self.factors[0], &self.factors[1]);
         let (first, second) = (files::matrix(first, "factor_1")?, files::matrix(second, "factor_2")?);
-        // A vector is a column, which row after row is the same numbers.
-        let target = files::from_matrix(files::matrix(&self.target, "target")?.as_ref()).values;
+        let target = self.target(&first, &second)?;
         Ok(Posed { problem: KroneckerRegression::new(first, second, target)?, known: () })
     }
 
-    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Fit> {
+    fn start(&self, posed: &mut Posed<Self>, path: &Path) -> Result<Fit> {
         let coefficients = files::start(path, "coefficients", posed.problem.columns())?;
         Ok(Fit { coefficients, distance: f64::NAN, rows: 0, condition: None })
     }
 
-    fn lead(&self, posed: &Posed<Self>) -> String {
+    fn lead(&self, posed: &Posed<Self>, _: Option<&KroneckerSolver>) -> String {
         let [first, second] = posed.problem.factors().map(|factor| factor.shape());
         format!("{} by {} times {} by {}", first.0, first.1, second.0, second.1)
     }

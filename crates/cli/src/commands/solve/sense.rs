@@ -114,6 +114,10 @@ impl Question for Sense {
         if self.positive { "subgradient" } else { "scaled-gradient" }
     }
 
+    fn inputs(&self) -> Vec<PathBuf> {
+        [&self.operator, &self.measured].into_iter().flatten().cloned().collect()
+    }
+
     fn pose(&self) -> Result<Posed<Self>> {
         let posed = match &self.random {
             Some(changes) => self.drawn(&settings("", changes).context("while reading `--random`")?)?,
@@ -126,12 +130,12 @@ impl Question for Sense {
         Ok(posed)
     }
 
-    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Factors> {
+    fn start(&self, posed: &mut Posed<Self>, path: &Path) -> Result<Factors> {
         let (rows, columns) = posed.problem.operator().shape();
         files::factors(path, rows, columns, self.rank)
     }
 
-    fn lead(&self, posed: &Posed<Self>) -> String {
+    fn lead(&self, posed: &Posed<Self>, _: Option<&SensingSolver>) -> String {
         let (rows, columns) = posed.problem.operator().shape();
         let count = posed.problem.measured().len();
         format!("{count} measurements of {rows} rows and {columns} columns, rank {}", self.rank)

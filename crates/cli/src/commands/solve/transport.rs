@@ -27,6 +27,7 @@ pub struct Transport {
     points: Vec<PathBuf>,
     /// Cost between two points: sqeuclidean, euclidean, cityblock or cosine
     #[arg(long, value_name = "NAME", default_value = "sqeuclidean", value_parser = word::<Metric>)]
+    #[arg(conflicts_with = "cost")]
     metric: Metric,
     /// Mass of every row; [n]
     #[arg(long, value_name = "FILE")]
@@ -65,6 +66,11 @@ fn masses(path: Option<&Path>, name: &str, count: usize) -> Result<Vec<f64>> {
     path.map_or_else(|| Ok(vec![1.0 / count.max(1) as f64; count]), |path| files::vector(path, name))
 }
 
+/// Whether a solver takes no regularisation.
+fn is_exact(solver: &TransportSolver) -> bool {
+    matches!(solver, TransportSolver::Exact(_))
+}
+
 impl Question for Transport {
     type Solvers = TransportSolver;
     type Known = ();
@@ -75,6 +81,11 @@ impl Question for Transport {
         if self.regularization == 0.0 { "exact" } else { "sinkhorn-newton-sparse" }
     }
 
+    fn inputs(&self) -> Vec<PathBuf> {
+        let single = [&self.cost, &self.source, &self.target].into_iter().flatten();
+        single.chain(&self.points).cloned().collect()
+    }
+
     fn pose(&self) -> Result<Posed<Self>> {
         let cost = self.costs()?;
         let source = masses(self.source.as_deref(), "source", cost.nrows())?;
@@ -83,7 +94,7 @@ impl Question for Transport {
         Ok(Posed { problem, known: () })
     }
 
-    fn start(&self, posed: &Posed<Self>, path: &Path) -> Result<Plan> {
+    fn start(&self, posed: &mut Posed<Self>, path: &Path) -> Result<Plan> {
         let mut archive = files::solution(path)?;
         let mut potential = |name: &str, count: usize| -> Result<Vec<f64>> {
             let array = archive.array(name)?;
@@ -95,9 +106,17 @@ impl Question for Transport {
         Ok(Plan { plan: Mat::<f64>::zeros(0, 0).into(), source_potential, target_potential, cost: 0.0 })
     }
 
-    fn lead(&self, posed: &Posed<Self>) -> String {
+    fn lead(&self, posed: &Posed<Self>, solver: Option<&TransportSolver>) -> String {
         let (rows, columns) = (posed.problem.source().len(), posed.problem.target().len());
-        format!("from {rows} places to {columns}, regularization {}", self.regularization)
+        let regularization = if solver.is_some_and(is_exact) { 0.0 } else { self.regularization };
+        format!("from {rows} places to {columns}, regularization {regularization}")
+    }
+
+    fn left_out(&self, solver: &TransportSolver) -> Option<String> {
+        let given = self.regularization;
+        let told =
+            || format!("`exact` leaves the regularization of {given} out: its plan has the least cost");
+        (is_exact(solver) && 0.0 < given).then(told)
     }
 
     fn facts(&self, _: &Posed<Self>, solution: &Plan) -> Facts {

@@ -1,6 +1,8 @@
 //! Matrix and transport problems, from files to files.
 
+mod outputs;
 mod ratings;
+mod sizes;
 
 use crate::common::{run, words};
 use rankine_data::arrays::npz::{Npz, Writer};
@@ -285,11 +287,38 @@ fn a_design_may_be_a_product() {
     assert!(found.iter().zip([2.0, -1.0]).all(|(x, y)| (x - y).abs() < 1e-12), "{found:?}");
     let steps = ["--solver", "conjugate-gradients", "--start", "x.npy"];
     assert_eq!(json(folder, 0, &[&problem[..], &steps].concat())["steps"], 1);
-    refused(
-        folder,
-        &["regress-kronecker", "--factors", "A.csv", "A.csv", "--target", "y.csv"],
-        "target has 6",
-    );
+    // Row after row, as one column and as one row.
+    for text in ["2\n1\n-1\n4\n2\n-2\n", "2,1,-1,4,2,-2\n"] {
+        std::fs::write(folder.join("y.csv"), text).unwrap();
+        assert_eq!(json(folder, 0, &[&problem[..], &steps].concat())["steps"], 1);
+    }
+    for (text, shape) in [
+        ("2,4\n1,2\n-1,-2\n", "[3, 2]"),
+        ("2,1\n-1,4\n", "[2, 2]"),
+        ("2\n1\n", "[2, 1]"),
+        ("1,2,3,4\n5,6,7,8\n9,1,2,3\n", "[3, 4]"),
+    ] {
+        std::fs::write(folder.join("y.csv"), text).unwrap();
+        let why = format!("the target `y.csv` has the shape {shape}; expected [6] or [2, 3]");
+        refused(folder, &problem, &why);
+    }
+}
+
+#[test]
+fn a_setting_that_a_solver_leaves_out_is_told() {
+    let root = transport();
+    let folder = root.path();
+    let problem = ["transport", "--cost", "C.csv", "--regularization", "5"];
+    let told = json(folder, 0, &[&problem[..], &["--solver", "exact"]].concat());
+    let warning = told["warning"].as_str().unwrap();
+    assert!(warning.starts_with("`exact` leaves the regularization of 5 out"), "{told}");
+    assert_eq!(told["problem"], "from 3 places to 2, regularization 0");
+    let smooth = ["--solver", "sinkhorn", "--tolerance", "1e-6"];
+    let taken = json(folder, 0, &[&problem[..], &smooth].concat());
+    assert!(taken["warning"].is_null(), "{taken}");
+    assert_eq!(taken["problem"], "from 3 places to 2, regularization 5");
+    assert!(json(folder, 0, &problem[..3])["warning"].is_null());
+    refused(folder, &["transport", "--cost", "C.csv", "--metric", "cosine"], "--metric");
 }
 
 #[test]
@@ -337,6 +366,8 @@ fn all_solvers_of_a_question_stand_side_by_side() {
     assert!(one("sinkhorn")["error"].as_str().unwrap().contains("regularization"));
     let output = run(folder, &[&compare[..], &["0.5", "--tolerance", "1e-5", "--html", "all.html"]].concat());
     let said = words(&output.stdout);
+    let joined = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.contains("`exact` leaves the regularization of 0.5 out"), "{said}");
     for part in ["exact", "sinkhorn", "quadratic", "objective", "memory", "nonzeros"] {
         assert!(said.contains(part), "{part}: {said} {}", words(&output.stderr));
     }

@@ -125,3 +125,39 @@ fn ratings_without_a_ridge_get_one() {
     assert!(!remedy(&["ratings.csv", "--ridge", "0.05"]).contains("--ridge"));
     assert!(!remedy(&["--random", "rows=60", "columns=50", "share=0.5"]).contains("--ridge"));
 }
+
+#[test]
+fn a_start_goes_by_the_names_of_users_and_items() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let line = |(user, item): (usize, usize)| {
+        format!("u{user},film {item},{:.2}\n", 0.01 * ((user + 1) * (item + 2)) as f64)
+    };
+    let places = (0..12).flat_map(|user| (0..10).map(move |item| (user, item)));
+    let lines: Vec<String> = places.filter(|(user, item)| (user + item) % 4 != 3).map(line).collect();
+    let turned: String = lines.iter().rev().map(String::as_str).collect();
+    std::fs::write(folder.join("ratings.csv"), lines.concat()).unwrap();
+    let problem = ["complete", "ratings.csv", "--rank", "1", "--ridge", "0"];
+    json(folder, 0, &[&problem[..], &["--output", "factors.npz"]].concat());
+    let begin = |text: &str| -> Value {
+        std::fs::write(folder.join("ratings.csv"), text).unwrap();
+        // Such a step leaves an answer where it is.
+        let more = ["--solver", "sgd", "--steps", "1", "--start", "factors.npz", "--json"];
+        let output = run(folder, &[&["solve"][..], &problem, &more].concat());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let all = begin(&turned);
+    assert!(all["residual"].as_f64().unwrap() < 1e-3 && all["warning"].is_null(), "{all}");
+    let some = begin(&format!("nobody,film 1,0.03\n{turned}u1,film new,0.02\n"));
+    let said = some["warning"].as_str().unwrap();
+    assert!(said.starts_with("12 of 13 users and 10 of 11 items are in the start"), "{some}");
+    assert!(some["residual"].as_f64().unwrap() < 0.3, "{some}");
+    std::fs::write(folder.join("ratings.csv"), turned.replace('u', "v").replace("film", "book")).unwrap();
+    let why = "`factors.npz` has none of these users and items";
+    refused(folder, &[&problem[..], &["--start", "factors.npz"]].concat(), why);
+    // Without names the place counts, and so does the size.
+    let drawn = ["complete", "--random", "rows=40", "columns=30", "rank=1", "share=0.6", "--rank", "1"];
+    json(folder, 0, &[&drawn[..], &["--output", "drawn.npz"]].concat());
+    let why = "`left` of `drawn.npz` has the shape [40, 1]; expected [12, 1]";
+    refused(folder, &[&problem[..], &["--start", "drawn.npz"]].concat(), why);
+}

@@ -63,6 +63,7 @@ impl Distillation {
     /// Says it.
     pub fn run(&self, context: &Context) -> Result<Exit> {
         let &Self { ridge, truth, .. } = self;
+        let file = self.pages.apart(self.output.as_deref(), self.spectrum.iter().cloned().collect())?;
         let eigenvalues = match (&self.spectrum, self.power) {
             (Some(path), _) => files::vector(path, "eigenvalues")?,
             (None, power) => {
@@ -79,7 +80,7 @@ impl Distillation {
         if let Some(path) = &self.output {
             write(path, &answer)?;
         }
-        super::show(context, &self.pages, self.page(&answer), plot(&answer), &answer)
+        super::show(context, (&file, self.pages.json), self.page(&answer), plot(&answer), &answer)
     }
 
     fn page(&self, answer: &Answer) -> Page {

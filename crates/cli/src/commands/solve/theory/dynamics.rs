@@ -62,6 +62,7 @@ struct Moment {
 impl Dynamics {
     /// Says it.
     pub fn run(&self, context: &Context) -> Result<Exit> {
+        let file = self.pages.apart(None, Vec::new())?;
         let dynamics = LinearDynamics::new(self.ratio, self.signal, self.initial)?;
         let moment = |&time: &f64| {
             let at = match self.rate {
@@ -81,7 +82,7 @@ impl Dynamics {
             final_error: dynamics.final_error(),
             course: self.times.iter().map(moment).collect(),
         };
-        super::show(context, &self.pages, self.page(&answer), plot(&answer), &answer)
+        super::show(context, (&file, self.pages.json), self.page(&answer), plot(&answer), &answer)
     }
 
     fn page(&self, answer: &Answer) -> Page {

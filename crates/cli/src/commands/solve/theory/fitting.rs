@@ -44,6 +44,7 @@ struct Best {
 impl Fitting {
     /// Says it.
     pub fn run(&self, context: &Context) -> Result<Exit> {
+        let file = self.pages.apart(None, Vec::new())?;
         // The command line asks for two.
         let (a, b) = (self.powers[0], self.powers[1]);
         // The same for every noise.
@@ -67,6 +68,6 @@ impl Fitting {
         let points = answer.best.iter().map(|best| (best.noise, best.fitting_ratio));
         let plot = Lines::new("Best fit", Axis::linear("noise"), Axis::linear("fitting ratio"))
             .series(Series::new("best fitting ratio", points));
-        super::show(context, &self.pages, page, plot, &answer)
+        super::show(context, (&file, self.pages.json), page, plot, &answer)
     }
 }

@@ -5,7 +5,6 @@ mod dynamics;
 mod fitting;
 mod random_features;
 
-use super::options::Pages;
 use crate::pages::PageFile;
 use crate::{Context, Exit};
 use anyhow::Result;
@@ -51,12 +50,18 @@ impl Theory {
     }
 }
 
-/// Shows an answer, the page of a file with its plot.
-fn show(context: &Context, pages: &Pages, page: Page, plot: Lines, answer: &impl Serialize) -> Result<Exit> {
+/// Shows an answer, as JSON where that is asked for; the page of the file has its plot.
+fn show(
+    context: &Context,
+    (file, json): (&PageFile, bool),
+    page: Page,
+    plot: Lines,
+    answer: &impl Serialize,
+) -> Result<Exit> {
     let mut whole = page.clone();
     whole.plot(plot);
-    PageFile::html(pages.html.as_deref(), Vec::new())?.write(|| whole)?;
-    match pages.json {
+    file.write(|| whole)?;
+    match json {
         true => context.show_json(answer)?,
         false => context.show(&page)?,
     }

@@ -67,6 +67,8 @@ struct Fit {
 impl RandomFeatures {
     /// Says it.
     pub fn run(&self, context: &Context) -> Result<Exit> {
+        let read = [&self.spectrum, &self.energies].into_iter().flatten().cloned().collect();
+        let file = self.pages.apart(None, read)?;
         let (task, mut fits) = (self.task()?, Vec::new());
         for &features in &self.features {
             for &samples in &self.samples {
@@ -81,7 +83,7 @@ impl RandomFeatures {
                 fits.push(Fit { samples, features, ridge, risk });
             }
         }
-        super::show(context, &self.pages, self.page(&task, &fits), plot(&fits), &fits)
+        super::show(context, (&file, self.pages.json), self.page(&task, &fits), plot(&fits), &fits)
     }
 
     fn task(&self) -> Result<Task> {
