@@ -10,6 +10,7 @@
 use crate::{
     Card, Export, Method, Result, Site,
     lora::{Lora, factor_numbers, scale},
+    quantized::check_finite,
 };
 use rankine_nn::{Weight, weight};
 use rankine_random::Rng;
@@ -46,6 +47,8 @@ impl Method for Dora {
 
     fn attach(&self, site: &Site<'_>, rank: usize, rng: Rng) -> Result<Box<dyn Weight>> {
         let [outputs, inputs] = site.sizes()?;
+        // The lengths that are trained are those of its rows.
+        check_finite(site.path, &site.weight.tensor())?;
         let &Lora { alpha, rslora, dropout, init, .. } = &self.0;
         let (a, b) = (init.start(rank, inputs, rng)?, Tensor::zeros(&[outputs, rank]));
         let weight = weight::Magnitude::new(site.weight.clone(), &a, &b, scale(alpha, rank, rslora))?;

@@ -138,16 +138,23 @@ impl Alternation {
 /// The matrix at `path` in NF4; [out, in]. A number that is not finite is an error: it would spoil its whole block.
 pub(crate) fn nf4(path: &str, weight: &Tensor, double: bool) -> Result<Frozen> {
     let [rows, columns] = weight.matrix("nf4")?;
-    let rounded = |values: &[f32]| {
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            let (row, column, value) = (at / columns, at % columns, values[at]);
-            return Err(rankine_linalg::Error::NotFinite { row, column, value });
-        }
-        Ok(match double {
-            true => Stored::nf4_double(values, rows, columns),
-            false => Stored::nf4(values, rows, columns),
-        })
+    check_finite(path, weight)?;
+    let stored = weight.read(|values| match double {
+        true => Stored::nf4_double(values, rows, columns),
+        false => Stored::nf4(values, rows, columns),
+    });
+    Ok(stored.into())
+}
+
+/// An error that names the first number of the matrix at `path` that is not finite.
+pub(crate) fn check_finite(path: &str, weight: &Tensor) -> Result<()> {
+    let [_, columns] = weight.matrix("check_finite")?;
+    let place = |values: &[f32]| {
+        let at = values.iter().position(|value| !value.is_finite())?;
+        Some(rankine_linalg::Error::NotFinite { row: at / columns, column: at % columns, value: values[at] })
     };
-    let stored = weight.read(rounded);
-    Ok(stored.map_err(|source| Error::Decomposition { path: path.to_owned(), source })?.into())
+    match weight.read(place) {
+        Some(source) => Err(Error::Decomposition { path: path.to_owned(), source }),
+        None => Ok(()),
+    }
 }

@@ -95,6 +95,31 @@ pub enum Error {
         /// Sum of the target.
         target_sum: f64,
     },
+    /// Finite numbers of which something that is needed is not a number above zero.
+    #[error("{what} is `{found}`: the numbers are too large or too small")]
+    Magnitude {
+        /// What is computed of them.
+        what: &'static str,
+        /// What it is.
+        found: f64,
+    },
+    /// A regularisation below the rounding of the costs, which the plan is the exponential of.
+    #[error(
+        "`regularization` is {regularization:e}, but costs of {cost:e} are rounded to {:e}: nothing of the plan is left",
+        f64::EPSILON * cost
+    )]
+    Unresolved {
+        /// The regularisation.
+        regularization: f64,
+        /// max |C|.
+        cost: f64,
+    },
+    /// All measurements are of nothing.
+    #[error("the squares of {what} are all 0")]
+    Nothing {
+        /// What measures.
+        what: &'static str,
+    },
     /// There are more unknowns than equations.
     #[error("{what} has {rows} rows and {columns} columns; it needs as many rows as columns at least")]
     Wide {
@@ -254,6 +279,15 @@ impl Error {
             Self::NotFinite { .. } => Some("replace or leave out entries that are not numbers".into()),
             Self::Linalg(_) | Self::Size { .. } | Self::Empty { .. } | Self::Negative { .. } => None,
             Self::Masses { .. } => Some("divide each side by its sum where the masses are shares".into()),
+            Self::Magnitude { .. } => {
+                Some("multiply them by the power of ten that brings the largest near 1".into())
+            }
+            Self::Unresolved { .. } => {
+                Some("take a larger one, subtract a constant from the costs, or take `exact`".into())
+            }
+            Self::Nothing { .. } => {
+                Some("give at least one entry that is not 0; multiply all where they are below 1e-150".into())
+            }
             Self::Dependent { .. } => Some(
                 "leave the column out or add a small ridge; where only a sketch of the design lacks rank, take more rows, or a \
                  dense sketch"

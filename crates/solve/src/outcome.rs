@@ -34,9 +34,9 @@ pub enum Outcome {
     StepLimit,
     /// No step improves the iterate any more, and the residual is above the tolerance.
     Stalled,
-    /// The caller broke it off; the solution is the last iterate, or what there was to start from.
+    /// The caller broke it off; the solution is the best that was found, or what there was to start from.
     Interrupted,
-    /// The iterate has become infinite or not a number; the solution is the last finite one.
+    /// The iterate has become infinite or not a number; the solution is the last finite one, or one before that is better.
     NotFinite,
 }
 
@@ -66,14 +66,15 @@ pub struct Report<S> {
     pub solution: S,
     /// How it ended.
     pub outcome: Outcome,
-    /// What was measured, step by step; a direct solver has one entry.
+    /// What was measured, step by step, and at last at the solution, which may be an iterate before; a direct solver has one
+    /// entry.
     pub trace: Vec<Progress>,
     /// Seconds of the whole.
     pub seconds: f64,
 }
 
 impl<S> Report<S> {
-    /// The last that was measured.
+    /// The last that was measured: at the solution.
     pub fn last(&self) -> Option<&Progress> {
         self.trace.last()
     }

@@ -27,12 +27,14 @@ pub struct Step {
     pub residual: f64,
     /// No step improves the iterate any more.
     pub stalled: bool,
+    /// Objective and residual of what [`Iterate::finish`] would return, where that may be an iterate before this one.
+    pub best: Option<[f64; 2]>,
 }
 
 impl Step {
     /// A step after which there is another.
     pub fn new(objective: f64, residual: f64) -> Self {
-        Self { objective, residual, stalled: false }
+        Self { objective, residual, stalled: false, best: None }
     }
 }
 
@@ -59,7 +61,7 @@ pub trait Iterate<P: ?Sized> {
     /// When the problem turns out to have no solution; when `pulse` stops in the middle, the state being one to finish with.
     fn step(&self, problem: &P, state: &mut Self::State, pulse: &Pulse<'_>) -> Result<Step>;
 
-    /// The solution at the state.
+    /// The solution at the state: the iterate, or of a solver whose residual may grow the best one, of which every step tells.
     ///
     /// # Errors
     /// When it cannot be formed.
@@ -103,14 +105,14 @@ impl<P: ?Sized, I: Iterate<P>> Solve<P> for I {
     ) -> Result<Report<Self::Solution>> {
         let pulse = Pulse::new(watch);
         let mut state = self.start(problem, from, &pulse)?;
-        let (mut trace, mut outcome) = (Vec::new(), Outcome::StepLimit);
+        let (mut trace, mut outcome, mut found) = (Vec::new(), Outcome::StepLimit, None);
         for step in 1..=stop.steps {
             let made = if pulse.is_broken() {
                 Err(Error::INTERRUPTED)
             } else {
                 self.step(problem, &mut state, &pulse)
             };
-            let Step { objective, residual, stalled } = match made {
+            let Step { objective, residual, stalled, best } = match made {
                 Err(error) if error.is_interruption() => {
                     outcome = Outcome::Interrupted;
                     break;
@@ -119,9 +121,11 @@ impl<P: ?Sized, I: Iterate<P>> Solve<P> for I {
             };
             let progress = Progress { step, objective, residual, seconds: pulse.seconds() };
             trace.push(progress);
+            found = best;
+            let least = best.map_or(residual, |[_, residual]| residual);
             let ended = match residual {
+                _ if least <= stop.tolerance => Some(Outcome::Converged),
                 _ if !residual.is_finite() => Some(Outcome::NotFinite),
-                _ if residual <= stop.tolerance => Some(Outcome::Converged),
                 _ if stalled => Some(Outcome::Stalled),
                 _ => None,
             };
@@ -132,6 +136,9 @@ impl<P: ?Sized, I: Iterate<P>> Solve<P> for I {
             }
         }
         let solution = self.finish(problem, state)?;
+        if let (Some([objective, residual]), Some(last)) = (found, trace.last_mut()) {
+            *last = Progress { objective, residual, ..*last };
+        }
         Ok(Report { solution, outcome, trace, seconds: pulse.seconds() })
     }
 }

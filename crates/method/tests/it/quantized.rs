@@ -45,12 +45,12 @@ fn matrices() -> Vec<(&'static str, Tensor)> {
 }
 
 #[test]
-fn a_number_that_is_not_finite_is_named_before_it_spoils_its_block() {
+fn a_number_that_is_not_finite_is_named_before_it_spoils_its_block_or_length() {
     let mut values = vec![0.5; 32 * 64];
     values[3 * 64 + 5] = f32::INFINITY;
     let weight = Frozen::from(Tensor::new(values, &[32, 64]).unwrap());
     let site = Site { path: "w", kind: Kind::Linear, weight: &weight, statistics: None };
-    for name in METHODS {
+    for name in METHODS.into_iter().chain(["dora"]) {
         let error = named(name, "").method().attach(&site, 4, Rng::new(0)).err().unwrap();
         assert!(error.to_string().contains("`inf` in row 3, column 5"), "{name}: {error}");
     }

@@ -173,7 +173,7 @@ impl Pursuit {
 
     /// A step that found nothing to add.
     pub fn stalled(&self) -> Step {
-        Step { objective: energy(&self.left), residual: self.last, stalled: true }
+        Step { stalled: true, ..Step::new(energy(&self.left), self.last) }
     }
 }
 

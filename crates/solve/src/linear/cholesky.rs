@@ -1,12 +1,14 @@
 //! The direct solver: a dense Cholesky factor, and refinement where rounding asks for it.
 //!
-//!     A = L·Lᵀ       x = L⁻ᵀ·L⁻¹·b
+//!     A = L·Lᵀ       x += L⁻ᵀ·L⁻¹·(b − A·x)
 //!
-//! n³/3 multiplications, n² numbers. The factor preconditions conjugate gradients, so that one step is the direct solution and
-//! a further one, taken only above the tolerance, refines it.
+//! n³/3 multiplications, n² numbers. The first step is the direct solution; a further one, taken only above the tolerance, refines
+//! it. Steps are whole: where A is ill-conditioned, the curvature that the length of conjugate gradients asks for is mostly
+//! rounding.
 
-use super::{Direction, LinearSystem, Precondition, dense::Factor};
-use crate::{Error, Pulse, Result};
+use super::position::Position;
+use super::{Direction, LinearSystem, Unknowns, dense::Factor};
+use crate::{Error, Iterate, Pulse, Result, Step, Stop};
 use serde::{Deserialize, Serialize};
 
 /// The solver.
@@ -24,14 +26,63 @@ impl Default for Cholesky {
     }
 }
 
-impl Precondition for Cholesky {
-    fn prepare(&self, problem: &LinearSystem, pulse: &Pulse<'_>) -> Result<Box<dyn Direction>> {
+/// Where refinement stands.
+pub struct Refinement {
+    position: Position,
+    /// None where it was broken off before it was made.
+    factor: Option<Factor>,
+    /// A⁻¹·r; [n].
+    correction: Vec<f64>,
+}
+
+impl Iterate<LinearSystem> for Cholesky {
+    type State = Refinement;
+    type Solution = Unknowns;
+
+    /// The tolerance is that of the iterative solvers; steps end where rounding leaves nothing to refine.
+    fn stop(&self) -> Stop {
+        Stop { steps: 1000, tolerance: 1e-4 }
+    }
+
+    fn start(
+        &self,
+        problem: &LinearSystem,
+        from: Option<&Unknowns>,
+        pulse: &Pulse<'_>,
+    ) -> Result<Refinement> {
+        let factor = match self.factor(problem, pulse) {
+            Err(error) if error.is_interruption() => None,
+            made => Some(made?),
+        };
+        let correction = vec![0.0; problem.rhs().len()];
+        Ok(Refinement { position: Position::new(problem, from)?, factor, correction })
+    }
+
+    fn step(&self, problem: &LinearSystem, state: &mut Refinement, _: &Pulse<'_>) -> Result<Step> {
+        let Refinement { position, factor, correction } = state;
+        let factor = factor.as_ref().ok_or(Error::INTERRUPTED)?;
+        factor.propose(position.residual(), correction);
+        problem.freeze(correction);
+        Ok(position.refine(problem, correction))
+    }
+
+    fn finish(&self, problem: &LinearSystem, state: Refinement) -> Result<Unknowns> {
+        state.position.finish(problem, 0)
+    }
+}
+
+impl Cholesky {
+    /// L.
+    ///
+    /// # Errors
+    /// When there are too many unknowns, the operator has no entries, or is not positive definite; when `pulse` stops.
+    pub(super) fn factor(&self, problem: &LinearSystem, pulse: &Pulse<'_>) -> Result<Factor> {
         let (unknowns, limit) = (problem.rhs().len(), self.largest);
         if unknowns > limit {
             return Err(Error::Large { what: "a dense factor", unknowns, limit });
         }
         let matrix = problem.operator().matrix().ok_or(Error::Lacks { what: "the entries of the matrix" })?;
-        Ok(Box::new(Factor::new(matrix.sparse(), &|| pulse.beats())?))
+        Factor::new(matrix.sparse(), &|| pulse.beats())
     }
 }
 

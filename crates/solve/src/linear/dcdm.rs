@@ -12,7 +12,7 @@
 //! above zero, or it is all but orthogonal to the residual, the residual is taken in its place for that step.
 
 use super::position::Position;
-use super::precondition::prepared;
+use super::precondition::or_identity;
 use super::{
     Direction, LinearSystem, Precondition, Unknowns, cg::Cg, cholesky::Cholesky,
     incomplete_cholesky::IncompleteCholesky, jacobi::Jacobi, multigrid::Multigrid, spectral::Spectral,
@@ -115,7 +115,7 @@ impl Iterate<LinearSystem> for Dcdm {
         from: Option<&Unknowns>,
         pulse: &Pulse<'_>,
     ) -> Result<Self::State> {
-        Ok((prepared(self.guide.precondition(), problem, pulse)?, Walk::new(problem, from)?))
+        Ok((or_identity(self.guide.prepare(problem, pulse))?, Walk::new(problem, from)?))
     }
 
     fn step(
@@ -133,14 +133,14 @@ impl Iterate<LinearSystem> for Dcdm {
 }
 
 impl Guide {
-    fn precondition(&self) -> &dyn Precondition {
+    fn prepare(&self, problem: &LinearSystem, pulse: &Pulse<'_>) -> Result<Box<dyn Direction>> {
         match self {
-            Self::Residual => &Cg {},
-            Self::Jacobi(jacobi) => jacobi,
-            Self::IncompleteCholesky(incomplete) => incomplete,
-            Self::Spectral(spectral) => spectral,
-            Self::Multigrid(multigrid) => multigrid,
-            Self::Cholesky(cholesky) => cholesky,
+            Self::Residual => Cg {}.prepare(problem, pulse),
+            Self::Jacobi(jacobi) => jacobi.prepare(problem, pulse),
+            Self::IncompleteCholesky(incomplete) => incomplete.prepare(problem, pulse),
+            Self::Spectral(spectral) => spectral.prepare(problem, pulse),
+            Self::Multigrid(multigrid) => multigrid.prepare(problem, pulse),
+            Self::Cholesky(cholesky) => Ok(Box::new(cholesky.factor(problem, pulse)?)),
         }
     }
 }

@@ -6,8 +6,16 @@ use crate::{Result, Step};
 
 /// The residual is computed from x when it has fallen by this factor since it last was.
 const CHECKED: f64 = 0.1;
+/// How much larger a residual may be where φ is smaller: along conjugate directions φ falls whatever the residual does.
+const TRADED: f64 = 10.0;
+/// What rounding may do to φ, relative to it.
+const ROUNDING: f64 = 1e-10;
+/// By how much ‖r‖ may grow on the way: by √κ without rounding, and no κ above 1/ε is told from a singular matrix.
+const GROWTH: f64 = 1e8;
 
 /// x and r = b − A·x, all divided by the largest |b|, so that no b is too large or too small.
+///
+/// The x of the least residual is kept where it is left, and is the solution unless φ is smaller at the last one.
 #[derive(Clone, Debug)]
 pub struct Position {
     scale: f64,
@@ -21,6 +29,10 @@ pub struct Position {
     residual: Vec<f64>,
     /// ‖r‖ when it was last computed from x.
     checked: f64,
+    /// Objective and residual at x.
+    measured: [f64; 2],
+    /// The x of the least residual, where that is not this one, with its own.
+    left: Option<([f64; 2], Vec<f64>)>,
     products: usize,
 }
 
@@ -33,13 +45,16 @@ impl Position {
         let rhs: Vec<f64> = problem.rhs().iter().map(|value| value / scale).collect();
         let length = if largest > 0.0 { norm(&rhs) } else { 1.0 };
         let (x, residual) = (vec![0.0; size], rhs.clone());
-        let mut position = Self { scale, rhs, length, x, residual, checked: length, products: 0 };
+        let (measured, left, checked) = ([0.0, f64::INFINITY], None, length);
+        let mut position = Self { scale, rhs, length, x, residual, checked, measured, left, products: 0 };
         if let Some(from) = from {
             fits("the start", &from.x, size)?;
             position.x = from.x.iter().map(|value| value / scale).collect();
             problem.freeze(&mut position.x);
             position.refresh(problem);
         }
+        let Step { objective, residual, .. } = position.measure();
+        position.measured = [objective, residual];
         Ok(position)
     }
 
@@ -63,15 +78,81 @@ impl Position {
         direction: &[f64],
         product: &[f64],
     ) -> Step {
-        add(&mut self.x, length, direction);
         add(&mut self.residual, -length, product);
-        let mut stalled = false;
-        if norm(&self.residual) <= CHECKED * self.checked {
-            let before = self.checked;
-            self.refresh(problem);
-            stalled = self.checked > 0.5 * before;
+        let carried = norm(&self.residual);
+        let check = carried <= CHECKED * self.checked;
+        if check || self.measured[1] * self.length < carried {
+            self.keep();
         }
-        Step { stalled, ..self.measure() }
+        add(&mut self.x, length, direction);
+        let before = self.checked;
+        if check {
+            self.refresh(problem);
+        }
+        self.arrive(problem, check && 0.5 * before < self.checked)
+    }
+
+    /// x += A⁻¹·r, which rounding leaves something of. Stalled where the residual has not halved.
+    pub(super) fn refine(&mut self, problem: &LinearSystem, correction: &[f64]) -> Step {
+        if !correction.iter().all(|value| value.is_finite()) {
+            return self.refused();
+        }
+        let before = norm(&self.residual);
+        self.keep();
+        add(&mut self.x, 1.0, correction);
+        self.refresh(problem);
+        self.arrive(problem, 0.5 * before < self.checked)
+    }
+
+    /// Has no direction to go.
+    pub(super) fn stay(&mut self, problem: &LinearSystem) -> Step {
+        self.arrive(problem, true)
+    }
+
+    /// Keeps x before it is left.
+    fn keep(&mut self) {
+        if self.left.is_none() {
+            self.left = Some((self.measured, self.x.clone()));
+        }
+    }
+
+    /// Measures at x, and where this is the end at the best x.
+    fn arrive(&mut self, problem: &LinearSystem, stalled: bool) -> Step {
+        let step = self.measure();
+        self.measured = [step.objective, step.residual];
+        self.left.take_if(|(left, _)| step.residual <= left[1]);
+        let least = self.left.as_ref().map_or(step.residual, |(left, _)| left[1]);
+        let stalled = stalled || !step.residual.is_finite() || GROWTH * least < step.residual;
+        if stalled {
+            self.settle();
+            self.refresh(problem);
+            let Step { objective, residual, .. } = self.measure();
+            self.measured = [objective, residual];
+        }
+        Step { stalled, best: Some(self.best()), ..step }
+    }
+
+    /// Objective and residual of the best x.
+    fn best(&self) -> [f64; 2] {
+        self.kept().map_or(self.measured, |(kept, _)| *kept)
+    }
+
+    /// What is kept, where it is better than x.
+    fn kept(&self) -> Option<&([f64; 2], Vec<f64>)> {
+        let [objective, residual] = self.measured;
+        self.left.as_ref().filter(|([kept, least], _)| {
+            let falls = objective < kept - ROUNDING * kept.abs();
+            !(falls && residual <= TRADED * least)
+        })
+    }
+
+    /// Goes to the best x.
+    fn settle(&mut self) {
+        if self.kept().is_some()
+            && let Some((_, x)) = self.left.take()
+        {
+            self.x = x;
+        }
     }
 
     /// φ(x) = ½·xᵀ·A·x − bᵀ·x = −½·xᵀ·(b + r), and ‖r‖ / ‖b‖.
@@ -82,11 +163,12 @@ impl Position {
 
     /// A step that was not made, because it would not have been finite.
     pub(super) fn refused(&self) -> Step {
-        Step { residual: f64::NAN, ..self.measure() }
+        Step { residual: f64::NAN, best: Some(self.best()), ..self.measure() }
     }
 
     /// The solution with its true residual.
     pub(super) fn finish(mut self, problem: &LinearSystem, replaced: usize) -> Result<Unknowns> {
+        self.settle();
         self.refresh(problem);
         let residual = self.measure().residual;
         let x: Vec<f64> = self.x.into_iter().map(|value| value * self.scale).collect();

@@ -20,13 +20,9 @@ pub trait Precondition {
     fn prepare(&self, problem: &LinearSystem, pulse: &Pulse<'_>) -> Result<Box<dyn Direction>>;
 }
 
-/// M⁻¹ for a problem, or the identity where `pulse` stops before it is made.
-pub(super) fn prepared(
-    precondition: &dyn Precondition,
-    problem: &LinearSystem,
-    pulse: &Pulse<'_>,
-) -> Result<Box<dyn Direction>> {
-    match precondition.prepare(problem, pulse) {
+/// M⁻¹, or the identity where it was broken off before it was made.
+pub(super) fn or_identity(made: Result<Box<dyn Direction>>) -> Result<Box<dyn Direction>> {
+    match made {
         Err(error) if error.is_interruption() => Ok(Box::new(Identity)),
         made => made,
     }
@@ -56,7 +52,7 @@ impl<P: Precondition> Iterate<LinearSystem> for P {
         let zeros = vec![0.0; problem.rhs().len()];
         Ok(Conjugate {
             position: Position::new(problem, from)?,
-            preconditioner: prepared(self, problem, pulse)?,
+            preconditioner: or_identity(self.prepare(problem, pulse))?,
             along: Directions::new(zeros.len()),
             preconditioned: zeros.clone(),
             product: zeros,
@@ -88,7 +84,7 @@ impl Conjugate {
         }
         if weight <= 0.0 {
             // Of the preconditioners here, which are positive definite, nothing but rounding is left.
-            return Ok(Step { stalled: true, ..position.measure() });
+            return Ok(position.stay(problem));
         }
         along.turn(weight, preconditioned);
         let direction = &along.direction;

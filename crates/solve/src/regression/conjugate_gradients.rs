@@ -98,8 +98,8 @@ impl Descent {
         }
         let patience = PATIENCE[usize::from(self.basis.is_some())];
         let stalled = self.along.weight == 0.0 || !length.is_finite() || patience <= self.steps;
-        let [objective, residual] = if stalled { self.least } else { self.measured };
-        Ok(Step { objective, residual, stalled })
+        let [objective, residual] = self.measured;
+        Ok(Step { objective, residual, stalled, best: Some(self.least) })
     }
 
     /// Measures, and finds the next direction.

@@ -122,7 +122,8 @@ impl Regression {
     /// Checks and keeps a problem; design: [n, d], target: [n].
     ///
     /// # Errors
-    /// When the design is empty or has more columns than rows, the target has another length, or an entry is not finite.
+    /// When the design is empty or has more columns than rows, the target has another length, an entry is not finite, or squares
+    /// under- or overflow.
     pub fn new(design: Mat<f64>, target: Vec<f64>) -> Result<Self> {
         tall("design", design.as_ref())?;
         let (found, expected) = (target.len(), design.nrows());
@@ -132,6 +133,10 @@ impl Regression {
         }
         finite_target(&target)?;
         let scale = frobenius(design.as_ref()) * norm(&target);
+        let zero = design.norm_max() == 0.0 || target.iter().all(|&value| value == 0.0);
+        if !zero && !scale.is_normal() {
+            return Err(Error::Magnitude { what: "‖design‖ · ‖target‖", found: scale });
+        }
         Ok(Self { design, target, scale })
     }
 

@@ -8,10 +8,13 @@
 //! have their potential set to min(C − other potential) first, so that the largest exponent is 0. Columns are cut into blocks
 //! by the sizes alone; every block has its own row sums, which meet in the order of the blocks.
 //!
-//! A row or column without mass has the potential −∞ from the first sweep on.
+//! A row or column without mass has the potential −∞.
+//!
+//! Potentials are rounded as costs are, by 2e-16 of them, and a plan by that over ε. Where it is much, a sweep is followed by a pass
+//! that measures what the rounded potentials stand for; where it is all, the problem is refused.
 
 use super::{Coupling, Plan, Transport};
-use crate::Result;
+use crate::{Error, Result};
 use faer::{Mat, MatMut};
 use rankine_kernels::{columns, gibbs, memory};
 use rayon::prelude::*;
@@ -24,6 +27,9 @@ const BLOCKS: usize = 64;
 const LARGE: usize = 1 << 20;
 /// Sums outside may have lost what counts.
 const SAFE: std::ops::RangeInclusive<f64> = 1e-280..=1e280;
+
+/// What rounding may do to a plan, relative to it, without being measured: well below the tolerances.
+const COARSE: f64 = 1e-10;
 
 /// Dual potentials, and the sums of their plan.
 #[derive(Clone, Debug)]
@@ -51,18 +57,29 @@ struct Block {
 }
 
 impl Potentials {
-    /// Those of a plan, or zeros; the sums are not measured yet.
+    /// Those of a plan, or zeros; the sums are not measured yet. What may be added to one side and taken from the other is chosen
+    /// so that the largest of the source is 0, as far ones have no digits left for the costs.
     ///
     /// # Errors
-    /// When the problem has no regularisation, or the plan is of another size.
+    /// When the problem has no regularisation or one below the rounding of its costs, or the plan is of another size.
     pub fn new(problem: &Transport, from: Option<&Plan>) -> Result<Self> {
-        let regularization = problem.smoothed()?;
+        let (regularization, cost) = (problem.smoothed()?, problem.largest_cost());
+        if regularization < f64::EPSILON * cost {
+            return Err(Error::Unresolved { regularization, cost });
+        }
         let (n, m) = (problem.source().len(), problem.target().len());
         let (mut source, mut target) = (vec![0.0; n], vec![0.0; m]);
         if let Some(plan) = from {
             problem.check_potentials(plan)?;
             take(&plan.source_potential, &mut source);
             take(&plan.target_potential, &mut target);
+            let largest = source.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            source.iter_mut().for_each(|potential| *potential -= largest);
+            target.iter_mut().for_each(|potential| *potential += largest);
+        }
+        for (potentials, masses) in [(&mut source, problem.source()), (&mut target, problem.target())] {
+            let without = potentials.iter_mut().zip(masses).filter(|(_, mass)| **mass <= 0.0);
+            without.for_each(|(potential, _)| *potential = f64::NEG_INFINITY);
         }
         let count = (n * m / BLOCK).clamp(1, BLOCKS);
         let block = Block { column: vec![0.0; n], rows: vec![0.0; n] };
@@ -97,6 +114,11 @@ impl Potentials {
             columns::add_scaled(&mut block.rows, factor, &block.column);
             factor * sum
         });
+        let potentials = self.source.iter().chain(&self.target).filter(|potential| potential.is_finite());
+        let largest = potentials.fold(problem.largest_cost(), |largest, x| largest.max(x.abs()));
+        if COARSE * self.regularization < f64::EPSILON * largest {
+            self.measure(problem);
+        }
     }
 
     /// Measures the sums: one pass.

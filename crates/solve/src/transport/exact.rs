@@ -72,7 +72,7 @@ impl Iterate<Transport> for Exact {
         }
         state.tree.balance(problem.source(), problem.target());
         let (objective, residual) = state.measure(problem);
-        Ok(Step { objective, residual, stalled: optimal })
+        Ok(Step { stalled: optimal, ..Step::new(objective, residual) })
     }
 
     fn finish(&self, problem: &Transport, state: Basis) -> Result<Plan> {

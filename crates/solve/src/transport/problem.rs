@@ -15,8 +15,8 @@ pub struct Transport {
     source: Vec<f64>,
     target: Vec<f64>,
     regularization: f64,
-    /// max |C|, which solvers ask for in every step.
-    largest_cost: f64,
+    /// min C and max C, which solvers ask for in every step.
+    limits: [f64; 2],
 }
 
 /// A plan, with the potentials of the constraints where the solver has them.
@@ -36,8 +36,8 @@ impl Transport {
     /// Checks and keeps a problem. Masses that differ by rounding only are scaled to the source's.
     ///
     /// # Errors
-    /// When sizes do not agree or are zero, an entry is not finite, a mass is negative, the sums of the masses differ or
-    /// are zero, or the regularisation is negative.
+    /// When sizes do not agree or are zero, an entry is not finite, a mass is negative, the sums of the masses differ, are zero or
+    /// overflow, as max C − min C may, or the regularisation is negative.
     pub fn new(cost: Mat<f64>, source: Vec<f64>, mut target: Vec<f64>, regularization: f64) -> Result<Self> {
         size("source", "entries", source.len(), cost.nrows(), "the cost has so many rows")?;
         size("target", "entries", target.len(), cost.ncols(), "the cost has so many columns")?;
@@ -50,9 +50,14 @@ impl Transport {
         not_negative("regularization", regularization)?;
         let factor = balance(source.iter().sum(), target.iter().sum())?;
         target.iter_mut().for_each(|mass| *mass *= factor);
-        let columns = (0..cost.ncols()).map(|j| cost.col_as_slice(j));
-        let largest_cost = columns.flatten().fold(0.0, |largest: f64, cost| largest.max(cost.abs()));
-        Ok(Self { cost, source, target, regularization, largest_cost })
+        let costs = (0..cost.ncols()).flat_map(|j| cost.col_as_slice(j));
+        let infinite = [f64::INFINITY, f64::NEG_INFINITY];
+        let limits = costs.fold(infinite, |[low, high], &cost| [cost.min(low), cost.max(high)]);
+        let problem = Self { cost, source, target, regularization, limits };
+        match problem.spread() {
+            found if found.is_finite() => Ok(problem),
+            found => Err(Error::Magnitude { what: "max − min of the cost", found }),
+        }
     }
 
     /// Cost of carrying a unit from each row to each column; [n, m].
@@ -103,16 +108,12 @@ impl Transport {
 
     /// max |C|.
     pub fn largest_cost(&self) -> f64 {
-        self.largest_cost
+        self.limits[0].abs().max(self.limits[1].abs())
     }
 
     /// max C − min C.
     pub fn spread(&self) -> f64 {
-        let limits = (f64::INFINITY, f64::NEG_INFINITY);
-        let columns = (0..self.cost.ncols()).map(|j| self.cost.col_as_slice(j));
-        let (low, high) =
-            columns.flatten().fold(limits, |(low, high), &cost| (cost.min(low), cost.max(high)));
-        high - low
+        self.limits[1] - self.limits[0]
     }
 
     /// Costs of a column; [n].
@@ -151,8 +152,13 @@ impl Transport {
 /// By what the target's mass is multiplied to be the source's.
 ///
 /// # Errors
-/// When they differ by more than rounding, or are not above zero.
+/// When they differ by more than rounding, are not above zero, or have overflown.
 pub(super) fn balance(source_sum: f64, target_sum: f64) -> Result<f64> {
+    for (what, found) in [("the mass of the source", source_sum), ("the mass of the target", target_sum)] {
+        if !found.is_finite() {
+            return Err(Error::Magnitude { what, found });
+        }
+    }
     if (source_sum - target_sum).abs() > BALANCE * source_sum.max(target_sum) || source_sum <= 0.0 {
         return Err(Error::Masses { source_sum, target_sum });
     }

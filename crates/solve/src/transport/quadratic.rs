@@ -59,7 +59,7 @@ impl Iterate<Transport> for Quadratic {
         let objective = self.objective(problem)?;
         let stalled = !search.step(&mut |x, gradient| objective.evaluate(x, gradient));
         let residual = objective.residual(search.gradient());
-        Ok(Step { objective: -search.value(), residual, stalled })
+        Ok(Step { stalled, ..Step::new(-search.value(), residual) })
     }
 
     fn finish(&self, problem: &Transport, Ascent(search): Ascent) -> Result<Plan> {

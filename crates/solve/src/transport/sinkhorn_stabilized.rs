@@ -11,7 +11,7 @@
 
 use super::annealing::Annealing;
 use super::entropic::Potentials;
-use super::{Plan, Transport};
+use super::{Coupling, Plan, Transport};
 use crate::check::within;
 use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::Mat;
@@ -23,6 +23,8 @@ use serde::{Deserialize, Serialize};
 const BLOCK: usize = 32 * 1024;
 /// Blocks at most; each holds n numbers.
 const BLOCKS: usize = 32;
+/// max C − min C over ε, above which sweeps of the ε-scaling are worth their exponentials.
+const WEAK: f64 = 500.0;
 
 /// The solver.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +32,8 @@ const BLOCKS: usize = 32;
 pub struct SinkhornStabilized {
     /// The largest scaling that is not absorbed.
     pub absorption: f64,
-    /// Sweeps of the ε-scaling.
+    /// Sweeps of the ε-scaling, where max C − min C is above 500·ε: at a stronger regularisation they save fewer sweeps than they
+    /// cost.
     pub warmup: usize,
     /// Regularisation of the first sweep over max C − min C; the sweeps lead down to the problem's. 0: all are there.
     pub annealing: f64,
@@ -71,7 +74,9 @@ impl Iterate<Transport> for SinkhornStabilized {
     fn start(&self, problem: &Transport, from: Option<&Plan>, _: &Pulse<'_>) -> Result<State> {
         let fits = 1.0 < self.absorption && self.absorption <= 1e100;
         within("absorption", self.absorption, fits, "above 1 and at most 1e100")?;
-        let (annealing, potentials) = Annealing::begin(problem, from, self.warmup, self.annealing)?;
+        let is_weak = WEAK * problem.smoothed()? < problem.spread();
+        let warmup = if is_weak { self.warmup } else { 0 };
+        let (annealing, potentials) = Annealing::begin(problem, from, warmup, self.annealing)?;
         let (n, m) = (potentials.source.len(), potentials.target.len());
         let (left, right, next) = (vec![1.0; n], vec![1.0; m], vec![1.0; m]);
         let count = (n * m / BLOCK).clamp(1, BLOCKS);
@@ -92,9 +97,16 @@ impl Iterate<Transport> for SinkhornStabilized {
     }
 
     fn finish(&self, problem: &Transport, mut state: State) -> Result<Plan> {
+        if state.kernel.ncols() == 0 {
+            return Ok(state.potentials.plan(problem));
+        }
+        // What was measured, which the rounding of potentials would change.
+        let kernel = std::mem::replace(&mut state.kernel, Mat::new());
+        let plan = Coupling::from(kernel).scaled(&state.left, &state.right);
         state.absorb();
-        state.kernel = Mat::new();
-        Ok(state.potentials.plan(problem))
+        let Potentials { source, target, .. } = state.potentials;
+        let cost = problem.cost_of(&plan);
+        Ok(Plan { plan, source_potential: source, target_potential: target, cost })
     }
 }
 

@@ -280,6 +280,57 @@ fn magnitudes_far_from_one() {
     }
 }
 
+/// Costs of 1e14, whose digits leave steps of a third of the regularisation.
+fn far() -> Transport {
+    let cost = Mat::from_fn(4, 4, |i, j| 1e14 + ((3 * i + 5 * j) % 7) as f64 / 7.0);
+    Transport::new(cost, vec![0.25; 4], vec![0.25; 4], 0.05).unwrap()
+}
+
+#[test]
+fn the_residual_is_that_of_the_plan_where_potentials_lose_digits() {
+    for (label, problem) in [("far", far()), ("weak", problem(3, 20, 20, 1e-15))] {
+        for choice in solvers() {
+            let stop = Stop { steps: 60, tolerance: 1e-9 };
+            let found = choice.solver().solve(&problem, None, stop, &mut Silent::watch).unwrap();
+            let (told, plan) = (found.last().unwrap().residual, &found.solution.plan);
+            let apart = (problem.violation(plan) - told).abs();
+            assert!(apart < 1e-10 * (1.0 + told), "{choice:?}, {label}: {told:e} {apart:e}");
+        }
+    }
+    let found = solve(&SinkhornStabilized::default(), &far(), 1e-9);
+    assert!(problem_is_met(&far(), &found), "{:?}", found.last());
+}
+
+fn problem_is_met(problem: &Transport, found: &Report<Plan>) -> bool {
+    found.outcome == Outcome::Converged && problem.violation(&found.solution.plan) < 1.1e-9
+}
+
+#[test]
+fn a_start_far_away_costs_no_digits() {
+    let problem = problem(4, 12, 9, 0.05);
+    for choice in solvers() {
+        let mut from = solve(choice.solver(), &problem, 1e-10).solution;
+        for potential in from.source_potential.iter_mut().chain(&mut from.target_potential) {
+            *potential *= 1e12;
+        }
+        let stop = Stop { tolerance: 1e-9, ..choice.solver().stop() };
+        let found = choice.solver().solve(&problem, Some(&from), stop, &mut Silent::watch).unwrap();
+        assert!(problem_is_met(&problem, &found), "{choice:?}: {:?}", found.last());
+    }
+}
+
+#[test]
+fn a_regularization_below_the_rounding_of_costs_is_refused() {
+    let problem = problem(3, 20, 20, 1e-20);
+    let cost = problem.largest_cost();
+    for choice in solvers() {
+        let stop = choice.solver().stop();
+        let error = choice.solver().solve(&problem, None, stop, &mut Silent::watch).unwrap_err();
+        assert_eq!(error, Error::Unresolved { regularization: 1e-20, cost }, "{choice:?}");
+        assert!(error.to_string().starts_with("`regularization` is 1e-20, but costs of 9."), "{error}");
+    }
+}
+
 #[test]
 fn annealing_is_not_mistaken_for_the_end() {
     let cost = Mat::from_fn(2, 2, |i, j| if i == j { 0.0 } else { 1.0 });
@@ -305,6 +356,28 @@ fn results_do_not_depend_on_the_number_of_threads() {
         };
         let once = on(1);
         assert!(once == on(2) && once == on(5), "{choice:?}");
+    }
+}
+
+#[test]
+fn rows_and_columns_without_mass_stay_empty_without_a_warm_up_too() {
+    let (cost, mut source, mut target) = random(4, 7, 9);
+    (source[2], target[5]) = (0.0, 0.0);
+    let (given, wanted): (f64, f64) = (source.iter().sum(), target.iter().sum());
+    target.iter_mut().for_each(|mass| *mass *= given / wanted);
+    let problem = Transport::new(cost, source, target, 0.1).unwrap();
+    let expected = solve(&Sinkhorn::default(), &problem, 1e-12).solution;
+    let cold = SinkhornStabilized { warmup: 0, ..Default::default() };
+    let found = [
+        solve(&cold, &problem, 1e-12).solution,
+        solve(&Newton { warmup: 0, annealing: 0.0 }, &problem, 1e-12).solution,
+        solve(&SinkhornNewtonSparse { warmup: 0, annealing: 0.0, ..Default::default() }, &problem, 1e-12)
+            .solution,
+    ];
+    for found in found {
+        assert!(distance(&found, &expected) < 1e-9);
+        let plan = found.plan.dense();
+        assert!((0..9).all(|j| plan[(2, j)] == 0.0) && (0..7).all(|i| plan[(i, 5)] == 0.0));
     }
 }
 

@@ -124,3 +124,14 @@ fn masses_that_differ_are_told_with_both_sums() {
     let error = Transport::new(cost, vec![0.5, 0.5], vec![0.5, 0.7], 0.1).unwrap_err();
     assert_eq!(error, Error::Masses { source_sum: 1.0, target_sum: 1.2 });
 }
+
+#[test]
+fn sums_and_ranges_that_overflow_are_refused() {
+    let new = |cost: Mat<f64>, masses: Vec<f64>| Transport::new(cost, masses.clone(), masses, 0.1);
+    let error = new(Mat::zeros(2, 2), vec![1e308; 2]).unwrap_err();
+    assert_eq!(error, Error::Magnitude { what: "the mass of the source", found: f64::INFINITY });
+    assert!(error.hint().is_some());
+    let far = Mat::from_fn(2, 2, |i, j| if i == j { 1.7e308 } else { -1.7e308 });
+    let error = new(far, vec![0.5; 2]).unwrap_err();
+    assert_eq!(error, Error::Magnitude { what: "max − min of the cost", found: f64::INFINITY });
+}

@@ -29,8 +29,8 @@ pub struct Iterand {
     /// The smallest residual at which progress was seen, and steps since.
     best: f64,
     since: usize,
-    /// The iterate of the smallest residual, where entries are set aside to tell it.
-    kept: Option<(f64, Vectors, Vectors)>,
+    /// The iterate of the smallest residual with what was measured there, where entries are set aside to tell it.
+    kept: Option<([f64; 2], Vectors, Vectors)>,
 }
 
 impl Iterand {
@@ -95,11 +95,12 @@ impl Iterand {
         } else {
             self.since += 1;
         }
-        let better = self.kept.as_ref().is_none_or(|(least, ..)| residual < *least);
+        let better = self.kept.as_ref().is_none_or(|(least, ..)| residual < least[1]);
         if problem.validation().is_some() && better && residual.is_finite() {
-            self.kept = Some((residual, self.left.clone(), self.right.clone()));
+            self.kept = Some(([objective, residual], self.left.clone(), self.right.clone()));
         }
-        Step { objective, residual, stalled: PATIENCE <= self.since }
+        let best = self.kept.as_ref().map(|(least, ..)| *least);
+        Step { objective, residual, stalled: PATIENCE <= self.since, best }
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the solvers of sensing keep between steps: factors, and one reading of the measurements at them.
 
 use super::{Adjoint, Pass, Sensing};
+use crate::check::finite_matrix;
 use crate::recovery::{Factors, normal};
 use crate::{Result, Step};
 use faer::Mat;
+use rankine_linalg::{Eigen, eigh};
 use rankine_random::Rng;
 
 /// What is minimised.
@@ -25,27 +27,65 @@ pub struct Descent {
     /// Values and adjoint at the iterate.
     pub pass: Pass,
     loss: Loss,
+    /// Objective and residual at the iterate.
+    measured: [f64; 2],
+    /// The best iterate that was left for a worse one, and what was measured there.
+    left: Option<([f64; 2], Factors)>,
 }
 
 impl Descent {
     /// At factors.
-    pub(super) fn new(problem: &Sensing, factors: Factors, loss: Loss) -> Self {
+    ///
+    /// # Errors
+    /// When an entry of theirs is not finite.
+    pub(super) fn new(problem: &Sensing, factors: Factors, loss: Loss) -> Result<Self> {
+        finite_matrix("the left factor to start from", factors.left.as_ref())?;
+        finite_matrix("the right factor to start from", factors.right.as_ref())?;
+        let factors = tied(problem, factors);
         let pass = problem.pass(factors.left.as_ref(), factors.right.as_ref(), loss);
-        Self { factors, steps: 0, pass, loss }
+        let Step { objective, residual, .. } = problem.measure(&pass.values);
+        Ok(Self { factors, steps: 0, pass, loss, measured: [objective, residual], left: None })
     }
 
     /// Goes to the next factors, unless something there is not finite.
     pub(super) fn go(&mut self, problem: &Sensing, next: Factors) -> Step {
         self.steps += 1;
+        let next = tied(problem, next);
         if !next.is_finite() {
-            return Step::new(f64::INFINITY, f64::INFINITY);
+            return self.lost();
         }
         let pass = problem.pass(next.left.as_ref(), next.right.as_ref(), self.loss);
         let step = problem.measure(&pass.values);
-        if step.residual.is_finite() {
-            (self.factors, self.pass) = (next, pass);
+        if !step.residual.is_finite() {
+            return self.lost();
         }
-        step
+        self.pass = pass;
+        let before = std::mem::replace(&mut self.factors, next);
+        let measured = std::mem::replace(&mut self.measured, [step.objective, step.residual]);
+        let least = self.left.as_ref().map_or(f64::INFINITY, |(least, _)| least[1]);
+        if measured[1] < least.min(step.residual) {
+            self.left = Some((measured, before));
+        }
+        self.told(step)
+    }
+
+    /// The best of the iterates.
+    pub(super) fn finish(self) -> Factors {
+        match self.left {
+            Some((least, factors)) if least[1] < self.measured[1] => factors,
+            _ => self.factors,
+        }
+    }
+
+    /// A step with what was measured at the best of the iterates.
+    fn told(&self, step: Step) -> Step {
+        let left = self.left.as_ref().map(|(least, _)| *least).filter(|least| least[1] < self.measured[1]);
+        Step { best: Some(left.unwrap_or(self.measured)), ..step }
+    }
+
+    /// A step that was not made, because it would not have been finite.
+    fn lost(&self) -> Step {
+        self.told(Step::new(f64::INFINITY, f64::INFINITY))
     }
 
     /// Goes to X·Xᵀ.
@@ -56,9 +96,9 @@ impl Descent {
     /// Has no direction to go: at 0, where every gradient is 0, or beyond the numbers.
     pub(super) fn stay(&self, problem: &Sensing) -> Step {
         if self.factors.left.norm_max() > 0.0 && self.factors.right.norm_max() > 0.0 {
-            return Step::new(f64::INFINITY, f64::INFINITY);
+            return self.lost();
         }
-        Step { stalled: true, ..problem.measure(&self.pass.values) }
+        self.told(Step { stalled: true, ..problem.measure(&self.pass.values) })
     }
 
     /// ‖A(L·Rᵀ) − y‖₂ / ‖y‖₂; 0 where y is 0 too.
@@ -71,6 +111,12 @@ impl Descent {
     pub(super) fn squares(&self, problem: &Sensing) -> f64 {
         self.pass.values.iter().zip(problem.measured()).map(|(value, y)| (value - y).powi(2)).sum()
     }
+}
+
+/// Of a positive semidefinite matrix there is one factor.
+fn tied(problem: &Sensing, Factors { left, right }: Factors) -> Factors {
+    let right = if problem.operator().positive() { left.clone() } else { right };
+    Factors { left, right }
 }
 
 /// −A*(y): the adjoint at 0.
@@ -86,14 +132,28 @@ pub(super) fn scale(problem: &Sensing) -> Result<f64> {
     Ok(if largest > 0.0 { largest / problem.operator().gain() } else { 1.0 })
 }
 
-/// The leading triples of A*(y)/g: left·rightᵀ is about M.
+/// The leading triples of A*(y)/g, or the leading pairs of a positive semidefinite matrix: left·rightᵀ is about M.
 pub(super) fn spectral(problem: &Sensing) -> Result<Factors> {
+    if problem.operator().positive() {
+        let whole = -1.0 / problem.operator().gain() * backward(problem).dense();
+        let (_, left) = positive_part(whole, problem.rank())?;
+        return Ok(Factors { right: left.clone(), left });
+    }
     let triples = backward(problem).leading(problem.rank())?;
     let part = |vectors: &Mat<f64>, sign: f64| {
         let scale = |c: usize| sign * (triples.s[c] / problem.operator().gain()).sqrt();
         Mat::from_fn(vectors.nrows(), problem.rank(), |i, c| scale(c) * vectors[(i, c)])
     };
     Ok(Factors { left: part(&triples.u, -1.0), right: part(&triples.v, 1.0) })
+}
+
+/// The eigenpairs of the symmetric part of a matrix, and V·diag(max(λ, 0))^½ of the k largest; [side, k].
+pub(super) fn positive_part(matrix: Mat<f64>, rank: usize) -> Result<(Eigen<f64>, Mat<f64>)> {
+    let eigen = eigh((0.5 * (&matrix + matrix.transpose())).as_ref())?;
+    let last = eigen.values.len() - 1;
+    let root = |c: usize| eigen.values[last - c].max(0.0).sqrt();
+    let part = Mat::from_fn(last + 1, rank, |i, c| eigen.vectors[(i, last - c)] * root(c));
+    Ok((eigen, part))
 }
 
 /// A start [side, k] of normal entries with the deviation size/√side.

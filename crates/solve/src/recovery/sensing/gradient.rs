@@ -6,7 +6,8 @@
 //!     once, when ‖A(F·Gᵀ) − y‖ ≤ trigger·‖y‖:  F = U·S·Vᵀ;  F ← β·U,  G ← G·V·S/β
 //!
 //! FᵀF − GᵀG is nearly conserved, and the directions beyond the rank of M shrink at the rate that it sets: α² without the
-//! rebalancing, β² after it, which leaves F·Gᵀ as it is. One reading of the measurements a step, one SVD of a thin matrix.
+//! rebalancing, β² after it, which leaves F·Gᵀ as it is. One reading of the measurements a step, one SVD of a thin matrix. Where
+//! the question is for a positive semidefinite matrix F and G are one, always balanced: this is [`super::symmetric`] then.
 //!
 //! Paper: [matrix_sensing], models B and C. Departure: η, α and β are in units of the problem (g and σ: see the question; for β
 //! the largest singular value of F·Gᵀ at that moment).
@@ -90,13 +91,14 @@ impl Iterate<Sensing> for Gradient {
                 right: random(columns, rank, size / self.ratio, rng.fork("right")),
             },
         };
-        let descent = Descent::new(problem, factors, Loss::Square);
+        let descent = Descent::new(problem, factors, Loss::Square)?;
         let length = self.eta / (problem.operator().gain() * sigma);
         Ok(State { descent, rebalanced: None, length })
     }
 
     fn step(&self, problem: &Sensing, state: &mut State, _: &Pulse<'_>) -> Result<Step> {
         if let (Some(Rebalance { trigger, beta }), None) = (self.rebalance, state.rebalanced)
+            && !problem.operator().positive()
             && state.descent.misfit(problem) <= trigger
         {
             state.rebalance(problem, beta)?;
@@ -110,7 +112,7 @@ impl Iterate<Sensing> for Gradient {
     }
 
     fn finish(&self, _: &Sensing, state: State) -> Result<Factors> {
-        Ok(state.descent.factors)
+        Ok(state.descent.finish())
     }
 }
 

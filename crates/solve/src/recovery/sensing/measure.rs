@@ -15,6 +15,11 @@ pub trait Measure: Debug + Send + Sync {
     /// g, with A*A near g·identity on matrices of low rank.
     fn gain(&self) -> f64;
 
+    /// Whether it is there for positive semidefinite matrices X·Xᵀ, of which left and right are X.
+    fn positive(&self) -> bool {
+        false
+    }
+
     /// A(left·rightᵀ), and A* of what `respond` makes of each of these numbers, in one reading of the A_i.
     /// left: [rows, k], right: [columns, k]; k may be 0.
     fn pass(&self, left: MatRef<'_, f64>, right: MatRef<'_, f64>, respond: &Respond<'_>) -> Pass;

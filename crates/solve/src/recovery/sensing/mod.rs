@@ -3,11 +3,12 @@
 //!     y_i = ⟨A_i, M⟩ + noise_i,  i = 1 … m        find L: [rows, k], R: [columns, k] with L·Rᵀ = M, k ≥ rank of M
 //!
 //! The measurements are a [`Measure`]; k is the problem's rank, which may be above that of M. Solvers of positive semidefinite
-//! matrices (X·Xᵀ) take square problems only. In every trace the objective is (1/m)·Σ |r_i| of the residuals r = A(L·Rᵀ) − y,
-//! whatever the solver minimises, and the residual is the median of |r_i| over that of |y_i|, which up to half of the
-//! measurements being garbage do not move (where that median is 0: the means). Steps and starts are in units of the
-//! problem: the gain g, with A*A near g·identity, and σ = ‖A*(y)‖₂/g, about the largest singular value of M. [`subgradient`]
-//! has its own, and the size of its start does not follow that of M.
+//! matrices (X·Xᵀ) take square problems only; where the measurements are [`Packed`] ones, every solver is one of them. In every
+//! trace the objective is (1/m)·Σ |r_i| of the residuals r = A(L·Rᵀ) − y, whatever the solver minimises, and the residual is
+//! the median of |r_i| over that of |y_i|, which up to half of the measurements being garbage do not move (where that median is
+//! 0: the means). Steps and starts are in units of the problem: the gain g, with A*A near g·identity, and σ = ‖A*(y)‖₂/g, about
+//! the largest singular value of M. [`subgradient`] has its own, and the size of its start does not follow that of M. What is
+//! returned is the iterate of the least residual.
 
 mod adjoint;
 mod descent;

@@ -1,9 +1,9 @@
-//! Measurements by the symmetric parts of matrices, for a symmetric M.
+//! Measurements by the symmetric parts of matrices, for a positive semidefinite M.
 //!
 //!     ⟨A, X⟩ = Σ_i A_ii·X_ii + Σ_{i<j} (A_ij + A_ji)·X_ij        X symmetric
 //!
-//! Half the numbers of [`Plain`], and half its time, for solvers of positive semidefinite matrices. Of a product L·Rᵀ that is not
-//! symmetric only the symmetric part is measured: the rest stays free, which slows solvers with two factors.
+//! Half the numbers of [`Plain`], and half its time. Of a product L·Rᵀ that is not symmetric only the symmetric part would be
+//! measured, and the rest would stay free: solvers with two factors keep them one.
 
 use super::{Adjoint, Measure, Pass, Plain, Respond, Storage, rows::sweep};
 use crate::{Error, Result};
@@ -60,6 +60,10 @@ impl<E: Storage> Measure for Packed<E> {
 
     fn gain(&self) -> f64 {
         self.gain
+    }
+
+    fn positive(&self) -> bool {
+        true
     }
 
     fn pass(&self, left: MatRef<'_, f64>, right: MatRef<'_, f64>, respond: &Respond<'_>) -> Pass {

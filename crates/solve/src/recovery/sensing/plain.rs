@@ -21,7 +21,7 @@ impl<E: Storage> Plain<E> {
     /// Checks and keeps measurements; entries: [m, rows, columns], row by row.
     ///
     /// # Errors
-    /// When there is none, their number is not a multiple of rows·columns, or an entry is not finite.
+    /// When there is none, their number is not a multiple of rows·columns, an entry is not finite, or all are 0.
     pub fn new(rows: usize, columns: usize, entries: Vec<E>) -> Result<Self> {
         let (width, what) = (rows * columns, "measurement matrices");
         if width == 0 || entries.is_empty() {
@@ -38,6 +38,9 @@ impl<E: Storage> Plain<E> {
         // Symmetric ones see nothing but symmetric matrices, which have fewer dimensions.
         let seen = if are_symmetric(&entries, rows, columns) { rows * (rows + 1) / 2 } else { width };
         let gain = squares.iter().sum::<f64>() / seen as f64;
+        if gain == 0.0 {
+            return Err(Error::Nothing { what });
+        }
         Ok(Self { rows, columns, gain, entries })
     }
 

@@ -43,7 +43,7 @@ impl Iterate<Sensing> for PreconditionedGradient {
             // Where the triples of A*(y) are those of a positive matrix, left and right agree.
             None => spectral(problem).map(|Factors { left, right }| 0.5 * (left + right))?,
         };
-        Ok(Descent::new(problem, Factors { left: x.clone(), right: x }, Loss::Square))
+        Descent::new(problem, Factors { left: x.clone(), right: x }, Loss::Square)
     }
 
     fn step(&self, problem: &Sensing, state: &mut Descent, _: &Pulse<'_>) -> Result<Step> {
@@ -58,6 +58,6 @@ impl Iterate<Sensing> for PreconditionedGradient {
     }
 
     fn finish(&self, _: &Sensing, state: Descent) -> Result<Factors> {
-        Ok(state.factors)
+        Ok(state.finish())
     }
 }

@@ -3,7 +3,8 @@
 //!     Z = A*(A(F·Gᵀ) − y)/g        F ← F − η·Z·G·(GᵀG)⁻¹,  G ← G − η·Zᵀ·F·(FᵀF)⁻¹, both from the old ones
 //!
 //! The start are the leading singular triples of A*(y)/g. The Gram matrices get [`JITTER`] of their trace, so that they have
-//! an inverse where k is above the rank of M; the rate suffers there. A baseline (Tong, Ma and Chi, 2021).
+//! an inverse where k is above the rank of M; the rate suffers there. Of a positive semidefinite matrix F and G are one. A
+//! baseline (Tong, Ma and Chi, 2021).
 
 use super::Sensing;
 use super::descent::{Descent, Loss, spectral};
@@ -45,7 +46,7 @@ impl Iterate<Sensing> for ScaledGradient {
             Some(from) => problem.check(from).map(|()| from.clone())?,
             None => spectral(problem)?,
         };
-        Ok(Descent::new(problem, factors, Loss::Square))
+        Descent::new(problem, factors, Loss::Square)
     }
 
     fn step(&self, problem: &Sensing, state: &mut Descent, _: &Pulse<'_>) -> Result<Step> {
@@ -63,7 +64,7 @@ impl Iterate<Sensing> for ScaledGradient {
     }
 
     fn finish(&self, _: &Sensing, state: Descent) -> Result<Factors> {
-        Ok(state.factors)
+        Ok(state.finish())
     }
 }
 

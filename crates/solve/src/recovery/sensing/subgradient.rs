@@ -14,12 +14,13 @@
 //! η·(π/2)·f, so that it depends on neither the scale of M nor the law of the A_i; for Gaussian ones without noise, where
 //! ‖C‖₂·f(0)·π/2 is near the largest singular value, the two agree for a matrix of norm 1.
 
+use super::descent::positive_part;
 use super::{Descent, Loss, Sensing};
 use crate::check::{positive, within};
 use crate::recovery::Factors;
 use crate::{Iterate, Pulse, Result, Step, Stop};
 use faer::Mat;
-use rankine_linalg::{Eigen, eigh};
+use rankine_linalg::Eigen;
 use serde::{Deserialize, Serialize};
 
 /// Power iterations a step.
@@ -97,20 +98,14 @@ impl Iterate<Sensing> for Subgradient {
         let nothing = Mat::<f64>::zeros(side, 0);
         let empty = problem.pass(nothing.as_ref(), nothing.as_ref(), Loss::Absolute);
         let first = problem.measure(&empty.values).objective;
-        let slope = empty.adjoint.dense();
-        let Eigen { values, vectors } = eigh((-0.5 * (&slope + slope.transpose())).as_ref())?;
+        let (Eigen { values, vectors }, part) = positive_part(-empty.adjoint.dense(), problem.rank())?;
         let strength = values[0].abs().max(values[side - 1].abs());
         let direction = vectors.get(.., side - 1..).to_owned();
-        let start = || {
-            Mat::from_fn(side, problem.rank(), |i, c| {
-                self.alpha * vectors[(i, side - 1 - c)] * values[side - 1 - c].max(0.0).sqrt()
-            })
-        };
         let x = match from {
             Some(from) => problem.check(from).map(|()| from.left.clone())?,
-            None => start(),
+            None => self.alpha * part,
         };
-        let descent = Descent::new(problem, Factors { left: x.clone(), right: x }, Loss::Absolute);
+        let descent = Descent::new(problem, Factors { left: x.clone(), right: x }, Loss::Absolute)?;
         let loss = problem.measure(&descent.pass.values).objective;
         let mut state = State { descent, loss, first, strength, share: 1.0, direction };
         if let (Some(_), Pace::Geometric { eta, .. }) = (from, self.pace) {
@@ -130,7 +125,7 @@ impl Iterate<Sensing> for Subgradient {
     }
 
     fn finish(&self, _: &Sensing, state: State) -> Result<Factors> {
-        Ok(state.descent.factors)
+        Ok(state.descent.finish())
     }
 }
 

@@ -59,7 +59,7 @@ impl Iterate<Sensing> for SymmetricGradient {
             Some(from) => problem.check(from).map(|()| from.left.clone())?,
             None => random(side, problem.rank(), self.alpha * sigma.sqrt(), rng),
         };
-        let descent = Descent::new(problem, Factors { left: x.clone(), right: x }, Loss::Square);
+        let descent = Descent::new(problem, Factors { left: x.clone(), right: x }, Loss::Square)?;
         Ok(State { descent, length: self.eta / (problem.operator().gain() * sigma) })
     }
 
@@ -70,6 +70,6 @@ impl Iterate<Sensing> for SymmetricGradient {
     }
 
     fn finish(&self, _: &Sensing, state: State) -> Result<Factors> {
-        Ok(state.descent.factors)
+        Ok(state.descent.finish())
     }
 }

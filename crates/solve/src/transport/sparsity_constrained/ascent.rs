@@ -79,7 +79,7 @@ impl Ascent {
             }
             _ => (self.search.value(), self.residual(target)),
         };
-        Ok(Step { objective: -value, residual, stalled: self.phase == Phase::Over })
+        Ok(Step { stalled: self.phase == Phase::Over, ..Step::new(-value, residual) })
     }
 
     /// The plan at the iterate.

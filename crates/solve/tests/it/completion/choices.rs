@@ -4,7 +4,7 @@ use super::{MATRIX, hide, problem, run};
 use rankine_solve::recovery::completion::{
     Completion, Entries, Entry, HiddenMatrix, alternating::Alternating, exact::Exact,
 };
-use rankine_solve::{Outcome, Progress, Silent};
+use rankine_solve::{Iterate, Outcome, Progress, Silent, Solve};
 use std::ops::ControlFlow;
 
 #[test]
@@ -28,12 +28,19 @@ fn biases_are_taken_out_and_put_back() {
 fn entries_set_aside_stop_the_solver_and_choose_the_answer() {
     let hidden = hide(HiddenMatrix { deviation: 1.0, share: 0.3, ..MATRIX });
     let problem = Completion::new(hidden.entries, 6, 0.0).unwrap().validated(0.2, 3).unwrap();
-    let report = run(&Exact::default(), &problem);
+    let mut last = f64::NAN;
+    let mut watch = |progress: &Progress| {
+        last = progress.residual;
+        ControlFlow::Continue(())
+    };
+    let exact = Exact::default();
+    let report = exact.solve(&problem, None, Iterate::stop(&exact), &mut watch).unwrap();
     assert_eq!(report.outcome, Outcome::Stalled);
     let least = report.trace.iter().map(|progress| progress.residual).fold(f64::INFINITY, f64::min);
     let held = problem.validation().unwrap();
     let found = held.rmse_of(&report.solution) / held.rmse(|_, _| 0.0);
-    assert!((found - least).abs() < 1e-12 && found < report.last().unwrap().residual);
+    assert!((found - least).abs() < 1e-12 && found < last);
+    assert_eq!(report.last().unwrap().residual, least);
 }
 
 #[test]

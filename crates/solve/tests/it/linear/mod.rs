@@ -5,6 +5,7 @@ mod invariants;
 mod laws;
 mod operators;
 mod refusals;
+mod rounding;
 
 use faer::Mat;
 use rankine_random::Rng;

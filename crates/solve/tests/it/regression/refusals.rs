@@ -56,3 +56,13 @@ fn wrong_input_is_told() {
     let refused = gradients.solver().solve(&problem, Some(&other), stop, &mut Silent::watch);
     assert!(matches!(refused, Err(Error::Size { found: 3, expected: 2, .. })));
 }
+
+#[test]
+fn designs_whose_squares_underflow_are_refused() {
+    for factor in [1e-165, 1e-200, 1e160] {
+        let error = Regression::new(factor * gaussian(20, 3, 5), normals(20, 6)).unwrap_err();
+        assert!(matches!(error, Error::Magnitude { what: "‖design‖ · ‖target‖", .. }), "{error}");
+    }
+    assert!(Regression::new(Mat::zeros(3, 1), vec![1e-200; 3]).is_ok());
+    assert!(Regression::new(1e-100 * gaussian(20, 3, 5), normals(20, 6)).is_ok());
+}

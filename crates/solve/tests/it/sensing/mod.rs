@@ -1,8 +1,10 @@
 //! Tests of sensing: laws of all solvers, operators, what [subgradient_recovery] and [matrix_sensing] say, refusals.
 
+mod best;
 mod gradients;
 mod laws;
 mod operators;
+mod positive;
 mod refusals;
 mod subgradients;
 

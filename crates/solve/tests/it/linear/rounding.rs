@@ -1,0 +1,47 @@
+//! Matrices that rounding cannot tell from singular ones.
+
+use super::residual;
+use faer::Mat;
+use rankine_solve::linear::cholesky::Cholesky;
+use rankine_solve::linear::{LinearSolver, LinearSystem, SparseSymmetric};
+use rankine_solve::{Outcome, Progress, Silent, Solve, Stop};
+use std::ops::ControlFlow;
+
+/// The condition is 1.7e16.
+fn hilbert() -> LinearSystem {
+    let matrix = Mat::from_fn(12, 12, |i, j| 1.0 / (i + j + 1) as f64);
+    LinearSystem::new(SparseSymmetric::from_dense(matrix.as_ref()).unwrap(), vec![1.0; 12]).unwrap()
+}
+
+#[test]
+fn a_direct_solution_is_taken_whole() {
+    let (problem, solver) = (hilbert(), Cholesky::default());
+    let report = solver.solve(&problem, None, Solve::stop(&solver), &mut Silent::watch).unwrap();
+    assert_eq!((report.outcome, report.trace.len()), (Outcome::Converged, 1));
+    assert!(residual(&problem, &report.solution.x) < 1e-7, "{:?}", report.last());
+    let stop = Stop { steps: 1000, tolerance: 0.0 };
+    let refined = solver.solve(&problem, None, stop, &mut Silent::watch).unwrap();
+    assert!(refined.outcome == Outcome::Stalled && refined.trace.len() < 10, "{}", refined.trace.len());
+    assert!(refined.solution.residual <= report.solution.residual);
+}
+
+#[test]
+fn what_rounding_makes_of_the_rest_is_not_returned() {
+    let problem = hilbert();
+    for choice in LinearSolver::all() {
+        let mut least = f64::INFINITY;
+        let mut watch = |progress: &Progress| {
+            least = least.min(progress.residual);
+            ControlFlow::Continue(())
+        };
+        let stop = Stop { steps: 1000, tolerance: 1e-13 };
+        let report = choice.solver().solve(&problem, None, stop, &mut watch).unwrap();
+        let (told, found) = (report.last().unwrap().residual, residual(&problem, &report.solution.x));
+        // The one that is carried along is off by the rounding of A·x, 1e-8 of b where x is 1e8 of it.
+        assert!(found <= 2.0 * told + 1e-7, "{choice:?}: {found:e}, told {told:e}");
+        assert!((found - report.solution.residual).abs() <= 1e-12 * found, "{choice:?}");
+        assert!(found <= 11.0 * least + 1e-7, "{choice:?}: {found:e}, seen {least:e}");
+        let explodes = matches!(choice, LinearSolver::IncompleteCholesky(_));
+        assert!(!explodes || report.outcome == Outcome::Stalled, "{:?}", report.outcome);
+    }
+}
