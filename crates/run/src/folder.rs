@@ -16,7 +16,7 @@ const STATE: &str = "state";
 const SEARCH: &str = "search";
 
 /// Name of the folder with the adapter of the lowest held-out loss.
-const BEST: &str = "best";
+pub(crate) const BEST: &str = "best";
 
 /// Whether a folder holds a run that was begun.
 pub fn is_run(folder: &Path) -> bool {

@@ -3,6 +3,7 @@
 //! Written beside the adapter on request, for programs that want the factors themselves on the base they were trained
 //! on. All weights are f32 there, whatever the original was stored as: the branch was trained against these very numbers.
 
+use crate::folder::BEST;
 use crate::{Error, Result, kind::ModelFiles};
 use indexmap::IndexMap;
 use rankine_checkpoint::{AdapterConfig, TensorInfo, Tensors};
@@ -98,16 +99,24 @@ pub(crate) fn write(
     original.write(&Residual { original: original.tensors(), left }, None, folder, watch)
 }
 
-/// The residual that the adapter in `folder` stands on, where `model` is another model: the one that its configuration names or,
-/// where that is gone, the one beside it. Where none of them is there, `model` is told from it by its name alone.
+/// The residual that the adapter in `folder` stands on, where `model` is another model: the one that its run left in the same
+/// folder, the one that its configuration names, or where that is gone the one beside it. Where none of them is there, `model` is
+/// told from it by its name alone.
 pub fn residual_of(model: &Path, folder: &Path, config: &AdapterConfig) -> Option<PathBuf> {
-    let named = config.base_model.as_deref().map(PathBuf::from).filter(|named| is_called_so(named))?;
-    let places = [named.clone(), folder.join(FOLDER), folder.join("..").join(FOLDER)];
+    let resolved = |path: &Path| fs_err::canonicalize(path).ok();
+    let is_residual =
+        |path: &PathBuf| is_called_so(path) || resolved(path).is_some_and(|path| is_called_so(&path));
+    let named = config.base_model.as_deref().map(PathBuf::from).filter(is_residual)?;
+    let beside = folder.join("..").join(FOLDER);
+    let of_the_run = if folder.file_name().is_some_and(|name| name == BEST) {
+        beside.clone()
+    } else {
+        folder.join(FOLDER)
+    };
+    let places = [of_the_run, named.clone(), beside];
     match places.into_iter().find(|place| place.join("config.json").is_file()) {
-        Some(residual) => {
-            (fs_err::canonicalize(&residual).ok() != fs_err::canonicalize(model).ok()).then_some(residual)
-        }
-        None => (!fs_err::canonicalize(model).is_ok_and(|model| is_called_so(&model))).then_some(named),
+        Some(residual) => (resolved(&residual) != resolved(model)).then_some(residual),
+        None => (!resolved(model).is_some_and(|model| is_called_so(&model))).then_some(named),
     }
 }
 
@@ -146,19 +155,24 @@ mod tests {
     }
 
     #[test]
-    fn a_residual_is_the_one_that_is_named_then_the_one_beside() {
+    fn a_residual_is_the_runs_own_the_one_that_is_named_or_the_one_beside() {
         let root = tempfile::tempdir().unwrap();
         let at = |path: &str| root.path().join(path);
         for model in ["model", "a/residual", "b/residual"] {
             fs_err::create_dir_all(at(model)).unwrap();
             fs_err::write(at(model).join("config.json"), "{}").unwrap();
         }
+        fs_err::create_dir(at("b/best")).unwrap();
         let of = |model: &str, folder: &str, named: &str| {
             let config = AdapterConfig { base_model: Some(named.to_owned()), ..AdapterConfig::default() };
             residual_of(&at(model), &at(folder), &config)
         };
         let named = at("a/residual").display().to_string();
-        assert_eq!(of("model", "b", &named), Some(at("a/residual")));
+        // What a run left in its folder is its own, wherever the folder went.
+        assert_eq!(of("model", "b", &named), Some(at("b/residual")));
+        assert_eq!(of("model", "b/best", &named), Some(at("b/best/../residual")));
+        assert_eq!(of("model", "b/trained", &named), Some(at("a/residual")));
+        assert_eq!(of("model", "c", &named), Some(at("a/residual")));
         assert_eq!(of("b/residual", "b/trained", &named), Some(at("a/residual")));
         assert_eq!(of("a/residual", "b/trained", &named), None);
         assert_eq!(of("model", "b", "gone/residual"), Some(at("b/residual")));
@@ -166,6 +180,11 @@ mod tests {
         assert_eq!(of("model", "c", "gone/residual"), Some("gone/residual".into()));
         assert_eq!(of("a/residual", "c", "gone/residual"), None);
         assert_eq!(of("model", "b", "owner/model"), None);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("a/residual"), at("link")).unwrap();
+            assert_eq!(of("model", "c", &at("link").display().to_string()), Some(at("link")));
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub enum Error {
     Unresolved {
         /// The regularisation.
         regularization: f64,
-        /// max |C|.
+        /// The largest of the least costs of the columns.
         cost: f64,
     },
     /// All measurements are of nothing.

@@ -111,15 +111,12 @@ pub enum Error {
         initialisation: Initialisation,
     },
     /// Directions that an initialisation took out cannot be told from others.
-    #[error(
-        "singular values {rank} and {} of `{name}` are equal: which directions the initialisation took out cannot be found again",
-        rank + 1
-    )]
+    #[error("which directions the initialisation took out of `{name}` cannot be found again: {reason}")]
     Ambiguous {
         /// The weight.
         name: String,
-        /// Rank of the adapter there.
-        rank: usize,
+        /// What makes them alike.
+        reason: String,
     },
     /// What is said of how the training of an adapter began cannot be.
     #[error(transparent)]

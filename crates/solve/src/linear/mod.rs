@@ -5,7 +5,7 @@
 //! A: [n, n], an [`Operator`]: entries ([`SparseSymmetric`]), a grid ([`Poisson`]) or what the caller brings; b, x: [n]. Unknowns
 //! whose row is empty, such as the solid cells of a grid, are frozen at zero. Objective: φ. Residual: ‖b − A·x‖ / ‖b‖, with
 //! 1 for ‖b‖ where b is zero; it is carried along, and computed from x whenever it has fallen tenfold and at the end. What is
-//! returned is the x of the least residual, or a later one of smaller φ whose residual is at most ten times that.
+//! returned is the last x, or that of the least residual where φ is no smaller at the last or its residual has exploded (1e12 of it).
 //!
 //! That a matrix is not positive definite is an error that says where it was seen: at a pivot, or as a direction along which it
 //! curves downwards.

@@ -6,12 +6,11 @@ use crate::{Result, Step};
 
 /// The residual is computed from x when it has fallen by this factor since it last was.
 const CHECKED: f64 = 0.1;
-/// How much larger a residual may be where φ is smaller: along conjugate directions φ falls whatever the residual does.
-const TRADED: f64 = 10.0;
 /// What rounding may do to φ, relative to it.
 const ROUNDING: f64 = 1e-10;
-/// By how much ‖r‖ may grow on the way: by √κ without rounding, and no κ above 1/ε is told from a singular matrix.
-const GROWTH: f64 = 1e8;
+/// How much larger a residual may be where φ is smaller: along conjugate directions φ falls whatever the residual does, which grows
+/// by √κ at most without rounding, and by far more where rounding has taken over.
+const GROWTH: f64 = 1e12;
 
 /// x and r = b − A·x, all divided by the largest |b|, so that no b is too large or too small.
 ///
@@ -122,7 +121,8 @@ impl Position {
         self.measured = [step.objective, step.residual];
         self.left.take_if(|(left, _)| step.residual <= left[1]);
         let least = self.left.as_ref().map_or(step.residual, |(left, _)| left[1]);
-        let stalled = stalled || !step.residual.is_finite() || GROWTH * least < step.residual;
+        let grown = GROWTH * least < step.residual && self.kept().is_some();
+        let stalled = stalled || !step.residual.is_finite() || grown;
         if stalled {
             self.settle();
             self.refresh(problem);
@@ -142,7 +142,7 @@ impl Position {
         let [objective, residual] = self.measured;
         self.left.as_ref().filter(|([kept, least], _)| {
             let falls = objective < kept - ROUNDING * kept.abs();
-            !(falls && residual <= TRADED * least)
+            !(falls && residual <= GROWTH * least)
         })
     }
 

@@ -118,6 +118,9 @@ impl LeastSquares for Regression {
     }
 }
 
+/// ‖A‖·‖b‖ whose squares, which solvers take, are numbers.
+const SQUARED: std::ops::RangeInclusive<f64> = 1e-150..=1e150;
+
 impl Regression {
     /// Checks and keeps a problem; design: [n, d], target: [n].
     ///
@@ -134,7 +137,7 @@ impl Regression {
         finite_target(&target)?;
         let scale = frobenius(design.as_ref()) * norm(&target);
         let zero = design.norm_max() == 0.0 || target.iter().all(|&value| value == 0.0);
-        if !zero && !scale.is_normal() {
+        if !zero && !SQUARED.contains(&scale) {
             return Err(Error::Magnitude { what: "‖design‖ · ‖target‖", found: scale });
         }
         Ok(Self { design, target, scale })

@@ -1,6 +1,7 @@
 //! Sweeps at a regularisation that falls to the problem's, which bring the potentials of a weak one near in a few passes.
 //!
-//!     ε_k = ε · (ε_0 / ε)^(1 − k / sweeps),  k = 0 … sweeps        ε_0 = start · (max C − min C), where that is above ε
+//!     ε_k = ε · (ε_0 / ε)^(1 − k / sweeps),  k = 0 … sweeps        ε_0 = start · (max C − min C), where that is above ε;
+//!                                                                      costs that forbid aside
 //!
 //! Until ε_k = ε the plan is not the problem's: the residual that is told has 1 − ε / ε_k added.
 
@@ -34,7 +35,7 @@ impl Annealing {
         within("annealing", start, 0.0 <= start, range)?;
         let mut potentials = Potentials::new(problem, from)?;
         let end = potentials.regularization;
-        let first = if from.is_some() || sweeps == 0 { end } else { end.max(start * problem.spread()) };
+        let first = if from.is_some() || sweeps == 0 { end } else { end.max(start * problem.usual_spread()) };
         potentials.regularization = first;
         potentials.scale_columns(problem);
         Ok((Self { ends: [first, end], sweeps, done: 0 }, potentials))

@@ -63,7 +63,7 @@ impl Potentials {
     /// # Errors
     /// When the problem has no regularisation or one below the rounding of its costs, or the plan is of another size.
     pub fn new(problem: &Transport, from: Option<&Plan>) -> Result<Self> {
-        let (regularization, cost) = (problem.smoothed()?, problem.largest_cost());
+        let (regularization, cost) = (problem.smoothed()?, problem.needed_cost());
         if regularization < f64::EPSILON * cost {
             return Err(Error::Unresolved { regularization, cost });
         }
@@ -71,11 +71,10 @@ impl Potentials {
         let (mut source, mut target) = (vec![0.0; n], vec![0.0; m]);
         if let Some(plan) = from {
             problem.check_potentials(plan)?;
-            take(&plan.source_potential, &mut source);
-            take(&plan.target_potential, &mut target);
-            let largest = source.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            source.iter_mut().for_each(|potential| *potential -= largest);
-            target.iter_mut().for_each(|potential| *potential += largest);
+            let there = plan.source_potential.iter().copied().filter(|potential| potential.is_finite());
+            let largest = there.reduce(f64::max).unwrap_or(0.0);
+            take(&plan.source_potential, -largest, &mut source);
+            take(&plan.target_potential, largest, &mut target);
         }
         for (potentials, masses) in [(&mut source, problem.source()), (&mut target, problem.target())] {
             let without = potentials.iter_mut().zip(masses).filter(|(_, mass)| **mass <= 0.0);
@@ -115,7 +114,7 @@ impl Potentials {
             factor * sum
         });
         let potentials = self.source.iter().chain(&self.target).filter(|potential| potential.is_finite());
-        let largest = potentials.fold(problem.largest_cost(), |largest, x| largest.max(x.abs()));
+        let largest = potentials.fold(problem.needed_cost(), |largest, x| largest.max(x.abs()));
         if COARSE * self.regularization < f64::EPSILON * largest {
             self.measure(problem);
         }
@@ -228,7 +227,8 @@ fn safe(sums: &[f64], masses: &[f64]) -> bool {
     sums.iter().zip(masses).all(|(sum, &mass)| mass <= 0.0 || SAFE.contains(sum))
 }
 
-/// Copies finite potentials; others stay 0.
-fn take(from: &[f64], into: &mut [f64]) {
-    into.iter_mut().zip(from).filter(|(_, from)| from.is_finite()).for_each(|(into, &from)| *into = from);
+/// Copies finite potentials with what is added to them; others stay 0.
+fn take(from: &[f64], shift: f64, into: &mut [f64]) {
+    let there = into.iter_mut().zip(from).filter(|(_, from)| from.is_finite());
+    there.for_each(|(into, &from)| *into = from + shift);
 }

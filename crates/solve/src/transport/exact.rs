@@ -9,7 +9,7 @@
 //!
 //! The first basis is greedy; from a plan, its row potentials are taken off the costs first. The objective is ⟨C, P⟩, which
 //! falls. Every iterate meets the constraints, so the residual is what rounding leaves of their violation,
-//! and the duality gap over the mass and the largest cost: P is optimal where it is zero. A step is n + m exchanges.
+//! and the duality gap over the mass and the size of costs and potentials: P is optimal where it is zero. A step is n + m exchanges.
 
 mod greedy;
 mod tree;
@@ -30,7 +30,7 @@ const BLOCK: usize = 64;
 /// Exchanges between two questions whether to go on.
 const ASKED: usize = 8;
 
-/// Reduced cost, in units of the largest cost, that is put down to rounding.
+/// Reduced cost, in units of the costs and potentials that count, that is put down to rounding.
 const ROUNDING: f64 = 1e-13;
 
 impl Iterate<Transport> for Exact {
@@ -54,7 +54,8 @@ impl Iterate<Transport> for Exact {
         let mut tree = Tree::new(rows, columns, columns - 1, &arcs);
         tree.price(|i, j| problem.cost()[(i, j)]);
         let block = (((rows * columns) as f64).sqrt() as usize).max(BLOCK);
-        Ok(Basis { tree, row: 0, column: 0, block })
+        let unit = unit(problem, &tree);
+        Ok(Basis { tree, row: 0, column: 0, block, unit })
     }
 
     fn step(&self, problem: &Transport, state: &mut Basis, pulse: &Pulse<'_>) -> Result<Step> {
@@ -98,6 +99,8 @@ pub struct Basis {
     row: usize,
     column: usize,
     block: usize,
+    /// The size of costs and potentials when these were last made anew.
+    unit: f64,
 }
 
 /// Part of a column: its first and last row, the column, its least reduced cost.
@@ -108,6 +111,7 @@ impl Basis {
     fn exchange(&mut self, problem: &Transport) -> bool {
         let found = self.entering(problem).or_else(|| {
             self.tree.price(|i, j| problem.cost()[(i, j)]);
+            self.unit = unit(problem, &self.tree);
             self.entering(problem)
         });
         let Some((first, last, column, reduced)) = found else { return false };
@@ -122,7 +126,7 @@ impl Basis {
     fn entering(&mut self, problem: &Transport) -> Option<Segment> {
         let (rows, columns) = (problem.source().len(), problem.target().len());
         let (mut best, mut seen, mut room) = (None, 0, self.block);
-        let mut least = -ROUNDING * problem.largest_cost();
+        let mut least = -ROUNDING * self.unit;
         while seen < rows * columns {
             let (first, last, column) = (self.row, (self.row + room).min(rows), self.column);
             let part = first..last;
@@ -160,7 +164,7 @@ impl Basis {
             potential.iter().zip(masses).map(|(potential, mass)| potential * mass).sum()
         };
         let dual = total(&least, problem.source()) + total(target, problem.target());
-        let scale = problem.largest_cost() * problem.mass();
+        let scale = self.unit * problem.mass();
         let gap = if scale > 0.0 { ((cost - dual) / scale).max(0.0) } else { 0.0 };
         (cost, violation + gap)
     }
@@ -170,6 +174,13 @@ impl Basis {
         let (rows, columns) = (self.tree.source().len(), self.tree.target().len());
         Sparse::new(rows, columns, self.tree.arcs().collect()).into()
     }
+}
+
+/// What rounding is relative to: costs that no plan avoids, and potentials. Costs that forbid arcs do not count once their arcs have
+/// left the tree.
+fn unit(problem: &Transport, tree: &Tree) -> f64 {
+    let potentials = tree.source().iter().chain(tree.target());
+    potentials.fold(problem.needed_cost(), |largest, potential| largest.max(potential.abs()))
 }
 
 /// min_j C_ij; [n].

@@ -17,6 +17,8 @@ pub struct Transport {
     regularization: f64,
     /// min C and max C, which solvers ask for in every step.
     limits: [f64; 2],
+    /// max_j |min_i C_ij|.
+    needed_cost: f64,
 }
 
 /// A plan, with the potentials of the constraints where the solver has them.
@@ -50,14 +52,37 @@ impl Transport {
         not_negative("regularization", regularization)?;
         let factor = balance(source.iter().sum(), target.iter().sum())?;
         target.iter_mut().for_each(|mass| *mass *= factor);
-        let costs = (0..cost.ncols()).flat_map(|j| cost.col_as_slice(j));
-        let infinite = [f64::INFINITY, f64::NEG_INFINITY];
-        let limits = costs.fold(infinite, |[low, high], &cost| [cost.min(low), cost.max(high)]);
-        let problem = Self { cost, source, target, regularization, limits };
+        let (mut limits, mut needed_cost) = ([f64::INFINITY, f64::NEG_INFINITY], 0.0f64);
+        for j in 0..cost.ncols() {
+            let ends = |[low, high]: [f64; 2], &cost: &f64| [cost.min(low), cost.max(high)];
+            let [low, high] = cost.col_as_slice(j).iter().fold([f64::INFINITY, f64::NEG_INFINITY], ends);
+            limits = [limits[0].min(low), limits[1].max(high)];
+            needed_cost = needed_cost.max(low.abs());
+        }
+        let problem = Self { cost, source, target, regularization, limits, needed_cost };
         match problem.spread() {
             found if found.is_finite() => Ok(problem),
             found => Err(Error::Magnitude { what: "max − min of the cost", found }),
         }
+    }
+
+    /// max_j |min_i C_ij|: the size of costs that no plan avoids, whatever is forbidden by far larger ones.
+    pub(super) fn needed_cost(&self) -> f64 {
+        self.needed_cost
+    }
+
+    /// max C − min C, but at most sixteen times what a quarter of the costs are above the least: costs that forbid do not count.
+    pub(super) fn usual_spread(&self) -> f64 {
+        const SAMPLE: usize = 4096;
+        let (rows, entries) = (self.source.len(), self.source.len() * self.target.len());
+        let every = entries.div_ceil(SAMPLE);
+        // A step that shares a factor with the rows would see a few of them only.
+        let every = if 1 < every && rows.is_multiple_of(every) { every + 1 } else { every };
+        let at = |place: usize| self.column(place / rows)[place % rows];
+        let mut sample: Vec<f64> = (0..entries).step_by(every).map(at).collect();
+        let quarter = sample.len() / 4;
+        let above = *sample.select_nth_unstable_by(quarter, f64::total_cmp).1 - self.limits[0];
+        if 0.0 < above { self.spread().min(16.0 * above) } else { self.spread() }
     }
 
     /// Cost of carrying a unit from each row to each column; [n, m].

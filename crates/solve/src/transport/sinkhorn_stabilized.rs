@@ -74,7 +74,7 @@ impl Iterate<Transport> for SinkhornStabilized {
     fn start(&self, problem: &Transport, from: Option<&Plan>, _: &Pulse<'_>) -> Result<State> {
         let fits = 1.0 < self.absorption && self.absorption <= 1e100;
         within("absorption", self.absorption, fits, "above 1 and at most 1e100")?;
-        let is_weak = WEAK * problem.smoothed()? < problem.spread();
+        let is_weak = WEAK * problem.smoothed()? < problem.usual_spread();
         let warmup = if is_weak { self.warmup } else { 0 };
         let (annealing, potentials) = Annealing::begin(problem, from, warmup, self.annealing)?;
         let (n, m) = (potentials.source.len(), potentials.target.len());

@@ -27,6 +27,28 @@ fn assert_optimal(problem: &Transport, report: &Report<Plan>) {
     plan.plan.each(|i, j, mass| assert!(mass >= 0.0 && reduced(i, j).abs() <= 1e-10 * scale));
 }
 
+/// Costs that forbid arcs, of whatever size, leave the plan as exact as it is with smaller ones.
+#[test]
+fn large_costs_of_other_arcs_spoil_no_digit() {
+    let raw = {
+        let mut rng = Rng::new(7).fork("forbidden");
+        Mat::from_fn(20, 30, |_, _| rng.uniform_f64())
+    };
+    let cost_of = |cost: Mat<f64>| {
+        let problem = Transport::new(cost, vec![1.0 / 20.0; 20], vec![1.0 / 30.0; 30], 0.0).unwrap();
+        let report = solve(&problem, None);
+        assert_eq!(report.outcome, Outcome::Converged);
+        report.solution
+    };
+    let forbidding =
+        |high: f64| Mat::from_fn(20, 30, |i, j| if i % 3 == 0 && j % 2 == 0 { high } else { raw[(i, j)] });
+    let expected = cost_of(forbidding(1e3)).cost;
+    for high in [1e9, 1e12, 1e15] {
+        let found = cost_of(forbidding(high)).cost;
+        assert!((found - expected).abs() < 1e-12, "{high:e}: {found} for {expected}");
+    }
+}
+
 #[test]
 fn equal_masses_and_ties_do_not_make_it_cycle() {
     let mut rng = Rng::new(3).fork("ties");

@@ -14,6 +14,7 @@ use crate::adapters::Product;
 use crate::{Error, Result};
 use rankine_checkpoint::adapter::LowRank;
 use rankine_kernels::gemm::{Matrix, matmul};
+use rankine_kernels::reduce;
 use rankine_linalg::{Truncation, qr, truncated};
 use std::ops::Range;
 
@@ -45,6 +46,16 @@ fn is_ambiguous(s: &[f32], rank: usize) -> bool {
     pair.is_some_and(|(last, next)| limit < *last && last - next <= limit)
 }
 
+/// The first column that those before it leave no direction of, though there are others after it, by R of W = Q·R; [rank, columns].
+/// Decompositions take one of these, or any.
+fn dependent(r: &[f32], columns: usize) -> Option<usize> {
+    const TOLERANCE: f64 = 1e-6;
+    let lengths: Vec<f64> = r.chunks(columns.max(1)).map(|row| reduce::sum_of_squares(row).sqrt()).collect();
+    let limit = TOLERANCE * lengths.iter().copied().fold(0.0, f64::max);
+    let diagonal = |row: usize| r.get(row * columns + row).map_or(0.0, |&entry| f64::from(entry.abs()));
+    (0..lengths.len()).find(|&row| limit < lengths[row] && diagonal(row) <= limit)
+}
+
 impl Residual {
     pub fn new(how: How, rank: usize, scaling: f32) -> Self {
         Self { how: Some(how), rank, scaling, factors: None }
@@ -72,7 +83,8 @@ impl Residual {
                 let more = (self.rank + 1).min(height).min(width);
                 let svd = truncated(weight, height, width, more, Truncation::Exact).map_err(failed)?;
                 if is_ambiguous(&svd.s, self.rank) {
-                    return Err(Error::Ambiguous { name: name.to_owned(), rank: self.rank });
+                    let reason = format!("singular values {} and {} are equal", self.rank, self.rank + 1);
+                    return Err(Error::Ambiguous { name: name.to_owned(), reason });
                 }
                 let leading = |row: &[f32]| {
                     row.iter().zip(&svd.s).take(self.rank).map(|(u, s)| u * s).collect::<Vec<_>>()
@@ -82,6 +94,10 @@ impl Residual {
             }
             Some(How::Qr) => {
                 let mut qr = qr(weight, height, width, self.rank).map_err(failed)?;
+                if let Some(column) = dependent(&qr.r, width) {
+                    let reason = format!("column {column} depends on those before it");
+                    return Err(Error::Ambiguous { name: name.to_owned(), reason });
+                }
                 qr.q.iter_mut().for_each(|q| *q *= self.scaling);
                 (qr.q, qr.r)
             }
@@ -106,6 +122,21 @@ impl Residual {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dependent_columns_are_found_but_not_at_the_end() {
+        let of = |columns: [[f32; 3]; 4]| {
+            let weight: Vec<f32> = (0..3).flat_map(|row| columns.map(|column| column[row])).collect();
+            dependent(&qr(&weight, 3, 4, 3).unwrap().r, 4)
+        };
+        let (a, b, c) = ([1.0, 2.0, 0.5], [0.0, 1.0, -1.0], [2.0, 0.0, 1.0]);
+        assert_eq!(of([a, b, c, a]), None);
+        assert_eq!(of([[0.0; 3], a, b, c]), Some(0));
+        assert_eq!(of([a, a, b, c]), Some(1));
+        // Nothing is left for a third direction.
+        assert_eq!(of([a, b, a, b]), None);
+        assert_eq!(of([[0.0; 3]; 4]), None);
+    }
 
     #[test]
     fn equal_singular_values_cannot_be_told_apart() {

@@ -111,7 +111,8 @@ impl Complete {
     /// An error where the factors of a matrix are larger than what is read, before anything of its sides is made: few entries may
     /// announce long ones.
     fn check_factors(&self, &Sparse { rows, columns, .. }: &Sparse, path: &Path) -> Result<()> {
-        let numbers = rows.saturating_add(columns).saturating_mul(self.rank);
+        // A start takes a few columns more.
+        let numbers = rows.saturating_add(columns).saturating_mul(self.rank + 16);
         if numbers <= LIMIT {
             return Ok(());
         }

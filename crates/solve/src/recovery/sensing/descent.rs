@@ -27,10 +27,19 @@ pub struct Descent {
     /// Values and adjoint at the iterate.
     pub pass: Pass,
     loss: Loss,
-    /// Objective and residual at the iterate.
-    measured: [f64; 2],
+    /// At the iterate.
+    measured: Measured,
     /// The best iterate that was left for a worse one, and what was measured there.
-    left: Option<([f64; 2], Factors)>,
+    left: Option<(Measured, Factors)>,
+}
+
+/// What is measured at an iterate.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    /// What is minimised.
+    loss: f64,
+    /// Objective and residual, which are those of every solver.
+    told: [f64; 2],
 }
 
 impl Descent {
@@ -43,8 +52,8 @@ impl Descent {
         finite_matrix("the right factor to start from", factors.right.as_ref())?;
         let factors = tied(problem, factors);
         let pass = problem.pass(factors.left.as_ref(), factors.right.as_ref(), loss);
-        let Step { objective, residual, .. } = problem.measure(&pass.values);
-        Ok(Self { factors, steps: 0, pass, loss, measured: [objective, residual], left: None })
+        let measured = Measured::of(problem, &pass, loss);
+        Ok(Self { factors, steps: 0, pass, loss, measured, left: None })
     }
 
     /// Goes to the next factors, unless something there is not finite.
@@ -55,32 +64,33 @@ impl Descent {
             return self.lost();
         }
         let pass = problem.pass(next.left.as_ref(), next.right.as_ref(), self.loss);
-        let step = problem.measure(&pass.values);
-        if !step.residual.is_finite() {
+        let after = Measured::of(problem, &pass, self.loss);
+        if !after.told[1].is_finite() {
             return self.lost();
         }
         self.pass = pass;
         let before = std::mem::replace(&mut self.factors, next);
-        let measured = std::mem::replace(&mut self.measured, [step.objective, step.residual]);
-        let least = self.left.as_ref().map_or(f64::INFINITY, |(least, _)| least[1]);
-        if measured[1] < least.min(step.residual) {
+        let measured = std::mem::replace(&mut self.measured, after);
+        let least = self.left.as_ref().map_or(f64::INFINITY, |(least, _)| least.loss);
+        if measured.loss < least.min(after.loss) {
             self.left = Some((measured, before));
         }
-        self.told(step)
+        self.told(Step::new(after.told[0], after.told[1]))
     }
 
     /// The best of the iterates.
     pub(super) fn finish(self) -> Factors {
         match self.left {
-            Some((least, factors)) if least[1] < self.measured[1] => factors,
+            Some((least, factors)) if least.loss < self.measured.loss => factors,
             _ => self.factors,
         }
     }
 
     /// A step with what was measured at the best of the iterates.
     fn told(&self, step: Step) -> Step {
-        let left = self.left.as_ref().map(|(least, _)| *least).filter(|least| least[1] < self.measured[1]);
-        Step { best: Some(left.unwrap_or(self.measured)), ..step }
+        let left =
+            self.left.as_ref().map(|(least, _)| *least).filter(|least| least.loss < self.measured.loss);
+        Step { best: Some(left.unwrap_or(self.measured).told), ..step }
     }
 
     /// A step that was not made, because it would not have been finite.
@@ -110,6 +120,18 @@ impl Descent {
     /// ‖A(L·Rᵀ) − y‖₂².
     pub(super) fn squares(&self, problem: &Sensing) -> f64 {
         self.pass.values.iter().zip(problem.measured()).map(|(value, y)| (value - y).powi(2)).sum()
+    }
+}
+
+impl Measured {
+    fn of(problem: &Sensing, pass: &Pass, loss: Loss) -> Self {
+        let Step { objective, residual, .. } = problem.measure(&pass.values);
+        let apart = pass.values.iter().zip(problem.measured());
+        let loss = match loss {
+            Loss::Absolute => objective,
+            Loss::Square => apart.map(|(value, y)| (value - y).powi(2)).sum(),
+        };
+        Self { loss, told: [objective, residual] }
     }
 }
 

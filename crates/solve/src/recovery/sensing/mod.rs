@@ -8,7 +8,7 @@
 //! the median of |r_i| over that of |y_i|, which up to half of the measurements being garbage do not move (where that median is
 //! 0: the means). Steps and starts are in units of the problem: the gain g, with A*A near g·identity, and σ = ‖A*(y)‖₂/g, about
 //! the largest singular value of M. [`subgradient`] has its own, and the size of its start does not follow that of M. What is
-//! returned is the iterate of the least residual.
+//! returned is the iterate at which what the solver minimises is least.
 
 mod adjoint;
 mod descent;

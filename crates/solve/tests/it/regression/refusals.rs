@@ -63,6 +63,8 @@ fn designs_whose_squares_underflow_are_refused() {
         let error = Regression::new(factor * gaussian(20, 3, 5), normals(20, 6)).unwrap_err();
         assert!(matches!(error, Error::Magnitude { what: "‖design‖ · ‖target‖", .. }), "{error}");
     }
+    let small: Vec<f64> = normals(20, 6).iter().map(|value| 1e-90 * value).collect();
+    assert!(Regression::new(1e-90 * gaussian(20, 3, 5), small).is_err());
     assert!(Regression::new(Mat::zeros(3, 1), vec![1e-200; 3]).is_ok());
     assert!(Regression::new(1e-100 * gaussian(20, 3, 5), normals(20, 6)).is_ok());
 }

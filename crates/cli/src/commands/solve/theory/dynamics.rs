@@ -4,7 +4,7 @@ use super::super::options::{Pages, at_least_zero};
 use super::super::show::number;
 use crate::{Context, Exit};
 use anyhow::Result;
-use rankine_report::{Axis, Cell, Column, Lines, Page, Series, Table};
+use rankine_report::{Axis, Cell, Column, Level, Lines, Page, Series, Table, format};
 use rankine_solve::theory::linear_dynamics::{LinearDynamics, Time};
 use serde::Serialize;
 
@@ -73,6 +73,8 @@ impl Dynamics {
             Moment { time, test: dynamics.test_error(at), train: dynamics.train_error(at) }
         };
         let (best_time, best_error) = dynamics.optimal_stop();
+        // A step of gradient descent is the time of its rate.
+        let best_time = best_time / self.rate.unwrap_or(1.0);
         let answer = Answer {
             edges: dynamics.law().edges(),
             frozen: dynamics.frozen(),
@@ -97,11 +99,19 @@ impl Dynamics {
             ("smallest eigenvalue", number(low)),
             ("largest eigenvalue", number(high)),
             ("never reached", Cell::Percent(frozen)),
-            ("best time to stop", number(best_time)),
+            (
+                if self.rate.is_some() { "best steps to stop after" } else { "best time to stop" },
+                number(best_time),
+            ),
             ("test error there", number(best_error)),
             ("test error of the best ridge", number(ridge_error)),
             ("test error in the end", number(final_error)),
         ]);
+        if let Some(rate) = self.rate.filter(|rate| 2.0 <= rate * high) {
+            let most = format::number(2.0 / high, 4);
+            let text = format!("steps at a rate of {rate} diverge: they have to be below {most}");
+            page.note(Level::Warning, text);
+        }
         let time = if self.rate.is_some() { "steps" } else { "time" };
         let mut table = Table::new([time, "test error", "training error"].map(Column::number));
         for &Moment { time, test, train } in &answer.course {
