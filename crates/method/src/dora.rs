@@ -8,9 +8,8 @@
 //! dropped input too, with the factor m/‖V‖ − 1.
 
 use crate::{
-    Card, Export, Method, Result, Site,
+    Card, Export, Method, Result, Site, check_finite,
     lora::{Lora, factor_numbers, scale},
-    quantized::check_finite,
 };
 use rankine_nn::{Weight, weight};
 use rankine_random::Rng;

@@ -42,7 +42,7 @@ pub use registry::{Choice, Fields};
 
 use rankine_nn::{Kind, Weight};
 use rankine_random::Rng;
-use rankine_tensor::{Encoding, Frozen};
+use rankine_tensor::{Encoding, Frozen, Tensor};
 
 /// What a method is, for `rankine methods` and its documentation.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -122,6 +122,19 @@ pub fn check_rank(path: &str, rank: usize, shape: [usize; 2]) -> Result<()> {
         return Err(Error::Rank { path: path.to_owned(), rank, shape });
     }
     Ok(())
+}
+
+/// An error that names the first number of the matrix at `path` that is not finite.
+pub(crate) fn check_finite(path: &str, weight: &Tensor) -> Result<()> {
+    let [_, columns] = weight.matrix("check_finite")?;
+    let place = |values: &[f32]| {
+        let at = values.iter().position(|value| !value.is_finite())?;
+        Some(rankine_linalg::Error::NotFinite { row: at / columns, column: at % columns, value: values[at] })
+    };
+    match weight.read(place) {
+        Some(source) => Err(Error::Decomposition { path: path.to_owned(), source }),
+        None => Ok(()),
+    }
 }
 
 /// A way of structuring weights; its fields are the hyperparameters, `Default` is the paper's setting.

@@ -8,7 +8,7 @@
 //! Paper: [pissa] §4, [loftq] algorithm 1.
 
 use crate::{
-    Error, Result, Site,
+    Error, Result, Site, check_finite,
     lora::{factor_plan, scale},
     pissa::{Decomposition, factors},
 };
@@ -144,17 +144,4 @@ pub(crate) fn nf4(path: &str, weight: &Tensor, double: bool) -> Result<Frozen> {
         false => Stored::nf4(values, rows, columns),
     });
     Ok(stored.into())
-}
-
-/// An error that names the first number of the matrix at `path` that is not finite.
-pub(crate) fn check_finite(path: &str, weight: &Tensor) -> Result<()> {
-    let [_, columns] = weight.matrix("check_finite")?;
-    let place = |values: &[f32]| {
-        let at = values.iter().position(|value| !value.is_finite())?;
-        Some(rankine_linalg::Error::NotFinite { row: at / columns, column: at % columns, value: values[at] })
-    };
-    match weight.read(place) {
-        Some(source) => Err(Error::Decomposition { path: path.to_owned(), source }),
-        None => Ok(()),
-    }
 }

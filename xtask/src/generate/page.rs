@@ -11,9 +11,8 @@ use std::process::Command;
 /// they could not be written. That a claim does not hold is an answer.
 pub fn write(root: &Path, papers: &Papers, key: &str, options: &[&str]) -> Result<bool> {
     let paper = shown(papers, key)?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let page = root.join(paper.page());
-    let status = Command::new(cargo)
+    let status = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--release", "--package", "rankine", "--", "reproduce", key, "--full"])
         .arg("--markdown")
         .arg(&page)

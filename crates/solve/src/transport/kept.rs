@@ -112,8 +112,8 @@ impl Kept {
     }
 
     /// Subtracts the row and column sums of what is kept; sums: [n + m].
-    pub fn subtract_sums(&self, sums: &mut [f64], rows: usize) {
-        let (sums, column_sums) = sums.split_at_mut(rows);
+    pub fn subtract_sums(&self, sums: &mut [f64]) {
+        let (sums, column_sums) = sums.split_at_mut(self.every.len());
         for ((block, room), column_sums) in self.parts().zip(column_sums.chunks_mut(self.width)) {
             for (column, column_sum) in block.columns(room, &self.every).zip(column_sums) {
                 for (&row, value) in column.0.iter().zip(column.1) {
@@ -125,16 +125,17 @@ impl Kept {
     }
 
     /// Every entry with its row and its column, which is counted from the number of rows on.
-    pub fn edges(&self, rows: usize) -> Vec<(f64, usize, usize)> {
+    pub fn edges(&self) -> Vec<(f64, usize, usize)> {
         let columns = self.parts().flat_map(|(block, room)| block.columns(room, &self.every));
-        let edges = columns.zip(rows..).flat_map(|((places, values), column)| {
+        let edges = columns.zip(self.every.len()..).flat_map(|((places, values), column)| {
             places.iter().zip(values).map(move |(&row, &value)| (value, row as usize, column))
         });
         edges.collect()
     }
 
     /// out ← A·d; rest, d, out: [n + m].
-    pub fn apply(&mut self, rest: &[f64], d: &[f64], out: &mut [f64], rows: usize) {
+    pub fn apply(&mut self, rest: &[f64], d: &[f64], out: &mut [f64]) {
+        let rows = self.every.len();
         out.iter_mut().zip(rest.iter().zip(d)).for_each(|(out, (rest, d))| *out = rest * d);
         let shared = SHARED <= self.len();
         let ((d, others), (out, columns)) = (d.split_at(rows), out.split_at_mut(rows));
@@ -197,13 +198,13 @@ mod tests {
     fn matrix(kept: &mut Kept, at: &Potentials) -> Mat<f64> {
         let size = ROWS + COLUMNS;
         let mut rest: Vec<f64> = at.rows.iter().chain(&at.columns).copied().collect();
-        kept.subtract_sums(&mut rest, ROWS);
+        kept.subtract_sums(&mut rest);
         assert!(rest.iter().all(|&rest| -1e-15 < rest));
         let mut matrix = Mat::zeros(size, size);
         for j in 0..size {
             let mut unit = vec![0.0; size];
             unit[j] = 1.0;
-            kept.apply(&rest, &unit, matrix.col_as_slice_mut(j), ROWS);
+            kept.apply(&rest, &unit, matrix.col_as_slice_mut(j));
         }
         matrix
     }
@@ -287,7 +288,7 @@ mod tests {
         assert!(SHARED <= kept.len());
         let (d, rest): (Vec<f64>, _) = ((0..610).map(|i| (i % 13) as f64).collect(), vec![0.0; 610]);
         let mut out = vec![0.0; 610];
-        kept.apply(&rest, &d, &mut out, 300);
+        kept.apply(&rest, &d, &mut out);
         let mut plan = Mat::zeros(300, 310);
         at.fill(&problem, &mut plan);
         for i in 0..300 {

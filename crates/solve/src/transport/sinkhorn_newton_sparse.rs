@@ -137,7 +137,7 @@ fn diagonals(system: &System<'_>, kept: &Kept, rest: &mut Vec<f64>, inverse: &mu
     let sums = || system.at.rows.iter().chain(&system.at.columns).copied();
     rest.clear();
     rest.extend(sums());
-    kept.subtract_sums(rest, system.at.source.len());
+    kept.subtract_sums(rest);
     rest.iter_mut().zip(sums()).for_each(|(rest, sum)| *rest = rest.max(0.0) + system.shift * sum);
     inverse.clear();
     inverse.extend(sums().map(|sum| if 0.0 < sum { 1.0 / (sum * (1.0 + system.shift)) } else { 0.0 }));
@@ -149,10 +149,9 @@ fn solve(
     solver: &mut ConjugateGradient,
     direction: &mut [f64],
 ) {
-    let rows = system.at.source.len();
     let limits = (system.error.sqrt().min(0.1), 3 * direction.len());
-    let forest = (kept.len() <= FEW * direction.len()).then(|| Forest::new(kept.edges(rows), rest));
-    let apply = |d: &[f64], out: &mut [f64]| kept.apply(rest, d, out, rows);
+    let forest = (kept.len() <= FEW * direction.len()).then(|| Forest::new(kept.edges(), rest));
+    let apply = |d: &[f64], out: &mut [f64]| kept.apply(rest, d, out);
     let condition = |r: &[f64], out: &mut [f64]| match &forest {
         Some(forest) => forest.apply(r, out),
         None => out.iter_mut().zip(r.iter().zip(inverse)).for_each(|(out, (r, inverse))| *out = r * inverse),

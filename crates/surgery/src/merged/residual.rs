@@ -86,11 +86,9 @@ impl Residual {
                     let reason = format!("singular values {} and {} are equal", self.rank, self.rank + 1);
                     return Err(Error::Ambiguous { name: name.to_owned(), reason });
                 }
-                let leading = |row: &[f32]| {
-                    row.iter().zip(&svd.s).take(self.rank).map(|(u, s)| u * s).collect::<Vec<_>>()
-                };
-                let left = svd.u.chunks_exact(svd.rank).flat_map(leading).collect();
-                (left, svd.vt[..self.rank.min(svd.rank) * width].to_vec())
+                let rows = svd.u.chunks_exact(svd.rank);
+                let left = rows.flat_map(|row| row.iter().zip(&svd.s).take(self.rank).map(|(u, s)| u * s));
+                (left.collect(), svd.vt[..self.rank.min(svd.rank) * width].to_vec())
             }
             Some(How::Qr) => {
                 let mut qr = qr(weight, height, width, self.rank).map_err(failed)?;

@@ -25,7 +25,8 @@ use std::path::{Path, PathBuf};
 /// Of initialisations that altered the base, `pissa` and `olora` are undone from the base alone. `pissa_niter_N`, `corda` and
 /// `lora_ga` need the adapter as it was before the training, with --initial: exact, of twice the rank at most. `loftq`, and any
 /// adapter that was trained on a residual or a quantised base, needs that base: the one that `rankine init` or `rankine train` left
-/// beside the adapter is found, others are given with --residual. A rounded base needs --rank or --energy. `eva`, `mica`, `orthogonal` and `gaussian` leave the base alone.
+/// beside the adapter is found, others are given with --residual. A rounded base needs --rank or --energy. `eva`, `mica`,
+/// `orthogonal` and `gaussian` leave the base alone.
 ///
 /// Of peft's other kinds, ADALORA, DELORA, HRA, MISS, OSF, VBLORA, VERA and small LOHA and LOKR are factors already; BOFT, IA3,
 /// OFT, RANDLORA, SHIRA, `bat` of MISS and large LOHA and LOKR are of full rank and need --rank or --energy. Convolutions of LORA,
@@ -180,22 +181,13 @@ impl Convert {
     /// The altered base: the one that is given, or that the adapter says it was trained on, where that is still there.
     fn residual(&self, context: &Context, base: &Path, source: &Source) -> anyhow::Result<Option<PathBuf>> {
         let config = &source.adapter().config;
-        let in_two_steps = |place: &Path| {
-            let (adapter, place) = (self.adapter.display(), place.display());
-            let message =
-                format!("`{adapter}` changes `{place}`, on which it was trained, in a way of its own");
-            let hint = format!(
-                "convert it for `{place}` first (`--base {place}`), and what comes of it for the original"
-            );
-            anyhow::Error::from(Failure::with_hint(message, hint))
-        };
         if let Some(residual) = &self.residual {
             let place = model::find(context, residual)?;
             // The base that it names is altered on loading; one that the initialisation left is not.
             let named = config.base_model.as_deref().and_then(|named| Path::new(named).canonicalize().ok());
             let is_named = named.is_some() && named == place.canonicalize().ok();
             return if is_named && config.initialisation.alters_base() {
-                Err(in_two_steps(&place))
+                Err(self.in_two_steps(&place))
             } else {
                 Ok(Some(place))
             };
@@ -211,15 +203,20 @@ impl Convert {
             return Err(Failure::with_hint(message, "leave `--initial` out").into());
         }
         if matches!(source, Source::Other(_)) || config.initialisation.alters_base() {
-            let message =
-                format!("`{adapter}` changes `{place}`, on which it was trained, in a way of its own");
-            let hint = format!(
-                "convert it for `{place}` first (`--base {place}`), and what comes of it for the original"
-            );
-            return Err(Failure::with_hint(message, hint).into());
+            return Err(self.in_two_steps(&own));
         }
         context.say(format!("note: `{adapter}` was trained on `{place}`, which is read too"));
         Ok(Some(own))
+    }
+
+    /// That an adapter alters the altered base at `place` itself, so that one reading of both does not tell what it changes.
+    fn in_two_steps(&self, place: &Path) -> anyhow::Error {
+        let (adapter, place) = (self.adapter.display(), place.display());
+        let message = format!("`{adapter}` changes `{place}`, on which it was trained, in a way of its own");
+        let hint = format!(
+            "convert it for `{place}` first (`--base {place}`), and what comes of it for the original"
+        );
+        Failure::with_hint(message, hint).into()
     }
 
     /// A model with the head that the adapter brings.

@@ -84,6 +84,9 @@ pub struct Known {
     started: Option<[usize; 2]>,
 }
 
+/// Columns that a spectral start takes beside the rank, at least as many as it does.
+const SPARE: usize = 16;
+
 impl Complete {
     /// All entries.
     fn entries(&self) -> Result<(Entries, Known)> {
@@ -111,8 +114,7 @@ impl Complete {
     /// An error where the factors of a matrix are larger than what is read, before anything of its sides is made: few entries may
     /// announce long ones.
     fn check_factors(&self, &Sparse { rows, columns, .. }: &Sparse, path: &Path) -> Result<()> {
-        // A start takes a few columns more.
-        let numbers = rows.saturating_add(columns).saturating_mul(self.rank + 16);
+        let numbers = rows.saturating_add(columns).saturating_mul(self.rank.saturating_add(SPARE));
         if numbers <= LIMIT {
             return Ok(());
         }

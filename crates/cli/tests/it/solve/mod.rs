@@ -339,7 +339,13 @@ fn closed_forms_are_told() {
     assert_eq!(written.shape, [2, 2]);
     assert!(std::fs::read_to_string(folder.join("b.html")).unwrap().contains("Factor of the targets"));
     let dynamics = ["theory", "dynamics", "--ratio", "0.5", "--signal", "5", "--times", "10"];
-    close(&json(folder, 0, &dynamics)["course"][0]["test"], 0.8667, 2e-4);
+    let flow = json(folder, 0, &dynamics);
+    close(&flow["course"][0]["test"], 0.8667, 2e-4);
+    // A step takes the time of its rate.
+    let steps = json(folder, 0, &[&dynamics[..], &["--rate", "0.2"]].concat());
+    close(&steps["best_time"], flow["best_time"].as_f64().unwrap() / 0.2, 1e-9);
+    let wild = run(folder, &[&["solve"][..], &dynamics, &["--rate", "3"]].concat());
+    assert!(words(&wild.stdout).contains("diverge"), "{}", words(&wild.stdout));
     let features =
         ["theory", "random-features", "--powers", "1.5", "1.2", "--noise", "0.1", "--samples", "50"];
     let fits = json(folder, 0, &[&features[..], &["--features", "20,200,inf", "--modes", "500"]].concat());

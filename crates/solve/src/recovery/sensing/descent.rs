@@ -119,17 +119,21 @@ impl Descent {
 
     /// ‖A(L·Rᵀ) − y‖₂².
     pub(super) fn squares(&self, problem: &Sensing) -> f64 {
-        self.pass.values.iter().zip(problem.measured()).map(|(value, y)| (value - y).powi(2)).sum()
+        squares(problem, &self.pass)
     }
+}
+
+/// ‖A(L·Rᵀ) − y‖₂² of a reading.
+fn squares(problem: &Sensing, pass: &Pass) -> f64 {
+    pass.values.iter().zip(problem.measured()).map(|(value, y)| (value - y).powi(2)).sum()
 }
 
 impl Measured {
     fn of(problem: &Sensing, pass: &Pass, loss: Loss) -> Self {
         let Step { objective, residual, .. } = problem.measure(&pass.values);
-        let apart = pass.values.iter().zip(problem.measured());
         let loss = match loss {
             Loss::Absolute => objective,
-            Loss::Square => apart.map(|(value, y)| (value - y).powi(2)).sum(),
+            Loss::Square => squares(problem, pass),
         };
         Self { loss, told: [objective, residual] }
     }

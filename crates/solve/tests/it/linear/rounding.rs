@@ -42,6 +42,7 @@ fn what_rounding_makes_of_the_rest_is_not_returned() {
         assert!((found - report.solution.residual).abs() <= 1e-12 * found, "{choice:?}");
         // Along conjugate directions the residual may grow while the solution gets nearer.
         assert!(found <= 1e12 * least + 1e-7, "{choice:?}: {found:e}, seen {least:e}");
+        assert!(report.last().unwrap().objective <= 0.0, "{choice:?}: worse than nothing");
         let explodes = matches!(choice, LinearSolver::IncompleteCholesky(_));
         assert!(!explodes || found <= 11.0 * least, "{found:e}, seen {least:e}");
     }
